@@ -1,0 +1,1 @@
+"""pix2pix on TensorFlow 2 and Keras 3."""

@@ -1,0 +1,101 @@
+"""Image files, uint8 pixels and floats in [-1, 1]: the one place where they are converted."""
+
+import tensorflow as tf
+
+from pix2pix_tf.data import color
+
+# tf.image.encode_jpeg in pix2pix.py, export mode.
+JPEG_QUALITY = 80
+
+
+def decode(contents):
+    """Decodes JPEG, PNG, GIF or BMP bytes.
+
+    Grey is widened to three channels, alpha is dropped and 16 bits become 8.
+
+    Args:
+        contents: String scalar, the bytes of a file.
+
+    Returns:
+        uint8 [h, w, 3].
+    """
+    image = tf.io.decode_image(contents, channels=3, expand_animations=False)
+    return tf.ensure_shape(image, [None, None, 3])
+
+
+def to_unit(image):
+    """uint8 to float32 in [0, 1]."""
+    return tf.image.convert_image_dtype(image, tf.float32)
+
+
+def from_unit(image):
+    """Float in [0, 1] to uint8, as the reference rounds: floor(255.5 x), saturated."""
+    return tf.image.convert_image_dtype(image, tf.uint8, saturate=True)
+
+
+def to_signed(image):
+    """Float in [0, 1] to [-1, 1]."""
+    return image * 2 - 1
+
+
+def from_signed(image):
+    """Float in [-1, 1] to [0, 1]."""
+    return (image + 1) / 2
+
+
+def split_pair(image):
+    """Cuts a side-by-side image at half its width; with an odd width B is one pixel wider.
+
+    Args:
+        image: uint8 [h, w, 3].
+
+    Returns:
+        (A, B): float32 in [-1, 1], [h, w // 2, 3] and [h, w - w // 2, 3].
+    """
+    image = to_signed(to_unit(image))
+    middle = tf.shape(image)[1] // 2
+    return image[:, :middle], image[:, middle:]
+
+
+def split_lab(image):
+    """Splits a colour image into lightness (A) and colour (B).
+
+    Args:
+        image: uint8 [h, w, 3].
+
+    Returns:
+        (A, B): float32 in [-1, 1], [h, w, 1] and [h, w, 2].
+    """
+    return color.split(to_unit(image))
+
+
+def pictures(inputs, targets, outputs, *, lab=False, direction="AtoB"):
+    """What a person looks at: the batch as uint8 pictures.
+
+    In Lab mode the half that is not a picture by itself is joined with the lightness, as the
+    reference does: AtoB shows lightness in and colour out, BtoA the other way round.
+
+    Args:
+        inputs: Float [n, h, w, c] in [-1, 1].
+        targets: Likewise.
+        outputs: Likewise.
+        lab: Whether the batch is in Lab colour.
+        direction: "AtoB" or "BtoA".
+
+    Returns:
+        Dict from "inputs", "outputs", "targets" to uint8 [n, h, w, 1 or 3].
+    """
+    if lab and direction == "AtoB":
+        shown = (from_signed(inputs), color.join(inputs, outputs), color.join(inputs, targets))
+    elif lab:
+        shown = (color.join(targets, inputs), from_signed(outputs), from_signed(targets))
+    else:
+        shown = (from_signed(inputs), from_signed(outputs), from_signed(targets))
+    return dict(zip(("inputs", "outputs", "targets"), map(from_unit, shown), strict=True))
+
+
+def encode(image, *, filetype="png"):
+    """Encodes uint8 [h, w, c] as "png" or "jpeg" (quality 80, as the reference)."""
+    if filetype == "jpeg":
+        return tf.io.encode_jpeg(image, quality=JPEG_QUALITY)
+    return tf.io.encode_png(image)

@@ -1,0 +1,109 @@
+"""tf.data pipelines of image pairs.
+
+The order never changes: list, shuffle, decode, jitter, batch, prefetch. Shuffling and jitter are
+functions of (seed, number of the example since the start of training), so any batch can be made
+again without the ones before it: a resumed run sees what an uninterrupted one would have seen.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from pix2pix_tf.data import images
+from pix2pix_tf.data.jitter import jitter
+
+# pix2pix.py: CROP_SIZE.
+CROP_SIZE = 256
+
+
+def example_index(number, count, seed):
+    """The file that is the `number`-th example of training.
+
+    Every epoch is a permutation of all files; batches run across the border of two epochs.
+
+    Args:
+        number: int64 scalar, counted from the start of training.
+        count: How many files there are.
+        seed: The run's seed, an int.
+
+    Returns:
+        int64 scalar in [0, count).
+    """
+    number = tf.convert_to_tensor(number, tf.int64)
+    if count == 1:
+        return tf.zeros_like(number)
+    seeds = tf.stack([tf.constant(seed, tf.int64), number // count])
+    return tf.random.experimental.index_shuffle(number % count, seeds, count - 1)
+
+
+def batch_paths(paths, step, *, batch_size, seed):
+    """The files of the batch that the update after `step` updates uses."""
+    numbers = range(step * batch_size, (step + 1) * batch_size)
+    return [paths[int(example_index(number, len(paths), seed))] for number in numbers]
+
+
+def _pair(contents, *, direction, lab):
+    """Decodes a file into (input, target), float in [-1, 1]."""
+    image = images.decode(contents)
+    a, b = images.split_lab(image) if lab else images.split_pair(image)
+    return (a, b) if direction == "AtoB" else (b, a)
+
+
+def training_pairs(
+    paths,
+    *,
+    batch_size=1,
+    seed=0,
+    first_step=0,
+    direction="AtoB",
+    lab=False,
+    scale_size=286,
+    flip=True,
+):
+    """Endless batches for training.
+
+    Args:
+        paths: Image files; side-by-side pairs, or single images with `lab`.
+        batch_size: Pairs per batch.
+        seed: The run's seed, an int.
+        first_step: Number of updates already made: where the data goes on.
+        direction: "AtoB" or "BtoA".
+        lab: Split single images into lightness and colour.
+        scale_size: Side in pixels before the random 256x256 crop.
+        flip: Mirror at random.
+
+    Returns:
+        tf.data.Dataset of (inputs, targets), float32 [batch_size, 256, 256, c] in [-1, 1].
+    """
+    files = tf.constant(np.asarray(paths, dtype=object), tf.string)
+
+    def load(number):
+        contents = tf.io.read_file(files[example_index(number, len(paths), seed)])
+        pair = _pair(contents, direction=direction, lab=lab)
+        draw = tf.stack([tf.constant(seed, tf.int64), number])
+        return tuple(jitter(pair, draw, scale_size=scale_size, crop_size=CROP_SIZE, flip=flip))
+
+    numbers = tf.data.Dataset.range(first_step * batch_size, np.iinfo(np.int64).max)
+    batches = numbers.map(load, tf.data.AUTOTUNE).batch(batch_size, drop_remainder=True)
+    return batches.prefetch(tf.data.AUTOTUNE)
+
+
+def test_pairs(paths, *, batch_size=1, direction="AtoB", lab=False):
+    """Every file once, in order, resized to 256x256, neither mirrored nor cropped.
+
+    Args:
+        paths: Image files.
+        batch_size: Pairs per batch; the last one may be smaller.
+        direction: "AtoB" or "BtoA".
+        lab: Split single images into lightness and colour.
+
+    Returns:
+        tf.data.Dataset of (inputs, targets), float32 [n, 256, 256, c] in [-1, 1].
+    """
+
+    def load(path):
+        pair = _pair(tf.io.read_file(path), direction=direction, lab=lab)
+        size = {"scale_size": CROP_SIZE, "crop_size": CROP_SIZE}
+        return tuple(jitter(pair, tf.zeros([2], tf.int32), flip=False, **size))
+
+    files = tf.data.Dataset.from_tensor_slices(tf.constant(list(paths), tf.string))
+    return files.map(load, tf.data.AUTOTUNE).batch(batch_size).prefetch(tf.data.AUTOTUNE)

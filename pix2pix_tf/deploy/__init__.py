@@ -1,0 +1,1 @@
+"""From weights to users: pictures, SavedModels, names of foreign weights."""

@@ -1,0 +1,177 @@
+"""pix2pix: a generator, a discriminator and how they learn from each other."""
+
+import keras
+import tensorflow as tf
+
+from pix2pix_tf.networks.patchgan import PatchGAN
+from pix2pix_tf.networks.unet import UNet
+from pix2pix_tf.training import losses
+from pix2pix_tf.training.optimizers import FusedAdam
+
+IMAGE_SIZE = 256
+
+
+class Pix2Pix(keras.Model):
+    """Conditional GAN for image-to-image translation.
+
+    Args:
+        generator: Model from inputs [n, h, w, c] to outputs [n, h, w, c'] in [-1, 1]; its call
+            takes `training` and `dropout_seeds`.
+        discriminator: Model from pairs [n, h, w, c + c'] to logits; its call takes `training`.
+        gan_weight: Weight of the GAN term in the generator's loss.
+        l1_weight: Weight of the L1 term; Isola et al. 2017, section 4 (lambda = 100).
+        seed: Seed of dropout, an int.
+
+    Reference:
+        Isola et al. 2017 (arXiv:1611.07004); affinelayer/pix2pix-tensorflow.
+    """
+
+    def __init__(
+        self, *, generator, discriminator, gan_weight=1.0, l1_weight=100.0, seed=0, **kwargs
+    ):
+        super().__init__(**{"name": "pix2pix", **kwargs})
+        self.generator = generator
+        self.discriminator = discriminator
+        self.gan_weight, self.l1_weight, self.seed = gan_weight, l1_weight, seed
+
+    def compile(self, gen_optimizer, disc_optimizer):
+        """Sets one optimizer per network and creates their state.
+
+        Args:
+            gen_optimizer: Keras optimizer of the generator; its `iterations` count the steps.
+            disc_optimizer: Keras optimizer of the discriminator.
+        """
+        # No optimizer for Keras itself: its default would be an RMSprop that nobody uses.
+        super().compile(optimizer=None, jit_compile=False)
+        self.gen_optimizer, self.disc_optimizer = gen_optimizer, disc_optimizer
+        gen_optimizer.build(self.generator.trainable_variables)
+        disc_optimizer.build(self.discriminator.trainable_variables)
+
+    def call(self, inputs, training=False, dropout_seeds=None):
+        """Translates `inputs` [n, h, w, c] in [-1, 1]; see the generator."""
+        return self.generator(inputs, training=training, dropout_seeds=dropout_seeds)
+
+    def forward(self, inputs, targets):
+        """One pass through both networks.
+
+        Args:
+            inputs: Float [n, h, w, c] in [-1, 1].
+            targets: Float [n, h, w, c'] in [-1, 1].
+
+        Returns:
+            (losses, tensors): dicts of scalars, and of "outputs" with the logits "predict_real"
+            and "predict_fake".
+        """
+        outputs = self(inputs, training=True, dropout_seeds=self._dropout_seeds(inputs))
+        real = self.discriminator(tf.concat([inputs, targets], 3), training=True)
+        fake = self.discriminator(tf.concat([inputs, outputs], 3), training=True)
+        values = {
+            "discriminator_loss": losses.discriminator_loss(real, fake),
+            "generator_loss_GAN": losses.generator_gan_loss(fake),
+            "generator_loss_L1": losses.l1_loss(targets, outputs),
+        }
+        return values, {"outputs": outputs, "predict_real": real, "predict_fake": fake}
+
+    def compute_gradients(self, inputs, targets):
+        """Losses and the gradients of both networks, all from one forward pass.
+
+        Args:
+            inputs: Float [n, h, w, c] in [-1, 1].
+            targets: Float [n, h, w, c'] in [-1, 1].
+
+        Returns:
+            (losses, tensors, generator's gradients, discriminator's gradients); the gradients in
+            the order of each network's `trainable_variables`.
+        """
+        with tf.GradientTape(persistent=True) as tape:
+            values, tensors = self.forward(inputs, targets)
+            gan = self.gan_weight * values["generator_loss_GAN"]
+            total = gan + self.l1_weight * values["generator_loss_L1"]
+        gen = tape.gradient(total, self.generator.trainable_variables)
+        disc = tape.gradient(
+            values["discriminator_loss"], self.discriminator.trainable_variables
+        )
+        return values, tensors, gen, disc
+
+    def train_step(self, data):
+        """Updates both networks simultaneously with one batch of (inputs, targets).
+
+        Returns:
+            The losses before the update, a dict of scalars.
+        """
+        values, _, gen, disc = self.compute_gradients(*data)
+        self.gen_optimizer.apply(gen, self.generator.trainable_variables)
+        self.disc_optimizer.apply(disc, self.discriminator.trainable_variables)
+        return values
+
+    def test_step(self, data):
+        """L1 of one batch of (inputs, targets), dropout off."""
+        inputs, targets = data
+        return {"generator_loss_L1": losses.l1_loss(targets, self(inputs))}
+
+    def _dropout_seeds(self, inputs):
+        """One seed per image: (seed, number of the image since the start of training)."""
+        context = tf.distribute.get_replica_context()
+        count = tf.shape(inputs, tf.int64)[0]
+        share = tf.cast(context.replica_id_in_sync_group, tf.int64) * count
+        first = tf.cast(self.gen_optimizer.iterations, tf.int64)
+        first = first * count * context.num_replicas_in_sync + share
+        return dropout_seeds(self.seed, first, count)
+
+
+def dropout_seeds(seed, first, count):
+    """Seeds for the dropout of `count` consecutive images, of which `first` is the first number.
+
+    Returns:
+        int64 [count, 2].
+    """
+    numbers = first + tf.range(count, dtype=tf.int64)
+    return tf.stack([tf.fill(tf.shape(numbers), tf.constant(seed, tf.int64)), numbers], 1)
+
+
+def channels(*, which_direction="AtoB", lab_colorization=False):
+    """Channels of (inputs, outputs): 3 and 3, or lightness 1 and colour 2 in Lab mode."""
+    if not lab_colorization:
+        return 3, 3
+    return (1, 2) if which_direction == "AtoB" else (2, 1)
+
+
+def build_generator(config):
+    """Makes the generator that `config` (Pix2PixConfig) describes, with all its weights."""
+    lab = {"which_direction": config.which_direction, "lab_colorization": config.lab_colorization}
+    inputs, outputs = channels(**lab)
+    generator = UNet(
+        output_channels=outputs,
+        ngf=config.ngf,
+        separable_conv=config.separable_conv,
+        bottleneck_norm=config.bottleneck_norm,
+    )
+    generator.build((None, IMAGE_SIZE, IMAGE_SIZE, inputs))
+    return generator
+
+
+def build(config):
+    """Makes the compiled model that `config` describes.
+
+    Args:
+        config: `Pix2PixConfig`; `seed` may be None for 0.
+
+    Returns:
+        `Pix2Pix`, 57,190,084 parameters at the defaults.
+    """
+    generator = build_generator(config)
+    discriminator = PatchGAN(ndf=config.ndf)
+    both = sum(channels(
+        which_direction=config.which_direction, lab_colorization=config.lab_colorization
+    ))
+    discriminator.build((None, IMAGE_SIZE, IMAGE_SIZE, both))
+    model = Pix2Pix(
+        generator=generator,
+        discriminator=discriminator,
+        gan_weight=config.gan_weight,
+        l1_weight=config.l1_weight,
+        seed=config.seed or 0,
+    )
+    adam = {"learning_rate": config.lr, "beta_1": config.beta1}
+    model.compile(FusedAdam(name="gen_adam", **adam), FusedAdam(name="disc_adam", **adam))
+    return model

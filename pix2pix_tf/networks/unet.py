@@ -1,0 +1,127 @@
+"""The U-Net generator of pix2pix."""
+
+import keras
+import tensorflow as tf
+
+from pix2pix_tf.networks import layers
+
+# pix2pix.py, create_generator(): decoder_8, decoder_7 and decoder_6 have dropout 0.5.
+DROPOUT_LEVELS, DROPOUT_RATE = 3, 0.5
+
+
+class UNet(keras.Model):
+    """Encoder-decoder with skip connections between mirrored levels.
+
+    Each encoder level halves the size and each decoder level doubles it: with `depth` 8, 256x256
+    images reach 1x1. Skips carry the raw result of a level (before any activation); the ReLU
+    follows the concatenation.
+
+    Args:
+        output_channels: Channels of the translated image.
+        ngf: Filters of the first level; deeper ones have 2, 4 and at most 8 times as many.
+        depth: Number of levels; the sides of an image must be multiples of 2**depth.
+        separable_conv: Separable convolutions, and resize-convolutions in the decoder.
+        bottleneck_norm: Normalise the innermost encoder level. At batch size 1 its map is 1x1, so
+            the normalised value is always beta and the level gets no gradient; the paper's
+            erratum removes it.
+
+    Reference:
+        pix2pix.py, create_generator(); Isola et al. 2017, section 6.1.1 (arXiv:1611.07004).
+    """
+
+    def __init__(
+        self,
+        *,
+        output_channels=3,
+        ngf=64,
+        depth=8,
+        separable_conv=False,
+        bottleneck_norm=True,
+        name="generator",
+        **kwargs,
+    ):
+        super().__init__(name=name, **kwargs)
+        filters = [ngf * min(2**level, 8) for level in range(depth)]
+        down = layers.SeparableConv if separable_conv else layers.conv
+        up = layers.ResizeConv if separable_conv else layers.deconv
+        self.encoders = [
+            Level(
+                down(count),
+                norm=0 < level and (bottleneck_norm or level + 1 < depth),
+                name=f"encoder_{level + 1}",
+            )
+            for level, count in enumerate(filters)
+        ]
+        outputs = [output_channels, *filters[:-1]]
+        self.decoders = [
+            Level(up(outputs[level]), norm=level > 0, name=f"decoder_{level + 1}")
+            for level in reversed(range(depth))
+        ]
+
+    def build(self, input_shape):
+        """Creates every weight for images of `input_shape` [n, h, w, c]."""
+        skips = []
+        for encoder in self.encoders:
+            encoder.build(input_shape)
+            input_shape = (None, None, None, encoder.filters)
+            skips.append(encoder.filters)
+        width = 0
+        for decoder in self.decoders:
+            decoder.build((None, None, None, width + skips.pop()))
+            width = decoder.filters
+        self.built = True
+
+    def call(self, images, training=False, dropout_seeds=None):
+        """Translates images.
+
+        Args:
+            images: [n, h, w, c] in [-1, 1]; h and w multiples of 2**depth.
+            training: Whether normalisation uses the statistics of the batch.
+            dropout_seeds: int64 [n, 2], one per image; None switches dropout off.
+
+        Returns:
+            [n, h, w, output_channels] in [-1, 1], float32.
+        """
+        x, skips = images, []
+        for level, encoder in enumerate(self.encoders):
+            x = encoder(x if level == 0 else layers.leaky_relu(x), training=training)
+            skips.append(x)
+        x = None
+        for level, decoder in enumerate(self.decoders):
+            skip = skips.pop()
+            x = decoder(tf.nn.relu(skip if x is None else tf.concat([x, skip], 3)), training=training)
+            if level < DROPOUT_LEVELS and dropout_seeds is not None:
+                # Levels must not share a mask: each shifts the first word of the seed.
+                x = layers.dropout(x, DROPOUT_RATE, dropout_seeds + [level + 1, 0])
+        return tf.tanh(tf.cast(x, tf.float32))
+
+
+class Level(keras.layers.Layer):
+    """A convolution and, where the architecture has one, a batch normalisation.
+
+    Args:
+        convolution: The convolution layer; it halves or doubles the size.
+        norm: Whether batch normalisation follows.
+    """
+
+    def __init__(self, convolution, *, norm, **kwargs):
+        super().__init__(**kwargs)
+        self.convolution = convolution
+        self.norm = layers.BatchNorm() if norm else None
+
+    @property
+    def filters(self):
+        """Number of channels of the result."""
+        return self.convolution.filters
+
+    def build(self, input_shape):
+        """Creates the weights for `input_shape` [n, h, w, c]."""
+        self.convolution.build(input_shape)
+        if self.norm:
+            self.norm.build((None, None, None, self.filters))
+        self.built = True
+
+    def call(self, x, training=False):
+        """Convolves `x` [n, h, w, c] and normalises the result."""
+        x = self.convolution(x)
+        return self.norm(x, training=training) if self.norm else x

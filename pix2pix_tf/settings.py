@@ -1,0 +1,264 @@
+"""One description of an option, three uses: dataclass field, absl flag, options.json."""
+
+import dataclasses
+import difflib
+import os
+import sys
+import textwrap
+import typing
+
+from absl import flags
+
+from pix2pix_tf import runs
+from pix2pix_tf.errors import InputError
+
+
+def option(
+    default,
+    text,
+    *,
+    group,
+    choices=None,
+    minimum=None,
+    above=None,
+    below=None,
+    adopted="run",
+):
+    """A dataclass field that is also a command-line flag.
+
+    Args:
+        default: The value when the flag is not typed.
+        text: One or two sentences of help.
+        group: The heading of `--help` under which the flag stands.
+        choices: Allowed strings, or None.
+        minimum: Smallest allowed number, or None.
+        above: Number that must be exceeded, or None.
+        below: Number that must not be reached, or None.
+        adopted: What a command that reads a run folder does when the flag is not typed.
+            "architecture": always take the run's value, refuse another one;
+            "run": take the run's value when training goes on; "never": this command's own.
+
+    Returns:
+        A `dataclasses.field`.
+    """
+    rule = {"choices": choices, "minimum": minimum, "above": above, "below": below}
+    return dataclasses.field(
+        default=default, metadata={"help": text, "group": group, "adopted": adopted, **rule}
+    )
+
+
+def _kind(field):
+    """The type behind `int` or `int | None`."""
+    kinds = [kind for kind in typing.get_args(field.type) if kind is not type(None)]
+    return kinds[0] if kinds else field.type
+
+
+def check(config):
+    """Refuses values out of range; called by a configuration's `__post_init__`.
+
+    Raises:
+        InputError: Naming the flag, what was expected and what was received.
+    """
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if value is not None and (expected := _violated(field.metadata, value)):
+            raise InputError(f"Expected --{field.name} to be {expected}. Received: {value}")
+
+
+def _violated(rule, value):
+    if rule["choices"] and value not in rule["choices"]:
+        return "one of " + ", ".join(rule["choices"])
+    if isinstance(value, float) and value != value:
+        return "a number"
+    if rule["minimum"] is not None and value < rule["minimum"]:
+        return f"at least {rule['minimum']}"
+    if rule["above"] is not None and value <= rule["above"]:
+        return f"more than {rule['above']}"
+    if rule["below"] is not None and value >= rule["below"]:
+        return f"less than {rule['below']}"
+    return None
+
+
+def define_flags(config_class):
+    """Defines one absl flag per field in a private `FlagValues`; nothing global changes."""
+    values = flags.FlagValues()
+    define = {
+        bool: flags.DEFINE_boolean,
+        int: flags.DEFINE_integer,
+        float: flags.DEFINE_float,
+        str: flags.DEFINE_string,
+    }
+    for field in dataclasses.fields(config_class):
+        text = field.metadata["help"]
+        define[_kind(field)](field.name, field.default, text, flag_values=values)
+    return values
+
+
+def parse(config_class, argv):
+    """Turns command-line words into a configuration.
+
+    Args:
+        config_class: Dataclass whose fields were made by `option`.
+        argv: The words after the program's name.
+
+    Returns:
+        (configuration, names of the flags that were typed).
+
+    Raises:
+        InputError: For an unknown flag, a wrong type or a value out of range.
+    """
+    values = define_flags(config_class)
+    booleans = {f.name for f in dataclasses.fields(config_class) if _kind(f) is bool}
+    words = [_negated(word, booleans) for word in argv]
+    try:
+        rest = values(["program", *words])[1:]
+    except flags.UnrecognizedFlagError as error:
+        raise InputError(_unknown_flag(error, values)) from None
+    except flags.Error as error:
+        raise InputError(_one_line(error)) from None
+    if rest:
+        raise InputError(f"Expected flags only, such as --mode train. Received: {rest[0]}")
+    names = [field.name for field in dataclasses.fields(config_class)]
+    typed = {name for name in names if values[name].present}
+    return config_class(**{name: values[name].value for name in names}), typed
+
+
+def _negated(word, booleans):
+    """Spells the reference's `--no_flip` in absl's way, `--noflip`."""
+    name = word.lstrip("-")
+    if word.startswith("-") and name.startswith("no_") and name[3:] in booleans:
+        return "--no" + name[3:]
+    return word
+
+
+def _unknown_flag(error, values):
+    name = error.flagname
+    near = difflib.get_close_matches(name, list(values), n=1)
+    hint = f"did you mean --{near[0]}?" if near else "--help lists them all."
+    return f"Expected a known flag. Received: --{name}; {hint}"
+
+
+def _one_line(error):
+    text = " ".join(str(error).split())
+    return f"Expected a value of the flag's type. Received: {text}"
+
+
+def help_text(config_class, *, program, summary):
+    """Every flag under its group's heading, in the order of the dataclass.
+
+    Args:
+        config_class: Dataclass whose fields were made by `option`.
+        program: Name of the command.
+        summary: Paragraphs shown before the flags.
+
+    Returns:
+        The text that `--help` prints.
+    """
+    lines = [f"usage: {program} [--mode MODE] [flags]", "", summary.strip()]
+    group = None
+    for field in dataclasses.fields(config_class):
+        if field.metadata["group"] != group:
+            group = field.metadata["group"]
+            lines += ["", f"{group}:"]
+        lines += _flag_help(field)
+    lines += ["", "  --help, --version"]
+    return "\n".join(lines) + "\n"
+
+
+def _flag_help(field):
+    kind, rule = _kind(field), field.metadata
+    name = f"--[no]{field.name}" if kind is bool else f"--{field.name}"
+    shown = "|".join(rule["choices"]) if rule["choices"] else kind.__name__.upper()
+    default = "" if field.default is None else f" (default: {field.default})"
+    head = f"  {name}" if kind is bool else f"  {name} {shown}"
+    indent = " " * 6
+    body = textwrap.wrap(rule["help"] + default, 96, initial_indent=indent, subsequent_indent=indent)
+    return [head, *body]
+
+
+def adopt(config, typed, stored, *, source, resuming):
+    """Takes what was not typed from a run's options.json.
+
+    Args:
+        config: Configuration of this command.
+        typed: Names of the flags that were typed.
+        stored: The run's options, a dict.
+        source: The run's folder, for messages.
+        resuming: Whether training goes on (all of the run's options are taken) or the run is
+            only used (its architecture alone is).
+
+    Returns:
+        The resolved configuration.
+
+    Raises:
+        InputError: If a typed flag contradicts the architecture of the run.
+    """
+    changes = {}
+    for field in dataclasses.fields(config):
+        name, rule = field.name, field.metadata["adopted"]
+        fixed = rule == "architecture"
+        if name not in stored or not (fixed or (resuming and rule == "run")):
+            continue
+        if name not in typed:
+            changes[name] = stored[name]
+        elif fixed and stored[name] != getattr(config, name):
+            raise InputError(
+                f"Expected --{name} to be left out or {stored[name]}, as the run in {source} was "
+                f"made. Received: {getattr(config, name)}"
+            )
+    try:
+        return dataclasses.replace(config, **changes)
+    except TypeError:
+        raise InputError(f"Expected {source}/{runs.OPTIONS} to hold this program's options.") from None
+
+
+def stored_options(folder, *, program):
+    """Reads a run's options.json and checks that `program` made it."""
+    stored = runs.read_json(os.path.join(folder, runs.OPTIONS))
+    made_by = stored.get("program", program)
+    if made_by != program:
+        raise InputError(f"Expected a run of {program}. Received: {folder}, a run of {made_by}")
+    return stored
+
+
+def options(config, *, program):
+    """The dict that options.json holds: every option, the program and its version."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        release = version("pix2pix-tf")
+    except PackageNotFoundError:
+        release = "uninstalled"
+    return {**dataclasses.asdict(config), "program": program, "version": release}
+
+
+def run(argv, *, config_class, program, summary, modes):
+    """Runs one command: parses, calls the mode, turns bad input into one line.
+
+    Args:
+        argv: The words after the program's name, or None for those of the process.
+        config_class: Dataclass of the options.
+        program: Name of the command.
+        summary: Paragraphs shown by `--help`.
+        modes: Dict from the values of `--mode` to functions of (config, typed) that return an
+            exit code or None.
+
+    Returns:
+        The exit code.
+    """
+    argv = sys.argv[1:] if argv is None else argv
+    if any(word in ("--help", "-help", "-h", "--helpfull") for word in argv):
+        sys.stdout.write(help_text(config_class, program=program, summary=summary))
+        return 0
+    try:
+        config, typed = parse(config_class, [word for word in argv if word != "--version"])
+        if "--version" in argv:
+            print(program, options(config, program=program)["version"])
+            return 0
+        return modes[config.mode](config, typed) or 0
+    except InputError as error:
+        print(f"{program}: {error}", file=sys.stderr)
+    except OSError as error:
+        name = f" ({error.filename})" if error.filename else ""
+        print(f"{program}: {error.strerror or error}{name}", file=sys.stderr)
+    return 1

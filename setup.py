@@ -1,0 +1,44 @@
+"""Packaging of pix2pix-tf; tool settings are in pyproject.toml."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+TEST = ["pytest>=8", "ruff>=0.8", "scikit-image>=0.24", "scipy>=1.13"]
+
+setup(
+    name="pix2pix-tf",
+    version="0.1.0",
+    description="pix2pix and CycleGAN on TensorFlow 2 and Keras 3, faithful to the originals",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    python_requires=">=3.10,<3.14",
+    packages=find_packages(include=["pix2pix_tf", "pix2pix_tf.*", "cyclegan_tf", "cyclegan_tf.*"]),
+    package_data={"pix2pix_tf": ["**/*.html"]},
+    install_requires=[
+        "absl-py>=2.1",
+        "matplotlib>=3.9",
+        "numpy>=1.26",
+        "pillow>=10.3",
+        "safetensors>=0.4.5",
+        "tensorboard>=2.18",
+        "tensorflow>=2.18",
+        "tqdm>=4.66",
+    ],
+    extras_require={
+        "gpu": ["tensorflow[and-cuda]>=2.18"],
+        "test": TEST,
+    },
+    entry_points={
+        "console_scripts": [
+            "pix2pix-tf = pix2pix_tf.cli:main",
+            "cyclegan-tf = cyclegan_tf.cli:main",
+        ]
+    },
+    classifiers=[
+        "License :: OSI Approved :: MIT License",
+        "Programming Language :: Python :: 3",
+        "Topic :: Scientific/Engineering :: Image Processing",
+    ],
+)
