@@ -10,6 +10,7 @@ from pix2pix_tf import settings
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.settings import option
 
+PROGRAM = "pix2pix-tf"
 MODES = ("train", "test", "export", "demo")
 
 
@@ -112,14 +113,18 @@ class Pix2PixConfig:
         adopted="architecture",
     )
     progress_freq: int = option(
-        50, "Steps between progress lines and rows of log.csv; 0 for none.", group="Watching",
+        50,
+        "Steps between progress lines and rows of log.csv; 0 for none.",
+        group="Watching",
         minimum=0,
     )
     summary_freq: int = option(
         100, "Steps between TensorBoard summaries; 0 for none.", group="Watching", minimum=0
     )
     display_freq: int = option(
-        0, "Steps between pictures in the run's index.html; 0 for none.", group="Watching",
+        0,
+        "Steps between pictures in the run's index.html; 0 for none.",
+        group="Watching",
         minimum=0,
     )
     trace_freq: int = option(

@@ -5,10 +5,12 @@ import tensorflow as tf
 
 from pix2pix_tf.networks.patchgan import PatchGAN
 from pix2pix_tf.networks.unet import UNet
-from pix2pix_tf.training import losses
+from pix2pix_tf.training import checkpoints, losses
 from pix2pix_tf.training.optimizers import FusedAdam
 
 IMAGE_SIZE = 256
+# The losses' names, the same in dicts, log.csv and TensorBoard (the reference's tags there).
+LOSSES = ("discriminator_loss", "generator_loss_GAN", "generator_loss_L1")
 
 
 class Pix2Pix(keras.Model):
@@ -33,6 +35,7 @@ class Pix2Pix(keras.Model):
         self.generator = generator
         self.discriminator = discriminator
         self.gan_weight, self.l1_weight, self.seed = gan_weight, l1_weight, seed
+        self.built = generator.built and discriminator.built
 
     def compile(self, gen_optimizer, disc_optimizer):
         """Sets one optimizer per network and creates their state.
@@ -46,6 +49,12 @@ class Pix2Pix(keras.Model):
         self.gen_optimizer, self.disc_optimizer = gen_optimizer, disc_optimizer
         gen_optimizer.build(self.generator.trainable_variables)
         disc_optimizer.build(self.discriminator.trainable_variables)
+
+    @property
+    def state(self):
+        """Everything that training changes: dict from names to variables."""
+        optimizers = [*self.gen_optimizer.variables, *self.disc_optimizer.variables]
+        return checkpoints.named([*self.variables, *optimizers])
 
     def call(self, inputs, training=False, dropout_seeds=None):
         """Translates `inputs` [n, h, w, c] in [-1, 1]; see the generator."""
@@ -65,11 +74,12 @@ class Pix2Pix(keras.Model):
         outputs = self(inputs, training=True, dropout_seeds=self._dropout_seeds(inputs))
         real = self.discriminator(tf.concat([inputs, targets], 3), training=True)
         fake = self.discriminator(tf.concat([inputs, outputs], 3), training=True)
-        values = {
-            "discriminator_loss": losses.discriminator_loss(real, fake),
-            "generator_loss_GAN": losses.generator_gan_loss(fake),
-            "generator_loss_L1": losses.l1_loss(targets, outputs),
-        }
+        terms = (
+            losses.discriminator_loss(real, fake),
+            losses.generator_gan_loss(fake),
+            losses.l1_loss(targets, outputs),
+        )
+        values = dict(zip(LOSSES, terms, strict=True))
         return values, {"outputs": outputs, "predict_real": real, "predict_fake": fake}
 
     def compute_gradients(self, inputs, targets):
@@ -88,9 +98,7 @@ class Pix2Pix(keras.Model):
             gan = self.gan_weight * values["generator_loss_GAN"]
             total = gan + self.l1_weight * values["generator_loss_L1"]
         gen = tape.gradient(total, self.generator.trainable_variables)
-        disc = tape.gradient(
-            values["discriminator_loss"], self.discriminator.trainable_variables
-        )
+        disc = tape.gradient(values["discriminator_loss"], self.discriminator.trainable_variables)
         return values, tensors, gen, disc
 
     def train_step(self, data):
@@ -161,9 +169,9 @@ def build(config):
     """
     generator = build_generator(config)
     discriminator = PatchGAN(ndf=config.ndf)
-    both = sum(channels(
-        which_direction=config.which_direction, lab_colorization=config.lab_colorization
-    ))
+    both = sum(
+        channels(which_direction=config.which_direction, lab_colorization=config.lab_colorization)
+    )
     discriminator.build((None, IMAGE_SIZE, IMAGE_SIZE, both))
     model = Pix2Pix(
         generator=generator,

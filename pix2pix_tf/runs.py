@@ -1,12 +1,12 @@
 """The name of every file in a run folder, and the one way files are written: whole or not at all.
 
-    options.json       what made the run
-    checkpoints/       step-00005000.safetensors, the newest --keep_checkpoints
-    log.csv            one row per --progress_freq steps
-    tensorboard/       event files and profiles
-    images/            NAME-inputs.png, NAME-outputs.png, NAME-targets.png
-    index.html         the report
-    metrics.json       test: L1, PSNR, SSIM, mean and per image
+options.json       what made the run
+checkpoints/       step-00005000.safetensors, the newest --keep_checkpoints
+log.csv            one row per --progress_freq steps
+tensorboard/       event files and profiles
+images/            NAME-inputs.png, NAME-outputs.png, NAME-targets.png
+index.html         the report
+metrics.json       test: L1, PSNR, SSIM, mean and per image
 """
 
 import contextlib

@@ -2,8 +2,6 @@
 
 import dataclasses
 import difflib
-import os
-import sys
 import textwrap
 import typing
 
@@ -172,7 +170,9 @@ def _flag_help(field):
     default = "" if field.default is None else f" (default: {field.default})"
     head = f"  {name}" if kind is bool else f"  {name} {shown}"
     indent = " " * 6
-    body = textwrap.wrap(rule["help"] + default, 96, initial_indent=indent, subsequent_indent=indent)
+    body = textwrap.wrap(
+        rule["help"] + default, 96, initial_indent=indent, subsequent_indent=indent
+    )
     return [head, *body]
 
 
@@ -209,56 +209,6 @@ def adopt(config, typed, stored, *, source, resuming):
     try:
         return dataclasses.replace(config, **changes)
     except TypeError:
-        raise InputError(f"Expected {source}/{runs.OPTIONS} to hold this program's options.") from None
-
-
-def stored_options(folder, *, program):
-    """Reads a run's options.json and checks that `program` made it."""
-    stored = runs.read_json(os.path.join(folder, runs.OPTIONS))
-    made_by = stored.get("program", program)
-    if made_by != program:
-        raise InputError(f"Expected a run of {program}. Received: {folder}, a run of {made_by}")
-    return stored
-
-
-def options(config, *, program):
-    """The dict that options.json holds: every option, the program and its version."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        release = version("pix2pix-tf")
-    except PackageNotFoundError:
-        release = "uninstalled"
-    return {**dataclasses.asdict(config), "program": program, "version": release}
-
-
-def run(argv, *, config_class, program, summary, modes):
-    """Runs one command: parses, calls the mode, turns bad input into one line.
-
-    Args:
-        argv: The words after the program's name, or None for those of the process.
-        config_class: Dataclass of the options.
-        program: Name of the command.
-        summary: Paragraphs shown by `--help`.
-        modes: Dict from the values of `--mode` to functions of (config, typed) that return an
-            exit code or None.
-
-    Returns:
-        The exit code.
-    """
-    argv = sys.argv[1:] if argv is None else argv
-    if any(word in ("--help", "-help", "-h", "--helpfull") for word in argv):
-        sys.stdout.write(help_text(config_class, program=program, summary=summary))
-        return 0
-    try:
-        config, typed = parse(config_class, [word for word in argv if word != "--version"])
-        if "--version" in argv:
-            print(program, options(config, program=program)["version"])
-            return 0
-        return modes[config.mode](config, typed) or 0
-    except InputError as error:
-        print(f"{program}: {error}", file=sys.stderr)
-    except OSError as error:
-        name = f" ({error.filename})" if error.filename else ""
-        print(f"{program}: {error.strerror or error}{name}", file=sys.stderr)
-    return 1
+        raise InputError(
+            f"Expected {source}/{runs.OPTIONS} to hold this program's options."
+        ) from None

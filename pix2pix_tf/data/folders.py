@@ -1,5 +1,6 @@
 """Which files a folder holds, in which order, and whether they can be used."""
 
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -35,6 +36,15 @@ def list_images(folder):
     else:
         found.sort()
     return [str(path) for path in found]
+
+
+def names(paths):
+    """A name for each image: its stem, or the whole file name where two stems are the same."""
+    stems = [Path(path).stem for path in paths]
+    twice = {stem for stem, count in Counter(stems).items() if count > 1}
+    return [
+        Path(path).name if stem in twice else stem for path, stem in zip(paths, stems, strict=True)
+    ]
 
 
 def check_images(paths, *, minimum_width=1):

@@ -110,7 +110,7 @@ class ValidConv(keras.layers.Conv2D):
         )
 
     def call(self, x):
-        """Maps [n, h, w, c] to [n, (h - 2) // strides + 1, ..., filters] (even h: h / 2 or h - 1)."""
+        """Maps [n, h, w, c] to [n, h', w', filters]; h' is h / 2, or h - 1 with stride 1."""
         return super().call(tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]]))
 
 
@@ -137,9 +137,7 @@ class BatchNorm(keras.layers.Layer):
             name="gamma",
             autocast=False,
         )
-        self.beta = self.add_weight(
-            shape=shape, initializer="zeros", name="beta", autocast=False
-        )
+        self.beta = self.add_weight(shape=shape, initializer="zeros", name="beta", autocast=False)
 
     def call(self, x, training=False):
         """Normalises `x` [n, h, w, c]; the statistics are float32 whatever the type of `x`."""

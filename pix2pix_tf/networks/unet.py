@@ -89,7 +89,9 @@ class UNet(keras.Model):
         x = None
         for level, decoder in enumerate(self.decoders):
             skip = skips.pop()
-            x = decoder(tf.nn.relu(skip if x is None else tf.concat([x, skip], 3)), training=training)
+            x = decoder(
+                tf.nn.relu(skip if x is None else tf.concat([x, skip], 3)), training=training
+            )
             if level < DROPOUT_LEVELS and dropout_seeds is not None:
                 # Levels must not share a mask: each shifts the first word of the seed.
                 x = layers.dropout(x, DROPOUT_RATE, dropout_seeds + [level + 1, 0])

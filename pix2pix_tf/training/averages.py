@@ -23,6 +23,11 @@ class LossAverages(tf.Module):
         super().__init__(name="averages")
         self.values = {name: tf.Variable(0.0, name=name) for name in names}
 
+    @property
+    def state(self):
+        """Dict from names to variables."""
+        return {f"averages/{name}": average for name, average in self.values.items()}
+
     def update(self, losses):
         """Takes the losses of one step in: a dict of scalars."""
         for name, average in self.values.items():

@@ -55,4 +55,3 @@ class FusedAdam(keras.optimizers.Optimizer):
         """Settings from which the optimizer can be made again."""
         names = ("beta_1", "beta_2", "epsilon")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
-

@@ -1,0 +1,138 @@
+"""The command pix2pix-tf: what each mode does, in the order in which it does it."""
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+
+from pix2pix_tf import command, runs
+from pix2pix_tf.config import PROGRAM, Pix2PixConfig
+from pix2pix_tf.data import folders
+from pix2pix_tf.training import runtime
+
+SUMMARY = """
+Learns to translate images from pairs (pix2pix: conditional adversarial networks with a U-Net and
+a 70x70 PatchGAN), on TensorFlow 2 and Keras 3.
+
+  pix2pix-tf                                        a demonstration on data that it draws itself
+  pix2pix-tf --mode train --input_dir DIR --output_dir RUN
+  pix2pix-tf --mode test --input_dir DIR --output_dir OUT --checkpoint RUN
+  pix2pix-tf --mode export --output_dir OUT --checkpoint RUN
+"""
+
+
+def train(config, typed):
+    """Trains a new run or goes on with one; returns the exit code."""
+    config, checkpoint, first_step = command.begin_run(
+        config, typed, program=PROGRAM, draw_seed=runtime.draw_seed
+    )
+    paths = folders.list_images(config.input_dir)
+    folders.check_images(paths, minimum_width=1 if config.lab_colorization else 2)
+    command.announce(config, program=PROGRAM)
+    print("examples count =", len(paths))
+    runtime.load_tensorflow()
+
+    from pix2pix_tf import modes
+
+    step, stopped = modes.train(config, paths, checkpoint=checkpoint, first_step=first_step)
+    if stopped is None:
+        print(f"trained to step {step}: {config.output_dir}")
+        return 0
+    saved = f"saved step {step}; " if config.save_freq else ""
+    print(f"\n{stopped.name}: {saved}continue with --checkpoint {config.output_dir}")
+    return runtime.EXIT_CODES[stopped]
+
+
+def test(config, typed):
+    """Translates a folder of pairs and measures the results."""
+    config, checkpoint = command.use_run(config, typed, program=PROGRAM)
+    paths = folders.list_images(config.input_dir)
+    folders.check_images(paths, minimum_width=1 if config.lab_colorization else 2)
+    runs.prepare_folder(config.output_dir)
+    command.announce(config, program=PROGRAM)
+    print("examples count =", len(paths))
+    runtime.load_tensorflow()
+
+    from pix2pix_tf import modes
+
+    index = modes.test(config, paths, checkpoint=checkpoint)
+    print("wrote index at", index)
+
+
+def export(config, typed):
+    """Writes a SavedModel of the generator."""
+    config, checkpoint = command.use_run(config, typed, program=PROGRAM)
+    runs.prepare_folder(config.output_dir)
+    command.announce(config, program=PROGRAM)
+    runtime.load_tensorflow()
+
+    from pix2pix_tf import modes
+
+    difference = modes.export(config, checkpoint=checkpoint)
+    print(f"exported to {config.output_dir}; largest difference when reloaded {difference:.1e}")
+
+
+# Settings of the demonstration: what 2 CPU cores learn in about three minutes.
+DEMO = {"ngf": 16, "ndf": 16, "max_steps": 2500, "which_direction": "BtoA"}
+DEMO_PAIRS, DEMO_TEST_PAIRS = 400, 40
+
+
+def demo(config, typed):
+    """Draws a data set, trains on it, tests on held-out pairs and exports."""
+    folder = Path(config.output_dir or "pix2pix-demo")
+    given = {name: value for name, value in DEMO.items() if name not in typed}
+    seed = 1 if config.seed is None else config.seed
+    config = dataclasses.replace(config, seed=seed, **given)
+    runs.prepare_folder(folder)
+    print(f"drawing {DEMO_PAIRS + DEMO_TEST_PAIRS} facades")
+    _draw_data(folder, seed)
+    places = {
+        "train": ("train", None),
+        "test": ("val", folder / "run"),
+        "export": (None, folder / "run"),
+    }
+    for mode, (data, run) in places.items():
+        step = dataclasses.replace(
+            config,
+            mode=mode,
+            input_dir=str(folder / "data" / data) if data else None,
+            output_dir=str(folder / {"train": "run"}.get(mode, mode)),
+            checkpoint=str(run) if run else None,
+        )
+        names = {field.name for field in dataclasses.fields(step)}
+        if code := MODES[mode](step, names if mode == "train" else set()):
+            return code
+    _report_demo(folder)
+    return 0
+
+
+def _draw_data(folder, seed):
+    from pix2pix_tf.data import synthetic
+
+    data = folder / "data"
+    synthetic.write_pairs(data / "train", DEMO_PAIRS, seed=seed)
+    synthetic.write_pairs(data / "val", DEMO_TEST_PAIRS, seed=seed, start=DEMO_PAIRS)
+
+
+def _report_demo(folder):
+    metrics = json.loads((folder / "test" / runs.METRICS).read_text(encoding="utf-8"))
+    mean = metrics["mean"]
+    print()
+    print(f"held-out L1 {mean['L1']:.3f}, PSNR {mean['PSNR']:.2f} dB, SSIM {mean['SSIM']:.3f}")
+    print(f"the pictures:       {folder / 'test' / runs.INDEX}")
+    print(f"the curves:         tensorboard --logdir {folder / 'run'}")
+    print(f"the exported model: {folder / 'export'}")
+
+
+MODES = {"train": train, "test": test, "export": export, "demo": demo}
+
+
+def main(argv=None):
+    """Runs pix2pix-tf; returns the exit code."""
+    return command.run(
+        argv, config_class=Pix2PixConfig, program=PROGRAM, summary=SUMMARY, modes=MODES
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

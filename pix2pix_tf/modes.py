@@ -1,0 +1,260 @@
+"""What the modes of pix2pix-tf do once TensorFlow is loaded."""
+
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from pix2pix_tf import command, runs
+from pix2pix_tf import model as models
+from pix2pix_tf.config import PROGRAM
+from pix2pix_tf.data import folders, images, pipelines
+from pix2pix_tf.deploy.saved_model import ServedModel
+from pix2pix_tf.deploy.saved_model import export as save_export
+from pix2pix_tf.deploy.translate import translate_pictures
+from pix2pix_tf.errors import InputError
+from pix2pix_tf.evaluation import gallery, metrics
+from pix2pix_tf.evaluation.report import write_report
+from pix2pix_tf.training import checkpoints, loop, session
+
+# What the report shows of a training batch; TensorBoard also gets the discriminator's verdicts.
+SHOWN = ("inputs", "outputs", "targets")
+
+
+def training_batches(config, paths, *, first_step=0):
+    """The batches that a run trains on.
+
+    Args:
+        config: `Pix2PixConfig` with a seed.
+        paths: Image files.
+        first_step: Number of updates already made.
+
+    Returns:
+        tf.data.Dataset of (inputs, targets), float32 [n, 256, 256, c] in [-1, 1], endless.
+    """
+    return pipelines.training_pairs(
+        paths,
+        batch_size=config.batch_size,
+        seed=config.seed,
+        first_step=first_step,
+        direction=config.which_direction,
+        lab=config.lab_colorization,
+        scale_size=config.scale_size,
+        flip=config.flip,
+    )
+
+
+def train(config, paths, *, checkpoint=None, first_step=0):
+    """Trains the run in `config.output_dir`.
+
+    Args:
+        config: Resolved `Pix2PixConfig`.
+        paths: Image files.
+        checkpoint: File to go on from, or None.
+        first_step: Its step.
+
+    Returns:
+        (number of updates made in all, the signal that ended training or None).
+
+    Raises:
+        InputError: If a file cannot be decoded (named), or the losses are not finite.
+    """
+    keras.utils.set_random_seed(config.seed)
+    model = models.build(config)
+    print("parameter_count =", model.count_params())
+    batches = training_batches(config, paths, first_step=first_step)
+    print(f"input pipeline alone: {_pipeline_rate(batches, config.batch_size):.0f} image/sec")
+    if checkpoint is not None:
+        print(f"continuing at step {first_step}: {checkpoint}")
+
+    def show(step, pictures):
+        chosen = pipelines.batch_paths(
+            paths, step - 1, batch_size=config.batch_size, seed=config.seed
+        )
+        shown = {kind: pictures[kind] for kind in SHOWN}
+        gallery.write_pictures(config.output_dir, folders.names(chosen), shown, step=step)
+        write_training_report(config)
+
+    try:
+        step, stopped = session.train(
+            model,
+            batches,
+            plan=_plan(config, count=len(paths), first_step=first_step),
+            losses=models.LOSSES,
+            folder=config.output_dir,
+            checkpoint=checkpoint,
+            pictures=lambda batch, tensors: _pictures(config, batch, tensors),
+            show=show,
+            config=config,
+        )
+    except tf.errors.InvalidArgumentError:
+        if found := session.explain_decode_error(paths, images.decode):
+            raise InputError(
+                f"Expected readable images. Received: {found[0]} ({found[1]})"
+            ) from None
+        raise
+    write_training_report(config)
+    return step, stopped
+
+
+def write_training_report(config):
+    """Writes the run's index.html from the pictures and the log in its folder."""
+    folder = Path(config.output_dir)
+    return write_report(
+        folder,
+        title=f"pix2pix: training of {folder.name}",
+        rows=gallery.training_rows(folder),
+        options=command.options(config, program=PROGRAM),
+        log=folder / runs.LOG,
+    )
+
+
+def _plan(config, *, count, first_step):
+    per_epoch = -(-count // config.batch_size)
+    epochs = config.max_epochs and config.max_epochs * per_epoch
+    return loop.Plan(
+        first_step=first_step,
+        last_step=config.max_steps or epochs or None,
+        steps_per_epoch=per_epoch,
+        batch_size=config.batch_size,
+    )
+
+
+def _pipeline_rate(batches, batch_size, *, seconds=0.5):
+    """Images per second that the pipeline makes when nothing else runs."""
+    iterator = iter(batches)
+    next(iterator)
+    start, count = time.monotonic(), 0
+    while time.monotonic() - start < seconds:
+        next(iterator)
+        count += batch_size
+    return count / (time.monotonic() - start)
+
+
+def _colour(config):
+    return {"lab": config.lab_colorization, "direction": config.which_direction}
+
+
+def _pictures(config, batch, tensors):
+    inputs, targets = batch
+    verdicts = {
+        name: images.from_unit(tf.sigmoid(tensors[name]))
+        for name in ("predict_real", "predict_fake")
+    }
+    return {**images.pictures(inputs, targets, tensors["outputs"], **_colour(config)), **verdicts}
+
+
+def load_generator(config, checkpoint):
+    """Builds the generator of a run and restores its weights.
+
+    Args:
+        config: `Pix2PixConfig` with the run's architecture.
+        checkpoint: Checkpoint file.
+
+    Returns:
+        `keras.Model` from [n, h, w, c] to [n, h, w, c'], in [-1, 1].
+    """
+    generator = models.build_generator(config)
+    checkpoints.restore(checkpoint, checkpoints.named(generator.variables))
+    return generator
+
+
+def test(config, paths, *, checkpoint):
+    """Translates every file, writes pictures, metrics.json and the report.
+
+    Args:
+        config: Resolved `Pix2PixConfig`.
+        paths: Image files.
+        checkpoint: Checkpoint file.
+
+    Returns:
+        Path of index.html.
+    """
+    generator = load_generator(config, checkpoint)
+    names, rows = folders.names(paths), []
+    for pictures in _translated(config, generator, paths):
+        done = names[len(rows) : len(rows) + len(pictures["outputs"])]
+        for name in done:
+            print("evaluated image", name)
+        measured = metrics.pair_metrics(
+            *(_signed(pictures[kind]) for kind in ("targets", "outputs"))
+        )
+        part = gallery.write_pictures(
+            config.output_dir, done, pictures, aspect_ratio=config.aspect_ratio
+        )
+        for index, row in enumerate(part):
+            row["metrics"] = {name: float(values[index]) for name, values in measured.items()}
+        rows += part
+    return _write_test(config, rows, checkpoint=checkpoint)
+
+
+def _translated(config, generator, paths):
+    """Yields the uint8 pictures of each batch, in the order of the files."""
+
+    @tf.function(reduce_retracing=True)
+    def look(inputs, targets, first):
+        seeds = models.dropout_seeds(config.seed, first, tf.shape(inputs, tf.int64)[0])
+        seeds = seeds if config.test_dropout else None
+        outputs = generator(inputs, dropout_seeds=seeds)
+        return images.pictures(inputs, targets, outputs, **_colour(config))
+
+    first = 0
+    for inputs, targets in pipelines.test_pairs(
+        paths,
+        batch_size=config.batch_size,
+        direction=config.which_direction,
+        lab=config.lab_colorization,
+    ):
+        pictures = look(inputs, targets, tf.constant(first, tf.int64))
+        first += len(inputs)
+        yield {kind: batch.numpy() for kind, batch in pictures.items()}
+
+
+def _signed(pixels):
+    return pixels.astype(np.float32) / 127.5 - 1
+
+
+def _write_test(config, rows, *, checkpoint):
+    folder = Path(config.output_dir)
+    per_image = {row["name"]: row["metrics"] for row in rows}
+    mean = {
+        name: float(np.mean([values[name] for values in per_image.values()]))
+        for name in rows[0]["metrics"]
+    }
+    made = command.options(config, program=PROGRAM)
+    runs.write_json(folder / f"test_{runs.OPTIONS}", made)
+    runs.write_json(
+        folder / runs.METRICS,
+        {"mean": mean, "per_image": per_image, "count": len(rows), "checkpoint": str(checkpoint)},
+    )
+    title = f"pix2pix: test of {Path(config.checkpoint).name}"
+    return write_report(folder, title=title, rows=rows, options=made, summary=mean)
+
+
+def translator(config, generator):
+    """Makes the function from pictures in [0, 1] to pictures in [0, 1], of any size.
+
+    Args:
+        config: `Pix2PixConfig` with the run's architecture.
+        generator: The run's generator.
+
+    Returns:
+        Function of float32 [n, h, w, 3] to the like; dropout is off.
+    """
+
+    def translate(pictures):
+        return translate_pictures(generator, pictures, **_colour(config))
+
+    return translate
+
+
+def export(config, *, checkpoint):
+    """Writes the generator as a SavedModel; returns the largest difference when reloaded."""
+    generator = load_generator(config, checkpoint)
+    served = ServedModel(generator, translator(config, generator), filetype=config.output_filetype)
+    difference = save_export(served, config.output_dir)
+    made = command.options(config, program=PROGRAM)
+    runs.write_json(Path(config.output_dir) / f"export_{runs.OPTIONS}", made)
+    return difference

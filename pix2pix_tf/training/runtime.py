@@ -1,0 +1,85 @@
+"""What a process sets once, before it builds a model."""
+
+import contextlib
+import os
+import random
+import signal
+import sys
+
+# Exit codes of a shell for a process that a signal ended.
+EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+
+
+@contextlib.contextmanager
+def _silenced():
+    """Sends the C library's stderr to nowhere; Python's own errors still propagate."""
+    sys.stderr.flush()
+    saved, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(sink, 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(sink)
+
+
+def load_tensorflow():
+    """Imports TensorFlow and Keras without their start-up chatter.
+
+    TF_CPP_MIN_LOG_LEVEL set by the user brings the messages back.
+
+    Raises:
+        ImportError: If Keras runs on another backend than TensorFlow.
+    """
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+        _import()
+        return
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    with _silenced():
+        _import()
+
+
+def _import():
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    import keras
+    import tensorflow as tf
+
+    if keras.backend.backend() != "tensorflow":
+        raise ImportError(
+            f"Expected Keras on TensorFlow. Received: the backend {keras.backend.backend()}; "
+            "unset KERAS_BACKEND"
+        )
+    # The first operation looks for devices, which logs as well.
+    tf.config.list_physical_devices()
+    tf.zeros([])
+
+
+def draw_seed():
+    """A seed as the reference draws it, in [0, 2**31 - 1]."""
+    return random.SystemRandom().randint(0, 2**31 - 1)
+
+
+class StopRequest:
+    """Notes SIGINT and SIGTERM so that training can stop between two steps.
+
+    A second SIGINT interrupts at once.
+    """
+
+    def __init__(self):
+        self.signal = None
+
+    def _note(self, number, _frame):
+        if self.signal is not None and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.signal = signal.Signals(number)
+
+    def __enter__(self):
+        """Starts listening."""
+        self._before = {number: signal.signal(number, self._note) for number in EXIT_CODES}
+        return self
+
+    def __exit__(self, *_):
+        """Gives the signals back."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
