@@ -122,4 +122,7 @@ def run(argv, *, config_class, program, summary, modes):
     except OSError as error:
         name = f" ({error.filename})" if error.filename else ""
         print(f"{program}: {error.strerror or error}{name}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print(f"{program}: interrupted", file=sys.stderr)
+        return 130
     return 1

@@ -1,5 +1,6 @@
 """What the modes of pix2pix-tf do once TensorFlow is loaded."""
 
+import functools
 import time
 from pathlib import Path
 
@@ -14,7 +15,6 @@ from pix2pix_tf.data import folders, images, pipelines
 from pix2pix_tf.deploy.saved_model import ServedModel
 from pix2pix_tf.deploy.saved_model import export as save_export
 from pix2pix_tf.deploy.translate import translate_pictures
-from pix2pix_tf.errors import InputError
 from pix2pix_tf.evaluation import gallery, metrics
 from pix2pix_tf.evaluation.report import write_report
 from pix2pix_tf.training import checkpoints, loop, session
@@ -39,8 +39,7 @@ def training_batches(config, paths, *, first_step=0):
         batch_size=config.batch_size,
         seed=config.seed,
         first_step=first_step,
-        direction=config.which_direction,
-        lab=config.lab_colorization,
+        **_colour(config),
         scale_size=config.scale_size,
         flip=config.flip,
     )
@@ -65,38 +64,31 @@ def train(config, paths, *, checkpoint=None, first_step=0):
     model = models.build(config)
     print("parameter_count =", model.count_params())
     batches = training_batches(config, paths, first_step=first_step)
-    print(f"input pipeline alone: {_pipeline_rate(batches, config.batch_size):.0f} image/sec")
-    if checkpoint is not None:
-        print(f"continuing at step {first_step}: {checkpoint}")
-
-    def show(step, pictures):
-        chosen = pipelines.batch_paths(
-            paths, step - 1, batch_size=config.batch_size, seed=config.seed
-        )
-        shown = {kind: pictures[kind] for kind in SHOWN}
-        gallery.write_pictures(config.output_dir, folders.names(chosen), shown, step=step)
-        write_training_report(config)
-
-    try:
-        step, stopped = session.train(
+    with session.decode_errors_named(paths, images.decode):
+        rate = _pipeline_rate(batches, config.batch_size)
+        print(f"input pipeline alone: {rate:.0f} image/sec")
+        if checkpoint is not None:
+            print(f"continuing at step {first_step}: {checkpoint}")
+        result = session.train(
             model,
             batches,
             plan=_plan(config, count=len(paths), first_step=first_step),
             losses=models.LOSSES,
             folder=config.output_dir,
             checkpoint=checkpoint,
-            pictures=lambda batch, tensors: _pictures(config, batch, tensors),
-            show=show,
+            pictures=functools.partial(_pictures, config),
+            show=functools.partial(_show, config, paths=paths),
             config=config,
         )
-    except tf.errors.InvalidArgumentError:
-        if found := session.explain_decode_error(paths, images.decode):
-            raise InputError(
-                f"Expected readable images. Received: {found[0]} ({found[1]})"
-            ) from None
-        raise
     write_training_report(config)
-    return step, stopped
+    return result
+
+
+def _show(config, step, pictures, *, paths):
+    chosen = pipelines.batch_paths(paths, step - 1, batch_size=config.batch_size, seed=config.seed)
+    shown = {kind: pictures[kind] for kind in SHOWN}
+    gallery.write_pictures(config.output_dir, folders.names(chosen), shown, step=step)
+    write_training_report(config)
 
 
 def write_training_report(config):
@@ -201,15 +193,12 @@ def _translated(config, generator, paths):
         return images.pictures(inputs, targets, outputs, **_colour(config))
 
     first = 0
-    for inputs, targets in pipelines.test_pairs(
-        paths,
-        batch_size=config.batch_size,
-        direction=config.which_direction,
-        lab=config.lab_colorization,
-    ):
-        pictures = look(inputs, targets, tf.constant(first, tf.int64))
-        first += len(inputs)
-        yield {kind: batch.numpy() for kind, batch in pictures.items()}
+    batches = pipelines.test_pairs(paths, batch_size=config.batch_size, **_colour(config))
+    with session.decode_errors_named(paths, images.decode):
+        for inputs, targets in batches:
+            pictures = look(inputs, targets, tf.constant(first, tf.int64))
+            first += len(inputs)
+            yield {kind: batch.numpy() for kind, batch in pictures.items()}
 
 
 def _signed(pixels):

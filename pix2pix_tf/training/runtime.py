@@ -36,8 +36,12 @@ def load_tensorflow():
         _import()
         return
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    with _silenced():
-        _import()
+    try:
+        with _silenced():
+            _import()
+    finally:
+        # TensorFlow has read it by now; children of this process decide for themselves.
+        del os.environ["TF_CPP_MIN_LOG_LEVEL"]
 
 
 def _import():

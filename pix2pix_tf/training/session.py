@@ -1,10 +1,12 @@
 """One training run: state restored, watchers in place, the loop, and names for bad files."""
 
+import contextlib
 from pathlib import Path
 
 import tensorflow as tf
 
 from pix2pix_tf import runs
+from pix2pix_tf.errors import InputError
 from pix2pix_tf.training import checkpoints, loop
 from pix2pix_tf.training.averages import LossAverages
 from pix2pix_tf.training.summaries import Summaries
@@ -70,19 +72,26 @@ def train(model, batches, *, plan, losses, folder, checkpoint, pictures, show, c
     return loop.train(model, batches, plan=plan, averages=averages, watchers=watchers)
 
 
-def explain_decode_error(paths, decode):
-    """Finds the file that TensorFlow could not decode; checks passed before did not see it.
+@contextlib.contextmanager
+def decode_errors_named(paths, decode):
+    """Turns TensorFlow's error about a file that it cannot decode into one that names the file.
+
+    The quick check before training reads only heads and tails; damage in the middle shows here.
 
     Args:
         paths: Files.
         decode: Function of a file's bytes that raises a TensorFlow error.
 
-    Returns:
-        (path, the error's first line), or None if all can be decoded.
+    Raises:
+        InputError: Naming the file.
     """
-    for path in paths:
-        try:
-            decode(tf.io.read_file(path))
-        except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError) as error:
-            return path, error.message.splitlines()[0]
-    return None
+    try:
+        yield
+    except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError):
+        for path in paths:
+            try:
+                decode(tf.io.read_file(path))
+            except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError) as error:
+                why = error.message.splitlines()[0].rpartition("}} ")[2]
+                raise InputError(f"Expected readable images. Received: {path} ({why})") from None
+        raise

@@ -1,0 +1,1 @@
+"""CycleGAN on TensorFlow 2 and Keras 3."""

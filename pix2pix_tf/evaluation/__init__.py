@@ -1,0 +1,1 @@
+"""How good the pictures are: measures and the report."""

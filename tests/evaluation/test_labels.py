@@ -1,0 +1,107 @@
+import numpy as np
+import pytest
+
+from pix2pix_tf.evaluation.labels import (
+    CITYSCAPES_CLASSES,
+    CITYSCAPES_VOID,
+    confusion_matrix,
+    label_scores,
+    nearest_label,
+)
+
+
+def naive_scores(truth, prediction, classes):
+    """The definitions, pixel by pixel and class by class."""
+    pixels = [(t, p) for t, p in zip(truth.flat, prediction.flat, strict=True) if 0 <= t < classes]
+    recall, overlap = [], []
+    for c in range(classes):
+        true = [i for i, (t, _) in enumerate(pixels) if t == c]
+        found = [i for i, (_, p) in enumerate(pixels) if p == c]
+        if true:
+            recall.append(len(set(true) & set(found)) / len(true))
+            overlap.append(len(set(true) & set(found)) / len(set(true) | set(found)))
+    return {
+        "per_pixel_accuracy": sum(t == p for t, p in pixels) / len(pixels),
+        "per_class_accuracy": sum(recall) / len(recall),
+        "class_IoU": sum(overlap) / len(overlap),
+    }
+
+
+def test_scores_are_the_definitions():
+    random = np.random.default_rng(0)
+    truth = random.choice([0, 1, 2, 5, 6], p=[0.5, 0.2, 0.15, 0.1, 0.05], size=(3, 17, 23))
+    # Class 3 is predicted though it never is true, class 4 is neither, 6 is void.
+    wrong = random.choice([0, 1, 3], size=truth.shape)
+    prediction = np.where(random.random(truth.shape) < 0.6, truth % 6, wrong)
+    confusion = sum(
+        confusion_matrix(t, p, classes=6) for t, p in zip(truth, prediction, strict=True)
+    )
+    assert confusion.shape == (6, 6) and confusion.sum() == (truth < 6).sum()
+    expected = naive_scores(truth, prediction, 6)
+    assert 0.3 < expected["class_IoU"] < expected["per_class_accuracy"] < 0.9
+    assert label_scores(confusion) == pytest.approx(expected, rel=1e-12)
+
+
+def test_confusion_counts_truth_by_row():
+    truth, prediction = np.array([0, 0, 1, 2, 255]), np.array([0, 1, 1, 0, 2])
+    expected = [[1, 1, 0], [0, 1, 0], [1, 0, 0]]
+    assert confusion_matrix(truth, prediction, classes=3).tolist() == expected
+
+
+def test_small_integers_do_not_overflow():
+    labels = np.full((4, 4), 18, np.uint8)
+    confusion = confusion_matrix(labels, labels, classes=19)
+    assert confusion[18, 18] == 16 and confusion.sum() == 16
+
+
+def test_perfect_and_wrong_maps():
+    labels = np.array([[0, 1], [1, 3]])
+    perfect = label_scores(confusion_matrix(labels, labels, classes=4))
+    assert set(perfect.values()) == {1.0}
+    wrong = label_scores(confusion_matrix(labels, np.full((2, 2), 2), classes=4))
+    assert set(wrong.values()) == {0.0}
+
+
+def test_nearest_label_is_the_smallest_squared_distance():
+    random = np.random.default_rng(1)
+    image = random.integers(0, 256, (2, 9, 7, 3)).astype(np.uint8)
+    image[0, 0, 0], image[0, 0, 1] = (255, 255, 255), (0, 0, 0)
+    palette = CITYSCAPES_CLASSES + CITYSCAPES_VOID
+    distances = [
+        [sum((int(a) - b) ** 2 for a, b in zip(pixel, colour, strict=True)) for colour in palette]
+        for pixel in image.reshape(-1, 3)
+    ]
+    expected = np.array([row.index(min(row)) for row in distances]).reshape(2, 9, 7)
+    np.testing.assert_array_equal(nearest_label(image, palette), expected)
+
+
+def test_the_first_of_two_equally_near_colours_is_taken():
+    grey = np.full((1, 1, 3), 10, np.uint8)
+    assert nearest_label(grey, [(12, 10, 10), (8, 10, 10)]) == 0
+
+
+def test_cityscapes_pictures_with_noise_are_read_and_void_is_left_out():
+    random = np.random.default_rng(2)
+    palette = np.array(CITYSCAPES_CLASSES + CITYSCAPES_VOID)
+    truth = np.tile(np.arange(len(palette)), (6, 1))
+    # The nearest two colours, (0, 0, 70) and (0, 0, 90), are 20 apart.
+    noisy = np.clip(palette[truth] + random.integers(-5, 6, (6, len(palette), 3)), 0, 255)
+    read = nearest_label(noisy.astype(np.uint8), palette)
+    np.testing.assert_array_equal(read, truth)
+    guess = nearest_label(noisy.astype(np.uint8), CITYSCAPES_CLASSES)
+    confusion = confusion_matrix(read, guess, classes=19)
+    assert len(CITYSCAPES_CLASSES) == 19 and confusion.sum() == 6 * 19
+    assert label_scores(confusion)["class_IoU"] == 1.0
+
+
+def test_bad_input_is_named():
+    with pytest.raises(ValueError, match=r"uint8 \[..., 3\]. Received: float64 \(2, 2, 3\)"):
+        nearest_label(np.zeros((2, 2, 3)), CITYSCAPES_CLASSES)
+    with pytest.raises(ValueError, match="different RGB colours"):
+        nearest_label(np.zeros((2, 2, 3), np.uint8), [(1, 2, 3), (1, 2, 3)])
+    with pytest.raises(ValueError, match=r"truth \(2, 2\) and prediction \(2, 3\)"):
+        confusion_matrix(np.zeros((2, 2), int), np.zeros((2, 3), int), classes=2)
+    with pytest.raises(ValueError, match="from 0 to 1. Received: 0 to 2"):
+        confusion_matrix(np.zeros(2, int), np.array([0, 2]), classes=2)
+    with pytest.raises(ValueError, match="at least one pixel"):
+        label_scores(np.zeros((3, 3)))

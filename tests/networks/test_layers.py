@@ -1,0 +1,120 @@
+"""Padding, normalisation and dropout."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from support import GOLDENS
+
+from pix2pix_tf.networks import layers
+
+
+def images(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def naive_conv(x, kernel, stride):
+    """4x4 convolution with one zero on each side, written with loops."""
+    padded = np.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)])
+    size = (padded.shape[1] - 4) // stride + 1
+    rows = []
+    for i in range(size):
+        for j in range(size):
+            window = padded[:, i * stride : i * stride + 4, j * stride : j * stride + 4]
+            rows.append(np.einsum("nhwc,hwcf->nf", window, kernel))
+    return np.stack(rows, 1).reshape(len(x), size, size, -1)
+
+
+@pytest.mark.parametrize(("layer", "stride"), [(layers.conv(3), 2), (layers.ValidConv(3, 2), 2)])
+def test_strided_convolutions_pad_one_pixel_on_each_side(layer, stride):
+    x = images(2, 8, 8, 5)
+    expected = naive_conv(x, np.asarray((layer(x), layer.kernel)[1]), stride)
+    np.testing.assert_allclose(layer(x), expected, atol=1e-5)
+
+
+def test_unit_stride_convolution_loses_one_pixel():
+    layer, x = layers.ValidConv(2, 1), images(1, 32, 32, 3)
+    assert layer(x).shape == (1, 31, 31, 2)
+    expected = naive_conv(x, np.asarray(layer.kernel), 1)
+    np.testing.assert_allclose(layer(x), expected, atol=1e-5)
+
+
+def test_deconvolution_spreads_a_pixel_over_rows_minus_one_to_two():
+    layer = layers.deconv(1)
+    layer.build((None, 4, 4, 1))
+    layer.kernel.assign(tf.ones_like(layer.kernel))
+    x = np.zeros((1, 4, 4, 1), np.float32)
+    x[0, 1, 1] = 1
+    rows = np.flatnonzero(np.asarray(layer(x))[0].sum((1, 2)))
+    assert rows.tolist() == [1, 2, 3, 4]
+
+
+def test_resize_convolution_repeats_pixels():
+    layer = layers.ResizeConv(1)
+    x = images(1, 3, 3, 1)
+    layer(x)
+    layer.depthwise_kernel.assign(tf.reshape(tf.one_hot(5, 16), [4, 4, 1, 1]))
+    layer.pointwise_kernel.assign(tf.ones([1, 1, 1, 1]))
+    np.testing.assert_allclose(layer(x)[0, ..., 0], np.kron(x[0, ..., 0], np.ones((2, 2))))
+
+
+def test_initial_distributions():
+    keras.utils.set_random_seed(0)
+    conv, norm = layers.conv(256), layers.BatchNorm()
+    conv.build((None, 8, 8, 64))
+    norm.build((None, 8, 8, 4096))
+    assert np.std(conv.kernel) == pytest.approx(0.02, rel=0.02)
+    assert np.abs(conv.bias).max() == 0
+    assert np.mean(norm.gamma) == pytest.approx(1, abs=2e-3)
+    assert np.std(norm.gamma) == pytest.approx(0.02, rel=0.05)
+
+
+def test_training_uses_the_statistics_of_the_batch():
+    norm, x = layers.BatchNorm(), images(4, 5, 6, 3) * 3 + 2
+    y = np.asarray(norm(x, training=True))
+    mean, variance = x.mean((0, 1, 2)), x.var((0, 1, 2))
+    expected = (x - mean) / np.sqrt(variance + 1e-5) * np.asarray(norm.gamma)
+    np.testing.assert_allclose(y, expected, atol=2e-6)
+
+
+def test_inference_normalises_each_image_by_itself():
+    norm, x = layers.BatchNorm(), images(3, 5, 6, 2)
+    alone = np.concatenate([norm(x[i : i + 1], training=True) for i in range(3)])
+    np.testing.assert_allclose(norm(x, training=False), alone, atol=2e-6)
+
+
+def test_statistics_are_float32_in_half_precision():
+    norm = layers.BatchNorm(dtype="mixed_bfloat16")
+    x = tf.cast(images(1, 16, 16, 2) * 0.01 + 100, tf.bfloat16)
+    assert norm(x).dtype == tf.bfloat16
+    assert norm.gamma.dtype == "float32"
+    assert np.isfinite(np.asarray(norm(x), np.float32)).all()
+
+
+def test_instance_normalisation_equals_tensorflow_addons():
+    golden = np.load(GOLDENS / "tensorflow_addons_instance_norm.npz")
+    for epsilon in (0.001, 1e-05):
+        layer = keras.layers.GroupNormalization(groups=-1, epsilon=epsilon)
+        x = tf.constant(golden["x"])
+        layer.build(x.shape)
+        layer.gamma.assign(golden["gamma"])
+        layer.beta.assign(golden["beta"])
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x)
+            weights = tf.reshape(tf.cos(tf.range(tf.size(y), dtype=tf.float32)), y.shape)
+            loss = tf.reduce_mean(y * weights)
+        gradients = tape.gradient(loss, [x, layer.gamma.value, layer.beta.value])
+        for name, found in zip(("y", "dx", "dgamma", "dbeta"), [y, *gradients], strict=True):
+            np.testing.assert_allclose(found, golden[f"eps{epsilon}/{name}"], atol=2e-6)
+
+
+def test_dropout_is_a_function_of_the_seed_of_each_image():
+    x = tf.ones([3, 8, 8, 16])
+    seeds = tf.constant([[1, 1], [1, 2], [1, 1]], tf.int64)
+    y = np.asarray(layers.dropout(x, 0.5, seeds))
+    assert set(np.unique(y)) == {0.0, 2.0}
+    np.testing.assert_array_equal(y[0], y[2])
+    assert (y[0] != y[1]).any()
+    np.testing.assert_array_equal(layers.dropout(x[:1], 0.5, seeds[1:2])[0], y[1])
+    assert y.mean() == pytest.approx(1, abs=0.1)

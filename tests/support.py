@@ -1,0 +1,46 @@
+"""What tests share: places, real image files and the installed commands."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+ROOT = Path(__file__).parent.parent
+GOLDENS = Path(__file__).parent / "goldens"
+
+
+def write_pairs(folder, count, *, size=64, suffix=".png", seed=0):
+    """Writes side-by-side pairs whose right half is the negative of the left."""
+    rng = np.random.default_rng(seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(1, count + 1):
+        left = rng.integers(0, 256, (8, 8, 3), np.uint8)
+        left = np.asarray(Image.fromarray(left).resize((size, size)))
+        Image.fromarray(np.hstack([left, 255 - left])).save(folder / f"{number}{suffix}")
+    return folder
+
+
+def command_line(program, *words):
+    """The installed console script, or the module where there is none."""
+    script = shutil.which(program, path=str(Path(sys.executable).parent))
+    start = [script] if script else [sys.executable, "-m", program.replace("-", "_")]
+    return [*start, *map(str, words)]
+
+
+def run_command(program, *words, timeout=300, **options):
+    """Runs a command to its end; returns the finished process with its output as text."""
+    return subprocess.run(
+        command_line(program, *words), capture_output=True, text=True, timeout=timeout, **options
+    )
+
+
+def refused(process):
+    """Asserts that a command refused its input properly; returns the line."""
+    lines = process.stderr.strip().splitlines()
+    assert process.returncode == 1, process.stderr
+    assert len(lines) == 1, process.stderr
+    assert "Traceback" not in process.stdout + process.stderr
+    return lines[0]

@@ -1,0 +1,178 @@
+"""Bad input: one clear line, exit code 1, nothing overwritten."""
+
+import json
+import os
+import resource
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from support import command_line, refused, run_command, write_pairs
+
+from pix2pix_tf import runs
+
+SMALL = ("--ngf", 2, "--ndf", 2, "--seed", 3)
+
+
+def train(source, folder, *words, **options):
+    start = ("--mode", "train", "--input_dir", source, "--output_dir", folder, *SMALL)
+    return run_command("pix2pix-tf", *start, *words, **options)
+
+
+@pytest.fixture(scope="module")
+def run(pairs, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    assert train(pairs, folder, "--max_steps", 1).returncode == 0
+    return folder
+
+
+def snapshot(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_missing_and_empty_folders(tmp_path):
+    assert "nothing" in refused(train(tmp_path / "nothing", tmp_path / "run"))
+    (tmp_path / "empty").mkdir()
+    assert "Received: none" in refused(train(tmp_path / "empty", tmp_path / "run"))
+    (tmp_path / "empty" / "notes.txt").write_text("x")
+    assert "Received: none" in refused(train(tmp_path / "empty", tmp_path / "run"))
+
+
+@pytest.mark.parametrize("fault", ["truncated", "text", "narrow", "zero bytes"])
+def test_unusable_files_are_named(tmp_path, fault):
+    folder = write_pairs(tmp_path / "data", 2, suffix=".jpg")
+    bad = folder / "x.jpg"
+    if fault == "truncated":
+        contents = (folder / "1.jpg").read_bytes()
+        bad.write_bytes(contents[: len(contents) // 2])
+    elif fault == "text":
+        bad.write_text("this is no image")
+    elif fault == "narrow":
+        Image.fromarray(np.zeros((5, 1, 3), np.uint8)).save(bad)
+    else:
+        bad.touch()
+    assert str(bad) in refused(train(folder, tmp_path / "run"))
+
+
+def test_a_file_that_only_tensorflow_cannot_decode_is_named(tmp_path):
+    folder = write_pairs(tmp_path / "data", 2)
+    bad = folder / "2.png"
+    contents = bytearray(bad.read_bytes())
+    middle = len(contents) // 2
+    contents[middle : middle + 8] = bytes(8)
+    bad.write_bytes(contents)
+    line = refused(train(folder, tmp_path / "run", "--max_steps", 4))
+    assert str(bad) in line
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (("--scale_size", 200), "--scale_size to be at least 256. Received: 200"),
+        (("--nfg", 4), "did you mean --ngf?"),
+        (("--ngf", "many"), "--ngf=many"),
+        (("--batch_size", 0), "--batch_size to be at least 1. Received: 0"),
+        (("--lr", -1), "--lr"),
+        (("--which_direction", "up"), "AtoB"),
+    ],
+)
+def test_bad_flags(pairs, tmp_path, words, part):
+    assert part in refused(train(pairs, tmp_path / "run", *words))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_is_never_overwritten(pairs, run):
+    before = snapshot(run)
+    line = refused(train(pairs, run, "--max_steps", 2))
+    assert f"--checkpoint {run}" in line and "start afresh" in line
+    assert snapshot(run) == before
+
+
+@pytest.mark.parametrize("mode", ["test", "export"])
+def test_what_is_no_run_is_refused(pairs, tmp_path, mode):
+    words = ("--mode", mode, "--input_dir", pairs, "--output_dir", tmp_path / "out")
+    assert "Expected --checkpoint" in refused(run_command("pix2pix-tf", *words))
+    for place in (pairs, tmp_path / "nothing"):
+        line = refused(run_command("pix2pix-tf", *words, "--checkpoint", place))
+        assert "output folder of a training run" in line
+
+
+@pytest.mark.parametrize("mode", ["train", "test", "export"])
+def test_another_architecture_than_the_runs_is_refused(pairs, run, tmp_path, mode):
+    line = refused(
+        run_command(
+            "pix2pix-tf",
+            "--mode",
+            mode,
+            "--input_dir",
+            pairs,
+            "--output_dir",
+            tmp_path / "out",
+            "--checkpoint",
+            run,
+            "--ngf",
+            4,
+        )  # fmt: skip
+    )
+    assert "Expected --ngf to be left out or 2" in line and "Received: 4" in line
+
+
+def test_damaged_run_folders_are_named(pairs, run, tmp_path):
+    import shutil
+
+    words = ("--mode", "test", "--input_dir", pairs, "--output_dir", tmp_path / "out")
+    copy = shutil.copytree(run, tmp_path / "copy")
+    (checkpoint,) = runs.checkpoints(copy)
+    contents = checkpoint.read_bytes()
+    checkpoint.write_bytes(contents[:-100])
+    assert "damaged" in refused(run_command("pix2pix-tf", *words, "--checkpoint", copy))
+    checkpoint.write_bytes(contents)
+    (copy / runs.OPTIONS).write_text('{"ngf": ')
+    assert "Expected JSON" in refused(run_command("pix2pix-tf", *words, "--checkpoint", copy))
+    options = json.loads((run / runs.OPTIONS).read_text())
+    (copy / runs.OPTIONS).write_text(json.dumps({**options, "ngf": "two"}))
+    assert "options.json" in refused(run_command("pix2pix-tf", *words, "--checkpoint", copy))
+    (copy / runs.OPTIONS).write_text(json.dumps({**options, "ngf": 3}))
+    line = refused(run_command("pix2pix-tf", *words, "--checkpoint", copy))
+    assert "generator/encoder_1/conv2d/kernel of shape" in line
+
+
+def test_an_output_folder_that_is_a_file(pairs, tmp_path):
+    (tmp_path / "file").write_text("x")
+    assert str(tmp_path / "file") in refused(train(pairs, tmp_path / "file"))
+    assert (tmp_path / "file").read_text() == "x"
+
+
+def test_a_read_only_output_folder(pairs, tmp_path):
+    folder = tmp_path / "locked"
+    folder.mkdir(mode=0o555)
+    if os.geteuid() == 0:
+        # Permissions do not bind root, but nobody creates files in the kernel's own folder.
+        folder = Path("/proc")
+    assert str(folder) in refused(train(pairs, folder))
+
+
+def test_a_full_disk_keeps_the_checkpoint_before(pairs, run, tmp_path):
+    import shutil
+
+    copy = shutil.copytree(run, tmp_path / "run")
+    (before,) = runs.checkpoints(copy)
+    contents = before.read_bytes()
+
+    def limit():
+        import signal
+
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(contents) // 2,) * 2)
+
+    words = ("--mode", "train", "--input_dir", pairs, "--output_dir", copy, "--checkpoint", copy)
+    done = subprocess.run(
+        command_line("pix2pix-tf", *words, "--max_steps", 2, "--summary_freq", 0),
+        capture_output=True, text=True, preexec_fn=limit, timeout=120,
+    )  # fmt: skip
+    line = refused(done)
+    assert "File too large" in line
+    assert before.read_bytes() == contents
+    assert [path.name for path in before.parent.iterdir()] == [before.name]

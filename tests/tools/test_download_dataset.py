@@ -1,0 +1,362 @@
+"""tools/download_dataset.py against a real HTTP server with real archives, good and bad."""
+
+import gzip
+import hashlib
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+import tarfile
+import threading
+import time
+import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+from support import ROOT, refused
+
+CONTENT = {
+    "train/1.jpg": np.random.default_rng(0).bytes(700_000),
+    "train/two words ü.jpg": b"two",
+    "val/3.jpg": b"",
+}
+
+
+def tar_of(files, mode="w:gz"):
+    """A tar archive of {name: content}, or of TarInfo objects without content."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode=mode) as archive:
+        for name, content in files.items():
+            info = name if isinstance(name, tarfile.TarInfo) else tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def zip_of(files):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def under(folder, files=CONTENT):
+    return {f"{folder}/{name}": content for name, content in files.items()}
+
+
+class Server(ThreadingHTTPServer):
+    """Serves `files` by path and notes every request as (path, Range header).
+
+    `faults` are used up one by one, one for each answer: a status to fail with, "drop" to hang up
+    in the middle of the body, "stall" to stop sending there.
+    """
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.files, self.faults, self.requests, self.ranges = {}, [], [], True
+        self.stalled, self.go_on = threading.Event(), threading.Event()
+
+    def url(self, path):
+        return f"http://127.0.0.1:{self.server_port}/{path}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        wanted = self.headers["Range"]
+        self.server.requests.append((self.path, wanted))
+        body = self.server.files.get(self.path)
+        fault = self.server.faults.pop(0) if self.server.faults else None
+        if body is None or isinstance(fault, int):
+            self.send_error(fault or 404)
+            return
+        start = int(re.fullmatch(r"bytes=(\d+)-", wanted)[1]) if wanted else 0
+        if wanted and self.server.ranges:
+            self.send_response(206 if start < len(body) else 416)
+            place = f"{start}-{len(body) - 1}" if start < len(body) else "*"
+            self.send_header("Content-Range", f"bytes {place}/{len(body)}")
+            body = body[start:]
+        else:
+            self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[: len(body) // 2] if fault else body)
+        if fault == "stall":
+            self.server.stalled.set()
+            self.server.go_on.wait(60)
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def server():
+    server = Server()
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield server
+    server.go_on.set()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+ENVIRONMENT = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
+
+
+@pytest.fixture
+def download(run_tool, server, tmp_path):
+    """Serves a body as NAME's archive and runs the script; returns the process and the folder."""
+    out = tmp_path / "out"
+
+    def run(body, *words, name="set", environment=ENVIRONMENT, **flags):
+        server.files["/archive"] = body
+        flags = {"url": server.url("archive"), "output_dir": out, **flags}
+        return run_tool("download_dataset", name, *words, flags=flags, env=environment), out
+
+    return run
+
+
+def tree(folder):
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        tar_of(under("facades")),
+        tar_of(under("./facades"), "w:xz"),
+        tar_of(under("facades"), "w"),
+        tar_of(CONTENT),
+        zip_of({**under("horse2zebra"), "__MACOSX/horse2zebra/._1.jpg": b"junk"}),
+        zip_of(CONTENT),
+    ],
+    ids=["tar.gz", "tar.xz", "tar", "tar without folder", "zip", "zip without folder"],
+)
+def test_unpacks_into_a_folder_of_the_name(download, body):
+    done, out = download(body)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"sha256 {hashlib.sha256(body).hexdigest()}" in done.stdout
+    assert tree(out) == under("set")
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("facades", "pix2pix/datasets/facades.tar.gz"),
+        ("ae_photos", "cyclegan/datasets/ae_photos.zip"),
+    ],
+)
+def test_names_lead_to_the_projects_host(run_tool, server, tmp_path, name, path):
+    url = f"http://efrosgans.eecs.berkeley.edu/{path}"
+    server.files[url] = tar_of(under(name)) if path.endswith("gz") else zip_of(under(name))
+    proxy = {**ENVIRONMENT, "http_proxy": server.url("")}  # a proxy sees the whole address
+    done = run_tool("download_dataset", name, cwd=tmp_path, env=proxy)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert tree(tmp_path) == under(name)
+    assert server.requests == [(url, None)]
+
+
+def test_goes_on_behind_a_lost_connection(download, server):
+    body = tar_of(under("facades"))
+    server.faults = ["drop", "drop"]
+    done, out = download(body)
+    assert (done.returncode, done.stderr) == (0, "")
+    half, rest = len(body) // 2, len(body) - len(body) // 2
+    assert [wanted for _, wanted in server.requests] == [
+        None,
+        f"bytes={half}-",
+        f"bytes={half + rest // 2}-",
+    ]
+    assert tree(out) == under("set")
+
+
+def test_goes_on_in_a_later_run(download, server):
+    body = tar_of(under("facades"))
+    server.faults = ["drop", 503]
+    done, out = download(body, tries=1)
+    line = refused(done)
+    assert "HTTP 503" in line
+    assert f"go on from {len(body) // 2 / 1e6:.1f} MB" in line
+    assert tree(out) == {"set.part": body[: len(body) // 2]}
+    done, out = download(body)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert server.requests[-1] == ("/archive", f"bytes={len(body) // 2}-")
+    assert tree(out) == under("set")
+
+
+def test_starts_over_where_the_server_knows_no_ranges(download, server):
+    server.faults, server.ranges = ["drop"], False
+    done, out = download(tar_of(under("facades")))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert tree(out) == under("set")
+
+
+@pytest.mark.parametrize("extra", [0, 10])
+def test_a_part_as_long_as_the_archive_or_longer(download, server, tmp_path, extra):
+    body = tar_of(under("facades"))
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "set.part").write_bytes(body + b"x" * extra)
+    done, out = download(body)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(server.requests) == (2 if extra else 1)
+    assert tree(out) == under("set")
+
+
+def test_a_missing_archive_is_one_line_and_one_request(download, server):
+    done, out = download(None)
+    line = refused(done)
+    assert "HTTP 404" in line and server.url("archive") in line and "--url" in line
+    assert len(server.requests) == 1
+    assert tree(out) == {}
+
+
+def test_a_dead_server_is_one_line(download):
+    done, _ = download(b"", url="http://127.0.0.1:9/x", tries=1)
+    assert "cannot download http://127.0.0.1:9/x" in refused(done)
+
+
+def test_the_checksum_is_checked(download, server):
+    body = tar_of(under("facades"))
+    done, out = download(body, sha256=64 * "0")
+    line = refused(done)
+    assert 64 * "0" in line and hashlib.sha256(body).hexdigest() in line
+    assert tree(out) == {}
+    done, out = download(body, sha256=hashlib.sha256(body).hexdigest().upper())
+    assert done.returncode == 0
+    assert tree(out) == under("set")
+
+
+def member(name, kind, target=""):
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, target
+    return info
+
+
+def zipped_link():
+    info = zipfile.ZipInfo("set/link")
+    info.external_attr = 0o120777 << 16
+    return info
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        tar_of({"set/a": b"a", "/escaped": b"x"}),
+        tar_of({"set/a": b"a", "../escaped": b"x"}),
+        tar_of({"set/a": b"a", "set/../../escaped": b"x"}),
+        tar_of({"set/a": b"a", "C:\\escaped": b"x"}),
+        tar_of({"set/a": b"a", "..\\escaped": b"x"}),
+        tar_of({"set/a": b"a", member("set/link", tarfile.SYMTYPE, "../.."): b""}),
+        tar_of({"set/a": b"a", member("set/link", tarfile.LNKTYPE, "set/a"): b""}),
+        tar_of({"set/a": b"a", member("set/pipe", tarfile.FIFOTYPE): b""}),
+        tar_of({"set/a": b"a", member("set/disk", tarfile.BLKTYPE): b""}),
+        zip_of({"set/a": b"a", "/escaped": b"x"}),
+        zip_of({"set/a": b"a", "set/../../escaped": b"x"}),
+        zip_of({"set/a": b"a", zipped_link(): b"../.."}),
+    ],
+    ids="tar/ tar.. tar/../.. tarC: tar\\ symlink hardlink fifo disk zip/ zip.. ziplink".split(),
+)
+def test_members_that_leave_the_folder_are_refused(download, tmp_path, body):
+    done, out = download(body)
+    assert "refused: '" in refused(done)
+    assert list(out.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def damaged(body):
+    return body[:-8] + bytes([body[-8] ^ 1]) + body[-7:]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>not found</html>",
+        b"",
+        tar_of(under("facades"))[:300_000],
+        damaged(tar_of(under("facades"))),
+        gzip.compress(b"no tar"),
+        zip_of(under("facades"))[:300_000],
+        zip_of(under("facades")).replace(CONTENT["train/1.jpg"][:50], bytes(50)),
+    ],
+    ids="html empty cut_tar damaged_tar gzip cut_zip damaged_zip".split(),
+)
+def test_broken_archives_leave_nothing(download, body):
+    done, out = download(body)
+    assert re.search("broken archive|expected a tar or zip", refused(done))
+    assert list(out.iterdir()) == []
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+def test_a_full_disk_is_one_line(download, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "set.part").symlink_to("/dev/full")
+    assert "No space left on device" in refused(download(tar_of(under("facades")))[0])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_download_keeps_its_part(server, tmp_path, number):
+    body = tar_of(under("facades"))
+    server.files["/archive"], server.faults = body, ["stall"]
+    command = [sys.executable, str(ROOT / "tools" / "download_dataset.py"), "set"]
+    command += [f"--url={server.url('archive')}", f"--output_dir={tmp_path}"]
+    # A shell that runs the tests in the background has SIGINT ignored.
+    heard = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    pipes = {"stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=ENVIRONMENT, **pipes, **heard) as process:
+        assert server.stalled.wait(30)
+        part = tmp_path / "set.part"
+        for _ in range(1000):
+            if part.exists():
+                break
+            time.sleep(0.01)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 128 + number
+    assert "Traceback" not in errors
+    assert body.startswith(part.read_bytes())
+    assert [path.name for path in tmp_path.iterdir()] == ["set.part"]
+
+
+def test_what_exists_is_left_alone(download, server, tmp_path):
+    (tmp_path / "out" / "set").mkdir(parents=True)
+    done, out = download(tar_of(under("facades")))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "nothing to do" in done.stdout
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("words", "flags", "message"),
+    [
+        ([], {}, "expected the name of one data set"),
+        (["facades", "maps"], {}, "['facades', 'maps']"),
+        (["facade"], {}, "expected one of facades, cityscapes, maps,"),
+        (["../x"], {"url": "http://127.0.0.1/x"}, "received '../x'"),
+        (["x"], {"url": "file:///etc/passwd"}, "expected http:// or https://"),
+        (["facades"], {"sha256": "123"}, "expected 64 hexadecimal digits"),
+        (["facades"], {"tries": 0}, "--tries=0"),
+    ],
+)
+def test_refuses_in_one_line(run_tool, tmp_path, words, flags, message):
+    assert message in refused(run_tool("download_dataset", *words, flags=flags, cwd=tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_lists_every_flag_and_name(run_tool):
+    done = run_tool("download_dataset", "--help")
+    assert done.returncode == 0
+    for flag in ("output_dir", "url", "sha256", "tries"):
+        assert f"--{flag}:" in done.stdout
+    for name in ("facades", "night2day", "edges2handbags", "horse2zebra", "monet2photo"):
+        assert name in done.stdout

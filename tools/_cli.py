@@ -1,0 +1,92 @@
+"""What the scripts in this folder share: command line, lists of images, progress bar."""
+
+from __future__ import annotations
+
+import re
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from absl import flags
+from tqdm import tqdm
+
+IMAGE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
+
+
+def run(main: Callable[[list[str]], int | None], flag_values: flags.FlagValues, *, usage: str):
+    """Parses the command line, runs a script's `main` and ends the process with its exit code.
+
+    Args:
+        main: Takes the positional arguments and returns the exit code (None for 0).
+        flag_values: The script's own flags; `main` reads them after they were parsed.
+        usage: The text that `--help` prints above the flags.
+    """
+    for stream in (sys.stdout, sys.stderr):  # a file name may hold what the terminal cannot show
+        stream.reconfigure(errors="backslashreplace")
+    if any(re.fullmatch("-h|--?help(full|short)?", argument) for argument in sys.argv[1:]):
+        print(f"{usage}\nFlags:{flag_values.main_module_help()}")
+        sys.exit(0)
+    # As Ctrl-C does: leave by way of the clean-up.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        sys.exit(main(flag_values(sys.argv)[1:]))
+    except (flags.Error, ValueError, OSError, MemoryError) as error:
+        sys.exit(fail(describe(error)))
+    except KeyboardInterrupt:
+        sys.exit(fail("interrupted", code=128 + signal.SIGINT))  # as shells count
+
+
+def fail(message: str, *, code: int = 1) -> int:
+    """Prints one line of error on stderr and returns the exit code."""
+    print("error:", " ".join(message.splitlines()), file=sys.stderr)
+    return code
+
+
+def describe(error: BaseException) -> str:
+    """The reason of an exception in words, without `[Errno ...]`."""
+    if isinstance(error, OSError) and error.strerror:
+        place = f": {str(error.filename)!r}" if error.filename else ""
+        return f"{error.strerror}{place}"
+    return str(error) or type(error).__name__
+
+
+def require(flag_values: flags.FlagValues, names: Sequence[str]):
+    """Raises ValueError if one of the named flags was not given."""
+    missing = [f"--{name}" for name in names if flag_values[name].value is None]
+    if missing:
+        raise ValueError(f"missing {', '.join(missing)}: give a value, or see --help")
+
+
+def refuse_arguments(arguments: Sequence[str]):
+    """Raises ValueError for words on the command line that belong to no flag."""
+    if arguments:
+        raise ValueError(f"expected flags only, received {arguments}: see --help")
+
+
+def list_files(folder: str, *, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> list[Path]:
+    """The files of a folder (not below it) with one of the suffixes, in the order of their names.
+
+    Args:
+        folder: Path of the folder.
+        suffixes: Suffixes in lower case; files may have them in any case.
+
+    Returns:
+        At least one path.
+
+    Raises:
+        ValueError: If there is no such folder or no such file in it.
+    """
+    if not Path(folder).is_dir():
+        raise ValueError(f"expected a folder of images, received {folder!r}: no such folder")
+    paths = [path for path in Path(folder).iterdir() if path.suffix.lower() in suffixes]
+    paths = [path for path in paths if path.is_file() and not path.name.startswith(".")]
+    if not paths:
+        raise ValueError(f"expected images ({' '.join(suffixes)}) in {folder!r}, found none")
+    return sorted(paths, key=lambda path: path.name)
+
+
+def progress(label: str, **options) -> tqdm:
+    """A tqdm bar on stdout; where stdout is no terminal it writes every ten seconds only."""
+    pause = 0.1 if sys.stdout.isatty() else 10.0
+    return tqdm(desc=label, file=sys.stdout, mininterval=pause, maxinterval=pause, **options)
