@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pix2pix_tf import command, runs
 from pix2pix_tf.config import PROGRAM, Pix2PixConfig
-from pix2pix_tf.data import folders
+from pix2pix_tf.data import folders, synthetic
 from pix2pix_tf.training import runtime
 
 SUMMARY = """
@@ -73,45 +73,58 @@ def export(config, typed):
 
 
 # Settings of the demonstration: what 2 CPU cores learn in about three minutes.
-DEMO = {"ngf": 16, "ndf": 16, "max_steps": 2500, "which_direction": "BtoA"}
+DEMO = {
+    "batch_size": 1,
+    "bottleneck_norm": False,
+    "flip": False,
+    "max_steps": 3000,
+    "ndf": 16,
+    "ngf": 16,
+    "output_dir": "pix2pix-demo",
+    "scale_size": 256,
+    "seed": 1,
+    "which_direction": "BtoA",
+}
 DEMO_PAIRS, DEMO_TEST_PAIRS = 400, 40
 
 
 def demo(config, typed):
     """Draws a data set, trains on it, tests on held-out pairs and exports."""
-    folder = Path(config.output_dir or "pix2pix-demo")
     given = {name: value for name, value in DEMO.items() if name not in typed}
-    seed = 1 if config.seed is None else config.seed
-    config = dataclasses.replace(config, seed=seed, **given)
+    config = dataclasses.replace(config, **given)
+    folder = Path(config.output_dir)
+    data, run = folder / "data", str(folder / "run")
     runs.prepare_folder(folder)
-    print(f"drawing {DEMO_PAIRS + DEMO_TEST_PAIRS} facades")
-    _draw_data(folder, seed)
-    places = {
-        "train": ("train", None),
-        "test": ("val", folder / "run"),
-        "export": (None, folder / "run"),
-    }
-    for mode, (data, run) in places.items():
-        step = dataclasses.replace(
-            config,
-            mode=mode,
-            input_dir=str(folder / "data" / data) if data else None,
-            output_dir=str(folder / {"train": "run"}.get(mode, mode)),
-            checkpoint=str(run) if run else None,
-        )
-        names = {field.name for field in dataclasses.fields(step)}
-        if code := MODES[mode](step, names if mode == "train" else set()):
-            return code
+    trained = dataclasses.replace(
+        config, mode="train", input_dir=str(data / "train"), output_dir=run
+    )
+    if not runs.checkpoints(run):
+        print(f"drawing {DEMO_PAIRS + DEMO_TEST_PAIRS} facades")
+        synthetic.write_pairs(data / "train", DEMO_PAIRS, seed=config.seed)
+        synthetic.write_pairs(data / "val", DEMO_TEST_PAIRS, seed=config.seed, start=DEMO_PAIRS)
+    if code := train(trained, set()):
+        return code
+    tested = dataclasses.replace(
+        trained, mode="test", input_dir=str(data / "val"), output_dir=str(folder / "test")
+    )
+    _test_demo(dataclasses.replace(tested, checkpoint=run))
+    exported = dataclasses.replace(tested, mode="export", output_dir=str(folder / "export"))
+    export(dataclasses.replace(exported, checkpoint=run), set())
     _report_demo(folder)
     return 0
 
 
-def _draw_data(folder, seed):
-    from pix2pix_tf.data import synthetic
+def _test_demo(config):
+    from pix2pix_tf import modes
 
-    data = folder / "data"
-    synthetic.write_pairs(data / "train", DEMO_PAIRS, seed=seed)
-    synthetic.write_pairs(data / "val", DEMO_TEST_PAIRS, seed=seed, start=DEMO_PAIRS)
+    paths = folders.list_images(config.input_dir)
+    known = folders.list_images(Path(config.input_dir).with_name("train"))
+    constant = modes.constant_image_l1(config, known=known, paths=paths)
+    _, checkpoint = runs.locate(config.checkpoint)
+    modes.test(config, paths, checkpoint=checkpoint, context={CONSTANT: constant})
+
+
+CONSTANT = "L1 of the best constant image"
 
 
 def _report_demo(folder):
@@ -119,6 +132,7 @@ def _report_demo(folder):
     mean = metrics["mean"]
     print()
     print(f"held-out L1 {mean['L1']:.3f}, PSNR {mean['PSNR']:.2f} dB, SSIM {mean['SSIM']:.3f}")
+    print(f"{CONSTANT} {metrics['context'][CONSTANT]:.3f}")
     print(f"the pictures:       {folder / 'test' / runs.INDEX}")
     print(f"the curves:         tensorboard --logdir {folder / 'run'}")
     print(f"the exported model: {folder / 'export'}")

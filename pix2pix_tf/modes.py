@@ -153,13 +153,14 @@ def load_generator(config, checkpoint):
     return generator
 
 
-def test(config, paths, *, checkpoint):
+def test(config, paths, *, checkpoint, context=None):
     """Translates every file, writes pictures, metrics.json and the report.
 
     Args:
         config: Resolved `Pix2PixConfig`.
         paths: Image files.
         checkpoint: Checkpoint file.
+        context: Other numbers to stand beside the results, a dict, or None.
 
     Returns:
         Path of index.html.
@@ -179,7 +180,7 @@ def test(config, paths, *, checkpoint):
         for index, row in enumerate(part):
             row["metrics"] = {name: float(values[index]) for name, values in measured.items()}
         rows += part
-    return _write_test(config, rows, checkpoint=checkpoint)
+    return _write_test(config, rows, checkpoint=checkpoint, context=context or {})
 
 
 def _translated(config, generator, paths):
@@ -201,11 +202,33 @@ def _translated(config, generator, paths):
             yield {kind: batch.numpy() for kind, batch in pictures.items()}
 
 
+def constant_image_l1(config, *, known, paths):
+    """L1 of the best translation that looks at no input.
+
+    Of all constant images the median of the known targets, pixel by pixel, has the least L1 on
+    them.
+
+    Args:
+        config: `Pix2PixConfig`.
+        known: Files whose targets are known.
+        paths: Files to measure on.
+
+    Returns:
+        Mean absolute difference in [-1, 1].
+    """
+
+    def targets(files):
+        batches = pipelines.test_pairs(files, batch_size=16, **_colour(config))
+        return np.concatenate([pair[1].numpy() for pair in batches])
+
+    return float(np.abs(targets(paths) - np.median(targets(known), axis=0)).mean())
+
+
 def _signed(pixels):
     return pixels.astype(np.float32) / 127.5 - 1
 
 
-def _write_test(config, rows, *, checkpoint):
+def _write_test(config, rows, *, checkpoint, context):
     folder = Path(config.output_dir)
     per_image = {row["name"]: row["metrics"] for row in rows}
     mean = {
@@ -216,10 +239,16 @@ def _write_test(config, rows, *, checkpoint):
     runs.write_json(folder / f"test_{runs.OPTIONS}", made)
     runs.write_json(
         folder / runs.METRICS,
-        {"mean": mean, "per_image": per_image, "count": len(rows), "checkpoint": str(checkpoint)},
+        {
+            "mean": mean,
+            "per_image": per_image,
+            "count": len(rows),
+            "checkpoint": str(checkpoint),
+            "context": context,
+        },
     )
     title = f"pix2pix: test of {Path(config.checkpoint).name}"
-    return write_report(folder, title=title, rows=rows, options=made, summary=mean)
+    return write_report(folder, title=title, rows=rows, options=made, summary=mean | context)
 
 
 def translator(config, generator):

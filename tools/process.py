@@ -30,7 +30,7 @@ import _cli
 import _edges
 import numpy as np
 from absl import flags
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 OPERATIONS = ("grayscale", "resize", "blank", "combine", "edges")
 
@@ -76,8 +76,6 @@ def read(path: Path) -> np.ndarray:
             pixels = np.asarray(image if image.mode[0] in "IF" else image.convert(_mode(image)))
         if pixels.dtype != np.uint8:
             pixels = _upper_byte(pixels)
-    except UnidentifiedImageError as error:
-        raise ValueError(f"{str(path)!r} holds no image of a known format") from error
     except Exception as error:  # decoders raise anything on broken files
         raise ValueError(f"cannot read {str(path)!r}: {_cli.describe(error)}") from error
     return pixels.reshape(*pixels.shape[:2], -1)

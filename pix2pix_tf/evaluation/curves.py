@@ -83,7 +83,9 @@ def _draw_axes(axes, title, *, steps, losses):
     from matplotlib.ticker import EngFormatter
 
     for color, (name, values) in zip(itertools.cycle(_COLORS), losses.items(), strict=False):
-        _draw_loss(axes, name, steps=steps, values=values, color=color)
+        # A legend leaves out what begins with "_".
+        label = name.lstrip("_") if len(losses) > 1 else "smoothed"
+        _draw_loss(axes, label, steps=steps, values=values, color=color)
     axes.set_title(title, fontsize=10, loc="left", parse_math=False)
     axes.set_xlabel("step", fontsize=8)
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
@@ -94,7 +96,7 @@ def _draw_axes(axes, title, *, steps, losses):
         text.set_parse_math(False)
 
 
-def _draw_loss(axes, name, *, steps, values, color):
+def _draw_loss(axes, label, *, steps, values, color):
     starts = np.linspace(0, len(steps), min(len(steps), _MOST_POINTS), endpoint=False, dtype=int)
     x = steps[starts]
     number = np.isfinite(values)
@@ -105,7 +107,7 @@ def _draw_loss(axes, name, *, steps, values, color):
     axes.plot(np.repeat(x, 2), raw, color=color, alpha=0.3, linewidth=0.8)
     totals = np.add.reduceat(np.where(number, values, 0.0), starts)
     smooth = _smooth(totals, np.add.reduceat(number.astype(float), starts))
-    label = f"{name.lstrip('_')}  {smooth[-1]:.4g}"  # a legend leaves out what begins with "_"
+    label = f"{label}  {smooth[-1]:.4g}"
     axes.plot(x, smooth, color=color, linewidth=1.8, label=label, marker="." * (len(x) == 1))
 
 

@@ -36,7 +36,7 @@ function sortBy(key, direction) {
   body.append(fragment);
   markSorted(key, direction);
   filterRows();
-  if (table.getBoundingClientRect().top < 0) table.scrollIntoView();
+  if (table.getBoundingClientRect().top < find("toolbar").offsetHeight) table.scrollIntoView();
 }
 
 function markSorted(key, direction) {
@@ -80,6 +80,7 @@ function filterRows() {
   if (rows.length && !shown.length) find("nothing").textContent = `No name contains “${wanted}”.`;
 }
 
+const gains = document.querySelectorAll(".gain select");
 const imageLinks = (row) => [...row.tr.querySelectorAll(".image a")];
 const labelOf = (link) => link.parentNode.dataset.label;
 
@@ -106,6 +107,7 @@ function showDifference() {
   for (const cell of body.querySelectorAll(".extra")) cell.remove();
   find("extra").hidden = !on;
   find("extra").textContent = pair.text;
+  gains[0].parentNode.hidden = !on;
   table.classList.toggle("differs", on);
   if (!on) return;
   for (const row of rows) row.tr.insertBefore(differenceCell(row, pair), row.tr.querySelector(".metric"));
@@ -184,8 +186,10 @@ function setMode(mode) {
 }
 
 function moveRow(by) {
-  const row = shown[shown.indexOf(view.row) + by];
-  if (!row || !imageLinks(row).length) return false;
+  const here = shown.indexOf(view.row);
+  const rest = by > 0 ? shown.slice(here + 1) : shown.slice(0, here).reverse();
+  const row = rest.find((other) => imageLinks(other).length);
+  if (!row) return false;
   view.row = row;
   showView();
   return true;
@@ -248,7 +252,12 @@ for (const side of ["left", "right"]) {
   });
 }
 find("divider").addEventListener("input", (event) => figure.style.setProperty("--at", `${event.target.value}%`));
-find("gain").addEventListener("change", (event) => figure.style.setProperty("--gain", event.target.value));
+for (const select of gains) {
+  select.addEventListener("change", () => {
+    document.documentElement.style.setProperty("--gain", select.value);
+    for (const other of gains) other.value = select.value; // the table's and the viewer's agree
+  });
+}
 find("close").addEventListener("click", () => viewer.close());
 find("previous").addEventListener("click", () => turn(-1));
 find("next").addEventListener("click", () => turn(1));

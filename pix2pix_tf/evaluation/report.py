@@ -53,6 +53,7 @@ def write_report(folder, *, title, rows, options=None, summary=None, log=None):
         options=_options(options),
         metric_options="".join(_metric_options(columns)),
         pair_options="".join(itertools.starmap(_pair_option, columns.pairs)),
+        gains="".join(f'<option value="{gain}">×{gain}</option>' for gain in (1, 2, 4, 8)),
         table=_table(rows, columns),
         nothing=" hidden" if rows else "",
         nothing_text="" if rows else "No images yet.",

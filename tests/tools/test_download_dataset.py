@@ -273,6 +273,12 @@ def test_members_that_leave_the_folder_are_refused(download, tmp_path, body):
     assert list(tmp_path.iterdir()) == [out]
 
 
+def encrypted(body):
+    """Sets the flag of a zip archive's first file that says so."""
+    local, central = body.index(b"PK\3\4") + 6, body.index(b"PK\1\2") + 8
+    return bytes(byte | (i in (local, central)) for i, byte in enumerate(body))
+
+
 def damaged(body):
     return body[:-8] + bytes([body[-8] ^ 1]) + body[-7:]
 
@@ -286,9 +292,10 @@ def damaged(body):
         damaged(tar_of(under("facades"))),
         gzip.compress(b"no tar"),
         zip_of(under("facades"))[:300_000],
+        encrypted(zip_of({"set/a": b"a"})),
         zip_of(under("facades")).replace(CONTENT["train/1.jpg"][:50], bytes(50)),
     ],
-    ids="html empty cut_tar damaged_tar gzip cut_zip damaged_zip".split(),
+    ids="html empty cut_tar damaged_tar gzip cut_zip encrypted_zip damaged_zip".split(),
 )
 def test_broken_archives_leave_nothing(download, body):
     done, out = download(body)

