@@ -9,7 +9,36 @@ const rows = Array.from(body.rows, (tr, order) => ({
   name: tr.querySelector(".name span").textContent,
   values: Array.from(tr.querySelectorAll("[data-value]"), (cell) => parseFloat(cell.dataset.value)),
 }));
-let shown = rows;
+let shown = rows; // in the order of sorting, without those filtered out
+let attached = 0; // how many of them are in the document
+
+// ---- The document holds the rows down to a little below the window, and room for the others -------
+
+function attach(upTo) {
+  const fragment = document.createDocumentFragment();
+  for (; attached < Math.min(upTo, shown.length); attached += 1) {
+    const row = shown[attached];
+    row.tr.ariaRowIndex = String(attached + 2); // the headings are the first
+    fragment.append(withDifference(row));
+  }
+  body.append(fragment);
+  const height = body.rows[0]?.offsetHeight ?? 0;
+  table.style.setProperty("--row", `${height}px`);
+  find("room").style.height = `${height * (shown.length - attached)}px`;
+}
+
+function fillWindow() {
+  const missing = 2 * innerHeight - find("room").getBoundingClientRect().top;
+  if (missing > 0 && attached < shown.length) attach(attached + 20 + Math.ceil(missing / body.rows[0].offsetHeight));
+}
+
+function showRows() {
+  body.replaceChildren();
+  attached = 0;
+  table.ariaRowCount = String(shown.length + 1);
+  attach(20);
+  fillWindow();
+}
 
 // ---- Sorting -------------------------------------------------------------------------------------
 
@@ -31,9 +60,6 @@ function sortBy(key, direction) {
     const finite = Number.isFinite(b) - Number.isFinite(a); // nan, inf and missing values come last
     return finite || (Number.isFinite(a) && sign * (a - b)) || x.order - y.order;
   });
-  const fragment = document.createDocumentFragment();
-  for (const row of rows) fragment.append(row.tr);
-  body.append(fragment);
   markSorted(key, direction);
   filterRows();
   if (table.getBoundingClientRect().top < find("toolbar").offsetHeight) table.scrollIntoView();
@@ -69,11 +95,8 @@ metric.addEventListener("change", () => sortByMetric(find("worst").ariaPressed !
 
 function filterRows() {
   const wanted = find("filter").value.toLowerCase();
-  for (const row of rows) {
-    const hide = !row.name.toLowerCase().includes(wanted);
-    if (row.tr.hidden !== hide) row.tr.hidden = hide;
-  }
-  shown = rows.filter((row) => !row.tr.hidden);
+  shown = rows.filter((row) => row.name.toLowerCase().includes(wanted));
+  showRows();
   const all = `${count.format(rows.length)} ${rows.length === 1 ? "row" : "rows"}`;
   find("count").textContent = wanted ? `${count.format(shown.length)} of ${all}` : all;
   find("nothing").hidden = shown.length > 0;
@@ -84,6 +107,15 @@ const gains = document.querySelectorAll(".gain select");
 const imageLinks = (row) => [...row.tr.querySelectorAll(".image a")];
 const labelOf = (link) => link.parentNode.dataset.label;
 
+function withDifference(row) {
+  const pair = find("difference").selectedOptions[0];
+  row.tr.querySelector(".extra")?.remove();
+  if (find("difference").selectedIndex > 0) {
+    row.tr.insertBefore(differenceCell(row, pair), row.tr.querySelector(".metric"));
+  }
+  return row.tr;
+}
+
 function differenceCell(row, pair) {
   const cell = document.createElement("td");
   cell.className = "image extra";
@@ -91,31 +123,33 @@ function differenceCell(row, pair) {
   cell.dataset.label = pair.text;
   const links = imageLinks(row);
   const two = [pair.dataset.left, pair.dataset.right].map((label) => links.find((link) => labelOf(link) === label));
-  if (two[0] && two[1]) {
-    const blend = cell.appendChild(document.createElement("div"));
-    blend.className = "blend";
-    for (const link of two) blend.append(link.firstElementChild.cloneNode());
-    blend.lastElementChild.alt = "";
-    blend.firstElementChild.alt = `${pair.text} of ${row.name}`;
-  }
+  if (!two.every(Boolean)) return cell;
+  const blend = cell.appendChild(document.createElement("button"));
+  blend.className = "blend";
+  for (const link of two) blend.append(link.firstElementChild.cloneNode());
+  blend.firstElementChild.alt = `${pair.text} of ${row.name}`;
+  blend.lastElementChild.alt = "";
   return cell;
 }
 
 function showDifference() {
-  const pair = find("difference").selectedOptions[0];
-  const on = find("difference").selectedIndex > 0;
-  for (const cell of body.querySelectorAll(".extra")) cell.remove();
+  const select = find("difference");
+  const on = select.selectedIndex > 0;
   find("extra").hidden = !on;
-  find("extra").textContent = pair.text;
+  find("extra").textContent = select.selectedOptions[0].text;
   gains[0].parentNode.hidden = !on;
   table.classList.toggle("differs", on);
-  if (!on) return;
-  for (const row of rows) row.tr.insertBefore(differenceCell(row, pair), row.tr.querySelector(".metric"));
+  for (const row of shown.slice(0, attached)) withDifference(row);
 }
 
 find("filter").addEventListener("input", filterRows);
 find("difference").addEventListener("change", showDifference);
-find("size").addEventListener("input", (event) => table.style.setProperty("--thumb", `${event.target.value}px`));
+find("size").addEventListener("input", (event) => {
+  table.style.setProperty("--thumb", `${event.target.value}px`);
+  fillWindow();
+});
+addEventListener("scroll", fillWindow, { passive: true });
+addEventListener("resize", fillWindow);
 
 // ---- Viewer: one image, slider, difference -------------------------------------------------------
 
@@ -237,6 +271,7 @@ function openPair(row) {
 
 viewer.addEventListener("keydown", onKey);
 viewer.addEventListener("close", () => {
+  attach(shown.indexOf(view.row) + 1);
   const link = imageLinks(view.row).find((image) => labelOf(image) === view.left);
   link.focus({ preventScroll: true });
   link.scrollIntoView({ block: "nearest" });
