@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from pix2pix_tf.networks import layers
 from pix2pix_tf.networks.patchgan import PatchGAN
 from pix2pix_tf.networks.unet import UNet
 from pix2pix_tf.training import checkpoints, losses
@@ -71,7 +72,8 @@ class Pix2Pix(keras.Model):
             (losses, tensors): dicts of scalars, and of "outputs" with the logits "predict_real"
             and "predict_fake".
         """
-        outputs = self(inputs, training=True, dropout_seeds=self._dropout_seeds(inputs))
+        seeds = layers.step_seeds(self.seed, self.gen_optimizer.iterations, inputs)
+        outputs = self(inputs, training=True, dropout_seeds=seeds)
         real = self.discriminator(tf.concat([inputs, targets], 3), training=True)
         fake = self.discriminator(tf.concat([inputs, outputs], 3), training=True)
         terms = (
@@ -116,25 +118,6 @@ class Pix2Pix(keras.Model):
         """L1 of one batch of (inputs, targets), dropout off."""
         inputs, targets = data
         return {"generator_loss_L1": losses.l1_loss(targets, self(inputs))}
-
-    def _dropout_seeds(self, inputs):
-        """One seed per image: (seed, number of the image since the start of training)."""
-        context = tf.distribute.get_replica_context()
-        count = tf.shape(inputs, tf.int64)[0]
-        share = tf.cast(context.replica_id_in_sync_group, tf.int64) * count
-        first = tf.cast(self.gen_optimizer.iterations, tf.int64)
-        first = first * count * context.num_replicas_in_sync + share
-        return dropout_seeds(self.seed, first, count)
-
-
-def dropout_seeds(seed, first, count):
-    """Seeds for the dropout of `count` consecutive images, of which `first` is the first number.
-
-    Returns:
-        int64 [count, 2].
-    """
-    numbers = first + tf.range(count, dtype=tf.int64)
-    return tf.stack([tf.fill(tf.shape(numbers), tf.constant(seed, tf.int64)), numbers], 1)
 
 
 def channels(*, which_direction="AtoB", lab_colorization=False):
