@@ -4,8 +4,7 @@ import keras
 import tensorflow as tf
 
 from pix2pix_tf.networks import layers
-from pix2pix_tf.networks.patchgan import PatchGAN
-from pix2pix_tf.networks.unet import UNet
+from pix2pix_tf.networks.choices import make_discriminator, make_generator
 from pix2pix_tf.training import checkpoints, losses
 from pix2pix_tf.training.optimizers import FusedAdam
 
@@ -23,6 +22,7 @@ class Pix2Pix(keras.Model):
         discriminator: Model from pairs [n, h, w, c + c'] to logits; its call takes `training`.
         gan_weight: Weight of the GAN term in the generator's loss.
         l1_weight: Weight of the L1 term; Isola et al. 2017, section 4 (lambda = 100).
+        gan_mode: "vanilla", "lsgan" or "wgangp".
         seed: Seed of dropout, an int.
 
     Reference:
@@ -30,12 +30,21 @@ class Pix2Pix(keras.Model):
     """
 
     def __init__(
-        self, *, generator, discriminator, gan_weight=1.0, l1_weight=100.0, seed=0, **kwargs
+        self,
+        *,
+        generator,
+        discriminator,
+        gan_weight=1.0,
+        l1_weight=100.0,
+        gan_mode="vanilla",
+        seed=0,
+        **kwargs,
     ):
         super().__init__(**{"name": "pix2pix", **kwargs})
         self.generator = generator
         self.discriminator = discriminator
-        self.gan_weight, self.l1_weight, self.seed = gan_weight, l1_weight, seed
+        self.gan_weight, self.l1_weight = gan_weight, l1_weight
+        self.gan_mode, self.seed = gan_mode, seed
         self.built = generator.built and discriminator.built
 
     def compile(self, gen_optimizer, disc_optimizer):
@@ -77,8 +86,8 @@ class Pix2Pix(keras.Model):
         real = self.discriminator(tf.concat([inputs, targets], 3), training=True)
         fake = self.discriminator(tf.concat([inputs, outputs], 3), training=True)
         terms = (
-            losses.discriminator_loss(real, fake),
-            losses.generator_gan_loss(fake),
+            losses.discriminator_loss(real, fake, mode=self.gan_mode),
+            losses.generator_gan_loss(fake, mode=self.gan_mode),
             losses.l1_loss(targets, outputs),
         )
         values = dict(zip(LOSSES, terms, strict=True))
@@ -131,9 +140,13 @@ def build_generator(config):
     """Makes the generator that `config` (Pix2PixConfig) describes, with all its weights."""
     lab = {"which_direction": config.which_direction, "lab_colorization": config.lab_colorization}
     inputs, outputs = channels(**lab)
-    generator = UNet(
+    generator = make_generator(
+        config.netG,
         output_channels=outputs,
         ngf=config.ngf,
+        norm=config.norm,
+        dropout=config.dropout,
+        init_gain=config.init_gain,
         separable_conv=config.separable_conv,
         bottleneck_norm=config.bottleneck_norm,
     )
@@ -151,7 +164,15 @@ def build(config):
         `Pix2Pix`, 57,190,084 parameters at the defaults.
     """
     generator = build_generator(config)
-    discriminator = PatchGAN(ndf=config.ndf)
+    discriminator = make_discriminator(
+        config.netD,
+        n_layers=config.n_layers_D,
+        ndf=config.ndf,
+        norm=config.norm,
+        # The PyTorch code's generators come with its discriminator.
+        bias=config.netG == "unet" or config.norm == "instance",
+        init_gain=config.init_gain,
+    )
     both = sum(
         channels(which_direction=config.which_direction, lab_colorization=config.lab_colorization)
     )
@@ -161,6 +182,7 @@ def build(config):
         discriminator=discriminator,
         gan_weight=config.gan_weight,
         l1_weight=config.l1_weight,
+        gan_mode=config.gan_mode,
         seed=config.seed or 0,
     )
     adam = {"learning_rate": config.lr, "beta_1": config.beta1}

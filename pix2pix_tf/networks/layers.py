@@ -14,6 +14,8 @@ INIT_STDDEV = 0.02
 LEAKY_SLOPE = 0.2
 # pix2pix.py, create_generator(): dropout=0.5; PyTorch CycleGAN: nn.Dropout(0.5).
 DROPOUT_RATE = 0.5
+# How far the places with dropout in one network shift an image's seed at most, and 1.
+SEED_SHIFTS = 16
 
 
 def kernel_initializer(stddev=INIT_STDDEV):
@@ -236,12 +238,19 @@ def dropout(x, seeds, *, rate=DROPOUT_RATE):
     def keep(seed):
         return tf.random.stateless_uniform(shape, seed, alg="philox") >= rate
 
-    kept = tf.map_fn(keep, seeds, fn_output_signature=tf.bool)
+    if seeds.shape[0] is None:
+        kept = tf.map_fn(keep, seeds, fn_output_signature=tf.bool)
+    else:  # a loop would be traced, and differentiated, for every place with dropout
+        kept = tf.stack([keep(seed) for seed in tf.unstack(seeds)])
     return tf.where(kept, x / (1.0 - rate), tf.zeros_like(x))
 
 
 def shifted(seeds, amount):
-    """Other seeds from int64 `seeds` [n, 2]: places with dropout must not share a mask."""
+    """Other seeds from int64 `seeds` [n, 2]: places with dropout must not share a mask.
+
+    A network shifts by less than SEED_SHIFTS; who calls it more than once for an image shifts by
+    multiples of that.
+    """
     return seeds + tf.constant([amount, 0], tf.int64)
 
 
@@ -266,8 +275,8 @@ def step_seeds(seed, step, images):
     Returns:
         int64 [n, 2]: (seed, number of the image since the start of training).
     """
-    context = tf.distribute.get_replica_context()
-    count = tf.shape(images, tf.int64)[0]
+    context, count = tf.distribute.get_replica_context(), images.shape[0]
+    count = tf.shape(images, tf.int64)[0] if count is None else count
     share = tf.cast(context.replica_id_in_sync_group, tf.int64) * count
     first = tf.cast(step, tf.int64) * count * context.num_replicas_in_sync + share
     return dropout_seeds(seed, first, count)
