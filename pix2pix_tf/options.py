@@ -29,7 +29,7 @@ class SharedOptions:
 
     mode: str = option(
         "demo",
-        "What to do: train on a folder; test a run on a folder; export a SavedModel; "
+        "What to do: train on a folder; test a run on a folder; export for another runtime; "
         "demo (new) generates a small data set, trains, tests and exports.",
         group="Run",
         choices=MODES,
@@ -167,6 +167,23 @@ class SharedOptions:
         choices=("png", "jpeg"),
         adopted="never",
     )
+    export_format: str = option(
+        "saved_model",
+        "(new) What export writes: saved_model for TensorFlow and its servers; litert (extra "
+        "[litert]) and onnx (extra [onnx]) for their runtimes; keras, a model of Keras' own layers; "
+        "pict for the reference's browser demo.",
+        group="Test and export",
+        choices=("saved_model", "litert", "onnx", "keras", "pict"),
+        adopted="never",
+    )
+    quantize: str = option(
+        "none",
+        "(new) Store the weights of --export_format litert as float16 (half the size) or int8 (a "
+        "quarter; the arithmetic becomes integer where that is faster).",
+        group="Test and export",
+        choices=("none", "float16", "int8"),
+        adopted="never",
+    )
 
     def __post_init__(self):
         settings.check(self)
@@ -176,6 +193,11 @@ class SharedOptions:
             self._require("input_dir")
         if self.mode in ("test", "export"):
             self._require("checkpoint")
+        if self.quantize != "none" and self.export_format != "litert":
+            raise InputError(
+                "Expected --quantize only with --export_format litert. "
+                f"Received: --export_format {self.export_format}"
+            )
         if self.mode != "demo":
             self._require("output_dir")
 
