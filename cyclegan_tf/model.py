@@ -256,7 +256,7 @@ def build_network(config, name):
         shared |= {"output_channels": CHANNELS, "dropout": config.dropout}
         network = make_generator(config.netG, ngf=config.ngf, **shared)
     else:
-        shared |= {"n_layers": config.n_layers_D, "bias": config.norm == "instance"}
+        shared |= {"n_layers": config.n_layers_D, "bias": config.norm.startswith("instance")}
         network = make_discriminator(config.netD, ndf=config.ndf, **shared)
     network.build((None, config.crop_size, config.crop_size, CHANNELS))
     return network

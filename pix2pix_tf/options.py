@@ -91,9 +91,10 @@ class SharedOptions:
     )
     norm: str = option(
         "batch",
-        "Normalisation in both networks.",
+        "Normalisation in both networks; instance_affine (new) learns a scale and an offset per "
+        "channel, as CycleGAN's first code did.",
         group="Model",
-        choices=("batch", "instance", "none"),
+        choices=("batch", "instance", "instance_affine", "none"),
         adopted="architecture",
     )
     ngf: int = option(
@@ -170,8 +171,8 @@ class SharedOptions:
     export_format: str = option(
         "saved_model",
         "(new) What export writes: saved_model for TensorFlow and its servers; litert (extra "
-        "[litert]) and onnx (extra [onnx]) for their runtimes; keras, a model of Keras' own layers; "
-        "pict for the reference's browser demo.",
+        "[litert]) and onnx (extra [onnx]) for their runtimes; keras, a model of Keras' own "
+        "layers; pict for the reference's browser demo.",
         group="Test and export",
         choices=("saved_model", "litert", "onnx", "keras", "pict"),
         adopted="never",
