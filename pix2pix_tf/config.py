@@ -12,6 +12,8 @@ from pix2pix_tf.settings import option
 
 PROGRAM = "pix2pix-tf"
 MODES = ("train", "test", "export", "demo")
+# A number of steps or epochs that leaves room for any product in 64 bits.
+_MOST_STEPS = 10**12
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,22 +44,48 @@ class Pix2PixConfig:
         group="Run",
         adopted="never",
     )
+    resume: bool = option(
+        False,
+        "(new) Continue the run in --output_dir, or start it if there is none: for running the "
+        "same command line again.",
+        group="Run",
+        adopted="never",
+    )
+    init_from: str | None = option(
+        None,
+        "(new) Run folder, or one checkpoint file in it, whose weights a new run starts from.",
+        group="Run",
+        adopted="never",
+    )
     seed: int | None = option(
-        None, "Seed of everything random; drawn and stored when not given.", group="Run", minimum=0
+        None,
+        "Seed of everything random; drawn and stored when not given.",
+        group="Run",
+        minimum=0,
+        # What numpy.random.seed takes.
+        maximum=2**32 - 1,
+    )
+    deterministic: bool = option(
+        False,
+        "(new) Only operations that give the same bits in every run, also on accelerators; "
+        "slower there.",
+        group="Run",
     )
     max_steps: int | None = option(
         None,
         "Step at which training ends, counted from the very first one; 0 for no end.",
         group="Training",
         minimum=0,
+        maximum=_MOST_STEPS,
     )
     max_epochs: int | None = option(
         None,
         "Epoch at which training ends; --max_steps wins if both are given.",
         group="Training",
         minimum=0,
+        maximum=_MOST_STEPS,
     )
-    batch_size: int = option(1, "Images per step.", group="Training", minimum=1)
+    batch_size: int = option(1, "Images per step.", group="Training", minimum=1, maximum=4096)
     lr: float = option(0.0002, "Learning rate of Adam.", group="Training", minimum=0)
     beta1: float = option(
         0.5, "Decay of Adam's first moment.", group="Training", minimum=0, below=1
@@ -67,6 +95,14 @@ class Pix2PixConfig:
     )
     gan_weight: float = option(
         1.0, "Weight of the GAN term in the generator's loss.", group="Training", minimum=0
+    )
+    ema_decay: float = option(
+        0.0,
+        "(new) Decay per step of a moving average of the generator's weights, such as 0.999; "
+        "0 for none. Test and export use the average.",
+        group="Training",
+        minimum=0,
+        below=1,
     )
     which_direction: str = option(
         "AtoB",
@@ -80,6 +116,7 @@ class Pix2PixConfig:
         "Images are resized to this size in pixels before the random 256x256 crop.",
         group="Data",
         minimum=256,
+        maximum=8192,
     )
     flip: bool = option(True, "Mirror pairs at random; --no_flip turns it off.", group="Data")
     lab_colorization: bool = option(
@@ -93,6 +130,7 @@ class Pix2PixConfig:
         "Filters of the generator's first layer.",
         group="Model",
         minimum=1,
+        maximum=1024,
         adopted="architecture",
     )
     ndf: int = option(
@@ -100,6 +138,7 @@ class Pix2PixConfig:
         "Filters of the discriminator's first layer.",
         group="Model",
         minimum=1,
+        maximum=1024,
         adopted="architecture",
     )
     separable_conv: bool = option(
@@ -139,6 +178,21 @@ class Pix2PixConfig:
     keep_checkpoints: int = option(
         3, "(new) How many checkpoints are kept.", group="Watching", minimum=1
     )
+    keep_every: int = option(
+        0,
+        "(new) Checkpoints of the multiples of this step are kept for ever; 0 for none.",
+        group="Watching",
+        minimum=0,
+    )
+    val_dir: str | None = option(
+        None,
+        "(new) Folder like --input_dir that is measured while training: val.csv, TensorBoard, "
+        "pictures of the first images, and checkpoints/best.safetensors, which has the least L1.",
+        group="Watching",
+    )
+    val_freq: int = option(
+        1000, "(new) Steps between two such measurements.", group="Watching", minimum=1
+    )
     aspect_ratio: float = option(
         1.0,
         "Width divided by height of the pictures that test writes.",
@@ -150,6 +204,11 @@ class Pix2PixConfig:
         True,
         "(new) Keep dropout on in test as the reference does, seeded by --seed; "
         "--notest_dropout turns it off.",
+        group="Test and export",
+    )
+    ema: bool = option(
+        True,
+        "(new) Use the averaged weights of a run that has them (--ema_decay); --noema refuses.",
         group="Test and export",
         adopted="never",
     )
@@ -171,6 +230,16 @@ class Pix2PixConfig:
             self._require("checkpoint")
         if self.mode != "demo":
             self._require("output_dir")
+        if self.checkpoint and (self.resume or self.init_from):
+            raise InputError(
+                "Expected one of --checkpoint, --resume and --init_from. Received: --checkpoint "
+                "and another"
+            )
+        if self.keep_every % max(self.save_freq, 1) or (self.keep_every and not self.save_freq):
+            raise InputError(
+                "Expected --keep_every to be a multiple of --save_freq. Received: "
+                f"{self.keep_every} and {self.save_freq}"
+            )
 
     def _require(self, name):
         if not getattr(self, name):

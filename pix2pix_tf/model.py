@@ -1,5 +1,7 @@
 """pix2pix: a generator, a discriminator and how they learn from each other."""
 
+import math
+
 import keras
 import tensorflow as tf
 
@@ -11,6 +13,8 @@ from pix2pix_tf.training.optimizers import FusedAdam
 IMAGE_SIZE = 256
 # The losses' names, the same in dicts, log.csv and TensorBoard (the reference's tags there).
 LOSSES = ("discriminator_loss", "generator_loss_GAN", "generator_loss_L1")
+# The discriminator's loss when it gives every pair the same verdict: -2 log(1/2).
+UNDECIDED = 2 * math.log(2)
 
 
 class Pix2Pix(keras.Model):
@@ -101,16 +105,21 @@ class Pix2Pix(keras.Model):
         disc = tape.gradient(values["discriminator_loss"], self.discriminator.trainable_variables)
         return values, tensors, gen, disc
 
-    def train_step(self, data):
+    def update(self, data):
         """Updates both networks simultaneously with one batch of (inputs, targets).
 
         Returns:
-            The losses before the update, a dict of scalars.
+            (the losses before the update, a dict of scalars; the gradients in the order of
+            `trainable_variables`).
         """
         values, _, gen, disc = self.compute_gradients(*data)
         self.gen_optimizer.apply(gen, self.generator.trainable_variables)
         self.disc_optimizer.apply(disc, self.discriminator.trainable_variables)
-        return values
+        return values, [*gen, *disc]
+
+    def train_step(self, data):
+        """Updates both networks; returns the losses before the update, a dict of scalars."""
+        return self.update(data)[0]
 
     def test_step(self, data):
         """L1 of one batch of (inputs, targets), dropout off."""
