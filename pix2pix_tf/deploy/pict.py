@@ -21,11 +21,13 @@ from pix2pix_tf import runs
 from pix2pix_tf.errors import InputError
 
 ENTRIES = 256
+# pix2pix.py: levels of the U-Net.
+_DEPTH = 8
 # export-checkpoint.py: the strength of the companding (mu-law, ITU-T G.711).
 _MU = 255.0
 _NAME = re.compile(
-    r"generator/(en|de)coder_[1-9]/(conv2d(_transpose)?/(kernel|bias)|batch_normalization/"
-    r"(gamma|beta))"
+    r"generator/(en|de)coder_[1-8]/(conv2d(_transpose)?/(kernel|bias)|(conv|deconv)/filter|"
+    r"batch_normalization/(gamma|beta)|batchnorm/(scale|offset))"
 )
 # The widest real network has 54 million weights and 58 variables.
 _LARGEST_INDEX, _LARGEST_FILE = 2**20, 2**30
@@ -39,13 +41,16 @@ def write(path, arrays):
         arrays: Dict from the reference's names to float32 arrays.
 
     Raises:
-        InputError: If there is a name that the programs that read such files do not know.
+        InputError: If it is not the generator that the programs that read such files know.
     """
-    if unknown := [name for name in arrays if not _NAME.fullmatch(name)]:
+    if other := set(arrays) ^ set(_names()):
         raise InputError(
-            "Expected the generator of pix2pix.py for .pict (--netG unet with --norm batch, "
-            f"without --separable_conv). Received: one with {min(unknown)}"
+            "Expected the generator of pix2pix.py for .pict (--netG unet, --norm batch, without "
+            f"--separable_conv or --nobottleneck_norm). Received: one with another {min(other)}"
         )
+    ends = "encoder_1/conv2d/kernel", "decoder_1/conv2d_transpose/kernel"
+    if any(arrays[f"generator/{end}"].shape[2] != 3 for end in ends):
+        raise InputError("Expected colour pictures for .pict. Received: other channels")
     names = sorted(arrays)
     index = [{"name": name, "shape": list(arrays[name].shape)} for name in names]
     weights = np.concatenate([arrays[name].ravel() for name in names]).astype(np.float32)
@@ -55,6 +60,15 @@ def write(path, arrays):
     blocks = json.dumps(index).encode(), book.astype("<f4").tobytes(), codes.tobytes()
     with runs.atomic(path) as temporary:
         temporary.write_bytes(b"".join(struct.pack(">I", len(b)) + b for b in blocks))
+
+
+def _names():
+    for part, layer in (("encoder", "conv2d"), ("decoder", "conv2d_transpose")):
+        for level in range(1, _DEPTH + 1):
+            yield from (f"generator/{part}_{level}/{layer}/{last}" for last in ("kernel", "bias"))
+            if level > 1:
+                norm = f"generator/{part}_{level}/batch_normalization"
+                yield from (f"{norm}/{last}" for last in ("gamma", "beta"))
 
 
 def code_book(weights):

@@ -40,7 +40,16 @@ def _save(path, pixels, aspect_ratio):
     width = round(image.height * aspect_ratio)
     if aspect_ratio != 1.0 and width != image.width:
         image = image.resize((max(width, 1), image.height), Image.Resampling.BICUBIC)
-    image.save(path)
+    with runs.atomic(path, durable=False) as temporary:
+        image.save(temporary, format="PNG")
+
+
+def remove_later(folder, step):
+    """Removes the pictures that training wrote after `step`; it goes on from there."""
+    for path in (Path(folder) / runs.IMAGES).glob("*.png"):
+        found = _TRAINING_NAME.fullmatch(path.name)
+        if found and int(found[1]) > step:
+            path.unlink()
 
 
 def training_rows(folder):
