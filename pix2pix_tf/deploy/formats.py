@@ -21,8 +21,9 @@ FILES = {
     "pict": "model.pict",
 }
 # The largest difference allowed between the model and the same float32 weights in another
-# runtime, in [0, 1]: a level of 8 bits is 4e-3. Measured: 2e-6, in Lab mode 1e-5.
-TOLERANCE = 1e-4
+# runtime, in [0, 1]: a quarter of a level of 8 bits. Measured: 2e-6, in Lab mode 1e-5, with
+# instance normalisation in Keras 2e-4.
+TOLERANCE = 1e-3
 # The least agreement of weights that were made coarser. Below it the picture is another one.
 DECIBELS = 20.0
 # The newest operators that tf2onnx writes.

@@ -72,7 +72,7 @@ def read(prefix, *, direction=None):
                 arrays[ours] = reader.get_tensor(name)
         if "global_step" in names:
             step = int(reader.get_tensor("global_step"))
-    except (tf.errors.OpError, RuntimeError, ValueError) as error:
+    except (tf.errors.OpError, LookupError, RuntimeError, ValueError) as error:
         why = " ".join(str(error).split())
         raise InputError(
             f"Expected a whole TensorFlow checkpoint. Received: {prefix}, damaged ({why})"

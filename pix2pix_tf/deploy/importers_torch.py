@@ -87,7 +87,7 @@ def read(files, *, program=None, direction=None):
     Raises:
         InputError: If a file is damaged, a network is unknown, or they do not belong together.
     """
-    networks = {role: _network(role, path) for role, path in files.items()}
+    networks = {role: read_network(role, path) for role, path in files.items()}
     if not any(role.startswith("G") for role in networks):
         raise InputError(
             f"Expected a generator. Received: only {', '.join(map(str, files.values()))}"
@@ -107,10 +107,10 @@ def read(files, *, program=None, direction=None):
     options, notes = _options(program, networks, direction), ()
     if program == PIX2PIX:
         options, notes = with_direction(options, direction)
-    arrays = {}
+    values = {}
     for role, network in networks.items():
-        arrays |= _arrays(network, names[role])
-    return Imported(program, options, arrays, training=_training(written, program), notes=notes)
+        values |= arrays(network, names[role])
+    return Imported(program, options, values, training=_training(written, program), notes=notes)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,7 +124,8 @@ class _Network:
     outputs: int | None
 
 
-def _network(role, path):
+def read_network(role, path):
+    """Reads one file; `role` is "G", "D", "G_A", "G_B", "D_A" or "D_B"."""
     state = {key.removeprefix("module."): array for key, array in pth.read(path).items()}
     # Copies of the residual block call its sequence so.
     state = {re.sub(r"^(model\.\d+)\.block\.", r"\1.conv_block.", k): state[k] for k in state}
@@ -166,7 +167,7 @@ def _options(program, networks, direction):
     return options | ({"direction": direction} if direction else {})
 
 
-def _arrays(network, name):
+def arrays(network, name):
     """The network's weights under the names of our checkpoints."""
     options = dict(network.options)
     if network.outputs:

@@ -114,6 +114,7 @@ def _level(level, x, convolve, *, prefix=""):
     norm = keras.layers.GroupNormalization(
         groups=-1, epsilon=EPSILON, scale=affine, center=affine, name=f"{name}_normalization"
     )
-    y = norm(y)
+    # Keras computes x / deviation - mean / deviation: exact only where the mean is small.
+    y = norm(y - keras.ops.mean(y, (1, 2), keepdims=True))
     norm.set_weights(level.norm.get_weights())
     return y

@@ -15,7 +15,6 @@ import math
 import pickle
 import pickletools
 import zipfile
-from pathlib import Path
 
 import ml_dtypes
 import numpy as np
@@ -124,9 +123,8 @@ def read(path):
     except OSError:
         raise
     except Exception as error:  # a damaged pickle or zip file can raise nearly anything
-        raise InputError(
-            f"Expected a state dict of PyTorch. Received: {Path(path)}: {error}"
-        ) from None
+        why = " ".join(str(error).split())
+        raise InputError(f"Expected a state dict of PyTorch. Received: {path}: {why}") from None
 
 
 def _read_zip(file):
