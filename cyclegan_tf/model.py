@@ -24,7 +24,7 @@ LOSSES = {
 }
 # PyTorch CycleGAN, backward_D_basic(); Zhu et al. 2017, section 7.1: "we divide the objective by
 # 2 while optimizing D".
-_DISCRIMINATOR_WEIGHT = 0.5
+DISCRIMINATOR_WEIGHT = 0.5
 CHANNELS = 3
 NETWORKS = ("gen_ab", "gen_ba", "disc_a", "disc_b")
 
@@ -184,7 +184,7 @@ class CycleGAN(keras.Model):
         for side, network, *images in zip("AB", networks, reals, fakes, strict=True):
             verdicts = self._each(network, images)
             loss = losses.discriminator_loss(*verdicts, mode=self.gan_mode)
-            values[f"discriminator_loss_{side}"] = _DISCRIMINATOR_WEIGHT * loss
+            values[f"discriminator_loss_{side}"] = DISCRIMINATOR_WEIGHT * loss
         return values
 
     def compute_gradients(self, real_a, real_b, *, remember=False):
@@ -214,19 +214,24 @@ class CycleGAN(keras.Model):
         values = {**verdicts, **values}
         return {name: values[name] for name in LOSSES}, images, gen, disc
 
-    def train_step(self, data):
+    def update(self, data):
         """Updates the generators, then the discriminators, with one batch of (real_a, real_b).
 
         The generators' update changes nothing that the discriminators' gradients depend on: both
         are computed from the images of one pass.
 
         Returns:
-            The losses before the update, a dict of scalars.
+            (the losses before the update, a dict of scalars; the gradients in the order of
+            `trainable_variables`).
         """
         values, _, gen, disc = self.compute_gradients(*data, remember=True)
         self.gen_optimizer.apply(gen, self.generator_variables)
         self.disc_optimizer.apply(disc, self.discriminator_variables)
-        return values
+        return values, [*gen, *disc]
+
+    def train_step(self, data):
+        """Updates all networks; returns the losses before the update, a dict of scalars."""
+        return self.update(data)[0]
 
     def test_step(self, data):
         """How far from the original one batch of (real_a, real_b) comes back, dropout off."""
@@ -238,15 +243,7 @@ class CycleGAN(keras.Model):
 
 
 def build_network(config, name):
-    """Makes one network that `config` (CycleGANConfig) describes, with all its weights.
-
-    Args:
-        config: `CycleGANConfig`.
-        name: "gen_ab", "gen_ba", "disc_a" or "disc_b".
-
-    Returns:
-        `keras.Model`.
-    """
+    """Makes one network of `NETWORKS` that `config` describes, with all its weights."""
     shared = {"norm": config.norm, "init_gain": config.init_gain, "name": name}
     if name.startswith("gen"):
         shared |= {"output_channels": CHANNELS, "dropout": config.dropout}

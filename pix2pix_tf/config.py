@@ -71,6 +71,15 @@ class Pix2PixConfig(SharedOptions):
         group="Model",
         adopted="architecture",
     )
+    val_dir: str | None = option(
+        None,
+        "(new) Folder like --input_dir that is measured while training: val.csv, TensorBoard, "
+        "pictures of the first images, and checkpoints/best.safetensors, which has the least L1.",
+        group="Watching",
+    )
+    val_freq: int = option(
+        1000, "(new) Steps between two such measurements.", group="Watching", minimum=1
+    )
 
     def __post_init__(self):
         super().__post_init__()

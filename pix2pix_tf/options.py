@@ -189,15 +189,6 @@ class SharedOptions:
         group="Watching",
         minimum=0,
     )
-    val_dir: str | None = option(
-        None,
-        "(new) Folder like --input_dir that is measured while training: val.csv, TensorBoard, "
-        "pictures of the first images, and checkpoints/best.safetensors, which has the least L1.",
-        group="Watching",
-    )
-    val_freq: int = option(
-        1000, "(new) Steps between two such measurements.", group="Watching", minimum=1
-    )
     aspect_ratio: float = option(
         1.0,
         "Width divided by height of the pictures that test writes.",
@@ -230,7 +221,7 @@ class SharedOptions:
         if self.mode == "demo":
             self._refuse("input_dir", "checkpoint")
         if self.mode in ("train", "test"):
-            self._require("input_dir")
+            self._require_input()
         if self.mode in ("test", "export"):
             self._require("checkpoint")
         if self.mode != "demo":
@@ -245,6 +236,10 @@ class SharedOptions:
                 "Expected --keep_every to be a multiple of --save_freq. Received: "
                 f"{self.keep_every} and {self.save_freq}"
             )
+
+    def _require_input(self):
+        """Refuses a command that does not say where its images are."""
+        self._require("input_dir")
 
     def _require(self, name):
         if not getattr(self, name):
