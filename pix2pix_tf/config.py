@@ -11,7 +11,7 @@ from pix2pix_tf.errors import InputError
 from pix2pix_tf.settings import option
 
 PROGRAM = "pix2pix-tf"
-MODES = ("train", "test", "export", "demo")
+MODES = ("train", "test", "export", "serve", "demo")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -21,7 +21,8 @@ class Pix2PixConfig:
     mode: str = option(
         "demo",
         "What to do: train on a folder of pairs; test a run on a folder; export a SavedModel; "
-        "demo (new) generates a small data set, trains, tests and exports.",
+        "serve (new) runs over HTTP, with a page to draw on; demo (new) generates a small data "
+        "set, trains, tests and exports.",
         group="Run",
         choices=MODES,
         adopted="never",
@@ -38,7 +39,8 @@ class Pix2PixConfig:
     checkpoint: str | None = option(
         None,
         "Run folder, or one checkpoint file in it, to continue from (train) or to use "
-        "(test, export).",
+        "(test, export). serve takes several, separated by commas, as PATH or NAME=PATH: run "
+        "folders, folders of run folders, SavedModels.",
         group="Run",
         adopted="never",
     )
@@ -160,6 +162,53 @@ class Pix2PixConfig:
         choices=("png", "jpeg"),
         adopted="never",
     )
+    host: str = option(
+        "127.0.0.1",
+        "(new) Address to listen on; 0.0.0.0 lets other machines in.",
+        group="Serve",
+        adopted="never",
+    )
+    port: int = option(
+        8000,
+        "(new) Port; 0 for any free one.",
+        group="Serve",
+        minimum=0,
+        below=65536,
+        adopted="never",
+    )
+    cors_origin: str | None = option(
+        None,
+        "(new) Origins whose pages may use the server, separated by commas; * for all.",
+        group="Serve",
+        adopted="never",
+    )
+    max_request_bytes: int = option(
+        16 * 2**20, "(new) Longest request.", group="Serve", minimum=1, adopted="never"
+    )
+    max_pixels: int = option(
+        2048 * 2048,
+        "(new) Pixels of a request, all its pictures together.",
+        group="Serve",
+        minimum=1,
+        adopted="never",
+    )
+    max_queue: int = option(
+        64,
+        "(new) Requests at a time; those beyond are told to come back.",
+        group="Serve",
+        minimum=1,
+        adopted="never",
+    )
+    max_batch: int = option(
+        8,
+        "(new) Pictures of one size that are translated together.",
+        group="Serve",
+        minimum=1,
+        adopted="never",
+    )
+    timeout: float = option(
+        60.0, "(new) Seconds that a request may take.", group="Serve", above=0, adopted="never"
+    )
 
     def __post_init__(self):
         settings.check(self)
@@ -167,9 +216,9 @@ class Pix2PixConfig:
             self._refuse("input_dir", "checkpoint")
         if self.mode in ("train", "test"):
             self._require("input_dir")
-        if self.mode in ("test", "export"):
+        if self.mode in ("test", "export", "serve"):
             self._require("checkpoint")
-        if self.mode != "demo":
+        if self.mode not in ("demo", "serve"):
             self._require("output_dir")
 
     def _require(self, name):
