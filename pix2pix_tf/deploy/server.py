@@ -2,8 +2,10 @@
 
 import contextlib
 import socket
+import warnings
 
 import uvicorn
+from PIL import Image
 
 from pix2pix_tf.deploy.application import application
 from pix2pix_tf.deploy.worker import Worker
@@ -64,6 +66,9 @@ def run(models, *, limits, origins, listener):
     shown = f"[{host}]" if ":" in host else host
     print(f"serving at http://{shown}:{port} until Ctrl-C", flush=True)
     try:
-        uvicorn.Server(settings).run(sockets=[listener])
+        with warnings.catch_warnings():
+            # `check_file` looks at sizes itself.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            uvicorn.Server(settings).run(sockets=[listener])
     finally:
         worker.close()

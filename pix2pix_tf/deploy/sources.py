@@ -42,8 +42,8 @@ def find(text):
     """
     found = []
     for place in filter(None, text.split(",")):
-        name, _, path = place.rpartition("=")
-        if name and Path(place).exists():
+        name, equals, path = place.partition("=")
+        if not equals or Path(place).exists():
             name, path = "", place
         found += _search(Path(path), name)
     for source in found:
