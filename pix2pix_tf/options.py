@@ -195,7 +195,8 @@ class SharedOptions:
     )
     max_pixels: int = option(
         2048 * 2048,
-        "(new) Pixels of a request, all its pictures together.",
+        "(new) Pixels of a request, all its pictures together, their sides rounded up to multiples "
+        "of 256.",
         group="Serve",
         minimum=1,
         adopted="never",

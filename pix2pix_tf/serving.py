@@ -6,7 +6,6 @@ from pix2pix_tf import api, modes, runs
 from pix2pix_tf.deploy import models, server
 from pix2pix_tf.deploy.limits import Limits
 from pix2pix_tf.deploy.saved_model import ServedModel
-from pix2pix_tf.training import runtime
 
 
 def serve(config, sources, *, listener):
@@ -30,8 +29,7 @@ def serve(config, sources, *, listener):
         timeout=config.timeout,
     )
     origins = config.cors_origin.split(",") if config.cors_origin else []
-    with runtime.StopRequest():
-        server.run(loaded, limits=limits, origins=origins, listener=listener)
+    server.run(loaded, limits=limits, origins=origins, listener=listener)
 
 
 def _load(config, source):

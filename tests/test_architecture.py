@@ -22,7 +22,8 @@ ARROWS = {
 WITHOUT_TENSORFLOW = (
     "settings.py", "command.py", "runs.py", "config.py", "cli.py", "errors.py", "__init__.py",
     "data/folders.py", "data/synthetic.py", "evaluation/report.py", "evaluation/curves.py",
-    "evaluation/gallery.py", "training/runtime.py",
+    "evaluation/gallery.py", "training/runtime.py", "deploy/sources.py", "deploy/limits.py",
+    "deploy/rest.py", "deploy/worker.py", "deploy/application.py", "deploy/server.py",
 )  # fmt: skip
 
 

@@ -16,7 +16,6 @@ import asyncio
 import base64
 import binascii
 import contextlib
-import math
 import re
 from pathlib import Path
 
@@ -32,7 +31,7 @@ from starlette.staticfiles import StaticFiles
 
 from pix2pix_tf.data import synthetic
 from pix2pix_tf.deploy import rest
-from pix2pix_tf.deploy.limits import RequestError, check_file, check_pixels
+from pix2pix_tf.deploy.limits import RequestError, area, check_file, check_pixels
 
 WEB = Path(__file__).with_name("web")
 _MODEL_PATH = re.compile(r"([^/:]+)(?:/versions/(\d+))?([:/]\w+)?")
@@ -231,7 +230,8 @@ def _checked(inputs, limits):
     if len({len(array) for array in inputs.values()}) != 1:
         raise RequestError(400, f"Expected as many of {' as of '.join(inputs)}")
     if "images" in inputs:
-        pixels = math.prod(inputs["images"].shape[:3])
+        count, height, width, _ = inputs["images"].shape
+        pixels = count * area(width, height)
         check_pixels(pixels, limits)
         return inputs, pixels
     coded, pixels = "key" in inputs, 0

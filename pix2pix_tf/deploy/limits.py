@@ -7,6 +7,8 @@ from PIL import Image
 
 # What `data.images.decode` reads.
 _FORMATS = ("JPEG", "PNG", "GIF", "BMP")
+# The largest multiple that a generator needs, see `translate`: a U-Net of eight levels.
+_MULTIPLE = 256
 # A JPEG of a few hundred scans costs as much as a few hundred pictures; ordinary progressive ones
 # have about ten. Inside the coded data FF is always followed by another byte.
 _START_OF_SCAN, _MAX_SCANS = b"\xff\xda", 100
@@ -31,7 +33,7 @@ class Limits:
 
     Args:
         max_request_bytes: Longest body.
-        max_pixels: Pixels of one request, and of one call of a model.
+        max_pixels: `area` of the pictures of one request, and of one call of a model.
         max_queue: Requests that are read, waiting or translated at a time.
         max_batch: Rows of one call of a model.
         timeout: Seconds to read a request, and again to answer it.
@@ -44,11 +46,19 @@ class Limits:
     timeout: float
 
 
+def area(width, height):
+    """Pixels that a picture costs: `translate` continues its sides to multiples of 256."""
+    width, height = (-(-side // _MULTIPLE) * _MULTIPLE for side in (width, height))
+    return width * height
+
+
 def check_pixels(pixels, limits):
     """Refuses requests for more than `limits.max_pixels` pixels (an int)."""
     if pixels > limits.max_pixels:
         raise RequestError(
-            413, f"Expected at most {limits.max_pixels} pixels in a request. Received: {pixels}"
+            413,
+            f"Expected at most {limits.max_pixels} pixels in a request, sides rounded up to "
+            f"multiples of {_MULTIPLE}. Received: {pixels}",
         )
 
 
@@ -60,7 +70,7 @@ def check_file(contents, limits):
         limits: `Limits`.
 
     Returns:
-        (number of pixels it claims to have, bytes to decode): the file itself, but of a GIF only
+        (the `area` that it claims to have, bytes to decode): the file itself, but of a GIF only
         the first picture, because TensorFlow's decoder unpacks all of them to return that.
 
     Raises:
@@ -68,7 +78,7 @@ def check_file(contents, limits):
     """
     try:
         with Image.open(io.BytesIO(contents), formats=_FORMATS) as image:
-            pixels = image.width * image.height
+            pixels = area(image.width, image.height)
             check_pixels(pixels, limits)
             if image.format == "GIF":
                 contents = _first_picture(image)

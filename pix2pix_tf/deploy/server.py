@@ -1,6 +1,7 @@
 """From models to a server: the address, the life and the end of the process."""
 
 import contextlib
+import signal
 import socket
 import warnings
 
@@ -61,14 +62,40 @@ def run(models, *, limits, origins, listener):
         # A request may take the timeout twice: to be read, and to be answered.
         timeout_graceful_shutdown=int(2 * limits.timeout) + 1,
     )
-    listener.listen(128)
-    host, port = listener.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
-    print(f"serving at http://{shown}:{port} until Ctrl-C", flush=True)
+    server = _Server(settings)
     try:
-        with warnings.catch_warnings():
+        with _signals(server), warnings.catch_warnings():
             # `check_file` looks at sizes itself.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            uvicorn.Server(settings).run(sockets=[listener])
+            server.run(sockets=[listener])
     finally:
         worker.close()
+
+
+class _Server(uvicorn.Server):
+    """Says when it listens."""
+
+    async def startup(self, sockets=None):
+        await super().startup(sockets)
+        host, port = sockets[0].getsockname()[:2]
+        shown = f"[{host}]" if ":" in host else host
+        print(f"serving at http://{shown}:{port} until Ctrl-C", flush=True)
+
+
+@contextlib.contextmanager
+def _signals(server):
+    """Ends the server at a signal that comes before uvicorn listens to signals.
+
+    Uvicorn raises the signals that it caught again once it has ended; here they find a handler, so
+    that a server that was told to stop ends well.
+    """
+
+    def stop(*_):
+        server.should_exit = True
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

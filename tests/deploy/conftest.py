@@ -103,5 +103,5 @@ def server(served, tmp_path_factory):
 
 @pytest.fixture
 def start(served, tmp_path):
-    """Starts another server with flags."""
-    return lambda *flags: running(served, tmp_path / "stderr", *flags)
+    """Starts another server, of one model, with flags."""
+    return lambda *flags: running(served / "facades", tmp_path / "stderr", *flags)

@@ -12,7 +12,7 @@ from PIL import Image
 from pix2pix_tf.data import images
 from pix2pix_tf.deploy.limits import Limits, RequestError, check_file
 
-LIMITS = Limits(max_request_bytes=10**6, max_pixels=10**4, max_queue=1, max_batch=1, timeout=1)
+LIMITS = Limits(max_request_bytes=10**6, max_pixels=2 * 256**2, max_queue=1, max_batch=1, timeout=1)
 
 
 def file(kind, size=(20, 10), **options):
@@ -25,7 +25,7 @@ def file(kind, size=(20, 10), **options):
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP"])
 def test_files_pass_unchanged(kind):
     contents = file(kind)
-    assert check_file(contents, LIMITS) == (200, contents)
+    assert check_file(contents, LIMITS) == (256**2, contents)
 
 
 def test_of_a_gif_only_the_first_picture_is_passed_on():
@@ -33,21 +33,23 @@ def test_of_a_gif_only_the_first_picture_is_passed_on():
     buffer = io.BytesIO()
     first.save(buffer, "GIF", save_all=True, append_images=[second] * 50)
     pixels, passed = check_file(buffer.getvalue(), LIMITS)
-    assert pixels == 200 and passed.startswith(b"\x89PNG")
+    assert pixels == 256**2 and passed.startswith(b"\x89PNG")
     decoded = images.decode(tf.constant(passed)).numpy()
     np.testing.assert_array_equal(decoded, images.decode(tf.constant(buffer.getvalue())))
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "GIF"])
-def test_too_many_pixels(kind):
-    with pytest.raises(RequestError, match="at most 10000 pixels") as refusal:
-        check_file(file(kind, (101, 100)), LIMITS)
+@pytest.mark.parametrize("size", [(257, 257), (513, 1), (1, 513)])
+def test_too_many_pixels(kind, size):
+    with pytest.raises(RequestError, match="at most 131072 pixels") as refusal:
+        check_file(file(kind, size), LIMITS)
     assert refusal.value.status == 413
+    assert check_file(file(kind, (512, 256)), LIMITS)[0] == LIMITS.max_pixels
 
 
 def test_a_jpeg_of_very_many_scans():
     contents = file("JPEG", progressive=True)
-    assert check_file(contents, LIMITS)[0] == 200
+    assert check_file(contents, LIMITS)[0] == 256**2
     bomb = contents[:-2] + b"\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00" * 200 + contents[-2:]
     with pytest.raises(RequestError, match="scans"):
         check_file(bomb, LIMITS)

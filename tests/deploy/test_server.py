@@ -5,13 +5,15 @@ import concurrent.futures
 import io
 import json
 import socket
+import subprocess
+import sys
 import time
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from support import refused, run_command
+from support import ROOT, refused, run_command
 
 import pix2pix_tf
 
@@ -170,7 +172,10 @@ def test_too_long_too_large_and_too_many_pixels(server):
     assert server.ask("POST", "/facades", huge)[0] == 413
     request = {"signature_name": "serve_image_bytes", "instances": [b64(huge)]}
     assert server.predict(request)[0] == 413
-    assert time.monotonic() - start < 5
+    # Few numbers that would become many: sides are continued to multiples of 256.
+    for shape in ((1, 1, 50000, 3), (65, 1, 1, 3)):
+        assert server.predict({"inputs": np.zeros(shape).tolist()})[0] == 413
+    assert time.monotonic() - start < 10
 
 
 def test_many_clients_at_once_get_their_own_answers(server, served):
@@ -245,3 +250,17 @@ def test_a_taken_port_and_missing_runs_are_one_line(server, served, tmp_path):
     assert "Expected --checkpoint" in line
     line = refused(run_command("pix2pix-tf", "--mode", "serve"))
     assert "Expected --checkpoint" in line
+
+
+def test_the_load_test_counts_answers_and_failures(server, tmp_path):
+    (tmp_path / "in.png").write_bytes(file(pixels((64, 64))))
+    tool = [sys.executable, ROOT / "tools" / "load_test.py", "--file", tmp_path / "in.png"]
+    tool += ["--clients", "3", "--seconds", "1"]
+    for model, code in (("facades", 0), ("nobody", 1)):
+        url = f"http://127.0.0.1:{server.port}/{model}"
+        shown = subprocess.run(
+            [*map(str, tool), "--url", url], capture_output=True, text=True, timeout=60
+        )
+        assert shown.returncode == code, shown.stderr
+        assert ("0 failed" in shown.stdout) == (code == 0)
+        assert ("longest" in shown.stdout) == (code == 0)
