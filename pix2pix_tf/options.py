@@ -222,9 +222,9 @@ class SharedOptions:
             self._refuse("input_dir", "checkpoint")
         if self.mode in ("train", "test"):
             self._require_input()
-        if self.mode in ("test", "export"):
+        if self.mode in ("test", "export", "serve"):
             self._require("checkpoint")
-        if self.mode != "demo":
+        if self.mode not in ("demo", "serve"):
             self._require("output_dir")
         if self.checkpoint and (self.resume or self.init_from):
             raise InputError(
