@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from pix2pix_tf.training import checkpoints
 from pix2pix_tf.training.loop import Watcher
+from pix2pix_tf.training.summaries import writing
 
 
 class Clock:
@@ -204,10 +205,12 @@ class Trace(Watcher):
 
     def before(self, step, batch):
         """Starts the profiler."""
-        tf.profiler.experimental.start(self._folder)
+        with writing(self._folder):
+            tf.profiler.experimental.start(self._folder)
 
     def after(self, step, losses):
         """Waits for the step to end and writes the profile."""
         for value in losses.values():
             value.numpy()
-        tf.profiler.experimental.stop()
+        with writing(self._folder):
+            tf.profiler.experimental.stop()
