@@ -6,103 +6,39 @@ Reference:
 
 import dataclasses
 
-from pix2pix_tf import settings
 from pix2pix_tf.errors import InputError
-from pix2pix_tf.settings import option
+from pix2pix_tf.options import MOST_PIXELS, MOST_STEPS, SharedOptions
+from pix2pix_tf.settings import changed, option
 
 PROGRAM = "pix2pix-tf"
-MODES = ("train", "test", "export", "demo")
-# A number of steps or epochs that leaves room for any product in 64 bits.
-_MOST_STEPS = 10**12
+# pix2pix.py: CROP_SIZE.
+_CROP_SIZE = 256
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Pix2PixConfig:
+class Pix2PixConfig(SharedOptions):
     """Options of one command; invalid ones raise `InputError` when the object is made."""
 
-    mode: str = option(
-        "demo",
-        "What to do: train on a folder of pairs; test a run on a folder; export a SavedModel; "
-        "demo (new) generates a small data set, trains, tests and exports.",
-        group="Run",
-        choices=MODES,
-        adopted="never",
+    input_dir: str | None = changed(
+        SharedOptions, "input_dir", help="Folder with side-by-side images, A left and B right."
     )
-    input_dir: str | None = option(
-        None, "Folder with side-by-side images, A left and B right.", group="Run"
-    )
-    output_dir: str | None = option(
-        None,
-        "Folder that receives what the mode makes; demo writes to pix2pix-demo.",
-        group="Run",
-        adopted="never",
-    )
-    checkpoint: str | None = option(
-        None,
-        "Run folder, or one checkpoint file in it, to continue from (train) or to use "
-        "(test, export).",
-        group="Run",
-        adopted="never",
-    )
-    resume: bool = option(
-        False,
-        "(new) Continue the run in --output_dir, or start it if there is none: for running the "
-        "same command line again.",
-        group="Run",
-        adopted="never",
-    )
-    init_from: str | None = option(
-        None,
-        "(new) Run folder, or one checkpoint file in it, whose weights a new run starts from.",
-        group="Run",
-        adopted="never",
-    )
-    seed: int | None = option(
-        None,
-        "Seed of everything random; drawn and stored when not given.",
-        group="Run",
-        minimum=0,
-        # What numpy.random.seed takes.
-        maximum=2**32 - 1,
-    )
-    deterministic: bool = option(
-        False,
-        "(new) Only operations that give the same bits in every run, also on accelerators; "
-        "slower there.",
-        group="Run",
-    )
-    max_steps: int | None = option(
-        None,
-        "Step at which training ends, counted from the very first one; 0 for no end.",
-        group="Training",
-        minimum=0,
-        maximum=_MOST_STEPS,
+    output_dir: str | None = changed(
+        SharedOptions,
+        "output_dir",
+        help="Folder that receives what the mode makes; demo writes to pix2pix-demo.",
     )
     max_epochs: int | None = option(
         None,
         "Epoch at which training ends; --max_steps wins if both are given.",
         group="Training",
         minimum=0,
-        maximum=_MOST_STEPS,
-    )
-    batch_size: int = option(1, "Images per step.", group="Training", minimum=1, maximum=4096)
-    lr: float = option(0.0002, "Learning rate of Adam.", group="Training", minimum=0)
-    beta1: float = option(
-        0.5, "Decay of Adam's first moment.", group="Training", minimum=0, below=1
+        maximum=MOST_STEPS,
     )
     l1_weight: float = option(
         100.0, "Weight of the L1 term in the generator's loss.", group="Training", minimum=0
     )
     gan_weight: float = option(
         1.0, "Weight of the GAN term in the generator's loss.", group="Training", minimum=0
-    )
-    ema_decay: float = option(
-        0.0,
-        "(new) Decay per step of a moving average of the generator's weights, such as 0.999; "
-        "0 for none. Test and export use the average.",
-        group="Training",
-        minimum=0,
-        below=1,
     )
     which_direction: str = option(
         "AtoB",
@@ -116,29 +52,12 @@ class Pix2PixConfig:
         "Images are resized to this size in pixels before the random 256x256 crop.",
         group="Data",
         minimum=256,
-        maximum=8192,
+        maximum=MOST_PIXELS,
     )
-    flip: bool = option(True, "Mirror pairs at random; --no_flip turns it off.", group="Data")
     lab_colorization: bool = option(
         False,
         "Learn colour: split single images into lightness (A) and colour (B).",
         group="Data",
-        adopted="architecture",
-    )
-    ngf: int = option(
-        64,
-        "Filters of the generator's first layer.",
-        group="Model",
-        minimum=1,
-        maximum=1024,
-        adopted="architecture",
-    )
-    ndf: int = option(
-        64,
-        "Filters of the discriminator's first layer.",
-        group="Model",
-        minimum=1,
-        maximum=1024,
         adopted="architecture",
     )
     separable_conv: bool = option(
@@ -147,43 +66,12 @@ class Pix2PixConfig:
     bottleneck_norm: bool = option(
         True,
         "(new) Normalise the innermost level as the reference does, which leaves it without "
-        "gradient at batch size 1; --nobottleneck_norm follows the paper's erratum.",
+        "gradient at batch size 1; --nobottleneck_norm follows the paper's erratum. Only of --netG "
+        "unet with --norm batch.",
         group="Model",
         adopted="architecture",
     )
-    progress_freq: int = option(
-        50,
-        "Steps between progress lines and rows of log.csv; 0 for none.",
-        group="Watching",
-        minimum=0,
-    )
-    summary_freq: int = option(
-        100, "Steps between TensorBoard summaries; 0 for none.", group="Watching", minimum=0
-    )
-    display_freq: int = option(
-        0,
-        "Steps between pictures in the run's index.html; 0 for none.",
-        group="Watching",
-        minimum=0,
-    )
-    trace_freq: int = option(
-        0, "Steps between profiles for TensorBoard; 0 for none.", group="Watching", minimum=0
-    )
-    save_freq: int = option(
-        5000,
-        "Steps between checkpoints; 0 for none at all, not even at the end.",
-        group="Watching",
-        minimum=0,
-    )
-    keep_checkpoints: int = option(
-        3, "(new) How many checkpoints are kept.", group="Watching", minimum=1
-    )
-    keep_every: int = option(
-        0,
-        "(new) Checkpoints of the multiples of this step are kept for ever; 0 for none.",
-        group="Watching",
-        minimum=0,
-    )
+
     val_dir: str | None = option(
         None,
         "(new) Folder like --input_dir that is measured while training: val.csv, TensorBoard, "
@@ -193,62 +81,11 @@ class Pix2PixConfig:
     val_freq: int = option(
         1000, "(new) Steps between two such measurements.", group="Watching", minimum=1
     )
-    aspect_ratio: float = option(
-        1.0,
-        "Width divided by height of the pictures that test writes.",
-        group="Test and export",
-        above=0,
-        adopted="never",
-    )
-    test_dropout: bool = option(
-        True,
-        "(new) Keep dropout on in test as the reference does, seeded by --seed; "
-        "--notest_dropout turns it off.",
-        group="Test and export",
-    )
-    ema: bool = option(
-        True,
-        "(new) Use the averaged weights of a run that has them (--ema_decay); --noema refuses.",
-        group="Test and export",
-        adopted="never",
-    )
-    output_filetype: str = option(
-        "png",
-        "Encoding of the pictures that an export returns.",
-        group="Test and export",
-        choices=("png", "jpeg"),
-        adopted="never",
-    )
 
     def __post_init__(self):
-        settings.check(self)
-        if self.mode == "demo":
-            self._refuse("input_dir", "checkpoint")
-        if self.mode in ("train", "test"):
-            self._require("input_dir")
-        if self.mode in ("test", "export"):
-            self._require("checkpoint")
-        if self.mode != "demo":
-            self._require("output_dir")
-        if self.checkpoint and (self.resume or self.init_from):
+        super().__post_init__()
+        self._check_size(_CROP_SIZE, flag="the crop size")
+        if self.separable_conv and self.netG != "unet":
             raise InputError(
-                "Expected one of --checkpoint, --resume and --init_from. Received: --checkpoint "
-                "and another"
+                f"Expected --separable_conv only with --netG unet. Received: --netG {self.netG}"
             )
-        if self.keep_every % max(self.save_freq, 1) or (self.keep_every and not self.save_freq):
-            raise InputError(
-                "Expected --keep_every to be a multiple of --save_freq. Received: "
-                f"{self.keep_every} and {self.save_freq}"
-            )
-
-    def _require(self, name):
-        if not getattr(self, name):
-            raise InputError(f"Expected --{name} with --mode {self.mode}. Received: nothing")
-
-    def _refuse(self, *names):
-        for name in names:
-            if getattr(self, name):
-                raise InputError(
-                    f"Expected no --{name} with --mode demo, which makes its own data. "
-                    f"Received: {getattr(self, name)}; name --mode train, test or export"
-                )

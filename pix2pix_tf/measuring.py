@@ -8,6 +8,7 @@ import tensorflow as tf
 from pix2pix_tf import model as models
 from pix2pix_tf.data import folders, images, pipelines
 from pix2pix_tf.evaluation import gallery, metrics
+from pix2pix_tf.networks.layers import dropout_seeds
 from pix2pix_tf.training.session import decode_errors_named
 
 # Pictures of so many images are kept at every validation.
@@ -33,7 +34,7 @@ def translations(config, generator):
 
     @tf.function(reduce_retracing=True)
     def look(inputs, targets, first):
-        seeds = models.dropout_seeds(config.seed, first, tf.shape(inputs, tf.int64)[0])
+        seeds = dropout_seeds(config.seed, first, tf.shape(inputs, tf.int64)[0])
         seeds = seeds if config.test_dropout else None
         outputs = generator(inputs, dropout_seeds=seeds)
         return images.pictures(inputs, targets, outputs, **colour(config))

@@ -18,7 +18,7 @@ from pix2pix_tf.deploy.translate import translate_pictures
 from pix2pix_tf.evaluation import gallery, metrics
 from pix2pix_tf.evaluation.report import write_report
 from pix2pix_tf.measuring import colour
-from pix2pix_tf.training import checkpoints, loop, session
+from pix2pix_tf.training import checkpoints, loop, losses, session
 from pix2pix_tf.training.averages import WeightAverages
 
 # What the report shows of a training batch; TensorBoard also gets the discriminator's verdicts.
@@ -107,7 +107,7 @@ def _hooks(config, model, paths, *, validated):
         pictures=functools.partial(_pictures, config),
         show=functools.partial(_show, config, paths=paths),
         translate=lambda batch: {"outputs": (batch[0], model(batch[0]))},
-        undecided={"discriminator_loss": models.UNDECIDED},
+        undecided={"discriminator_loss": losses.UNDECIDED.get(config.gan_mode)},
         averages=averages,
         **measured,
     )
@@ -264,7 +264,9 @@ def translator(config, generator):
     """
 
     def translate(pictures):
-        return translate_pictures(generator, pictures, **colour(config))
+        return translate_pictures(
+            generator, pictures, multiple=generator.multiple, **colour(config)
+        )
 
     return translate
 

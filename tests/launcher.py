@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 
 import pix2pix_tf
@@ -94,6 +95,8 @@ def _become(*, program, words, printed, kill_at, largest_file):
 
             resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
         code = importlib.import_module(MAIN[program]).main(words)
+    except BaseException:
+        traceback.print_exc()
     finally:
         with contextlib.suppress(ValueError):
             sys.stdout.flush()
