@@ -124,7 +124,7 @@ class SharedOptions:
         "Layers with stride 2 of --netD n_layers; 3 for 70x70 patches, one more doubles them.",
         group="Model",
         minimum=1,
-        # 3 * 2**11 pixels are the largest image that leaves a verdict.
+        # One more would need images of 3 * 2**12 pixels, which are more than MOST_PIXELS.
         maximum=11,
         adopted="architecture",
     )

@@ -85,7 +85,8 @@ class OutputCheck(Watcher):
 
     def __init__(self, translate, *, inversion=False, frequency=100):
         self.frequency = frequency
-        self._translate, self._inversion = tf.function(translate), inversion
+        self._translate = tf.function(translate, autograph=False)
+        self._inversion = inversion
         self._batches, self._before, self._alarms = [], {}, {}
 
     def before(self, step, batch):

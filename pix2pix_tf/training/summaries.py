@@ -105,7 +105,7 @@ class Summaries(Watcher):
     def __init__(self, events, *, model, averages, frequency, pictures, clock):
         self.frequency, self._events = frequency, events
         self._model, self._averages, self._pictures, self._clock = model, averages, pictures, clock
-        self._look = tf.function(self._compute)
+        self._look = tf.function(self._compute, autograph=False)
         self._graph_written = False
 
     def _compute(self, batch):

@@ -184,7 +184,8 @@ class Display(Watcher):
     """
 
     def __init__(self, *, frequency, look, show):
-        self.frequency, self._look, self._show = frequency, tf.function(look), show
+        self.frequency, self._show = frequency, show
+        self._look = tf.function(look, autograph=False)
 
     def before(self, step, batch):
         """Translates the batch with the weights that the update of `step` starts from."""
