@@ -35,12 +35,7 @@ def train(config, typed):
         from pix2pix_tf import modes
 
         step, stopped = modes.train(start, paths, validated=validated)
-    if stopped is None:
-        print(f"trained to step {step}: {config.output_dir}")
-        return 0
-    saved = f"saved step {step}; " if config.save_freq else ""
-    print(f"\n{stopped.name}: {saved}continue with --checkpoint {config.output_dir}")
-    return runtime.EXIT_CODES[stopped]
+    return command.ended(config, step=step, stopped=stopped)
 
 
 def _checked(config, folder):

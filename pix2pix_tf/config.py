@@ -71,7 +71,6 @@ class Pix2PixConfig(SharedOptions):
         group="Model",
         adopted="architecture",
     )
-
     val_dir: str | None = option(
         None,
         "(new) Folder like --input_dir that is measured while training: val.csv, TensorBoard, "

@@ -225,7 +225,7 @@ class SharedOptions:
         if self.mode == "demo":
             self._refuse("input_dir", "checkpoint")
         if self.mode in ("train", "test"):
-            self._require("input_dir")
+            self._require_input()
         if self.mode in ("test", "export"):
             self._require("checkpoint")
         if self.mode != "demo":
@@ -240,6 +240,10 @@ class SharedOptions:
                 "Expected --keep_every to be a multiple of --save_freq. Received: "
                 f"{self.keep_every} and {self.save_freq}"
             )
+
+    def _require_input(self):
+        """Refuses a command that does not say where its images are."""
+        self._require("input_dir")
 
     def _require(self, name):
         if not getattr(self, name):

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pix2pix_tf
 
-MAIN = {"pix2pix-tf": "pix2pix_tf.cli"}
+MAIN = {"pix2pix-tf": "pix2pix_tf.cli", "cyclegan-tf": "cyclegan_tf.cli"}
 
 
 class Launcher:
@@ -70,7 +70,7 @@ class Launcher:
 def _serve():
     for module in MAIN.values():
         importlib.import_module(module)
-    importlib.import_module("pix2pix_tf.modes")
+        importlib.import_module(module.replace("cli", "modes"))
     print("ready", flush=True)
     for line in sys.stdin:
         order = json.loads(line)

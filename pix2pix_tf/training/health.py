@@ -35,7 +35,7 @@ class VerdictCheck(Watcher):
 
     Args:
         undecided: Dict from the names of the discriminators' losses to the loss of one that
-            cannot tell; None where there is no such value, and nothing to watch.
+            cannot tell; see `losses.undecided`.
         patience: Steps in a row.
     """
 
@@ -44,9 +44,8 @@ class VerdictCheck(Watcher):
     TOLERANCE = 0.01
 
     def __init__(self, undecided, *, patience=200):
-        self._levels = {name: level for name, level in undecided.items() if level is not None}
-        self._blind, self._certain = {}, {}
-        for name in self._levels:
+        self._levels, self._blind, self._certain = undecided, {}, {}
+        for name in undecided:
             where = f"{name} has stayed at {{level}} for {patience} steps (step {{step}}): "
             self._blind[name] = Alarm(
                 patience,
@@ -56,7 +55,7 @@ class VerdictCheck(Watcher):
             self._certain[name] = Alarm(
                 patience,
                 where + "the discriminator is certain and the generator learns nothing from it; "
-                "a smaller --ndf or a larger --gan_weight may help",
+                "a smaller --ndf or more images may help",
             )
 
     def after(self, step, losses):

@@ -39,7 +39,7 @@ def test_a_living_discriminator_is_not(capsys, values):
 
 
 def test_wasserstein_losses_have_no_level(capsys):
-    undecided = {"discriminator_loss": losses.UNDECIDED.get("wgangp")}
+    undecided = losses.undecided("discriminator_loss", mode="wgangp")
     assert watch(health.VerdictCheck(undecided), capsys, [-5.0] * 500) == []
 
 
@@ -47,7 +47,9 @@ def test_wasserstein_losses_have_no_level(capsys):
 def test_the_undecided_level_is_the_loss_of_one_verdict_for_all(mode):
     verdict = tf.fill([4], 0.0 if mode == "vanilla" else 0.5)
     found = losses.discriminator_loss(verdict, verdict, mode=mode)
-    assert float(found) == pytest.approx(losses.UNDECIDED[mode])
+    assert losses.undecided("a", "b", mode=mode, weight=0.5) == {
+        name: pytest.approx(0.5 * float(found)) for name in "ab"
+    }
 
 
 def pictures(seed):
