@@ -7,7 +7,7 @@ Reference:
 import dataclasses
 
 from pix2pix_tf.errors import InputError
-from pix2pix_tf.options import MOST_STEPS, SharedOptions
+from pix2pix_tf.options import MOST_PIXELS, MOST_STEPS, SharedOptions
 from pix2pix_tf.serve_options import ServeOptions
 from pix2pix_tf.settings import changed, option
 
@@ -62,7 +62,7 @@ class Pix2PixConfig(ServeOptions, SharedOptions):
         "Images are resized to this size in pixels before the random 256x256 crop.",
         group="Data",
         minimum=256,
-        maximum=8192,
+        maximum=MOST_PIXELS,
     )
     lab_colorization: bool = option(
         False,
