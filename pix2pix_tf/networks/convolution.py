@@ -13,9 +13,9 @@ import dataclasses
 import keras
 import tensorflow as tf
 
-# Pixels of the smaller map, in the whole batch, up to which a pass is a product: measured with
-# pix2pix at 256x256 pixels and batch sizes 1 and 4.
-FORWARD, OTHERS = 1024, 64
+# Pixels of the smaller map, in the whole batch, up to which a pass is a product, and up to which
+# the forward pass in float32 is one: measured with pix2pix at 256x256 and batch sizes 1 and 4.
+LIMIT, FORWARD_LIMIT = 256, 1024
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Passes:
         side: Side of the kernel in pixels; the kernel is [side, side, c, c'].
         strides: The step between two windows.
         padding: "SAME" or "VALID".
+        dtype: What the passes compute in, the name of a type.
     """
 
     larger: tuple
@@ -35,23 +36,28 @@ class Passes:
     side: int
     strides: int
     padding: str
+    dtype: str = "float32"
 
-    def fit(self, pixels):
-        """Whether the maps are small enough; accelerators have no reorders to avoid."""
+    def fit(self, *, forward):
+        """Whether the forward pass or else the others are products.
+
+        Not on accelerators, which reorder nothing.
+        """
         if None in (*self.larger, *self.smaller) or tf.config.list_physical_devices("GPU"):
             return False
         n, height, width, _ = self.smaller
-        return n * height * width <= pixels
+        limit = FORWARD_LIMIT if forward and self.dtype == "float32" else LIMIT
+        return n * height * width <= limit
 
     def shrink(self, x, kernel):
         """The convolution: from the larger to the smaller map."""
-        if not self.fit(FORWARD):
+        if not self.fit(forward=True):
             return tf.nn.conv2d(x, kernel, self.strides, self.padding)
         return tf.reshape(tf.matmul(self._windows(x), _matrix(kernel)), self.smaller)
 
     def spread(self, y, kernel):
         """The transposed convolution: from the smaller to the larger map."""
-        if self.fit(OTHERS) and (self.side, self.strides, self.padding) == (4, 2, "SAME"):
+        if self.fit(forward=False) and (self.side, self.strides, self.padding) == (4, 2, "SAME"):
             return self._overlapped(tf.matmul(_matrix(y), _matrix(kernel), transpose_b=True))
         return tf.raw_ops.Conv2DBackpropInput(
             input_sizes=self.larger, filter=kernel, out_backprop=y, **self._options
@@ -60,7 +66,7 @@ class Passes:
     def kernel_gradient(self, x, y):
         """The gradient of the kernel, from the larger map and the smaller one (either way)."""
         shape = (self.side, self.side, self.larger[3], self.smaller[3])
-        if self.fit(OTHERS):
+        if self.fit(forward=False):
             return tf.reshape(tf.matmul(self._windows(x), _matrix(y), transpose_a=True), shape)
         return tf.raw_ops.Conv2DBackpropFilter(
             input=x, filter_sizes=shape, out_backprop=y, **self._options
@@ -100,6 +106,7 @@ def _passes(layer, larger, smaller):
         side=layer.kernel_size[0],
         strides=layer.strides[0],
         padding=layer.padding.upper(),
+        dtype=layer.compute_dtype,
     )
 
 
@@ -113,7 +120,7 @@ class Conv(keras.layers.Conv2D):
     def call(self, x):
         """Maps [n, h, w, c] to [n, h', w', filters]."""
         passes = _passes(self, x.shape, self.compute_output_shape(x.shape))
-        if not passes.fit(FORWARD):
+        if not passes.fit(forward=True):
             return super().call(x)
 
         @tf.custom_gradient
@@ -132,7 +139,7 @@ class Deconv(keras.layers.Conv2DTranspose):
     def call(self, x):
         """Maps [n, h, w, c] to the larger [n, h', w', filters]."""
         passes = _passes(self, self.compute_output_shape(x.shape), x.shape)
-        if not passes.fit(FORWARD):
+        if not passes.fit(forward=True):
             return super().call(x)
 
         @tf.custom_gradient

@@ -11,6 +11,9 @@ import safetensors.numpy
 from pix2pix_tf import runs
 from pix2pix_tf.errors import InputError
 
+# In the names of what only a run in float16 has: any precision goes on from any checkpoint.
+LOSS_SCALE = "loss_scale"
+
 
 def named(variables):
     """Dict from the path of each variable to the variable.
@@ -57,13 +60,16 @@ def restore(path, state):
         state: Dict from names to variables; it may be a part of what the file holds.
 
     Raises:
-        InputError: If the file is damaged, or lacks a variable, or holds it in another shape.
+        InputError: If the file is damaged, or lacks a variable other than a loss scale, or holds
+            it in another shape.
     """
     try:
         with safetensors.safe_open(path, "numpy") as file:
             held = set(file.keys())
             for name, variable in state.items():
                 if name not in held:
+                    if LOSS_SCALE in name:
+                        continue
                     raise InputError(f"Expected {name} in {path}. Received: a file without it")
                 _assign(variable, file.get_tensor(name), name=name, path=path)
     except safetensors.SafetensorError as error:

@@ -8,7 +8,7 @@ import tensorflow as tf
 from pix2pix_tf.networks import convolution
 
 # (batch, side of the smaller map): all passes are products, only the forward one is, none is.
-SIZES = ((1, 1), (2, 4), (1, 8), (3, 16), (2, 32))
+SIZES = ((1, 1), (2, 4), (1, 16), (3, 16), (2, 32))
 
 
 def images(*shape, seed=0):
@@ -63,14 +63,16 @@ def test_convolution_without_padding(width, side, strides):
 
 
 def test_each_pass_has_its_own_limit():
-    def passes(count, side):
+    def fits(count, side, **options):
         shapes = (count, 2 * side, 2 * side, 3), (count, side, side, 5)
-        return convolution.Passes(*shapes, side=4, strides=2, padding="SAME")
+        passes = convolution.Passes(*shapes, side=4, strides=2, padding="SAME", **options)
+        return [passes.fit(forward=forward) for forward in (True, False)]
 
-    limits = (convolution.FORWARD, convolution.OTHERS)
-    cases = (passes(1, 8), passes(1, 32), passes(2, 32), passes(None, 8))
-    fits = [[case.fit(limit) for limit in limits] for case in cases]
-    assert fits == [[True, True], [True, False], [False, False], [False, False]]
+    assert fits(4, 8) == [True, True]
+    assert fits(1, 32) == [True, False]
+    assert fits(1, 32, dtype="bfloat16") == [False, False]
+    assert fits(2, 32) == [False, False]
+    assert fits(None, 8) == [False, False]
 
 
 def test_images_of_unknown_size():
