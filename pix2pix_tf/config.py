@@ -7,7 +7,7 @@ Reference:
 import dataclasses
 
 from pix2pix_tf.errors import InputError
-from pix2pix_tf.options import SharedOptions
+from pix2pix_tf.options import MOST_STEPS, SharedOptions
 from pix2pix_tf.settings import changed, option
 
 PROGRAM = "pix2pix-tf"
@@ -32,6 +32,7 @@ class Pix2PixConfig(SharedOptions):
         "Epoch at which training ends; --max_steps wins if both are given.",
         group="Training",
         minimum=0,
+        maximum=MOST_STEPS,
     )
     l1_weight: float = option(
         100.0, "Weight of the L1 term in the generator's loss.", group="Training", minimum=0
@@ -51,6 +52,7 @@ class Pix2PixConfig(SharedOptions):
         "Images are resized to this size in pixels before the random 256x256 crop.",
         group="Data",
         minimum=256,
+        maximum=8192,
     )
     lab_colorization: bool = option(
         False,
@@ -68,6 +70,15 @@ class Pix2PixConfig(SharedOptions):
         "unet with --norm batch.",
         group="Model",
         adopted="architecture",
+    )
+    val_dir: str | None = option(
+        None,
+        "(new) Folder like --input_dir that is measured while training: val.csv, TensorBoard, "
+        "pictures of the first images, and checkpoints/best.safetensors, which has the least L1.",
+        group="Watching",
+    )
+    val_freq: int = option(
+        1000, "(new) Steps between two such measurements.", group="Watching", minimum=1
     )
 
     def __post_init__(self):
