@@ -4,10 +4,21 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-TEST = ["pytest>=8", "ruff>=0.8", "scikit-image>=0.24", "scipy>=1.13", "selenium>=4.20"]
+SERVE = ["orjson>=3.10", "starlette>=0.40", "uvicorn>=0.30"]
 LITERT = ["ai-edge-litert>=1.2"]
 # tf2onnx works with NumPy 2 from 1.17 on.
 ONNX = ["onnx>=1.17", "onnxruntime>=1.20", "tf2onnx>=1.17"]
+TEST = [
+    *LITERT,
+    *ONNX,
+    *SERVE,
+    "hypothesis>=6.100",
+    "pytest>=8",
+    "ruff>=0.8",
+    "scikit-image>=0.24",
+    "scipy>=1.13",
+    "selenium>=4.20",
+]
 
 setup(
     name="pix2pix-tf",
@@ -18,7 +29,7 @@ setup(
     license="MIT",
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["pix2pix_tf", "pix2pix_tf.*", "cyclegan_tf", "cyclegan_tf.*"]),
-    package_data={"pix2pix_tf": ["evaluation/report.*"]},
+    package_data={"pix2pix_tf": ["deploy/web/*", "evaluation/report.*"]},
     install_requires=[
         "absl-py>=2.1",
         "matplotlib>=3.9",
@@ -34,7 +45,8 @@ setup(
         "gpu": ["tensorflow[and-cuda]>=2.18"],
         "litert": LITERT,
         "onnx": ONNX,
-        "test": [*TEST, *LITERT, *ONNX],
+        "serve": SERVE,
+        "test": TEST,
     },
     entry_points={
         "console_scripts": [
@@ -43,7 +55,6 @@ setup(
         ]
     },
     classifiers=[
-        "License :: OSI Approved :: MIT License",
         "Programming Language :: Python :: 3",
         "Topic :: Scientific/Engineering :: Image Processing",
     ],

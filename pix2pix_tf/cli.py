@@ -8,6 +8,8 @@ from pathlib import Path
 from pix2pix_tf import command, runs
 from pix2pix_tf.config import PROGRAM, Pix2PixConfig
 from pix2pix_tf.data import folders, synthetic
+from pix2pix_tf.deploy import sources
+from pix2pix_tf.errors import InputError
 from pix2pix_tf.training import runtime
 
 SUMMARY = """
@@ -18,6 +20,7 @@ a 70x70 PatchGAN), on TensorFlow 2 and Keras 3.
   pix2pix-tf --mode train --input_dir DIR --output_dir RUN
   pix2pix-tf --mode test --input_dir DIR --output_dir OUT --checkpoint RUN
   pix2pix-tf --mode export --output_dir OUT --checkpoint RUN [--export_format onnx]
+  pix2pix-tf --mode serve --checkpoint RUN          a page to draw on, and HTTP
 """
 
 
@@ -35,12 +38,7 @@ def train(config, typed):
         from pix2pix_tf import modes
 
         step, stopped = modes.train(start, paths, validated=validated)
-    if stopped is None:
-        print(f"trained to step {step}: {config.output_dir}")
-        return 0
-    saved = f"saved step {step}; " if config.save_freq else ""
-    print(f"\n{stopped.name}: {saved}continue with --checkpoint {config.output_dir}")
-    return runtime.EXIT_CODES[stopped]
+    return command.ended(config, step=step, stopped=stopped)
 
 
 def _checked(config, folder):
@@ -74,9 +72,25 @@ def export(config, typed):
 
         from pix2pix_tf import modes
 
-        exported = modes.export(config, checkpoint=checkpoint)
-    print(f"exported to {exported.path}; largest difference when reloaded", end=" ")
-    print(f"{exported.difference:.1e} ({exported.decibels:.1f} dB)")
+        print(modes.export(config, checkpoint=checkpoint))
+
+
+def serve(config, typed):
+    """Serves runs and SavedModels over HTTP, with a page to draw on."""
+    try:
+        from pix2pix_tf.deploy import server
+    except ImportError as error:
+        raise InputError(
+            f"Expected the extra of --mode serve: pip install 'pix2pix-tf[serve]'. "
+            f"Received: no module {error.name}"
+        ) from None
+    found = sources.find(config.checkpoint)
+    with server.listen(config.host, config.port) as listener:
+        runtime.load_tensorflow()
+
+        from pix2pix_tf import serving
+
+        serving.serve(config, found, listener=listener)
 
 
 # Settings of the demonstration: what 2 CPU cores learn in about three minutes.
@@ -150,7 +164,7 @@ def _report_demo(folder):
     print(f"the exported model: {folder / 'export'}")
 
 
-MODES = {"train": train, "test": test, "export": export, "demo": demo}
+MODES = {"train": train, "test": test, "export": export, "serve": serve, "demo": demo}
 
 
 def main(argv=None):

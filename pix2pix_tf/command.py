@@ -177,6 +177,25 @@ def _refuse_run(folder):
         )
 
 
+def ended(config, *, step, stopped):
+    """Prints how training ended.
+
+    Args:
+        config: Configuration of the command.
+        step: Number of updates made in all.
+        stopped: The signal that ended training, or None.
+
+    Returns:
+        The exit code: 0, or 128 plus the signal's number as shells have it.
+    """
+    if stopped is None:
+        print(f"trained to step {step}: {config.output_dir}")
+        return 0
+    saved = f"saved step {step}; " if config.save_freq else ""
+    print(f"\n{stopped.name}: {saved}continue with --checkpoint {config.output_dir}")
+    return 128 + stopped
+
+
 def announce(config, *, program):
     """Prints every resolved option, one per line, in the order of the names."""
     for name, value in sorted(options(config, program=program).items()):

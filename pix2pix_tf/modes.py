@@ -1,7 +1,6 @@
 """What the modes of pix2pix-tf do once TensorFlow is loaded."""
 
 import functools
-import time
 from pathlib import Path
 
 import keras
@@ -16,7 +15,6 @@ from pix2pix_tf.deploy import formats
 from pix2pix_tf.deploy.saved_model import ServedModel
 from pix2pix_tf.deploy.translate import translate_pictures
 from pix2pix_tf.evaluation import gallery, metrics
-from pix2pix_tf.evaluation.report import write_report
 from pix2pix_tf.measuring import colour
 from pix2pix_tf.training import checkpoints, loop, losses, session
 from pix2pix_tf.training.averages import WeightAverages
@@ -70,7 +68,7 @@ def train(start, paths, *, validated=()):
     print("parameter_count =", model.count_params())
     batches = training_batches(config, paths, first_step=start.first_step)
     with session.decode_errors_named(paths, images.decode):
-        rate = _pipeline_rate(batches, config.batch_size)
+        rate = session.pipeline_rate(batches, config.batch_size)
         print(f"input pipeline alone: {rate:.0f} image/sec")
         if start.checkpoint is not None:
             print(f"continuing at step {start.first_step}: {start.checkpoint}")
@@ -122,13 +120,10 @@ def _show(config, step, pictures, *, paths):
 
 def write_training_report(config):
     """Writes the run's index.html from the pictures and the log in its folder."""
-    folder = Path(config.output_dir)
-    return write_report(
-        folder,
-        title=f"pix2pix: training of {folder.name}",
-        rows=gallery.training_rows(folder),
+    return gallery.write_training_report(
+        config.output_dir,
+        title=f"pix2pix: training of {Path(config.output_dir).name}",
         options=command.options(config, program=PROGRAM),
-        log=folder / runs.LOG,
     )
 
 
@@ -141,17 +136,6 @@ def _plan(config, *, count, first_step):
         steps_per_epoch=per_epoch,
         batch_size=config.batch_size,
     )
-
-
-def _pipeline_rate(batches, batch_size, *, seconds=0.5):
-    """Images per second that the pipeline makes when nothing else runs."""
-    iterator = iter(batches)
-    next(iterator)
-    start, count = time.monotonic(), 0
-    while time.monotonic() - start < seconds:
-        next(iterator)
-        count += batch_size
-    return count / (time.monotonic() - start)
 
 
 def _pictures(config, batch, tensors):
@@ -204,7 +188,14 @@ def test(config, paths, *, checkpoint, context=None):
         for index, row in enumerate(part):
             row["metrics"] = {name: float(values[index]) for name, values in measured.items()}
         rows += part
-    return _write_test(config, rows, checkpoint=checkpoint, context=context or {})
+    return gallery.write_results(
+        config.output_dir,
+        rows,
+        title=f"pix2pix: test of {Path(config.checkpoint).name}",
+        options=command.options(config, program=PROGRAM),
+        checkpoint=checkpoint,
+        context=context or {},
+    )
 
 
 def constant_image_l1(config, *, known, paths):
@@ -227,29 +218,6 @@ def constant_image_l1(config, *, known, paths):
         return np.concatenate([pair[1].numpy() for pair in batches])
 
     return float(np.abs(targets(paths) - np.median(targets(known), axis=0)).mean())
-
-
-def _write_test(config, rows, *, checkpoint, context):
-    folder = Path(config.output_dir)
-    per_image = {row["name"]: row["metrics"] for row in rows}
-    mean = {
-        name: float(np.mean([values[name] for values in per_image.values()]))
-        for name in rows[0]["metrics"]
-    }
-    made = command.options(config, program=PROGRAM)
-    runs.write_json(folder / f"test_{runs.OPTIONS}", made)
-    runs.write_json(
-        folder / runs.METRICS,
-        {
-            "mean": mean,
-            "per_image": per_image,
-            "count": len(rows),
-            "checkpoint": str(checkpoint),
-            "context": context,
-        },
-    )
-    title = f"pix2pix: test of {Path(config.checkpoint).name}"
-    return write_report(folder, title=title, rows=rows, options=made, summary=mean | context)
 
 
 def translator(config, generator):

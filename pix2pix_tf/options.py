@@ -12,9 +12,11 @@ from pix2pix_tf import settings
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.settings import option
 
+MODES = ("train", "test", "export", "demo")
 # A number of steps or epochs that leaves room for any product in 64 bits.
 MOST_STEPS = 10**12
-MODES = ("train", "test", "export", "demo")
+# The longest side of an image to train on.
+MOST_PIXELS = 8192
 # The sides of an image must be multiples of this: what the generator halves on its way down.
 MULTIPLES = {
     "unet": 256,
@@ -87,6 +89,13 @@ class SharedOptions:
     beta1: float = option(
         0.5, "Decay of Adam's first moment.", group="Training", minimum=0, below=1
     )
+    precision: str = option(
+        "float32",
+        "(new) What the networks compute in; weights, statistics, losses and outputs are float32. "
+        "mixed_float16 scales the losses.",
+        group="Training",
+        choices=("float32", "mixed_bfloat16", "mixed_float16"),
+    )
     ema_decay: float = option(
         0.0,
         "(new) Decay per step of a moving average of the generator's weights, such as 0.999; "
@@ -122,6 +131,8 @@ class SharedOptions:
         "Layers with stride 2 of --netD n_layers; 3 for 70x70 patches, one more doubles them.",
         group="Model",
         minimum=1,
+        # One more would need images of 3 * 2**12 pixels, which are more than MOST_PIXELS.
+        maximum=11,
         adopted="architecture",
     )
     norm: str = option(
@@ -190,15 +201,6 @@ class SharedOptions:
         group="Watching",
         minimum=0,
     )
-    val_dir: str | None = option(
-        None,
-        "(new) Folder like --input_dir that is measured while training: val.csv, TensorBoard, "
-        "pictures of the first images, and checkpoints/best.safetensors, which has the least L1.",
-        group="Watching",
-    )
-    val_freq: int = option(
-        1000, "(new) Steps between two such measurements.", group="Watching", minimum=1
-    )
     aspect_ratio: float = option(
         1.0,
         "Width divided by height of the pictures that test writes.",
@@ -248,15 +250,15 @@ class SharedOptions:
         if self.mode == "demo":
             self._refuse("input_dir", "checkpoint")
         if self.mode in ("train", "test"):
-            self._require("input_dir")
-        if self.mode in ("test", "export"):
+            self._require_input()
+        if self.mode in ("test", "export", "serve"):
             self._require("checkpoint")
         if self.quantize != "none" and self.export_format != "litert":
             raise InputError(
                 "Expected --quantize only with --export_format litert. "
                 f"Received: --export_format {self.export_format}"
             )
-        if self.mode != "demo":
+        if self.mode not in ("demo", "serve"):
             self._require("output_dir")
         if self.checkpoint and (self.resume or self.init_from):
             raise InputError(
@@ -268,6 +270,10 @@ class SharedOptions:
                 "Expected --keep_every to be a multiple of --save_freq. Received: "
                 f"{self.keep_every} and {self.save_freq}"
             )
+
+    def _require_input(self):
+        """Refuses a command that does not say where its images are."""
+        self._require("input_dir")
 
     def _require(self, name):
         if not getattr(self, name):

@@ -46,6 +46,11 @@ class Exported:
     difference: float
     decibels: float
 
+    def __str__(self):
+        """One line for a person."""
+        text = f"exported to {self.path}; largest difference when reloaded {self.difference:.1e}"
+        return text + (f" ({self.decibels:.1f} dB)" if math.isfinite(self.decibels) else "")
+
 
 def export(generator, served, folder, *, export_format, quantize="none"):
     """Writes a generator in another format, reloads it with that format's own runtime, compares.

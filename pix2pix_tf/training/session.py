@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -148,6 +149,17 @@ def _watchers(model, *, plan, hooks, folder, config, averages, state):
         logs=logs,
     )
     return [*watchers, saver]
+
+
+def pipeline_rate(batches, batch_size, *, seconds=0.5):
+    """Images per second that the pipeline makes when nothing else runs."""
+    iterator = iter(batches)
+    next(iterator)
+    start, count = time.monotonic(), 0
+    while time.monotonic() - start < seconds:
+        next(iterator)
+        count += batch_size
+    return count / (time.monotonic() - start)
 
 
 @contextlib.contextmanager
