@@ -63,10 +63,21 @@ def configured(imported, folder):
         for name, value in imported.training.items()
         if name not in imported.options and name in fields and of_type(value, fields[name].type)
     }
+    config = adopted(config, training)
+    seed = runtime.draw_seed() if config.seed is None else config.seed
+    return dataclasses.replace(config, seed=seed)
+
+
+def adopted(config, training):
+    """Takes the options that are possible; together, as one may need another, or else each."""
     try:
         return dataclasses.replace(config, **training)
     except InputError as error:
-        print(f"left out: how the source was trained: {error}")
+        if len(training) == 1:
+            print(f"left out: how the source was trained: {error}")
+            return config
+    for name, value in training.items():
+        config = adopted(config, {name: value})
     return config
 
 
