@@ -5,9 +5,10 @@ Reference:
 """
 
 import dataclasses
+import os
 
 from pix2pix_tf.errors import InputError
-from pix2pix_tf.options import SharedOptions
+from pix2pix_tf.options import MOST_PIXELS, MOST_STEPS, SharedOptions
 from pix2pix_tf.settings import changed, option
 
 PROGRAM = "cyclegan-tf"
@@ -23,6 +24,12 @@ class CycleGANConfig(SharedOptions):
         help="Folder with the folders trainA and trainB (train), testA and testB (test); test also "
         "takes a folder of images.",
     )
+    input_dir_A: str | None = option(
+        None, "(new) Folder of A, where it is not in --input_dir.", group="Run"
+    )
+    input_dir_B: str | None = option(
+        None, "(new) Folder of B, where it is not in --input_dir.", group="Run"
+    )
     output_dir: str | None = changed(
         SharedOptions,
         "output_dir",
@@ -34,13 +41,20 @@ class CycleGANConfig(SharedOptions):
     dropout: bool = changed(
         SharedOptions, "dropout", default=False, help="Dropout in the generators."
     )
-    n_epochs: int = option(100, "Epochs at the full learning rate.", group="Training", minimum=0)
+    n_epochs: int = option(
+        100,
+        "Epochs at the full learning rate.",
+        group="Training",
+        minimum=0,
+        maximum=MOST_STEPS,
+    )
     n_epochs_decay: int = option(
         100,
         "Epochs after those, over which --lr_policy linear falls to zero; training then ends, or "
         "at --max_steps.",
         group="Training",
         minimum=0,
+        maximum=MOST_STEPS,
     )
     lr_policy: str = option(
         "linear",
@@ -50,7 +64,11 @@ class CycleGANConfig(SharedOptions):
         choices=("linear", "step", "cosine"),
     )
     lr_decay_iters: int = option(
-        50, "Epochs between two drops of --lr_policy step.", group="Training", minimum=1
+        50,
+        "Epochs between two drops of --lr_policy step.",
+        group="Training",
+        minimum=1,
+        maximum=MOST_STEPS,
     )
     lambda_A: float = option(10.0, "Weight of the cycle A to B to A.", group="Training", minimum=0)
     lambda_B: float = option(10.0, "Weight of the cycle B to A to B.", group="Training", minimum=0)
@@ -66,6 +84,7 @@ class CycleGANConfig(SharedOptions):
         "Translated images per domain that are kept to train the discriminators with; 0 for none.",
         group="Training",
         minimum=0,
+        maximum=10_000,
     )
     direction: str = option(
         "AtoB",
@@ -79,12 +98,14 @@ class CycleGANConfig(SharedOptions):
         "Images are resized to this size in pixels before the random crop.",
         group="Data",
         minimum=1,
+        maximum=MOST_PIXELS,
     )
     crop_size: int = option(
         256,
         "Side in pixels of the crops that training uses, and of what test resizes images to.",
         group="Data",
         minimum=1,
+        maximum=MOST_PIXELS,
         adopted="architecture",
     )
 
@@ -98,3 +119,21 @@ class CycleGANConfig(SharedOptions):
             )
         if self.mode == "train" and self.direction == "both":
             raise InputError("Expected --direction AtoB or BtoA with --mode train. Received: both")
+
+    def _require_input(self):
+        if not (self.input_dir_A and self.input_dir_B):
+            super()._require_input()
+
+    def domains(self, phase):
+        """The folders of A and B.
+
+        Args:
+            phase: "train" or "test".
+
+        Returns:
+            Two paths.
+        """
+        named = (self.input_dir_A, self.input_dir_B)
+        if all(named):
+            return named
+        return tuple(os.path.join(self.input_dir, f"{phase}{domain}") for domain in "AB")

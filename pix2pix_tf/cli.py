@@ -26,31 +26,32 @@ a 70x70 PatchGAN), on TensorFlow 2 and Keras 3.
 
 def train(config, typed):
     """Trains a new run or goes on with one; returns the exit code."""
-    config, checkpoint, first_step = command.begin_run(
-        config, typed, program=PROGRAM, draw_seed=runtime.draw_seed
-    )
-    paths = folders.list_images(config.input_dir)
+    begun = command.begin_run(config, typed, program=PROGRAM, draw_seed=runtime.draw_seed)
+    with begun as start:
+        config = start.config
+        paths = _checked(config, config.input_dir)
+        validated = _checked(config, config.val_dir) if config.val_dir else ()
+        command.announce(config, program=PROGRAM)
+        print("examples count =", len(paths))
+        runtime.load_tensorflow()
+
+        from pix2pix_tf import modes
+
+        step, stopped = modes.train(start, paths, validated=validated)
+    return command.ended(config, step=step, stopped=stopped)
+
+
+def _checked(config, folder):
+    """The usable images of a folder."""
+    paths = folders.list_images(folder)
     folders.check_images(paths, minimum_width=1 if config.lab_colorization else 2)
-    command.announce(config, program=PROGRAM)
-    print("examples count =", len(paths))
-    runtime.load_tensorflow()
-
-    from pix2pix_tf import modes
-
-    step, stopped = modes.train(config, paths, checkpoint=checkpoint, first_step=first_step)
-    if stopped is None:
-        print(f"trained to step {step}: {config.output_dir}")
-        return 0
-    saved = f"saved step {step}; " if config.save_freq else ""
-    print(f"\n{stopped.name}: {saved}continue with --checkpoint {config.output_dir}")
-    return runtime.EXIT_CODES[stopped]
+    return paths
 
 
 def test(config, typed):
     """Translates a folder of pairs and measures the results."""
     config, checkpoint = command.use_run(config, typed, program=PROGRAM)
-    paths = folders.list_images(config.input_dir)
-    folders.check_images(paths, minimum_width=1 if config.lab_colorization else 2)
+    paths = _checked(config, config.input_dir)
     runs.prepare_folder(config.output_dir)
     command.announce(config, program=PROGRAM)
     print("examples count =", len(paths))
@@ -65,13 +66,13 @@ def test(config, typed):
 def export(config, typed):
     """Writes a SavedModel of the generator."""
     config, checkpoint = command.use_run(config, typed, program=PROGRAM)
-    runs.prepare_folder(config.output_dir)
-    command.announce(config, program=PROGRAM)
-    runtime.load_tensorflow()
+    with runs.locked(config.output_dir):
+        command.announce(config, program=PROGRAM)
+        runtime.load_tensorflow()
 
-    from pix2pix_tf import modes
+        from pix2pix_tf import modes
 
-    difference = modes.export(config, checkpoint=checkpoint)
+        difference = modes.export(config, checkpoint=checkpoint)
     print(f"exported to {config.output_dir}; largest difference when reloaded {difference:.1e}")
 
 
@@ -118,16 +119,20 @@ def demo(config, typed):
     data, run = folder / "data", str(folder / "run")
     runs.prepare_folder(folder)
     trained = dataclasses.replace(
-        config, mode="train", input_dir=str(data / "train"), output_dir=run
+        config, mode="train", input_dir=str(data / "train"), output_dir=run, resume=True
     )
     if not runs.checkpoints(run):
         print(f"drawing {DEMO_PAIRS + DEMO_TEST_PAIRS} facades")
         synthetic.write_pairs(data / "train", DEMO_PAIRS, seed=config.seed)
         synthetic.write_pairs(data / "val", DEMO_TEST_PAIRS, seed=config.seed, start=DEMO_PAIRS)
-    if code := train(trained, set()):
+    if code := train(trained, typed):
         return code
     tested = dataclasses.replace(
-        trained, mode="test", input_dir=str(data / "val"), output_dir=str(folder / "test")
+        trained,
+        resume=False,
+        mode="test",
+        input_dir=str(data / "val"),
+        output_dir=str(folder / "test"),
     )
     _test_demo(dataclasses.replace(tested, checkpoint=run))
     exported = dataclasses.replace(tested, mode="export", output_dir=str(folder / "export"))
@@ -139,10 +144,10 @@ def demo(config, typed):
 def _test_demo(config):
     from pix2pix_tf import modes
 
+    config, checkpoint = command.use_run(config, set(), program=PROGRAM)
     paths = folders.list_images(config.input_dir)
     known = folders.list_images(Path(config.input_dir).with_name("train"))
     constant = modes.constant_image_l1(config, known=known, paths=paths)
-    _, checkpoint = runs.locate(config.checkpoint)
     modes.test(config, paths, checkpoint=checkpoint, context={CONSTANT: constant})
 
 

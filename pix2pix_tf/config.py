@@ -7,7 +7,8 @@ Reference:
 import dataclasses
 
 from pix2pix_tf.errors import InputError
-from pix2pix_tf.options import SharedOptions
+from pix2pix_tf.options import MOST_PIXELS, MOST_STEPS, SharedOptions
+from pix2pix_tf.serve_options import ServeOptions
 from pix2pix_tf.settings import changed, option
 
 PROGRAM = "pix2pix-tf"
@@ -16,8 +17,17 @@ _CROP_SIZE = 256
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Pix2PixConfig(SharedOptions):
+class Pix2PixConfig(ServeOptions, SharedOptions):
     """Options of one command; invalid ones raise `InputError` when the object is made."""
+
+    mode: str = changed(
+        SharedOptions,
+        "mode",
+        choices=("train", "test", "export", "serve", "demo"),
+        help="What to do: train on a folder; test a run on a folder; export a SavedModel; "
+        "serve (new) runs over HTTP; demo (new) generates a small data set, trains, tests and "
+        "exports.",
+    )
 
     input_dir: str | None = changed(
         SharedOptions, "input_dir", help="Folder with side-by-side images, A left and B right."
@@ -32,6 +42,7 @@ class Pix2PixConfig(SharedOptions):
         "Epoch at which training ends; --max_steps wins if both are given.",
         group="Training",
         minimum=0,
+        maximum=MOST_STEPS,
     )
     l1_weight: float = option(
         100.0, "Weight of the L1 term in the generator's loss.", group="Training", minimum=0
@@ -51,6 +62,7 @@ class Pix2PixConfig(SharedOptions):
         "Images are resized to this size in pixels before the random 256x256 crop.",
         group="Data",
         minimum=256,
+        maximum=MOST_PIXELS,
     )
     lab_colorization: bool = option(
         False,
@@ -68,6 +80,15 @@ class Pix2PixConfig(SharedOptions):
         "unet with --norm batch.",
         group="Model",
         adopted="architecture",
+    )
+    val_dir: str | None = option(
+        None,
+        "(new) Folder like --input_dir that is measured while training: val.csv, TensorBoard, "
+        "pictures of the first images, and checkpoints/best.safetensors, which has the least L1.",
+        group="Watching",
+    )
+    val_freq: int = option(
+        1000, "(new) Steps between two such measurements.", group="Watching", minimum=1
     )
 
     def __post_init__(self):

@@ -1,14 +1,13 @@
 """What the modes of pix2pix-tf do once TensorFlow is loaded."""
 
 import functools
-import time
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from pix2pix_tf import command, runs
+from pix2pix_tf import command, measuring, runs
 from pix2pix_tf import model as models
 from pix2pix_tf.config import PROGRAM
 from pix2pix_tf.data import folders, images, pipelines
@@ -16,9 +15,9 @@ from pix2pix_tf.deploy.saved_model import ServedModel
 from pix2pix_tf.deploy.saved_model import export as save_export
 from pix2pix_tf.deploy.translate import translate_pictures
 from pix2pix_tf.evaluation import gallery, metrics
-from pix2pix_tf.evaluation.report import write_report
-from pix2pix_tf.networks.layers import dropout_seeds
-from pix2pix_tf.training import checkpoints, loop, session
+from pix2pix_tf.measuring import colour
+from pix2pix_tf.training import checkpoints, loop, losses, session
+from pix2pix_tf.training.averages import WeightAverages
 
 # What the report shows of a training batch; TensorBoard also gets the discriminator's verdicts.
 SHOWN = ("inputs", "outputs", "targets")
@@ -40,49 +39,76 @@ def training_batches(config, paths, *, first_step=0):
         batch_size=config.batch_size,
         seed=config.seed,
         first_step=first_step,
-        **_colour(config),
+        **colour(config),
         scale_size=config.scale_size,
         flip=config.flip,
     )
 
 
-def train(config, paths, *, checkpoint=None, first_step=0):
-    """Trains the run in `config.output_dir`.
+def train(start, paths, *, validated=()):
+    """Trains the run in the configuration's `output_dir`.
 
     Args:
-        config: Resolved `Pix2PixConfig`.
+        start: `command.Start`.
         paths: Image files.
-        checkpoint: File to go on from, or None.
-        first_step: Its step.
+        validated: Image files to measure while training.
 
     Returns:
         (number of updates made in all, the signal that ended training or None).
 
     Raises:
-        InputError: If a file cannot be decoded (named), or the losses are not finite.
+        InputError: If a file cannot be decoded (named), or a loss or gradient is not finite.
     """
-    keras.utils.set_random_seed(config.seed)
+    config = start.config
+    prepare(config)
     model = models.build(config)
+    if start.weights is not None:
+        checkpoints.restore(start.weights, checkpoints.named(model.variables))
+        print(f"starting from the weights of {start.weights}")
     print("parameter_count =", model.count_params())
-    batches = training_batches(config, paths, first_step=first_step)
+    batches = training_batches(config, paths, first_step=start.first_step)
     with session.decode_errors_named(paths, images.decode):
-        rate = _pipeline_rate(batches, config.batch_size)
+        rate = session.pipeline_rate(batches, config.batch_size)
         print(f"input pipeline alone: {rate:.0f} image/sec")
-        if checkpoint is not None:
-            print(f"continuing at step {first_step}: {checkpoint}")
+        if start.checkpoint is not None:
+            print(f"continuing at step {start.first_step}: {start.checkpoint}")
+        gallery.remove_later(config.output_dir, start.first_step)
         result = session.train(
             model,
             batches,
-            plan=_plan(config, count=len(paths), first_step=first_step),
-            losses=models.LOSSES,
+            plan=_plan(config, count=len(paths), first_step=start.first_step),
+            hooks=_hooks(config, model, paths, validated=validated),
             folder=config.output_dir,
-            checkpoint=checkpoint,
-            pictures=functools.partial(_pictures, config),
-            show=functools.partial(_show, config, paths=paths),
+            checkpoint=start.checkpoint,
             config=config,
         )
     write_training_report(config)
     return result
+
+
+def prepare(config):
+    """Seeds what Keras draws and, if asked to, forbids operations that are not deterministic."""
+    keras.utils.set_random_seed(config.seed)
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
+
+
+def _hooks(config, model, paths, *, validated):
+    averages, measured = None, {}
+    if config.ema_decay:
+        averages = WeightAverages(model.generator.variables, config.ema_decay)
+    if validated:
+        measure = measuring.validation(config, model.generator, validated, averages=averages)
+        measured = {"measure": measure, "means": metrics.QUICK}
+    return session.Hooks(
+        losses=models.LOSSES,
+        pictures=functools.partial(_pictures, config),
+        show=functools.partial(_show, config, paths=paths),
+        translate=lambda batch: {"outputs": (batch[0], model(batch[0]))},
+        undecided=losses.undecided("discriminator_loss", mode=config.gan_mode),
+        averages=averages,
+        **measured,
+    )
 
 
 def _show(config, step, pictures, *, paths):
@@ -94,13 +120,10 @@ def _show(config, step, pictures, *, paths):
 
 def write_training_report(config):
     """Writes the run's index.html from the pictures and the log in its folder."""
-    folder = Path(config.output_dir)
-    return write_report(
-        folder,
-        title=f"pix2pix: training of {folder.name}",
-        rows=gallery.training_rows(folder),
+    return gallery.write_training_report(
+        config.output_dir,
+        title=f"pix2pix: training of {Path(config.output_dir).name}",
         options=command.options(config, program=PROGRAM),
-        log=folder / runs.LOG,
     )
 
 
@@ -115,42 +138,28 @@ def _plan(config, *, count, first_step):
     )
 
 
-def _pipeline_rate(batches, batch_size, *, seconds=0.5):
-    """Images per second that the pipeline makes when nothing else runs."""
-    iterator = iter(batches)
-    next(iterator)
-    start, count = time.monotonic(), 0
-    while time.monotonic() - start < seconds:
-        next(iterator)
-        count += batch_size
-    return count / (time.monotonic() - start)
-
-
-def _colour(config):
-    return {"lab": config.lab_colorization, "direction": config.which_direction}
-
-
 def _pictures(config, batch, tensors):
     inputs, targets = batch
     verdicts = {
         name: images.from_unit(tf.sigmoid(tensors[name]))
         for name in ("predict_real", "predict_fake")
     }
-    return {**images.pictures(inputs, targets, tensors["outputs"], **_colour(config)), **verdicts}
+    return {**images.pictures(inputs, targets, tensors["outputs"], **colour(config)), **verdicts}
 
 
 def load_generator(config, checkpoint):
-    """Builds the generator of a run and restores its weights.
+    """Builds the generator of a run and restores its weights, averaged ones if there are any.
 
     Args:
-        config: `Pix2PixConfig` with the run's architecture.
+        config: `Pix2PixConfig` with the run's architecture; without `ema` the weights are those
+            of the last step.
         checkpoint: Checkpoint file.
 
     Returns:
         `keras.Model` from [n, h, w, c] to [n, h, w, c'], in [-1, 1].
     """
     generator = models.build_generator(config)
-    checkpoints.restore(checkpoint, checkpoints.named(generator.variables))
+    checkpoints.restore_weights(checkpoint, generator.variables, averaged=config.ema)
     return generator
 
 
@@ -166,41 +175,27 @@ def test(config, paths, *, checkpoint, context=None):
     Returns:
         Path of index.html.
     """
+    prepare(config)
     generator = load_generator(config, checkpoint)
     names, rows = folders.names(paths), []
-    for pictures in _translated(config, generator, paths):
+    for pictures, measured in measuring.translations(config, generator)(paths):
         done = names[len(rows) : len(rows) + len(pictures["outputs"])]
         for name in done:
             print("evaluated image", name)
-        measured = metrics.pair_metrics(
-            *(_signed(pictures[kind]) for kind in ("targets", "outputs"))
-        )
         part = gallery.write_pictures(
             config.output_dir, done, pictures, aspect_ratio=config.aspect_ratio
         )
         for index, row in enumerate(part):
             row["metrics"] = {name: float(values[index]) for name, values in measured.items()}
         rows += part
-    return _write_test(config, rows, checkpoint=checkpoint, context=context or {})
-
-
-def _translated(config, generator, paths):
-    """Yields the uint8 pictures of each batch, in the order of the files."""
-
-    @tf.function(reduce_retracing=True)
-    def look(inputs, targets, first):
-        seeds = dropout_seeds(config.seed, first, tf.shape(inputs, tf.int64)[0])
-        seeds = seeds if config.test_dropout else None
-        outputs = generator(inputs, dropout_seeds=seeds)
-        return images.pictures(inputs, targets, outputs, **_colour(config))
-
-    first = 0
-    batches = pipelines.test_pairs(paths, batch_size=config.batch_size, **_colour(config))
-    with session.decode_errors_named(paths, images.decode):
-        for inputs, targets in batches:
-            pictures = look(inputs, targets, tf.constant(first, tf.int64))
-            first += len(inputs)
-            yield {kind: batch.numpy() for kind, batch in pictures.items()}
+    return gallery.write_results(
+        config.output_dir,
+        rows,
+        title=f"pix2pix: test of {Path(config.checkpoint).name}",
+        options=command.options(config, program=PROGRAM),
+        checkpoint=checkpoint,
+        context=context or {},
+    )
 
 
 def constant_image_l1(config, *, known, paths):
@@ -219,37 +214,10 @@ def constant_image_l1(config, *, known, paths):
     """
 
     def targets(files):
-        batches = pipelines.test_pairs(files, batch_size=16, **_colour(config))
+        batches = pipelines.test_pairs(files, batch_size=16, **colour(config))
         return np.concatenate([pair[1].numpy() for pair in batches])
 
     return float(np.abs(targets(paths) - np.median(targets(known), axis=0)).mean())
-
-
-def _signed(pixels):
-    return pixels.astype(np.float32) / 127.5 - 1
-
-
-def _write_test(config, rows, *, checkpoint, context):
-    folder = Path(config.output_dir)
-    per_image = {row["name"]: row["metrics"] for row in rows}
-    mean = {
-        name: float(np.mean([values[name] for values in per_image.values()]))
-        for name in rows[0]["metrics"]
-    }
-    made = command.options(config, program=PROGRAM)
-    runs.write_json(folder / f"test_{runs.OPTIONS}", made)
-    runs.write_json(
-        folder / runs.METRICS,
-        {
-            "mean": mean,
-            "per_image": per_image,
-            "count": len(rows),
-            "checkpoint": str(checkpoint),
-            "context": context,
-        },
-    )
-    title = f"pix2pix: test of {Path(config.checkpoint).name}"
-    return write_report(folder, title=title, rows=rows, options=made, summary=mean | context)
 
 
 def translator(config, generator):
@@ -265,7 +233,7 @@ def translator(config, generator):
 
     def translate(pictures):
         return translate_pictures(
-            generator, pictures, multiple=generator.multiple, **_colour(config)
+            generator, pictures, multiple=generator.multiple, **colour(config)
         )
 
     return translate

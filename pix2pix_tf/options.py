@@ -12,7 +12,11 @@ from pix2pix_tf import settings
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.settings import option
 
-MODES = ("train", "test", "export", "serve", "demo")
+MODES = ("train", "test", "export", "demo")
+# A number of steps or epochs that leaves room for any product in 64 bits.
+MOST_STEPS = 10**12
+# The longest side of an image to train on.
+MOST_PIXELS = 8192
 # The sides of an image must be multiples of this: what the generator halves on its way down.
 MULTIPLES = {
     "unet": 256,
@@ -29,9 +33,8 @@ class SharedOptions:
 
     mode: str = option(
         "demo",
-        "What to do: train on a folder; test a run on a folder; export a SavedModel; serve (new) "
-        "runs over HTTP, with a page to draw on; demo (new) generates a small data set, trains, "
-        "tests and exports.",
+        "What to do: train on a folder; test a run on a folder; export a SavedModel; "
+        "demo (new) generates a small data set, trains, tests and exports.",
         group="Run",
         choices=MODES,
         adopted="never",
@@ -43,24 +46,63 @@ class SharedOptions:
     checkpoint: str | None = option(
         None,
         "Run folder, or one checkpoint file in it, to continue from (train) or to use "
-        "(test, export). serve takes several, separated by commas, as PATH or NAME=PATH: run "
-        "folders, folders of run folders, SavedModels.",
+        "(test, export).",
+        group="Run",
+        adopted="never",
+    )
+    resume: bool = option(
+        False,
+        "(new) Continue the run in --output_dir, or start it if there is none: for running the "
+        "same command line again.",
+        group="Run",
+        adopted="never",
+    )
+    init_from: str | None = option(
+        None,
+        "(new) Run folder, or one checkpoint file in it, whose weights a new run starts from.",
         group="Run",
         adopted="never",
     )
     seed: int | None = option(
-        None, "Seed of everything random; drawn and stored when not given.", group="Run", minimum=0
+        None,
+        "Seed of everything random; drawn and stored when not given.",
+        group="Run",
+        minimum=0,
+        # What numpy.random.seed takes.
+        maximum=2**32 - 1,
+    )
+    deterministic: bool = option(
+        False,
+        "(new) Only operations that give the same bits in every run, also on accelerators; "
+        "slower there.",
+        group="Run",
     )
     max_steps: int | None = option(
         None,
         "Step at which training ends, counted from the very first one; 0 for no end.",
         group="Training",
         minimum=0,
+        maximum=MOST_STEPS,
     )
-    batch_size: int = option(1, "Images per step.", group="Training", minimum=1)
+    batch_size: int = option(1, "Images per step.", group="Training", minimum=1, maximum=4096)
     lr: float = option(0.0002, "Learning rate of Adam.", group="Training", minimum=0)
     beta1: float = option(
         0.5, "Decay of Adam's first moment.", group="Training", minimum=0, below=1
+    )
+    precision: str = option(
+        "float32",
+        "(new) What the networks compute in; weights, statistics, losses and outputs are float32. "
+        "mixed_float16 scales the losses.",
+        group="Training",
+        choices=("float32", "mixed_bfloat16", "mixed_float16"),
+    )
+    ema_decay: float = option(
+        0.0,
+        "(new) Decay per step of a moving average of the generator's weights, such as 0.999; "
+        "0 for none. Test and export use the average.",
+        group="Training",
+        minimum=0,
+        below=1,
     )
     gan_mode: str = option(
         "vanilla",
@@ -89,6 +131,8 @@ class SharedOptions:
         "Layers with stride 2 of --netD n_layers; 3 for 70x70 patches, one more doubles them.",
         group="Model",
         minimum=1,
+        # One more would need images of 3 * 2**12 pixels, which are more than MOST_PIXELS.
+        maximum=11,
         adopted="architecture",
     )
     norm: str = option(
@@ -103,6 +147,7 @@ class SharedOptions:
         "Filters of the generator's first layer.",
         group="Model",
         minimum=1,
+        maximum=1024,
         adopted="architecture",
     )
     ndf: int = option(
@@ -110,6 +155,7 @@ class SharedOptions:
         "Filters of the discriminator's first layer.",
         group="Model",
         minimum=1,
+        maximum=1024,
         adopted="architecture",
     )
     dropout: bool = option(
@@ -148,6 +194,12 @@ class SharedOptions:
     keep_checkpoints: int = option(
         3, "(new) How many checkpoints are kept.", group="Watching", minimum=1
     )
+    keep_every: int = option(
+        0,
+        "(new) Checkpoints of the multiples of this step are kept for ever; 0 for none.",
+        group="Watching",
+        minimum=0,
+    )
     aspect_ratio: float = option(
         1.0,
         "Width divided by height of the pictures that test writes.",
@@ -160,6 +212,11 @@ class SharedOptions:
         "(new) Keep dropout on in test as the references do, seeded by --seed; "
         "--notest_dropout turns it off.",
         group="Test and export",
+    )
+    ema: bool = option(
+        True,
+        "(new) Use the averaged weights of a run that has them (--ema_decay); --noema refuses.",
+        group="Test and export",
         adopted="never",
     )
     output_filetype: str = option(
@@ -170,65 +227,30 @@ class SharedOptions:
         adopted="never",
     )
 
-    host: str = option(
-        "127.0.0.1",
-        "(new) Address to listen on; 0.0.0.0 lets other machines in.",
-        group="Serve",
-        adopted="never",
-    )
-    port: int = option(
-        8000,
-        "(new) Port; 0 for any free one.",
-        group="Serve",
-        minimum=0,
-        below=65536,
-        adopted="never",
-    )
-    cors_origin: str | None = option(
-        None,
-        "(new) Origins whose pages may use the server, separated by commas; * for all.",
-        group="Serve",
-        adopted="never",
-    )
-    max_request_bytes: int = option(
-        16 * 2**20, "(new) Longest request.", group="Serve", minimum=1, adopted="never"
-    )
-    max_pixels: int = option(
-        2048 * 2048,
-        "(new) Pixels of a request, all its pictures together, their sides rounded up to multiples "
-        "of 256.",
-        group="Serve",
-        minimum=1,
-        adopted="never",
-    )
-    max_queue: int = option(
-        64,
-        "(new) Requests at a time; those beyond are told to come back.",
-        group="Serve",
-        minimum=1,
-        adopted="never",
-    )
-    max_batch: int = option(
-        8,
-        "(new) Pictures of one size that are translated together.",
-        group="Serve",
-        minimum=1,
-        adopted="never",
-    )
-    timeout: float = option(
-        60.0, "(new) Seconds that a request may take.", group="Serve", above=0, adopted="never"
-    )
-
     def __post_init__(self):
         settings.check(self)
         if self.mode == "demo":
             self._refuse("input_dir", "checkpoint")
         if self.mode in ("train", "test"):
-            self._require("input_dir")
+            self._require_input()
         if self.mode in ("test", "export", "serve"):
             self._require("checkpoint")
         if self.mode not in ("demo", "serve"):
             self._require("output_dir")
+        if self.checkpoint and (self.resume or self.init_from):
+            raise InputError(
+                "Expected one of --checkpoint, --resume and --init_from. Received: --checkpoint "
+                "and another"
+            )
+        if self.keep_every % max(self.save_freq, 1) or (self.keep_every and not self.save_freq):
+            raise InputError(
+                "Expected --keep_every to be a multiple of --save_freq. Received: "
+                f"{self.keep_every} and {self.save_freq}"
+            )
+
+    def _require_input(self):
+        """Refuses a command that does not say where its images are."""
+        self._require("input_dir")
 
     def _require(self, name):
         if not getattr(self, name):

@@ -2,8 +2,11 @@
 
 import dataclasses
 import difflib
+import json
+import math
 import textwrap
 import typing
+from pathlib import Path
 
 from absl import flags
 
@@ -18,6 +21,7 @@ def option(
     group,
     choices=None,
     minimum=None,
+    maximum=None,
     above=None,
     below=None,
     adopted="run",
@@ -30,6 +34,7 @@ def option(
         group: The heading of `--help` under which the flag stands.
         choices: Allowed strings, or None.
         minimum: Smallest allowed number, or None.
+        maximum: Largest allowed number, or None.
         above: Number that must be exceeded, or None.
         below: Number that must not be reached, or None.
         adopted: What a command that reads a run folder does when the flag is not typed.
@@ -39,10 +44,9 @@ def option(
     Returns:
         A `dataclasses.field`.
     """
-    rule = {"choices": choices, "minimum": minimum, "above": above, "below": below}
-    return dataclasses.field(
-        default=default, metadata={"help": text, "group": group, "adopted": adopted, **rule}
-    )
+    rule = {"choices": choices, "minimum": minimum, "maximum": maximum}
+    rule |= {"above": above, "below": below, "adopted": adopted}
+    return dataclasses.field(default=default, metadata={"help": text, "group": group, **rule})
 
 
 def changed(owner, name, **changes):
@@ -82,10 +86,12 @@ def check(config):
 def _violated(rule, value):
     if rule["choices"] and value not in rule["choices"]:
         return "one of " + ", ".join(rule["choices"])
-    if isinstance(value, float) and value != value:
-        return "a number"
+    if isinstance(value, float) and not math.isfinite(value):
+        return "a finite number"
     if rule["minimum"] is not None and value < rule["minimum"]:
         return f"at least {rule['minimum']}"
+    if rule["maximum"] is not None and value > rule["maximum"]:
+        return f"at most {rule['maximum']}"
     if rule["above"] is not None and value <= rule["above"]:
         return f"more than {rule['above']}"
     if rule["below"] is not None and value >= rule["below"]:
@@ -206,7 +212,8 @@ def adopt(config, typed, stored, *, source, resuming):
         The resolved configuration.
 
     Raises:
-        InputError: If a typed flag contradicts the architecture of the run.
+        InputError: If a typed flag contradicts the architecture of the run, or a stored value
+            is not one.
     """
     changes = {}
     for field in dataclasses.fields(config):
@@ -214,16 +221,45 @@ def adopt(config, typed, stored, *, source, resuming):
         fixed = rule == "architecture"
         if name not in stored or not (fixed or (resuming and rule == "run")):
             continue
+        value = stored_value(config, name, stored=stored, source=source)
         if name not in typed:
-            changes[name] = stored[name]
-        elif fixed and stored[name] != getattr(config, name):
+            changes[name] = value
+        elif fixed and value != getattr(config, name):
             raise InputError(
-                f"Expected --{name} to be left out or {stored[name]}, as the run in {source} was "
+                f"Expected --{name} to be left out or {value}, as the run in {source} was "
                 f"made. Received: {getattr(config, name)}"
             )
     try:
         return dataclasses.replace(config, **changes)
-    except TypeError:
-        raise InputError(
-            f"Expected {source}/{runs.OPTIONS} to hold this program's options."
-        ) from None
+    except InputError as error:
+        raise InputError(f"{error} (from {Path(source) / runs.OPTIONS})") from None
+
+
+def stored_value(config, name, *, stored, source):
+    """The value of one option in a run's options.json, of the option's type.
+
+    Args:
+        config: Dataclass, or an object of it, whose fields were made by `option`.
+        name: Name of the option.
+        stored: The run's options, a dict that has it.
+        source: The run's folder, for messages.
+
+    Returns:
+        bool, int, float, str or None.
+
+    Raises:
+        InputError: If the value has another type.
+    """
+    field = config.__dataclass_fields__[name]
+    kind, value = _kind(field), stored[name]
+    if value is None and type(None) in typing.get_args(field.type):
+        return None
+    if kind is float and type(value) is int and abs(value) < 2**53:
+        return float(value)
+    if type(value) is kind and not (kind is str and "\0" in value):
+        return value
+    shown = json.dumps(value)
+    raise InputError(
+        f"Expected {name} in {Path(source) / runs.OPTIONS} to be of type {kind.__name__}. "
+        f"Received: {shown[:40]}{'...' * (len(shown) > 40)}"
+    )

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from pix2pix_tf.data import images
-from pix2pix_tf.data.jitter import jitter
+from pix2pix_tf.data.jitter import jitter, resize
 
 # pix2pix.py: CROP_SIZE.
 CROP_SIZE = 256
@@ -76,6 +76,7 @@ def training_pairs(
     """
     files = tf.constant(np.asarray(paths, dtype=object), tf.string)
 
+    @tf.autograph.experimental.do_not_convert
     def load(number):
         contents = tf.io.read_file(files[example_index(number, len(paths), seed)])
         pair = _pair(contents, direction=direction, lab=lab)
@@ -157,6 +158,7 @@ def training_unpaired(
     ]
     counts = (len(paths_a), len(paths_b))
 
+    @tf.autograph.experimental.do_not_convert
     def load(number):
         def one(paths, index, stream):
             image = images.to_signed(images.to_unit(images.decode(tf.io.read_file(paths[index]))))
@@ -191,10 +193,31 @@ def test_pairs(paths, *, batch_size=1, direction="AtoB", lab=False):
         tf.data.Dataset of (inputs, targets), float32 [n, 256, 256, c] in [-1, 1].
     """
 
+    @tf.autograph.experimental.do_not_convert
     def load(path):
         pair = _pair(tf.io.read_file(path), direction=direction, lab=lab)
         size = {"scale_size": CROP_SIZE, "crop_size": CROP_SIZE}
         return tuple(jitter(pair, tf.zeros([2], tf.int32), flip=False, **size))
+
+    files = tf.data.Dataset.from_tensor_slices(tf.constant(list(paths), tf.string))
+    return files.map(load, tf.data.AUTOTUNE).batch(batch_size).prefetch(tf.data.AUTOTUNE)
+
+
+def test_images(paths, *, size, batch_size=1):
+    """Every image once, in order, resized to a square as the PyTorch code does.
+
+    Args:
+        paths: Image files.
+        size: Side in pixels.
+        batch_size: Images per batch; the last one may be smaller.
+
+    Returns:
+        tf.data.Dataset of float32 [n, size, size, 3] in [-1, 1].
+    """
+
+    def load(path):
+        image = images.to_signed(images.to_unit(images.decode(tf.io.read_file(path))))
+        return resize(image, size, method="bicubic")
 
     files = tf.data.Dataset.from_tensor_slices(tf.constant(list(paths), tf.string))
     return files.map(load, tf.data.AUTOTUNE).batch(batch_size).prefetch(tf.data.AUTOTUNE)
