@@ -32,7 +32,7 @@ def translations(config, generator):
         metrics): dicts to uint8 [n, 256, 256, c] and to float32 [n].
     """
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def look(inputs, targets, first):
         seeds = dropout_seeds(config.seed, first, tf.shape(inputs, tf.int64)[0])
         seeds = seeds if config.test_dropout else None

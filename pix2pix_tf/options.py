@@ -12,9 +12,11 @@ from pix2pix_tf import settings
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.settings import option
 
+MODES = ("train", "test", "export", "demo")
 # A number of steps or epochs that leaves room for any product in 64 bits.
 MOST_STEPS = 10**12
-MODES = ("train", "test", "export", "demo")
+# The longest side of an image to train on.
+MOST_PIXELS = 8192
 # The sides of an image must be multiples of this: what the generator halves on its way down.
 MULTIPLES = {
     "unet": 256,
@@ -129,6 +131,8 @@ class SharedOptions:
         "Layers with stride 2 of --netD n_layers; 3 for 70x70 patches, one more doubles them.",
         group="Model",
         minimum=1,
+        # One more would need images of 3 * 2**12 pixels, which are more than MOST_PIXELS.
+        maximum=11,
         adopted="architecture",
     )
     norm: str = option(
@@ -229,9 +233,9 @@ class SharedOptions:
             self._refuse("input_dir", "checkpoint")
         if self.mode in ("train", "test"):
             self._require_input()
-        if self.mode in ("test", "export"):
+        if self.mode in ("test", "export", "serve"):
             self._require("checkpoint")
-        if self.mode != "demo":
+        if self.mode not in ("demo", "serve"):
             self._require("output_dir")
         if self.checkpoint and (self.resume or self.init_from):
             raise InputError(

@@ -1,5 +1,8 @@
 """Which files a folder holds, in which order, and whether they can be used."""
 
+import struct
+import warnings
+import zlib
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,6 +12,8 @@ from PIL import Image
 from pix2pix_tf.errors import InputError
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
+# What Pillow opens without a warning (a quarter of a gigabyte in RGB): 9459 x 9459.
+MAX_PIXELS = 1024**3 // 4 // 3
 # How many bad files one message names.
 _NAMED = 5
 
@@ -57,7 +62,8 @@ def check_images(paths, *, minimum_width=1):
     Raises:
         InputError: Naming the first files that cannot be used, and why.
     """
-    with ThreadPoolExecutor(8) as pool:
+    with ThreadPoolExecutor(8) as pool, warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
         faults = list(pool.map(lambda path: fault(path, minimum_width=minimum_width), paths))
     bad = [f"{path} ({why})" for path, why in zip(paths, faults, strict=True) if why]
     if bad:
@@ -72,11 +78,15 @@ def fault(path, *, minimum_width=1):
     """
     try:
         with Image.open(path, formats=("JPEG", "PNG")) as image:
+            if image.width * image.height > MAX_PIXELS:
+                return f"{image.width}x{image.height} pixels, at most {MAX_PIXELS} are read"
             if image.width < minimum_width:
                 return f"{image.width} pixel wide, a pair needs at least {minimum_width}"
             if not _ends_properly(path, image.format):
                 image.load()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        return f"it claims more than {MAX_PIXELS} pixels"
+    except (OSError, SyntaxError, ValueError, struct.error, zlib.error) as error:
         # Pillow's "cannot identify image file 'x'" repeats the path, which the caller names.
         named = str(error).split(" '")[0]
         return "not a JPEG or PNG" if "identify" in named else named

@@ -3,9 +3,12 @@
 import tensorflow as tf
 
 from pix2pix_tf.data import color
+from pix2pix_tf.data.folders import MAX_PIXELS
 
 # tf.image.encode_jpeg in pix2pix.py, export mode.
 JPEG_QUALITY = 80
+# As long as the part of a BMP that ends with its size, the longest of all.
+_NOTHING = b"\0" * 26
 
 
 def decode(contents):
@@ -18,9 +21,52 @@ def decode(contents):
 
     Returns:
         uint8 [h, w, 3].
+
+    Raises:
+        tf.errors.InvalidArgumentError: If the bytes are no such image, or claim to be one of more
+            than `folders.MAX_PIXELS`: that is refused before any memory is spent on it.
     """
-    image = tf.io.decode_image(contents, channels=3, expand_animations=False)
+    allowed = tf.debugging.assert_less_equal(
+        tf.reduce_prod(_claimed_size(contents)),
+        tf.constant(MAX_PIXELS, tf.int64),
+        message=f"Expected an image of at most {MAX_PIXELS} pixels",
+    )
+    with tf.control_dependencies([] if allowed is None else [allowed]):
+        image = tf.io.decode_image(contents, channels=3, expand_animations=False)
     return tf.ensure_shape(image, [None, None, 3])
+
+
+def _claimed_size(contents):
+    """The two sides that the head of a file names, int64 [2]; zeros if it is of no known kind."""
+    head = tf.strings.substr(tf.strings.join([contents, _NOTHING]), 0, len(_NOTHING))
+    head = tf.reshape(tf.cast(tf.io.decode_raw(head, tf.uint8), tf.int64), [len(_NOTHING)])
+
+    def sides(first, weights):
+        width, height = tf.split(head[first : first + 2 * len(weights)], 2)
+        return tf.stack([tf.reduce_sum(width * weights), tf.reduce_sum(height * weights)])
+
+    def starts(mark):
+        return tf.reduce_all(head[: len(mark)] == list(mark))
+
+    def bmp():
+        size = sides(18, [1, 2**8, 2**16, 2**24])
+        # A negative height is that of an image from the top.
+        return tf.minimum(size, 2**32 - size)
+
+    # PNG is big-endian; GIF and BMP are little-endian.
+    return tf.case(
+        [
+            (starts(b"\xff\xd8"), lambda: _jpeg_size(contents)),
+            (starts(b"\x89PNG"), lambda: sides(16, [2**24, 2**16, 2**8, 1])),
+            (starts(b"GIF8"), lambda: sides(6, [1, 2**8])),
+            (starts(b"BM"), bmp),
+        ],
+        default=lambda: tf.zeros([2], tf.int64),
+    )
+
+
+def _jpeg_size(contents):
+    return tf.cast(tf.image.extract_jpeg_shape(contents)[:2], tf.int64)
 
 
 def to_unit(image):

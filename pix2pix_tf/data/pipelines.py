@@ -76,6 +76,7 @@ def training_pairs(
     """
     files = tf.constant(np.asarray(paths, dtype=object), tf.string)
 
+    @tf.autograph.experimental.do_not_convert
     def load(number):
         contents = tf.io.read_file(files[example_index(number, len(paths), seed)])
         pair = _pair(contents, direction=direction, lab=lab)
@@ -157,6 +158,7 @@ def training_unpaired(
     ]
     counts = (len(paths_a), len(paths_b))
 
+    @tf.autograph.experimental.do_not_convert
     def load(number):
         def one(paths, index, stream):
             image = images.to_signed(images.to_unit(images.decode(tf.io.read_file(paths[index]))))
@@ -191,6 +193,7 @@ def test_pairs(paths, *, batch_size=1, direction="AtoB", lab=False):
         tf.data.Dataset of (inputs, targets), float32 [n, 256, 256, c] in [-1, 1].
     """
 
+    @tf.autograph.experimental.do_not_convert
     def load(path):
         pair = _pair(tf.io.read_file(path), direction=direction, lab=lab)
         size = {"scale_size": CROP_SIZE, "crop_size": CROP_SIZE}
