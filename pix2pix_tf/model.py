@@ -179,7 +179,7 @@ def build(config):
             ndf=config.ndf,
             norm=config.norm,
             # The PyTorch code's generators come with its discriminator.
-            bias=config.netG == "unet" or config.norm == "instance",
+            bias=config.netG == "unet" or config.norm.startswith("instance"),
             init_gain=config.init_gain,
         )
     both = sum(

@@ -33,7 +33,7 @@ class SharedOptions:
 
     mode: str = option(
         "demo",
-        "What to do: train on a folder; test a run on a folder; export a SavedModel; "
+        "What to do: train on a folder; test a run on a folder; export for another runtime; "
         "demo (new) generates a small data set, trains, tests and exports.",
         group="Run",
         choices=MODES,
@@ -137,9 +137,10 @@ class SharedOptions:
     )
     norm: str = option(
         "batch",
-        "Normalisation in both networks.",
+        "Normalisation in both networks; instance_affine (new) learns a scale and an offset per "
+        "channel, as CycleGAN's first code did.",
         group="Model",
-        choices=("batch", "instance", "none"),
+        choices=("batch", "instance", "instance_affine", "none"),
         adopted="architecture",
     )
     ngf: int = option(
@@ -226,6 +227,23 @@ class SharedOptions:
         choices=("png", "jpeg"),
         adopted="never",
     )
+    export_format: str = option(
+        "saved_model",
+        "(new) What export writes: saved_model for TensorFlow and its servers; litert (extra "
+        "[litert]) and onnx (extra [onnx]) for their runtimes; keras, a model of Keras' own "
+        "layers; pict for the reference's browser demo.",
+        group="Test and export",
+        choices=("saved_model", "litert", "onnx", "keras", "pict"),
+        adopted="never",
+    )
+    quantize: str = option(
+        "none",
+        "(new) Store the weights of --export_format litert as float16 (half the size) or int8 (a "
+        "quarter; the arithmetic becomes integer where that is faster).",
+        group="Test and export",
+        choices=("none", "float16", "int8"),
+        adopted="never",
+    )
 
     def __post_init__(self):
         settings.check(self)
@@ -235,6 +253,11 @@ class SharedOptions:
             self._require_input()
         if self.mode in ("test", "export", "serve"):
             self._require("checkpoint")
+        if self.quantize != "none" and self.export_format != "litert":
+            raise InputError(
+                "Expected --quantize only with --export_format litert. "
+                f"Received: --export_format {self.export_format}"
+            )
         if self.mode not in ("demo", "serve"):
             self._require("output_dir")
         if self.checkpoint and (self.resume or self.init_from):

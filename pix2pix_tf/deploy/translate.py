@@ -12,6 +12,11 @@ def _reflected(size, padded):
     return tf.minimum(index, period - index)
 
 
+def _rounded_up(size, multiple):
+    # Not -(-size // multiple): ONNX rounds quotients towards zero.
+    return (size + multiple - 1) // multiple * multiple
+
+
 def translate(generator, batch, *, multiple):
     """Translates images of any size.
 
@@ -28,8 +33,8 @@ def translate(generator, batch, *, multiple):
         float32 [n, h, w, c'] in [-1, 1].
     """
     height, width = tf.shape(batch)[1], tf.shape(batch)[2]
-    rows = _reflected(height, -(-height // multiple) * multiple)
-    columns = _reflected(width, -(-width // multiple) * multiple)
+    rows = _reflected(height, _rounded_up(height, multiple))
+    columns = _reflected(width, _rounded_up(width, multiple))
     padded = tf.gather(tf.gather(batch, rows, axis=1), columns, axis=2)
     return generator(padded)[:, :height, :width]
 
