@@ -4,7 +4,14 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-TEST = ["hypothesis>=6.100", "pytest>=8", "ruff>=0.8", "scikit-image>=0.24", "scipy>=1.13", "selenium>=4.20"]
+TEST = [
+    "hypothesis>=6.100",
+    "pytest>=8",
+    "ruff>=0.8",
+    "scikit-image>=0.24",
+    "scipy>=1.13",
+    "selenium>=4.20",
+]
 
 setup(
     name="pix2pix-tf",
