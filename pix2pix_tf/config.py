@@ -8,6 +8,7 @@ import dataclasses
 
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.options import MOST_PIXELS, MOST_STEPS, SharedOptions
+from pix2pix_tf.serve_options import ServeOptions
 from pix2pix_tf.settings import changed, option
 
 PROGRAM = "pix2pix-tf"
@@ -16,8 +17,17 @@ _CROP_SIZE = 256
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Pix2PixConfig(SharedOptions):
+class Pix2PixConfig(ServeOptions, SharedOptions):
     """Options of one command; invalid ones raise `InputError` when the object is made."""
+
+    mode: str = changed(
+        SharedOptions,
+        "mode",
+        choices=("train", "test", "export", "serve", "demo"),
+        help="What to do: train on a folder; test a run on a folder; export a SavedModel; "
+        "serve (new) runs over HTTP; demo (new) generates a small data set, trains, tests and "
+        "exports.",
+    )
 
     input_dir: str | None = changed(
         SharedOptions, "input_dir", help="Folder with side-by-side images, A left and B right."

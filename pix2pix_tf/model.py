@@ -5,8 +5,8 @@ import tensorflow as tf
 
 from pix2pix_tf.networks import layers
 from pix2pix_tf.networks.choices import make_discriminator, make_generator
-from pix2pix_tf.training import checkpoints, losses
-from pix2pix_tf.training.optimizers import FusedAdam
+from pix2pix_tf.training import checkpoints, losses, runtime
+from pix2pix_tf.training.optimizers import gradients, judged, make_adam
 
 IMAGE_SIZE = 256
 # The losses' names, the same in dicts, log.csv and TensorBoard (the reference's tags there).
@@ -108,8 +108,10 @@ class Pix2Pix(keras.Model):
             values, tensors = self.forward(inputs, targets)
             gan = self.gan_weight * values["generator_loss_GAN"]
             total = gan + self.l1_weight * values["generator_loss_L1"]
-        gen = tape.gradient(total, self.generator.trainable_variables)
-        disc = tape.gradient(values["discriminator_loss"], self.discriminator.trainable_variables)
+        verdict = values["discriminator_loss"]
+        gen, disc = self.generator.trainable_variables, self.discriminator.trainable_variables
+        gen = gradients(tape, total, gen, optimizer=self.gen_optimizer)
+        disc = gradients(tape, verdict, disc, optimizer=self.disc_optimizer)
         return values, tensors, gen, disc
 
     def update(self, data):
@@ -117,11 +119,13 @@ class Pix2Pix(keras.Model):
 
         Returns:
             (the losses before the update, a dict of scalars; the gradients in the order of
-            `trainable_variables`).
+            `trainable_variables`, see `optimizers.judged`).
         """
         values, _, gen, disc = self.compute_gradients(*data)
         self.gen_optimizer.apply(gen, self.generator.trainable_variables)
         self.disc_optimizer.apply(disc, self.discriminator.trainable_variables)
+        gen = judged(gen, optimizer=self.gen_optimizer)
+        disc = judged(disc, optimizer=self.disc_optimizer)
         return values, [*gen, *disc]
 
     def train_step(self, data):
@@ -145,16 +149,17 @@ def build_generator(config):
     """Makes the generator that `config` (Pix2PixConfig) describes, with all its weights."""
     lab = {"which_direction": config.which_direction, "lab_colorization": config.lab_colorization}
     inputs, outputs = channels(**lab)
-    generator = make_generator(
-        config.netG,
-        output_channels=outputs,
-        ngf=config.ngf,
-        norm=config.norm,
-        dropout=config.dropout,
-        init_gain=config.init_gain,
-        separable_conv=config.separable_conv,
-        bottleneck_norm=config.bottleneck_norm,
-    )
+    with runtime.precision(config.precision):
+        generator = make_generator(
+            config.netG,
+            output_channels=outputs,
+            ngf=config.ngf,
+            norm=config.norm,
+            dropout=config.dropout,
+            init_gain=config.init_gain,
+            separable_conv=config.separable_conv,
+            bottleneck_norm=config.bottleneck_norm,
+        )
     generator.build((None, IMAGE_SIZE, IMAGE_SIZE, inputs))
     return generator
 
@@ -169,15 +174,16 @@ def build(config):
         `Pix2Pix`, 57,190,084 parameters at the defaults.
     """
     generator = build_generator(config)
-    discriminator = make_discriminator(
-        config.netD,
-        n_layers=config.n_layers_D,
-        ndf=config.ndf,
-        norm=config.norm,
-        # The PyTorch code's generators come with its discriminator.
-        bias=config.netG == "unet" or config.norm == "instance",
-        init_gain=config.init_gain,
-    )
+    with runtime.precision(config.precision):
+        discriminator = make_discriminator(
+            config.netD,
+            n_layers=config.n_layers_D,
+            ndf=config.ndf,
+            norm=config.norm,
+            # The PyTorch code's generators come with its discriminator.
+            bias=config.netG == "unet" or config.norm == "instance",
+            init_gain=config.init_gain,
+        )
     both = sum(
         channels(which_direction=config.which_direction, lab_colorization=config.lab_colorization)
     )
@@ -190,6 +196,6 @@ def build(config):
         gan_mode=config.gan_mode,
         seed=config.seed or 0,
     )
-    adam = {"learning_rate": config.lr, "beta_1": config.beta1}
-    model.compile(FusedAdam(name="gen_adam", **adam), FusedAdam(name="disc_adam", **adam))
+    adam = {"learning_rate": config.lr, "beta_1": config.beta1, "precision": config.precision}
+    model.compile(make_adam(name="gen_adam", **adam), make_adam(name="disc_adam", **adam))
     return model

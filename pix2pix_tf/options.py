@@ -89,6 +89,13 @@ class SharedOptions:
     beta1: float = option(
         0.5, "Decay of Adam's first moment.", group="Training", minimum=0, below=1
     )
+    precision: str = option(
+        "float32",
+        "(new) What the networks compute in; weights, statistics, losses and outputs are float32. "
+        "mixed_float16 scales the losses.",
+        group="Training",
+        choices=("float32", "mixed_bfloat16", "mixed_float16"),
+    )
     ema_decay: float = option(
         0.0,
         "(new) Decay per step of a moving average of the generator's weights, such as 0.999; "
@@ -226,9 +233,9 @@ class SharedOptions:
             self._refuse("input_dir", "checkpoint")
         if self.mode in ("train", "test"):
             self._require_input()
-        if self.mode in ("test", "export"):
+        if self.mode in ("test", "export", "serve"):
             self._require("checkpoint")
-        if self.mode != "demo":
+        if self.mode not in ("demo", "serve"):
             self._require("output_dir")
         if self.checkpoint and (self.resume or self.init_from):
             raise InputError(
