@@ -238,8 +238,7 @@ class SharedOptions:
     )
     quantize: str = option(
         "none",
-        "(new) Store the weights of --export_format litert as float16 (half the size) or int8 (a "
-        "quarter; the arithmetic becomes integer where that is faster).",
+        "(new) Store the weights of --export_format litert in half (float16) or a quarter (int8).",
         group="Test and export",
         choices=("none", "float16", "int8"),
         adopted="never",
@@ -253,11 +252,6 @@ class SharedOptions:
             self._require_input()
         if self.mode in ("test", "export", "serve"):
             self._require("checkpoint")
-        if self.quantize != "none" and self.export_format != "litert":
-            raise InputError(
-                "Expected --quantize only with --export_format litert. "
-                f"Received: --export_format {self.export_format}"
-            )
         if self.mode not in ("demo", "serve"):
             self._require("output_dir")
         if self.checkpoint and (self.resume or self.init_from):

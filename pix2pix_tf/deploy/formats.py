@@ -70,9 +70,14 @@ def export(generator, served, folder, *, export_format, quantize="none"):
         `Exported`.
 
     Raises:
-        InputError: If a package is missing, the format cannot hold the generator, or the
-            reloaded export differs from the model.
+        InputError: If a package is missing, the format cannot hold the generator or weights of
+            that kind, or the reloaded export differs from the model.
     """
+    if quantize != "none" and export_format != "litert":
+        raise InputError(
+            "Expected --quantize only with --export_format litert. "
+            f"Received: --export_format {export_format}"
+        )
     if export_format == "saved_model":
         difference = saved_model.export(served, folder)
         return Exported(Path(folder), difference, math.inf)

@@ -69,7 +69,7 @@ class _Tensor:
         return np.array(view)
 
 
-def _rebuild_tensor(*arguments):
+def _rebuild_tensor(arguments):
     storage, offset, size, stride = arguments[:4]
     if not isinstance(storage, _Storage):
         raise ValueError("a tensor without a storage")
@@ -80,7 +80,7 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module, name):
         # A pickle can set attributes of what it gets: nothing here outlives the unpickler.
         def rebuild_tensor(*arguments):
-            return _rebuild_tensor(*arguments)
+            return _rebuild_tensor(arguments)
 
         def rebuild_parameter(*arguments):
             return arguments[0]

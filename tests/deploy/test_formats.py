@@ -192,15 +192,20 @@ def test_a_missing_package_is_named_with_its_command(
 @pytest.mark.parametrize(
     ("options", "word"),
     [
-        ({"quantize": "int8"}, "--quantize only with --export_format litert"),
-        ({"quantize": "int8", "export_format": "onnx"}, "Received: --export_format onnx"),
         ({"export_format": "coreml"}, "saved_model, litert, onnx, keras, pict"),
         ({"quantize": "int4", "export_format": "litert"}, "none, float16, int8"),
     ],
 )
-def test_options_that_do_not_go_together(options, word):
+def test_unknown_formats(options, word):
     with pytest.raises(InputError, match=word):
         Pix2PixConfig(mode="export", output_dir="o", checkpoint="c", **options)
+
+
+@pytest.mark.parametrize("export_format", ["saved_model", "onnx", "keras", "pict"])
+def test_only_litert_is_quantized(model, tmp_path, export_format):
+    with pytest.raises(InputError, match=f"with --export_format litert. .* {export_format}"):
+        model("unet").export(tmp_path, export_format, quantize="int8")
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_extras_that_errors_name_exist():
