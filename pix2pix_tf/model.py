@@ -6,7 +6,7 @@ import tensorflow as tf
 from pix2pix_tf.networks import layers
 from pix2pix_tf.networks.choices import make_discriminator, make_generator
 from pix2pix_tf.training import checkpoints, losses, runtime
-from pix2pix_tf.training.optimizers import gradients, make_adam
+from pix2pix_tf.training.optimizers import gradients, judged, make_adam
 
 IMAGE_SIZE = 256
 # The losses' names, the same in dicts, log.csv and TensorBoard (the reference's tags there).
@@ -119,11 +119,13 @@ class Pix2Pix(keras.Model):
 
         Returns:
             (the losses before the update, a dict of scalars; the gradients in the order of
-            `trainable_variables`).
+            `trainable_variables`, see `optimizers.judged`).
         """
         values, _, gen, disc = self.compute_gradients(*data)
         self.gen_optimizer.apply(gen, self.generator.trainable_variables)
         self.disc_optimizer.apply(disc, self.discriminator.trainable_variables)
+        gen = judged(gen, optimizer=self.gen_optimizer)
+        disc = judged(disc, optimizer=self.disc_optimizer)
         return values, [*gen, *disc]
 
     def train_step(self, data):

@@ -255,10 +255,7 @@ class SharedOptions:
         if self.mode not in ("demo", "serve"):
             self._require("output_dir")
         if self.checkpoint and (self.resume or self.init_from):
-            raise InputError(
-                "Expected one of --checkpoint, --resume and --init_from. Received: --checkpoint "
-                "and another"
-            )
+            raise InputError("Expected one of --checkpoint, --resume, --init_from. Received: more")
         if self.keep_every % max(self.save_freq, 1) or (self.keep_every and not self.save_freq):
             raise InputError(
                 "Expected --keep_every to be a multiple of --save_freq. Received: "
@@ -266,7 +263,6 @@ class SharedOptions:
             )
 
     def _require_input(self):
-        """Refuses a command that does not say where its images are."""
         self._require("input_dir")
 
     def _require(self, name):

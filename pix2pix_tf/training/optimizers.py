@@ -135,3 +135,20 @@ def gradients(tape, loss, variables, *, optimizer):
     scale = optimizer.scale()
     scaled = tape.gradient(loss, variables, output_gradients=scale)
     return [gradient / scale for gradient in scaled]
+
+
+def judged(gradients, *, optimizer):
+    """The gradients that must be finite for training to go on.
+
+    Args:
+        gradients: What `gradients` returned.
+        optimizer: Its optimizer.
+
+    Returns:
+        The gradients; zeros in their place while there is a loss scale above 1, as an update that
+        overflows is then skipped and the scale is halved.
+    """
+    if not isinstance(optimizer, LossScaling):
+        return gradients
+    forgiven = optimizer.scale() > 1
+    return [tf.where(forgiven, tf.zeros_like(gradient), gradient) for gradient in gradients]
