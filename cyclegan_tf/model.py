@@ -7,7 +7,7 @@ from cyclegan_tf.image_pool import ImagePool
 from pix2pix_tf.networks import layers
 from pix2pix_tf.networks.choices import make_discriminator, make_generator
 from pix2pix_tf.training import checkpoints, losses, runtime
-from pix2pix_tf.training.optimizers import gradients, judged, make_adam
+from pix2pix_tf.training.optimizers import gradients, judged, make_adam, trained
 from pix2pix_tf.training.schedules import EpochSchedule
 
 # The losses' names, the same in dicts, log.csv and TensorBoard, and what the PyTorch code calls
@@ -101,7 +101,7 @@ class CycleGAN(keras.Model):
     @property
     def state(self):
         """Everything that training changes: dict from names to variables."""
-        optimizers = [*self.gen_optimizer.variables, *self.disc_optimizer.variables]
+        optimizers = trained(self.gen_optimizer, self.disc_optimizer)
         pools = {**self.pool_a.state, **self.pool_b.state}
         return {**checkpoints.named([*self.variables, *optimizers]), **pools}
 

@@ -6,7 +6,7 @@ import tensorflow as tf
 from pix2pix_tf.networks import layers
 from pix2pix_tf.networks.choices import make_discriminator, make_generator
 from pix2pix_tf.training import checkpoints, losses, runtime
-from pix2pix_tf.training.optimizers import gradients, judged, make_adam
+from pix2pix_tf.training.optimizers import gradients, judged, make_adam, trained
 
 IMAGE_SIZE = 256
 # The losses' names, the same in dicts, log.csv and TensorBoard (the reference's tags there).
@@ -63,7 +63,7 @@ class Pix2Pix(keras.Model):
     @property
     def state(self):
         """Everything that training changes: dict from names to variables."""
-        optimizers = [*self.gen_optimizer.variables, *self.disc_optimizer.variables]
+        optimizers = trained(self.gen_optimizer, self.disc_optimizer)
         return checkpoints.named([*self.variables, *optimizers])
 
     def call(self, inputs, training=False, dropout_seeds=None):

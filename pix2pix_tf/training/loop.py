@@ -7,7 +7,6 @@ import itertools
 import tensorflow as tf
 
 from pix2pix_tf.training import finite
-from pix2pix_tf.training.optimizers import LossScaling
 from pix2pix_tf.training.runtime import StopRequest
 
 
@@ -64,20 +63,16 @@ def make_update(model, averages):
     """Compiles one update.
 
     Args:
-        model: Keras model with an `update` that returns a dict of scalars and the gradients, and
-            a `gen_optimizer`.
+        model: Keras model with an `update` that returns a dict of scalars and the gradients.
         averages: Those who follow every step; their `update` takes its losses.
 
     Returns:
-        Function of a batch that returns (losses, `finite.sums` of losses and gradients, of losses
-        alone where the optimizers scale these).
+        Function of a batch that returns (losses, `finite.sums` of losses and gradients).
     """
     strategy = tf.distribute.get_strategy()
 
     def replica(batch):
         losses, gradients = model.update(batch)
-        if isinstance(model.gen_optimizer, LossScaling):
-            gradients = []  # Those that are not finite are part of the search for a scale.
         return losses, finite.sums([*losses.values(), *gradients])
 
     # Nothing here branches on a tensor in Python; looking for it would double the start-up time.

@@ -118,6 +118,12 @@ def make_adam(*, precision, name, **settings):
     return LossScaling(adam, name=f"{name}_{LOSS_SCALE}")
 
 
+def trained(*optimizers):
+    """The variables of optimizers that training changes: not the learning rate, an option."""
+    found = [variable for optimizer in optimizers for variable in optimizer.variables]
+    return [variable for variable in found if not variable.path.endswith("/learning_rate")]
+
+
 def gradients(tape, loss, variables, *, optimizer):
     """Gradients of `loss`, by way of the scaled loss if the optimizer scales it.
 
