@@ -3,11 +3,11 @@
 import dataclasses
 import json
 import sys
-from pathlib import Path
 
 from cyclegan_tf.config import PROGRAM, CycleGANConfig
 from pix2pix_tf import command, runs
 from pix2pix_tf.data import folders, synthetic
+from pix2pix_tf.device_options import ONE
 from pix2pix_tf.training import runtime
 
 SUMMARY = """
@@ -29,7 +29,7 @@ def train(config, typed):
         paths = [_checked(folder) for folder in config.domains("train")]
         command.announce(config, program=PROGRAM)
         print("examples count =", *map(len, paths))
-        runtime.load_tensorflow()
+        runtime.load_tensorflow(starting=config.strategy == ONE)
 
         from cyclegan_tf import modes
 
@@ -62,7 +62,7 @@ def _test_paths(config):
     """Dict from direction to files: of testA and testB, or of one folder of images."""
     directions = ("AtoB", "BtoA") if config.direction == "both" else (config.direction,)
     places = dict(zip(("AtoB", "BtoA"), config.domains("test"), strict=True))
-    if not any(Path(place).is_dir() for place in places.values()) and len(directions) == 1:
+    if not any(runs.place(place).is_dir() for place in places.values()) and len(directions) == 1:
         return {directions[0]: _checked(config.input_dir)}
     return {direction: _checked(places[direction]) for direction in directions}
 
@@ -70,7 +70,7 @@ def _test_paths(config):
 def export(config, typed):
     """Writes the generators for another runtime."""
     config, checkpoint = command.use_run(config, typed, program=PROGRAM)
-    with runs.locked(config.output_dir):
+    with runs.locked(runs.local(config.output_dir, flag="--output_dir", mode="export")):
         command.announce(config, program=PROGRAM)
         runtime.load_tensorflow()
 
@@ -102,7 +102,7 @@ def demo(config, typed):
     """Draws facades by day and by night, trains unpaired, tests against the truth and exports."""
     given = {name: value for name, value in DEMO.items() if name not in typed}
     config = dataclasses.replace(config, **given)
-    folder = Path(config.output_dir)
+    folder = runs.local(config.output_dir, flag="--output_dir", mode="demo")
     run, data = str(folder / "run"), folder / "data"
     runs.prepare_folder(folder)
     if not runs.checkpoints(run):

@@ -7,6 +7,7 @@ Reference:
 import dataclasses
 import os
 
+from pix2pix_tf.device_options import DeviceOptions
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.options import MOST_PIXELS, MOST_STEPS, SharedOptions
 from pix2pix_tf.settings import changed, option
@@ -15,7 +16,7 @@ PROGRAM = "cyclegan-tf"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class CycleGANConfig(SharedOptions):
+class CycleGANConfig(DeviceOptions, SharedOptions):
     """Options of one command; invalid ones raise `InputError` when the object is made."""
 
     input_dir: str | None = changed(

@@ -283,7 +283,7 @@ def build(config, *, steps_per_epoch):
         lambda_a=lambda_a,
         lambda_b=lambda_b,
         lambda_identity=config.lambda_identity,
-        batched=config.norm != "batch",
+        batched=config.norm not in ("batch", "sync_batch"),
         seed=seed,
     )
     rate = EpochSchedule(

@@ -15,7 +15,7 @@ from pix2pix_tf.deploy.saved_model import ServedModel
 from pix2pix_tf.deploy.translate import translate_pictures
 from pix2pix_tf.evaluation import gallery, metrics
 from pix2pix_tf.networks.layers import dropout_seeds
-from pix2pix_tf.training import checkpoints, loop, losses, session
+from pix2pix_tf.training import checkpoints, loop, losses, session, strategies
 from pix2pix_tf.training.averages import WeightAverages
 
 # The domains from which each generator translates, and the kinds of pictures that come of it.
@@ -35,6 +35,12 @@ def train(start, paths):
     Raises:
         InputError: If a file cannot be decoded (named), or a loss or gradient is not finite.
     """
+    files = [*paths[0], *paths[1]]
+    with strategies.entered(start.config, meeting=start.meeting, files=files):
+        return _train(start, paths)
+
+
+def _train(start, paths):
     config = start.config
     prepare(config)
     plan = _plan(config, count=max(map(len, paths)), first_step=start.first_step)
@@ -43,7 +49,8 @@ def train(start, paths):
         checkpoints.restore(start.weights, checkpoints.named(model.variables))
         print(f"starting from the weights of {start.weights}")
     print("parameter_count =", model.count_params())
-    batches = pipelines.training_unpaired(
+    batches = functools.partial(
+        pipelines.training_unpaired,
         *paths,
         batch_size=config.batch_size,
         seed=config.seed,
@@ -53,21 +60,23 @@ def train(start, paths):
         flip=config.flip,
     )
     with session.decode_errors_named([*paths[0], *paths[1]], images.decode):
-        rate = session.pipeline_rate(batches, config.batch_size)
+        rate = session.pipeline_rate(batches(), config.batch_size)
         print(f"input pipeline alone: {rate:.0f} image/sec")
         if start.checkpoint is not None:
             print(f"continuing at step {start.first_step}: {start.checkpoint}")
-        gallery.remove_later(config.output_dir, start.first_step)
+        if strategies.leads():
+            gallery.remove_later(config.output_dir, start.first_step)
         result = session.train(
             model,
-            batches,
+            strategies.distributed(lambda context: batches(context=context)),
             plan=plan,
             hooks=_hooks(config, model, paths),
             folder=config.output_dir,
             checkpoint=start.checkpoint,
             config=config,
         )
-    _write_report(config)
+    if strategies.leads():
+        _write_report(config)
     return result
 
 

@@ -9,6 +9,7 @@ from pix2pix_tf import command, runs
 from pix2pix_tf.config import PROGRAM, Pix2PixConfig
 from pix2pix_tf.data import folders, synthetic
 from pix2pix_tf.deploy import sources
+from pix2pix_tf.device_options import ONE
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.training import runtime
 
@@ -33,7 +34,7 @@ def train(config, typed):
         validated = _checked(config, config.val_dir) if config.val_dir else ()
         command.announce(config, program=PROGRAM)
         print("examples count =", len(paths))
-        runtime.load_tensorflow()
+        runtime.load_tensorflow(starting=config.strategy == ONE)
 
         from pix2pix_tf import modes
 
@@ -66,7 +67,7 @@ def test(config, typed):
 def export(config, typed):
     """Writes the generator for another runtime."""
     config, checkpoint = command.use_run(config, typed, program=PROGRAM)
-    with runs.locked(config.output_dir):
+    with runs.locked(runs.local(config.output_dir, flag="--output_dir", mode="export")):
         command.announce(config, program=PROGRAM)
         runtime.load_tensorflow()
 
@@ -114,7 +115,7 @@ def demo(config, typed):
     """Draws a data set, trains on it, tests on held-out pairs and exports."""
     given = {name: value for name, value in DEMO.items() if name not in typed}
     config = dataclasses.replace(config, **given)
-    folder = Path(config.output_dir)
+    folder = runs.local(config.output_dir, flag="--output_dir", mode="demo")
     data, run = folder / "data", str(folder / "run")
     runs.prepare_folder(folder)
     trained = dataclasses.replace(

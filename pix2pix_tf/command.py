@@ -7,12 +7,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from pix2pix_tf import runs, settings
+from pix2pix_tf.device_options import MULTI_WORKER
 from pix2pix_tf.errors import InputError
 
 
 def stored_options(folder, *, program):
     """Reads a run's options.json and checks that `program` made it."""
-    stored = runs.read_json(Path(folder) / runs.OPTIONS)
+    stored = runs.read_json(runs.place(folder) / runs.OPTIONS)
     made_by = stored.get("program", program)
     if made_by != program:
         raise InputError(f"Expected a run of {program}. Received: {folder}, a run of {made_by}")
@@ -37,7 +38,7 @@ def find_checkpoint(path):
         path: A run folder, or one checkpoint file in it.
 
     Returns:
-        (run folder, checkpoint file), both `Path`.
+        (run folder, checkpoint file), both paths.
 
     Raises:
         InputError: If there is no run at that place, or no whole checkpoint.
@@ -82,16 +83,36 @@ class Start:
         checkpoint: File whose whole state training goes on from, or None.
         weights: File whose weights alone it starts from, or None.
         first_step: Number of updates already made.
+        meeting: `training.meeting.Meeting` of several workers, or None.
     """
 
     config: object
     checkpoint: Path | None = None
     weights: Path | None = None
     first_step: int = 0
+    meeting: object = None
+
+
+def begin_run(config, typed, *, program, draw_seed):
+    """Begins a run, on this process alone or on a worker of several.
+
+    Args:
+        config: Configuration of the command.
+        typed: Names of the flags that were typed.
+        program: Name of the command.
+        draw_seed: Function that draws a seed.
+
+    Returns:
+        Context manager that gives the `Start`: `begin_alone` or `joining.begin_run`.
+    """
+    begin = begin_alone
+    if config.strategy == MULTI_WORKER:
+        from pix2pix_tf.joining import begin_run as begin
+    return begin(config, typed, program=program, draw_seed=draw_seed)
 
 
 @contextlib.contextmanager
-def begin_run(config, typed, *, program, draw_seed):
+def begin_alone(config, typed, *, program, draw_seed):
     """Takes the output folder and decides what training starts from.
 
     Training that goes on takes every option that was not typed from the run. The folder belongs
@@ -109,7 +130,7 @@ def begin_run(config, typed, *, program, draw_seed):
     Raises:
         InputError: If the output folder holds another run, or cannot be written.
     """
-    folder = Path(config.output_dir)
+    folder = runs.place(config.output_dir)
     with runs.locked(folder):
         start = _start(config, typed, program=program)
         if start.config.seed is None:
@@ -120,7 +141,7 @@ def begin_run(config, typed, *, program, draw_seed):
 
 
 def _start(config, typed, *, program):
-    folder = Path(config.output_dir)
+    folder = runs.place(config.output_dir)
     started = config.resume and (folder / runs.OPTIONS).is_file()
     if config.checkpoint or (started and runs.checkpoints(folder)):
         return _continue(config, typed, program=program)
@@ -140,7 +161,7 @@ def _start(config, typed, *, program):
 def _continue(config, typed, *, program):
     from pix2pix_tf.training import checkpoints
 
-    folder = Path(config.output_dir)
+    folder = runs.place(config.output_dir)
     source, checkpoint = find_checkpoint(config.checkpoint or folder)
     step = checkpoints.step_of(checkpoint)
     stored = stored_options(source, program=program)

@@ -6,6 +6,7 @@ Reference:
 
 import dataclasses
 
+from pix2pix_tf.device_options import DeviceOptions
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.options import MOST_PIXELS, MOST_STEPS, SharedOptions
 from pix2pix_tf.serve_options import ServeOptions
@@ -17,7 +18,7 @@ _CROP_SIZE = 256
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Pix2PixConfig(ServeOptions, SharedOptions):
+class Pix2PixConfig(ServeOptions, DeviceOptions, SharedOptions):
     """Options of one command; invalid ones raise `InputError` when the object is made."""
 
     mode: str = changed(

@@ -16,20 +16,21 @@ from pix2pix_tf.deploy.saved_model import ServedModel
 from pix2pix_tf.deploy.translate import translate_pictures
 from pix2pix_tf.evaluation import gallery, metrics
 from pix2pix_tf.measuring import colour
-from pix2pix_tf.training import checkpoints, loop, losses, session
+from pix2pix_tf.training import checkpoints, loop, losses, session, strategies
 from pix2pix_tf.training.averages import WeightAverages
 
 # What the report shows of a training batch; TensorBoard also gets the discriminator's verdicts.
 SHOWN = ("inputs", "outputs", "targets")
 
 
-def training_batches(config, paths, *, first_step=0):
+def training_batches(config, paths, *, first_step=0, context=None):
     """The batches that a run trains on.
 
     Args:
         config: `Pix2PixConfig` with a seed.
         paths: Image files.
         first_step: Number of updates already made.
+        context: tf.distribute.InputContext for the share of one worker, or None for all.
 
     Returns:
         tf.data.Dataset of (inputs, targets), float32 [n, 256, 256, c] in [-1, 1], endless.
@@ -39,6 +40,7 @@ def training_batches(config, paths, *, first_step=0):
         batch_size=config.batch_size,
         seed=config.seed,
         first_step=first_step,
+        context=context,
         **colour(config),
         scale_size=config.scale_size,
         flip=config.flip,
@@ -59,6 +61,12 @@ def train(start, paths, *, validated=()):
     Raises:
         InputError: If a file cannot be decoded (named), or a loss or gradient is not finite.
     """
+    files = [*paths, *validated]
+    with strategies.entered(start.config, meeting=start.meeting, files=files):
+        return _train(start, paths, validated=validated)
+
+
+def _train(start, paths, *, validated):
     config = start.config
     prepare(config)
     model = models.build(config)
@@ -66,23 +74,25 @@ def train(start, paths, *, validated=()):
         checkpoints.restore(start.weights, checkpoints.named(model.variables))
         print(f"starting from the weights of {start.weights}")
     print("parameter_count =", model.count_params())
-    batches = training_batches(config, paths, first_step=start.first_step)
+    batches = functools.partial(training_batches, config, paths, first_step=start.first_step)
     with session.decode_errors_named(paths, images.decode):
-        rate = session.pipeline_rate(batches, config.batch_size)
+        rate = session.pipeline_rate(batches(), config.batch_size)
         print(f"input pipeline alone: {rate:.0f} image/sec")
         if start.checkpoint is not None:
             print(f"continuing at step {start.first_step}: {start.checkpoint}")
-        gallery.remove_later(config.output_dir, start.first_step)
+        if strategies.leads():
+            gallery.remove_later(config.output_dir, start.first_step)
         result = session.train(
             model,
-            batches,
+            strategies.distributed(lambda context: batches(context=context)),
             plan=_plan(config, count=len(paths), first_step=start.first_step),
             hooks=_hooks(config, model, paths, validated=validated),
             folder=config.output_dir,
             checkpoint=start.checkpoint,
             config=config,
         )
-    write_training_report(config)
+    if strategies.leads():
+        write_training_report(config)
     return result
 
 

@@ -1,5 +1,7 @@
 """The name of every file in a run folder, and the one way files are written: whole or not at all.
 
+A folder may be an address such as gs://bucket/run; see `place`.
+
 options.json       what made the run
 checkpoints/       step-00005000.safetensors, the newest --keep_checkpoints; best.safetensors
 log.csv            one row per --progress_freq steps
@@ -15,10 +17,10 @@ import json
 import os
 import re
 import shutil
-import tempfile
 from pathlib import Path
 
 from pix2pix_tf.errors import InputError
+from pix2pix_tf.remote import RemotePath, is_remote
 
 try:
     import fcntl
@@ -42,9 +44,40 @@ _JSON_SIZE = 1_000_000
 _CHECKPOINT_NAME = re.compile(r"step-(\d{8,})\.safetensors$")
 
 
+def place(path):
+    """`path` as a `Path`, or as a `RemotePath` if it is an address such as gs://bucket/run."""
+    if isinstance(path, RemotePath):
+        return path
+    return RemotePath(path) if is_remote(path) else Path(path)
+
+
+def local(path, *, flag, mode):
+    """`path` as a `Path`.
+
+    Raises:
+        InputError: If it is an address; naming the flag and the mode that cannot use one.
+    """
+    if is_remote(path):
+        raise InputError(
+            f"Expected {flag} to be on this machine with --mode {mode}. Received: {path}"
+        )
+    return Path(path)
+
+
+@contextlib.contextmanager
+def fetched(path):
+    """Gives a file as one on this machine, a `Path`: itself, or a copy until the block ends."""
+    path = place(path)
+    if isinstance(path, Path):
+        yield path
+        return
+    with path.fetched() as copy:
+        yield copy
+
+
 def checkpoint_path(folder, step):
     """Path of the checkpoint of `step` (an int) in run folder `folder`."""
-    return Path(folder) / CHECKPOINTS / f"step-{step:08d}.safetensors"
+    return place(folder) / CHECKPOINTS / f"step-{step:08d}.safetensors"
 
 
 def checkpoint_step(path):
@@ -55,13 +88,13 @@ def checkpoint_step(path):
 
 def checkpoints(folder):
     """All checkpoints of a run folder, oldest first."""
-    found = Path(folder, CHECKPOINTS).glob("step-*.safetensors")
+    found = (place(folder) / CHECKPOINTS).glob("step-*.safetensors")
     return sorted((p for p in found if checkpoint_step(p) is not None), key=checkpoint_step)
 
 
 def best_path(folder):
     """Path of the checkpoint that did best in validation."""
-    return Path(folder) / CHECKPOINTS / BEST
+    return place(folder) / CHECKPOINTS / BEST
 
 
 def locate(path):
@@ -71,12 +104,12 @@ def locate(path):
         path: A run folder, or one checkpoint file in it.
 
     Returns:
-        (run folder, checkpoint files): a `Path` and a list of them, the newest first.
+        (run folder, checkpoint files): a path and a list of them, the newest first.
 
     Raises:
         InputError: If there is no run at that place.
     """
-    path = Path(path)
+    path = place(path)
     if path.is_file() and (checkpoint_step(path) is not None or path.name == BEST):
         folder, found = path.resolve().parent.parent, [path]
     else:
@@ -93,22 +126,24 @@ def locate(path):
 def locked(folder):
     """Creates `folder` and keeps it for this process; removes what a killed one left half-made.
 
-    The lock is the system's: it ends with the process, however that ends.
+    The lock is the system's: it ends with the process, however that ends. Addresses have none.
 
     Raises:
         InputError: If the folder cannot be written, or another process holds it.
     """
     prepare_folder(folder)
-    handle = os.open(folder, os.O_RDONLY) if fcntl else None
+    folder = place(folder)
+    lockable = fcntl and isinstance(folder, Path)
+    handle = os.open(folder, os.O_RDONLY) if lockable else None
     try:
-        if fcntl:
+        if lockable:
             _lock(handle, folder)
-        for place in (Path(folder), Path(folder, CHECKPOINTS), Path(folder, IMAGES)):
-            for partial in place.glob(_PARTIAL + "*"):
+        for inside in (folder, folder / CHECKPOINTS, folder / IMAGES):
+            for partial in inside.glob(_PARTIAL + "*"):
                 shutil.rmtree(partial) if partial.is_dir() else partial.unlink()
         yield
     finally:
-        if fcntl:
+        if lockable:
             os.close(handle)
 
 
@@ -135,15 +170,16 @@ def atomic(path, *, durable=True):
         durable: Whether that also holds when the power fails: the bytes are on the disk (fsync)
             before the name is, and the name when the block ends.
     """
-    path = Path(path)
+    path = place(path)
+    on_disk = isinstance(path, Path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{_PARTIAL}{os.getpid()}-{path.name}")
     try:
         yield temporary
         if durable:
             sync(temporary)
-        os.replace(temporary, path)
-        if durable and os.name == "posix":
+        os.replace(temporary, path) if on_disk else temporary.replace(path)
+        if durable and on_disk and os.name == "posix":
             sync(path.parent)
     except OSError as error:
         # A full disk shows in a write, which knows no name.
@@ -154,12 +190,28 @@ def atomic(path, *, durable=True):
 
 
 def sync(path):
-    """Waits until a file, or the list of names in a folder, is on the disk."""
+    """Waits until a file, or the list of names in a folder, is on the disk.
+
+    What is at an address got there when it was closed.
+    """
+    if is_remote(path):
+        return
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def shorten(path, size):
+    """Cuts a file after `size` bytes."""
+    if isinstance(path, Path):
+        os.truncate(path, size)
+        return
+    with path.open("rb") as file:
+        contents = file.read(size)
+    with atomic(path) as temporary:
+        temporary.write_bytes(contents)
 
 
 def write_text(path, text):
@@ -180,11 +232,11 @@ def read_json(path):
         InputError: If the file is not a JSON object.
     """
     try:
-        with open(path, encoding="utf-8") as file:
-            text = file.read(_JSON_SIZE + 1)
-        if len(text) > _JSON_SIZE:
-            raise ValueError(f"more than {_JSON_SIZE} characters")
-        value = json.loads(text)
+        with place(path).open("rb") as file:
+            contents = file.read(_JSON_SIZE + 1)
+        if len(contents) > _JSON_SIZE:
+            raise ValueError(f"more than {_JSON_SIZE} bytes")
+        value = json.loads(contents.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise InputError(f"Expected JSON in {path}. Received text that is not: {error}") from None
     if not isinstance(value, dict):
@@ -199,9 +251,10 @@ def prepare_folder(folder):
         InputError: If it cannot be created or written.
     """
     try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        place(folder).mkdir(parents=True, exist_ok=True)
+        probe = place(folder) / f"{_PARTIAL}{os.getpid()}-probe"
+        probe.write_bytes(b"")
+        probe.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(
             f"Expected --output_dir to be a folder that can be written. "

@@ -6,7 +6,6 @@ import json
 import math
 import textwrap
 import typing
-from pathlib import Path
 
 from absl import flags
 
@@ -232,7 +231,7 @@ def adopt(config, typed, stored, *, source, resuming):
     try:
         return dataclasses.replace(config, **changes)
     except InputError as error:
-        raise InputError(f"{error} (from {Path(source) / runs.OPTIONS})") from None
+        raise InputError(f"{error} (from {runs.place(source) / runs.OPTIONS})") from None
 
 
 def stored_value(config, name, *, stored, source):
@@ -260,6 +259,6 @@ def stored_value(config, name, *, stored, source):
         return value
     shown = json.dumps(value)
     raise InputError(
-        f"Expected {name} in {Path(source) / runs.OPTIONS} to be of type {kind.__name__}. "
+        f"Expected {name} in {runs.place(source) / runs.OPTIONS} to be of type {kind.__name__}. "
         f"Received: {shown[:40]}{'...' * (len(shown) > 40)}"
     )

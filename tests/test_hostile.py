@@ -172,7 +172,7 @@ def test_any_bytes_are_json_or_refused(tmp_path, contents):
 def test_a_large_file_is_not_read_as_options(tmp_path):
     path = tmp_path / runs.OPTIONS
     path.write_text('{"a": "' + "x" * 2_000_000 + '"}')
-    with pytest.raises(InputError, match="more than 1000000 characters"):
+    with pytest.raises(InputError, match="more than 1000000 bytes"):
         runs.read_json(path)
     path.write_text('{"a": ' + "1" * 100_000 + "}")
     with pytest.raises(InputError, match="Expected"):

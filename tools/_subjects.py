@@ -19,13 +19,13 @@ def noise(*shape, seed=0):
     return np.random.default_rng(seed).uniform(-1, 1, shape).astype(np.float32)
 
 
-def our_config(case):
-    """The defaults, but without the innermost normalisation, as in the peer."""
+def our_config(case, *, starting=True, **options):
+    """The defaults, but without the innermost normalisation, as in the peer, and `options`."""
     from pix2pix_tf.config import Pix2PixConfig
     from pix2pix_tf.training import runtime
 
-    runtime.load_tensorflow()
-    options = {name: case[name] for name in ("batch_size", "precision", "ngf", "ndf")}
+    runtime.load_tensorflow(starting=starting)
+    options |= {name: case[name] for name in ("batch_size", "precision", "ngf", "ndf")}
     return Pix2PixConfig(
         mode="train", input_dir=".", output_dir=".", seed=0, bottleneck_norm=False, **options
     )

@@ -2,6 +2,9 @@
 
 Usage: python tools/benchmark.py --output_dir DIR [flags]
 
+--parts devices measures an update on one and two replicas and on one and two workers, and predicts
+from it what several GPUs would do.
+
 Every system runs in a process of its own and they take turns (A B A B), so that whatever else the
 machine does meets all of them; the medians are compared. PyTorch (the extra [bench]) is left out
 where it is not installed. DIR receives benchmark.json and benchmark.png.
@@ -22,13 +25,17 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import _cli
+import _scaling
 import _subjects
 from absl import flags
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_string("output_dir", None, "folder for the results", flag_values=FLAGS)
 flags.DEFINE_list(
-    "parts", ["step", "inference", "pipeline"], "step, inference, pipeline", flag_values=FLAGS
+    "parts",
+    ["step", "inference", "pipeline"],
+    "step, inference, pipeline, devices",
+    flag_values=FLAGS,
 )
 flags.DEFINE_list("batch_sizes", ["1", "4"], "images per step", flag_values=FLAGS)
 flags.DEFINE_list(
@@ -39,8 +46,17 @@ flags.DEFINE_integer("ngf", 64, "filters of the generator", lower_bound=1, flag_
 flags.DEFINE_integer("ndf", 64, "filters of the discriminator", lower_bound=1, flag_values=FLAGS)
 flags.DEFINE_integer("rounds", 7, "turns of each system", lower_bound=1, flag_values=FLAGS)
 flags.DEFINE_integer("runs", 3, "runs in one turn", lower_bound=1, flag_values=FLAGS)
+flags.DEFINE_float("gpu_tflops", 30, "of devices: what a GPU sustains", flag_values=FLAGS)
+flags.DEFINE_integer("gpu_images", 4, "of devices: images per GPU and step", flag_values=FLAGS)
+flags.DEFINE_list(
+    "links",
+    ["NVLink=200", "PCIe 4=20", "100 Gbit/s=10"],
+    "of devices: links between GPUs and their GB/s",
+    flag_values=FLAGS,
+)
 flags.DEFINE_boolean("peer", True, "measure PyTorch as well", flag_values=FLAGS)
 
+PARTS = {**_subjects.PARTS, "devices": _scaling.SYSTEMS}
 # Runs of every system before its time is taken: tracing, allocation, choice of kernels.
 WARM_UP = 2
 
@@ -102,7 +118,7 @@ def measure(part, *, precisions, systems, settings):
     """Lets all systems in all precisions take turns.
 
     Args:
-        part: Key of `_subjects.PARTS`.
+        part: Key of `PARTS`.
         precisions: List of precisions.
         systems: Names of the systems that may take part.
         settings: Dict with "batch_size", "image_size", "ngf" and "ndf".
@@ -110,7 +126,7 @@ def measure(part, *, precisions, systems, settings):
     Returns:
         List of dicts, one per system and precision.
     """
-    chosen = {name: make for name, make in _subjects.PARTS[part].items() if name in systems}
+    chosen = {name: make for name, make in PARTS[part].items() if name in systems}
     subjects = {}
     for (system, prepare), precision in itertools.product(chosen.items(), precisions):
         subjects[system, precision] = Subject(prepare, {**settings, "precision": precision})
@@ -182,7 +198,7 @@ def table(rows):
         ]
         lines.append(name)
         for row in group:
-            line = f"  {row['system']:7} {row['precision']:15} {row['median'] * 1e3:9.1f} ms"
+            line = f"  {row['system']:12} {row['precision']:15} {row['median'] * 1e3:9.1f} ms"
             line += f"  {peers[0] / row['median']:5.2f} x PyTorch float32" if peers else ""
             if "gflop_per_s" in row:
                 line += f"  {row['gflop_per_s']:6.0f} GFLOP/s"
@@ -215,10 +231,12 @@ def plot(rows, path):
 def cases():
     """Yields (part, settings) of everything to measure; the peak comes first."""
     widths = {"ngf": FLAGS.ngf, "ndf": FLAGS.ndf}
-    parts = ["peak", *FLAGS.parts]
+    parts = ["peak", *FLAGS.parts] if set(FLAGS.parts) != {"devices"} else FLAGS.parts
     for part, size, batch in itertools.product(parts, FLAGS.image_sizes, FLAGS.batch_sizes):
         settings = {"batch_size": int(batch), "image_size": int(size), **widths}
-        # Neither depends on the network: once is enough.
+        if part == "devices":
+            settings["batch_size"] = _scaling.IMAGES
+        # The others do not depend on the network, or on the batch: once is enough.
         first = (size, batch) == (FLAGS.image_sizes[0], FLAGS.batch_sizes[0])
         if first or part in ("step", "inference"):
             yield part, settings
@@ -230,13 +248,14 @@ def check_flags():
     Raises:
         ValueError: If a flag holds one.
     """
-    known = {"parts": set(_subjects.PARTS), "precisions": {"float32", "mixed_bfloat16"}}
+    known = {"parts": set(PARTS), "precisions": {"float32", "mixed_bfloat16"}}
     for name, allowed in known.items():
         if unknown := set(FLAGS[name].value) - allowed:
             raise ValueError(f"expected --{name} among {sorted(allowed)}, received {unknown}")
     for size in FLAGS.image_sizes:
         if int(size) < 1 or int(size) % 256:
             raise ValueError(f"expected --image_sizes to be multiples of 256, received {size}")
+    _scaling.links(FLAGS.links)
     if any(int(batch) < 1 for batch in FLAGS.batch_sizes):
         raise ValueError(f"expected --batch_sizes of at least 1, received {FLAGS.batch_sizes}")
 
@@ -248,17 +267,26 @@ def main(arguments):
     check_flags()
     folder = Path(FLAGS.output_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    systems = {"ours", "export"}
+    systems = {"ours", "export", *_scaling.SYSTEMS}
     if FLAGS.peer and importlib.util.find_spec("torch"):
         systems.add("torch")
     before, rows = machine(), []
     for part, settings in cases():
-        precisions = ["float32"] if part == "pipeline" else FLAGS.precisions
+        precisions = ["float32"] if part in ("pipeline", "devices") else FLAGS.precisions
         rows += measure(part, precisions=precisions, systems=systems, settings=settings)
     report = {"machine": before, "load_after": os.getloadavg(), "rows": rows}
+    if devices := [row for row in rows if row["part"] == "devices"]:
+        assumed = {
+            "tflops": FLAGS.gpu_tflops,
+            "images": FLAGS.gpu_images,
+            "links": _scaling.links(FLAGS.links),
+        }
+        report["devices"] = _scaling.report(devices, **assumed)
     (folder / "benchmark.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
     plot(rows, folder / "benchmark.png")
     print(table(rows))
+    if devices:
+        print(_scaling.table(report["devices"]))
 
 
 if __name__ == "__main__":

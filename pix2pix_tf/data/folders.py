@@ -9,6 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from pix2pix_tf import runs
 from pix2pix_tf.errors import InputError
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -30,7 +31,7 @@ def list_images(folder):
     Raises:
         InputError: If the folder does not exist or holds no image.
     """
-    folder = Path(folder)
+    folder = runs.place(folder)
     if not folder.is_dir():
         raise InputError(f"Expected --input_dir to be a folder. Received: {folder}")
     found = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES]
@@ -77,12 +78,13 @@ def fault(path, *, minimum_width=1):
     Only a file without its format's end mark is decoded: that is what a broken download lacks.
     """
     try:
-        with Image.open(path, formats=("JPEG", "PNG")) as image:
+        file = runs.place(path).open("rb")
+        with file, Image.open(file, formats=("JPEG", "PNG")) as image:
             if image.width * image.height > MAX_PIXELS:
                 return f"{image.width}x{image.height} pixels, at most {MAX_PIXELS} are read"
             if image.width < minimum_width:
                 return f"{image.width} pixel wide, a pair needs at least {minimum_width}"
-            if not _ends_properly(path, image.format):
+            if not _ends_properly(file, image.format):
                 image.load()
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         return f"it claims more than {MAX_PIXELS} pixels"
@@ -93,9 +95,10 @@ def fault(path, *, minimum_width=1):
     return None
 
 
-def _ends_properly(path, kind):
-    mark = b"\xff\xd9" if kind == "JPEG" else b"IEND"
-    with open(path, "rb") as file:
-        size = file.seek(0, 2)
-        file.seek(max(0, size - 1024))
-        return mark in file.read()
+def _ends_properly(file, kind):
+    mark, before = b"\xff\xd9" if kind == "JPEG" else b"IEND", file.tell()
+    size = file.seek(0, 2)
+    file.seek(max(0, size - 1024))
+    found = mark in file.read()
+    file.seek(before)
+    return found

@@ -54,6 +54,7 @@ def training_pairs(
     batch_size=1,
     seed=0,
     first_step=0,
+    context=None,
     direction="AtoB",
     lab=False,
     scale_size=286,
@@ -66,6 +67,8 @@ def training_pairs(
         batch_size: Pairs per batch.
         seed: The run's seed, an int.
         first_step: Number of updates already made: where the data goes on.
+        context: tf.distribute.InputContext: then the batches are those of this worker's replicas,
+            each the next one's share of a batch; None for whole batches.
         direction: "AtoB" or "BtoA".
         lab: Split single images into lightness and colour.
         scale_size: Side in pixels before the random 256x256 crop.
@@ -83,8 +86,30 @@ def training_pairs(
         draw = tf.stack([tf.constant(seed, tf.int64), number])
         return tuple(jitter(pair, draw, scale_size=scale_size, crop_size=CROP_SIZE, flip=flip))
 
-    numbers = tf.data.Dataset.range(first_step * batch_size, np.iinfo(np.int64).max)
-    batches = numbers.map(load, tf.data.AUTOTUNE).batch(batch_size, drop_remainder=True)
+    return _batched(load, batch_size=batch_size, first_step=first_step, context=context)
+
+
+def _batched(load, *, batch_size, first_step, context):
+    """Endless batches of `load` of the numbers of the examples, from one step on.
+
+    The replicas' shares of a batch lie behind each other: together they are the batch that one
+    device would have.
+    """
+    context = context or tf.distribute.InputContext()
+    share = context.get_per_replica_batch_size(batch_size)
+    here = batch_size // context.num_input_pipelines
+    first = context.input_pipeline_id * here
+
+    # The number of examples of this worker before one, turned into that one's number in all.
+    def numbered(number):
+        return number // here * batch_size + first + number % here
+
+    numbers = tf.data.Dataset.range(first_step * here, np.iinfo(np.int64).max)
+    # It would take 10**10 years, but workers that know that there is no end need not ask for it.
+    numbers = numbers.repeat()
+    if here < batch_size:
+        numbers = numbers.map(numbered)
+    batches = numbers.map(load, tf.data.AUTOTUNE).batch(share, drop_remainder=True)
     return batches.prefetch(tf.data.AUTOTUNE)
 
 
@@ -133,6 +158,7 @@ def training_unpaired(
     batch_size=1,
     seed=0,
     first_step=0,
+    context=None,
     load_size=286,
     crop_size=CROP_SIZE,
     flip=True,
@@ -145,6 +171,8 @@ def training_unpaired(
         batch_size: Images of each set per batch.
         seed: The run's seed, an int.
         first_step: Number of updates already made: where the data goes on.
+        context: tf.distribute.InputContext: then the batches are those of this worker's replicas,
+            each the next one's share of a batch; None for whole batches.
         load_size: Side in pixels before the random crop.
         crop_size: Side of the crop.
         flip: Mirror at random.
@@ -175,9 +203,7 @@ def training_unpaired(
         indices = unpaired_indices(number, counts, seed)
         return tuple(map(one, files, indices, (1, 2)))
 
-    numbers = tf.data.Dataset.range(first_step * batch_size, np.iinfo(np.int64).max)
-    batches = numbers.map(load, tf.data.AUTOTUNE).batch(batch_size, drop_remainder=True)
-    return batches.prefetch(tf.data.AUTOTUNE)
+    return _batched(load, batch_size=batch_size, first_step=first_step, context=context)
 
 
 def test_pairs(paths, *, batch_size=1, direction="AtoB", lab=False):

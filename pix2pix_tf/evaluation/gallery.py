@@ -1,7 +1,6 @@
 """Pictures in a run folder and the rows of its report."""
 
 import re
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -41,14 +40,14 @@ def write_pictures(folder, names, pictures, *, step=None, aspect_ratio=1.0):
     Returns:
         The report's rows, one per name.
     """
-    (Path(folder) / runs.IMAGES).mkdir(parents=True, exist_ok=True)
+    (runs.place(folder) / runs.IMAGES).mkdir(parents=True, exist_ok=True)
     prefix = "" if step is None else f"{step:08d}-"
     rows = []
     for index, name in enumerate(names):
         images = {}
         for kind, batch in pictures.items():
             images[kind] = f"{runs.IMAGES}/{prefix}{name}-{kind}.png"
-            _save(Path(folder) / images[kind], batch[index], aspect_ratio)
+            _save(runs.place(folder) / images[kind], batch[index], aspect_ratio)
         rows.append({"name": name, "images": images} | ({} if step is None else {"step": step}))
     return rows
 
@@ -58,13 +57,13 @@ def _save(path, pixels, aspect_ratio):
     width = round(image.height * aspect_ratio)
     if aspect_ratio != 1.0 and width != image.width:
         image = image.resize((max(width, 1), image.height), Image.Resampling.BICUBIC)
-    with runs.atomic(path, durable=False) as temporary:
-        image.save(temporary, format="PNG")
+    with runs.atomic(path, durable=False) as temporary, temporary.open("wb") as file:
+        image.save(file, format="PNG")
 
 
 def remove_later(folder, step):
     """Removes the pictures that training wrote after `step`; it goes on from there."""
-    for path in (Path(folder) / runs.IMAGES).glob("*.png"):
+    for path in (runs.place(folder) / runs.IMAGES).glob("*.png"):
         found = _TRAINING_NAME.fullmatch(path.name)
         if found and int(found[1]) > step:
             path.unlink()
@@ -73,7 +72,7 @@ def remove_later(folder, step):
 def training_rows(folder):
     """The rows of all pictures that training has written so far, oldest first."""
     rows = {}
-    for path in sorted((Path(folder) / runs.IMAGES).glob("*.png")):
+    for path in sorted((runs.place(folder) / runs.IMAGES).glob("*.png")):
         if found := _TRAINING_NAME.fullmatch(path.name):
             step, name, kind = int(found[1]), found[2], found[3]
             row = rows.setdefault((step, name), {"name": name, "step": step, "images": {}})
@@ -94,7 +93,7 @@ def write_training_report(folder, *, title, options):
     Returns:
         Path of the page.
     """
-    log = Path(folder) / runs.LOG
+    log = runs.place(folder) / runs.LOG
     return write_report(folder, title=title, rows=training_rows(folder), options=options, log=log)
 
 
@@ -112,7 +111,7 @@ def write_results(folder, rows, *, title, options, checkpoint, context):
     Returns:
         Path of index.html.
     """
-    folder = Path(folder)
+    folder = runs.place(folder)
     names = dict.fromkeys(name for row in rows for name in row["metrics"])
     mean = {
         name: float(np.mean([row["metrics"][name] for row in rows if name in row["metrics"]]))

@@ -8,7 +8,7 @@ import numbers
 import string
 import urllib.parse
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import PurePath
 
 from pix2pix_tf import runs
 from pix2pix_tf.evaluation import curves
@@ -34,13 +34,13 @@ def write_report(folder, *, title, rows, options=None, summary=None, log=None):
         log: Path of a log.csv whose losses are drawn as `curves.png` into `folder`.
 
     Returns:
-        The `Path` of the page.
+        The path of the page.
 
     Raises:
         ValueError: If a row has no name or no images, or the path of an image is absolute.
         OSError: If the folder cannot be written or the log cannot be read.
     """
-    folder = Path(folder)
+    folder = runs.place(folder)
     _check_rows(rows)
     rows = sorted(rows, key=lambda row: row.get("step") or 0, reverse=True)
     columns = _columns(rows)

@@ -29,12 +29,12 @@ def make_generator(
             the PyTorch code.
         output_channels: Channels of the translated image.
         ngf: Filters of the first level.
-        norm: "batch", "instance", "instance_affine" or "none".
+        norm: "batch", "sync_batch", "instance", "instance_affine" or "none".
         dropout: Whether the levels or blocks that can have dropout do.
         init_gain: Standard deviation of the initial kernels.
         separable_conv: Of "unet": separable convolutions.
-        bottleneck_norm: Of "unet" with norm "batch": normalise the innermost level. Other
-            normalisations would erase a 1x1 map and always leave it alone.
+        bottleneck_norm: Of "unet" with norm "batch" or "sync_batch": normalise the innermost
+            level. Other normalisations would erase a 1x1 map and always leave it alone.
         name: First part of the weights' paths.
 
     Returns:
@@ -55,7 +55,7 @@ def make_generator(
         return ResNet(blocks=_BLOCKS[kind], dropout=dropout, **shared)
     if kind == "unet":
         shared |= {} if dropout else {"dropout_levels": ()}
-        bottleneck_norm = bottleneck_norm and norm == "batch"
+        bottleneck_norm = bottleneck_norm and norm in ("batch", "sync_batch")
         return UNet(separable_conv=separable_conv, bottleneck_norm=bottleneck_norm, **shared)
     depth = _DEPTHS[kind]
     return UNet(
@@ -84,7 +84,7 @@ def make_discriminator(
         kind: "basic" for the 70x70 PatchGAN, "n_layers" for another size, "pixel" for 1x1.
         n_layers: Of "n_layers": how many layers have stride 2.
         ndf: Filters of the first layer.
-        norm: "batch", "instance", "instance_affine" or "none".
+        norm: "batch", "sync_batch", "instance", "instance_affine" or "none".
         bias: Whether convolutions in front of a normalisation have a bias: always in pix2pix.py,
             with norm "instance" in the PyTorch code.
         init_gain: Standard deviation of the initial kernels.

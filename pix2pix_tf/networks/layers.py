@@ -218,6 +218,11 @@ class Level(keras.layers.Layer):
         self.convolution.build(input_shape)
         if self.norm:
             self.norm.build((None, None, None, self.filters))
+            # Normalisation takes any constant away, so the bias has the gradient 0. Of that,
+            # rounding leaves a noise that Adam would turn into steps of its full learning rate,
+            # others on any number of devices.
+            if self.convolution.use_bias:
+                self.convolution.bias.is_erased = True
         self.built = True
 
     def call(self, x, training=False):

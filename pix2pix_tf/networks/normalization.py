@@ -13,14 +13,14 @@ def normalization(kind, *, stddev=INIT_STDDEV):
     """Makes a normalisation layer.
 
     Args:
-        kind: "batch", "instance", "instance_affine" or "none".
+        kind: "batch", "sync_batch", "instance", "instance_affine" or "none".
         stddev: Standard deviation of the initial scales around 1.
 
     Returns:
         A layer, or None for "none".
     """
-    if kind == "batch":
-        return BatchNorm(stddev=stddev)
+    if kind in ("batch", "sync_batch"):
+        return BatchNorm(synchronized=kind == "sync_batch", stddev=stddev)
     if kind == "none":
         return None
     return InstanceNorm(affine=kind == "instance_affine", stddev=stddev)
@@ -29,20 +29,23 @@ def normalization(kind, *, stddev=INIT_STDDEV):
 class BatchNorm(keras.layers.Layer):
     """Batch normalisation without moving averages.
 
-    With `training` the statistics are those of the batch. Without, each image is normalised by
+    With `training` the statistics are those of the batch, which on several devices is each
+    replica's share unless they are synchronized. Without, each image is normalised by
     its own: at batch size 1 this is what the reference does at test time, and at any other it
     keeps an image's result independent of its neighbours in the batch.
 
     Args:
+        synchronized: Whether the statistics are those of the global batch, in gradients too: N
+            replicas then do what one would do with all their images.
         stddev: Standard deviation of the initial gamma around 1.
 
     Reference:
         pix2pix.py, batchnorm(): epsilon 1e-5, gamma ~ N(1, 0.02), training=True always.
     """
 
-    def __init__(self, *, stddev=INIT_STDDEV, **kwargs):
+    def __init__(self, *, synchronized=False, stddev=INIT_STDDEV, **kwargs):
         super().__init__(**{"name": "batch_normalization", **kwargs})
-        self._stddev = stddev
+        self._synchronized, self._stddev = synchronized, stddev
 
     def build(self, input_shape):
         """Adds gamma and beta, one of each per channel."""
@@ -51,7 +54,12 @@ class BatchNorm(keras.layers.Layer):
     def call(self, x, training=False):
         """Normalises `x` [n, h, w, c]; the statistics are float32 whatever the type of `x`."""
         gamma, beta = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
-        return _fused(x, gamma, beta) if training else _by_image(x, gamma, beta)
+        if not training:
+            return _by_image(x, gamma, beta)
+        if not self._synchronized:
+            return _fused(x, gamma, beta)
+        wide = tf.cast(x, tf.float32)
+        return tf.cast(_standardize(wide, _global_means) * gamma + beta, x.dtype)
 
 
 class InstanceNorm(keras.layers.Layer):
@@ -79,7 +87,7 @@ class InstanceNorm(keras.layers.Layer):
         """Normalises `x` [n, h, w, c]; the statistics are float32 whatever the type of `x`."""
         wide = tf.cast(x, tf.float32)
         # An export needs no gradient and has one operation fewer to be converted.
-        y = _standardize(wide) if training else _standardized(wide)[0]
+        y = _standardize(wide, _image_means) if training else _standardized(wide, _image_means)[0]
         return tf.cast(y * self.gamma + self.beta if self._affine else y, x.dtype)
 
 
@@ -116,19 +124,38 @@ def _image_mean(x):
     return tf.reduce_mean(tf.reduce_mean(x, 2, keepdims=True), 1, keepdims=True)
 
 
-def _standardized(x):
-    """Maps each channel of each image to mean 0 and variance 1; also returns 1 / deviation."""
-    centred = x - _image_mean(x)
-    inverse = tf.math.rsqrt(_image_mean(tf.square(centred)) + EPSILON)
+def _image_means(*tensors):
+    return [_image_mean(x) for x in tensors]
+
+
+def _global_means(*tensors):
+    """Means over the pixels of the global batch, [1, 1, 1, c] each.
+
+    All replicas have as many images. Theirs are averaged in one exchange.
+    """
+    local = tf.stack([tf.reduce_mean(_image_mean(x), 0, keepdims=True) for x in tensors])
+    context = tf.distribute.get_replica_context()
+    return tf.unstack(context.all_reduce(tf.distribute.ReduceOp.MEAN, local))
+
+
+def _standardized(x, means):
+    """Maps each channel to mean 0 and variance 1 by `means`; also returns 1 / deviation."""
+    centred = x - means(x)[0]
+    inverse = tf.math.rsqrt(means(tf.square(centred))[0] + EPSILON)
     return centred * inverse, inverse
 
 
-@tf.custom_gradient
-def _standardize(x):
+def _standardize(x, means):
     """As `_standardized`, with a gradient in half the passes over memory that TensorFlow takes."""
-    y, inverse = _standardized(x)
 
-    def gradient(upstream):
-        return inverse * (upstream - _image_mean(upstream) - y * _image_mean(upstream * y))
+    @tf.custom_gradient
+    def standardize(x):
+        y, inverse = _standardized(x, means)
 
-    return y, gradient
+        def gradient(upstream):
+            mean, along = means(upstream, upstream * y)
+            return inverse * (upstream - mean - y * along)
+
+        return y, gradient
+
+    return standardize(x)

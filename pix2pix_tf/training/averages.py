@@ -37,7 +37,7 @@ class LossAverages(tf.Module):
 
     def result(self):
         """The averages as a dict of floats."""
-        return {name: float(average) for name, average in self.values.items()}
+        return {name: float(average.numpy()) for name, average in self.values.items()}
 
 
 class WeightAverages(tf.Module):

@@ -135,7 +135,7 @@ def fault(path):
     Files without checksums, as other programs write them, are only opened.
     """
     try:
-        with safetensors.safe_open(path, "numpy") as file:
+        with runs.fetched(path) as local, safetensors.safe_open(local, "numpy") as file:
             sums = {**_notes(file).get(_SUMS, {})}
             for name, expected in sums.items():
                 if _checksum(file.get_tensor(name)) != expected:
@@ -191,7 +191,7 @@ def restore_weights(path, variables, *, averaged):
 def _opened(path):
     """Opens a checkpoint file; whatever is wrong with it becomes one line."""
     try:
-        with safetensors.safe_open(path, "numpy") as file:
+        with runs.fetched(path) as local, safetensors.safe_open(local, "numpy") as file:
             yield file
     except _DAMAGE as error:
         raise InputError(

@@ -6,6 +6,7 @@ import time
 import tensorflow as tf
 from tqdm import tqdm
 
+from pix2pix_tf.training import strategies
 from pix2pix_tf.training.loop import Watcher
 
 
@@ -89,9 +90,9 @@ class OutputCheck(Watcher):
         self._batches, self._before, self._alarms = [], {}, {}
 
     def before(self, step, batch):
-        """Keeps the first two batches."""
+        """Keeps the first two batches, of which this machine's part is enough."""
         if len(self._batches) < 2:
-            self._batches.append(batch)
+            self._batches.append(strategies.local(batch))
 
     def after(self, step, losses):
         """Translates them again and compares."""

@@ -1,7 +1,5 @@
 """CSV files of a run: one row per step, neither gaps nor duplicates after any interruption."""
 
-from pathlib import Path
-
 from pix2pix_tf import runs
 
 
@@ -15,7 +13,7 @@ class StepLog:
     """
 
     def __init__(self, path, columns, *, first_step):
-        self._path, self._columns = Path(path), columns
+        self._path, self._columns = runs.place(path), columns
         rows = read_rows(self._path, last_step=first_step) if first_step else []
         lines = [self._line(row) for row in [dict(zip(columns, columns, strict=True)), *rows]]
         runs.write_text(self._path, "".join(lines))

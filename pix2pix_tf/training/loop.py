@@ -3,10 +3,11 @@
 import contextlib
 import dataclasses
 import itertools
+import signal
 
 import tensorflow as tf
 
-from pix2pix_tf.training import finite
+from pix2pix_tf.training import finite, strategies
 from pix2pix_tf.training.runtime import StopRequest
 
 
@@ -69,20 +70,18 @@ def make_update(model, averages):
     Returns:
         Function of a batch that returns (losses, `finite.sums` of losses and gradients).
     """
-    strategy = tf.distribute.get_strategy()
 
     def replica(batch):
         losses, gradients = model.update(batch)
-        return losses, finite.sums([*losses.values(), *gradients])
+        # Every replica's share of a loss is already divided by the number of replicas, and the
+        # sum of a scalar is itself: the losses need no exchange of their own.
+        sums = strategies.total(finite.sums([*losses.values(), *gradients]))
+        return dict(zip(losses, tf.unstack(sums[: len(losses)]), strict=True)), sums
 
     # Nothing here branches on a tensor in Python; looking for it would double the start-up time.
     @tf.function(autograph=False)
     def update(batch):
-        # Every replica's share is already divided by the number of replicas.
-        losses, sums = tf.nest.map_structure(
-            lambda share: strategy.reduce(tf.distribute.ReduceOp.SUM, share, axis=None),
-            strategy.run(replica, args=(batch,)),
-        )
+        losses, sums = strategies.on_replicas(replica, batch)
         for average in averages:
             average.update(losses)
         return losses, sums
@@ -95,7 +94,7 @@ def train(model, batches, *, plan, averages, watchers):
 
     Args:
         model: Compiled Keras model.
-        batches: tf.data.Dataset that starts at the plan's first step and does not end.
+        batches: Iterable that starts at the plan's first step and does not end.
         plan: `Plan`.
         averages: Those who follow every step; their `update` takes its losses.
         watchers: Sequence of `Watcher`.
@@ -107,11 +106,12 @@ def train(model, batches, *, plan, averages, watchers):
         InputError: If a loss or a gradient is not finite.
     """
     update, step, whole = make_update(model, averages), plan.first_step, True
-    iterator = iter(batches)
+    iterator, agreed = iter(batches), strategies.agreement()
     with StopRequest() as stop:
         try:
             for number in itertools.count(step + 1):
-                if stop.signal or (plan.last_step is not None and number > plan.last_step):
+                stopped = agreed(stop.signal)
+                if stopped or (plan.last_step is not None and number > plan.last_step):
                     break
                 batch = next(iterator)
                 due = [watcher for watcher in watchers if plan.due(watcher.frequency, number)]
@@ -127,4 +127,4 @@ def train(model, batches, *, plan, averages, watchers):
             with contextlib.ExitStack() as closing:
                 for watcher in watchers:
                     closing.callback(watcher.close, step, whole=whole)
-    return step, stop.signal
+    return step, stop.signal or (signal.SIGTERM if stopped else None)

@@ -130,17 +130,20 @@ def gradients(tape, loss, variables, *, optimizer):
     Args:
         tape: Tape that recorded the loss.
         loss: Scalar.
-        variables: List of variables.
+        variables: List of variables; those with `is_erased` are biases whose gradient is 0.
         optimizer: Optimizer of these variables.
 
     Returns:
         List of float32 tensors; some are not finite if the scaled ones overflow.
     """
-    if not isinstance(optimizer, LossScaling):
-        return tape.gradient(loss, variables)
-    scale = optimizer.scale()
-    scaled = tape.gradient(loss, variables, output_gradients=scale)
-    return [gradient / scale for gradient in scaled]
+    scaling = isinstance(optimizer, LossScaling)
+    scale = optimizer.scale() if scaling else None
+    found = tape.gradient(loss, variables, output_gradients=scale)
+    found = [gradient / scale for gradient in found] if scaling else found
+    return [
+        tf.zeros_like(gradient) if getattr(variable, "is_erased", False) else gradient
+        for variable, gradient in zip(variables, found, strict=True)
+    ]
 
 
 def judged(gradients, *, optimizer):

@@ -24,41 +24,61 @@ def _silenced():
         os.close(sink)
 
 
-def load_tensorflow():
-    """Imports TensorFlow and Keras without their start-up chatter.
+@contextlib.contextmanager
+def quiet():
+    """Keeps TensorFlow's start-up chatter away; Python's own errors still propagate.
 
     TF_CPP_MIN_LOG_LEVEL under 3 set by the user brings the messages back.
-
-    Raises:
-        ImportError: If Keras runs on another backend than TensorFlow.
     """
     # At level 3, which tf2onnx sets for all child processes too, some messages would still come.
     level = os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3")
     if level != "3":
-        _import()
+        yield
         return
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = level
     try:
         with _silenced():
-            _import()
+            yield
     finally:
         # TensorFlow has read it by now; children of this process decide for themselves.
         del os.environ["TF_CPP_MIN_LOG_LEVEL"]
 
 
-def _import():
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    import keras
-    import tensorflow as tf
+def import_tensorflow():
+    """Imports TensorFlow and Keras quietly; it looks for no device yet.
 
+    Raises:
+        ImportError: If Keras runs on another backend than TensorFlow.
+    """
+    with quiet():
+        os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+        import keras
+        import tensorflow  # noqa: F401
     if keras.backend.backend() != "tensorflow":
         raise ImportError(
             f"Expected Keras on TensorFlow. Received: the backend {keras.backend.backend()}; "
             "unset KERAS_BACKEND"
         )
+
+
+def load_tensorflow(*, starting=True):
+    """Imports TensorFlow and Keras, and starts TensorFlow on the devices of this machine.
+
+    Args:
+        starting: Whether it starts: not where its devices are yet to be split or connected.
+
+    Raises:
+        ImportError: As `import_tensorflow`.
+    """
+    import_tensorflow()
+    if not starting:
+        return
+    import tensorflow as tf
+
     # The first operation looks for devices, which logs as well.
-    tf.config.list_physical_devices()
-    tf.zeros([])
+    with quiet():
+        tf.config.list_physical_devices()
+        tf.zeros([])
 
 
 @contextlib.contextmanager

@@ -4,18 +4,17 @@ import contextlib
 import dataclasses
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import tensorflow as tf
 
 from pix2pix_tf import runs
 from pix2pix_tf.errors import InputError
-from pix2pix_tf.training import checkpoints, loop
+from pix2pix_tf.training import checkpoints, loop, strategies
 from pix2pix_tf.training.averages import LossAverages, WeightAverages
 from pix2pix_tf.training.health import Feed, OutputCheck, VerdictCheck
 from pix2pix_tf.training.logs import StepLog
-from pix2pix_tf.training.summaries import Events, Summaries
-from pix2pix_tf.training.watchers import Display, Progress, Saver, Trace, Validation
+from pix2pix_tf.training.summaries import Events, Summaries, make_look
+from pix2pix_tf.training.watchers import Companion, Display, Progress, Saver, Trace, Validation
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -53,7 +52,8 @@ def train(model, batches, *, plan, hooks, folder, checkpoint, config):
 
     Args:
         model: Compiled model with `state`, `forward`, `compute_gradients` and `update`.
-        batches: tf.data.Dataset that starts at the plan's first step and does not end.
+        batches: Iterable that starts at the plan's first step and does not end, as of
+            `strategies.distributed`.
         plan: `loop.Plan`.
         hooks: `Hooks`.
         folder: Run folder.
@@ -70,8 +70,9 @@ def train(model, batches, *, plan, hooks, folder, checkpoint, config):
         checkpoints.restore(checkpoint, state)
     if hooks.averages is not None:
         state |= _restored(hooks.averages, checkpoint)
+    strategies.share(state)
     watchers = _watchers(
-        model, plan=plan, hooks=hooks, folder=Path(folder), config=config, averages=averages,
+        model, plan=plan, hooks=hooks, folder=runs.place(folder), config=config, averages=averages,
         state=state,
     )  # fmt: skip
     feed = Feed(batches)
@@ -99,8 +100,16 @@ def _watchers(model, *, plan, hooks, folder, config, averages, state):
     """Everybody who watches; the one who saves comes last.
 
     Whatever the others write about a step is written when its checkpoint appears: a run killed at
-    any moment goes on from a checkpoint, and writes again all that came after it.
+    any moment goes on from a checkpoint, and writes again all that came after it. Of several
+    workers only the chief writes.
     """
+    look = make_look(model, hooks.pictures)
+    display_look = Display.make_look(model, hooks.pictures)
+    if not strategies.leads():
+        return [
+            Companion(frequency=config.summary_freq, look=look),
+            Companion(frequency=config.display_freq, look=display_look),
+        ]
     events = Events(folder / runs.TENSORBOARD, first_step=plan.first_step)
     columns = ["step", "epoch", *hooks.losses, "images_per_second"]
     logs = [StepLog(folder / runs.LOG, columns, first_step=plan.first_step)]
@@ -112,14 +121,10 @@ def _watchers(model, *, plan, hooks, folder, config, averages, state):
             model=model,
             averages=averages,
             frequency=config.summary_freq,
-            pictures=hooks.pictures,
+            look=look,
             clock=progress.clock,
         ),
-        Display(
-            frequency=config.display_freq,
-            look=lambda batch: hooks.pictures(batch, model.forward(*batch)[1]),
-            show=hooks.show,
-        ),
+        Display(frequency=config.display_freq, look=display_look, show=hooks.show),
         progress,
         VerdictCheck(hooks.undecided),
         OutputCheck(hooks.translate, inversion=hooks.inversion),

@@ -2,11 +2,12 @@
 
 import contextlib
 import struct
-from pathlib import Path
 
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
+from pix2pix_tf import runs
+from pix2pix_tf.training import strategies
 from pix2pix_tf.training.loop import Watcher
 
 
@@ -29,7 +30,7 @@ class Events:
     """
 
     def __init__(self, folder, *, first_step):
-        self._folder, self._writer = Path(folder), None
+        self._folder, self._writer = runs.place(folder), None
         for path in sorted(self._folder.glob("events.out.tfevents.*")):
             cut(path, last_step=first_step)
 
@@ -60,7 +61,7 @@ def cut(path, *, last_step):
     A file of which nothing but its heading would be left is removed.
     """
     end, count = 0, 0
-    with open(path, "rb") as file:
+    with path.open("rb") as file:
         for event in _events(file):
             if event.step > last_step:
                 break
@@ -69,8 +70,7 @@ def cut(path, *, last_step):
     if count <= 1:
         path.unlink()
     elif end < size:
-        with open(path, "r+b") as file:
-            file.truncate(end)
+        runs.shorten(path, end)
 
 
 def _events(file):
@@ -89,28 +89,42 @@ def _events(file):
             return
 
 
+def make_look(model, pictures):
+    """Compiles what `Summaries` shows of a batch; all workers call it together.
+
+    Args:
+        model: Model whose `compute_gradients` returns losses, tensors and then the gradients of
+            its networks, in the order of `trainable_variables`.
+        pictures: Function of (batch, tensors) to a dict from tags to uint8 images [n, h, w, c].
+
+    Returns:
+        tf.function of a batch to (pictures, gradients), both of the global batch.
+    """
+
+    def replica(*batch):
+        _, tensors, *gradients = model.compute_gradients(*batch)
+        shown = tf.nest.map_structure(strategies.joined, pictures(batch, tensors))
+        return shown, strategies.total([one for part in gradients for one in part])
+
+    return tf.function(lambda batch: strategies.on_replicas(replica, *batch), autograph=False)
+
+
 class Summaries(Watcher):
     """Writes event files.
 
     Args:
         events: `Events`.
-        model: Model whose `compute_gradients` returns losses, tensors and then the gradients of
-            its networks, in the order of `trainable_variables`.
+        model: Model whose weights are shown.
         averages: `LossAverages` to write as scalars.
         frequency: Steps between summaries.
-        pictures: Function of (batch, tensors) to a dict from tags to uint8 images [n, h, w, c].
+        look: What `make_look` made.
         clock: `Clock` for images per second.
     """
 
-    def __init__(self, events, *, model, averages, frequency, pictures, clock):
+    def __init__(self, events, *, model, averages, frequency, look, clock):
         self.frequency, self._events = frequency, events
-        self._model, self._averages, self._pictures, self._clock = model, averages, pictures, clock
-        self._look = tf.function(self._compute, autograph=False)
+        self._model, self._averages, self._look, self._clock = model, averages, look, clock
         self._graph_written = False
-
-    def _compute(self, batch):
-        _, tensors, *gradients = self._model.compute_gradients(*batch)
-        return self._pictures(batch, tensors), [one for part in gradients for one in part]
 
     def before(self, step, batch):
         """Writes images, and histograms of the weights and gradients of this step's update."""

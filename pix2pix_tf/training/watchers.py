@@ -7,7 +7,7 @@ import time
 import tensorflow as tf
 from tqdm import tqdm
 
-from pix2pix_tf.training import checkpoints
+from pix2pix_tf.training import checkpoints, strategies
 from pix2pix_tf.training.loop import Watcher
 from pix2pix_tf.training.summaries import writing
 
@@ -177,18 +177,51 @@ class Display(Watcher):
 
     Args:
         frequency: Steps between two of them.
-        look: Function of a batch to a dict from tags to uint8 images [n, h, w, c].
+        look: What `make_look` made.
         show: Function of (step, pictures) that writes them.
     """
 
     def __init__(self, *, frequency, look, show):
-        self.frequency, self._show = frequency, show
-        self._look = tf.function(look, autograph=False)
+        self.frequency, self._look, self._show = frequency, look, show
+
+    @staticmethod
+    def make_look(model, pictures):
+        """Compiles what is shown of a batch; all workers call it together.
+
+        Args:
+            model: Model whose `forward` returns losses and tensors.
+            pictures: Function of (batch, tensors) to a dict from tags to uint8 images.
+
+        Returns:
+            tf.function of a batch to a dict from tags to uint8 images [n, h, w, c].
+        """
+
+        def replica(*batch):
+            shown = pictures(batch, model.forward(*batch)[1])
+            return tf.nest.map_structure(strategies.joined, shown)
+
+        return tf.function(lambda batch: strategies.on_replicas(replica, *batch), autograph=False)
 
     def before(self, step, batch):
         """Translates the batch with the weights that the update of `step` starts from."""
         pictures = self._look(batch)
         self._show(step, {tag: images.numpy() for tag, images in pictures.items()})
+
+
+class Companion(Watcher):
+    """Computes what the chief shows, on a worker that shows nothing: all exchange for it.
+
+    Args:
+        frequency: As of the chief's watcher.
+        look: The same function as the chief's.
+    """
+
+    def __init__(self, *, frequency, look):
+        self.frequency, self._look = frequency, look
+
+    def before(self, step, batch):
+        """Takes part."""
+        self._look(batch)
 
 
 class Trace(Watcher):

@@ -1,0 +1,216 @@
+"""What tools/benchmark.py measures of several devices, and what follows from it for GPUs.
+
+The functions prepare one system each, as those of `_subjects`: an update with the same images, on
+one device, on two replicas in one process, and on one and two workers, which are processes that
+talk over the loopback interface. They share one machine, so two cannot be faster than one: what
+they take longer is what exchanging gradients costs.
+"""
+
+import atexit
+import contextlib
+import json
+import math
+import os
+import socket
+import subprocess
+import sys
+
+import _cli  # noqa: F401 - it finds the package of a checkout
+import _subjects
+
+# Images per step of all devices together.
+IMAGES = 2
+# Seconds of the smallest exchange among the GPUs of a machine, assumed: nccl-tests show 10 to 30
+# microseconds.
+LATENCY = 3e-5
+
+
+def one_replica(case):
+    """One update on one device."""
+    return _prepare(case, {"strategy": "one"})
+
+
+def two_replicas(case):
+    """One update of a process that splits its processor into two devices."""
+    return _prepare(case, {"strategy": "mirrored", "logical_devices": 2})
+
+
+def one_worker(case):
+    """One update of a cluster that is one process."""
+    return _work(case, _ports(1), 0)
+
+
+def two_workers(case):
+    """One update of two processes; the other one does the same until this one ends."""
+    ports = _ports(2)
+    words = [sys.executable, __file__, json.dumps({"case": case, "ports": ports})]
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    atexit.register(subprocess.Popen(words, env=environment).kill)
+    return _work(case, ports, 0)
+
+
+SYSTEMS = {
+    "one": one_replica,
+    "two replicas": two_replicas,
+    "one worker": one_worker,
+    "two workers": two_workers,
+}
+
+
+def _ports(count):
+    """Ports that are free now."""
+    with contextlib.ExitStack() as stack:
+        servers = [stack.enter_context(socket.create_server(("", 0))) for _ in range(count)]
+        return [server.getsockname()[1] for server in servers]
+
+
+def _work(case, ports, index):
+    workers = [f"127.0.0.1:{port}" for port in ports]
+    task = {"type": "worker", "index": index}
+    os.environ["TF_CONFIG"] = json.dumps({"cluster": {"worker": workers}, "task": task})
+    return _prepare(case, {"strategy": "multi_worker"})
+
+
+def _prepare(case, devices):
+    config = _subjects.our_config(case, starting=False, **devices)
+    import tensorflow as tf
+
+    from pix2pix_tf import model as models
+    from pix2pix_tf.training import cluster, loop, meeting, strategies
+    from pix2pix_tf.training.averages import LossAverages
+
+    def batches(context):
+        share = context.get_per_replica_batch_size(case["batch_size"])
+        size = case["image_size"]
+        pair = tuple(_subjects.noise(share, size, size, 3, seed=seed) for seed in (0, 1))
+        return tf.data.Dataset.from_tensors(pair).repeat()
+
+    scope = contextlib.ExitStack()
+    met = None
+    if config.strategy == "multi_worker":
+        found = cluster.find("tf_config", pods="")
+        met = scope.enter_context(meeting.together(found))
+    with contextlib.redirect_stdout(sys.stderr):
+        scope.enter_context(strategies.entered(config, meeting=met))
+    model = models.build(config)
+    update = loop.make_update(model, [LossAverages(models.LOSSES)])
+    iterator = iter(strategies.distributed(batches))
+
+    def run():
+        return update(next(iterator))[1].numpy()
+
+    run.scope = scope  # It stays open as long as the function is there.
+    gradients = model.trainable_variables
+    flops = case["batch_size"] * _subjects.step_flops(model, case["image_size"])
+    return run, {
+        "parameters": model.count_params(),
+        "gflop": flops / 1e9,
+        "reduced_bytes": 4 * sum(math.prod(variable.shape) for variable in gradients),
+        "reduced_tensors": len(gradients),
+    }
+
+
+def links(words):
+    """The links between GPUs: {name: GB/s} of words NAME=NUMBER.
+
+    Raises:
+        ValueError: If a word is something else.
+    """
+    try:
+        found = {name: float(rate) for name, rate in (word.rsplit("=", 1) for word in words)}
+    except ValueError:
+        found = {}
+    if not found or min(found.values()) <= 0:
+        raise ValueError(f"expected --links as NAME=GB/s, received {','.join(words)}")
+    return found
+
+
+def exchange_seconds(rows):
+    """What exchanging gradients adds to a step: {"replicas": seconds, "workers": seconds}."""
+    medians = {row["system"]: row["median"] for row in rows}
+    return {
+        "replicas": medians["two replicas"] - medians["one"],
+        "workers": medians["two workers"] - medians["one worker"],
+    }
+
+
+def predict(facts, *, tflops, images, gigabytes_per_s, counts=(1, 2, 4, 8, 16)):
+    """What N GPUs would do, each with `images` of its own in every step.
+
+    A step takes t(1) = images F / R and t(N) = t(1) + 2 (N - 1) / N G / B + T L, where F are the
+    operations of an image, R what a GPU sustains, G the bytes of all gradients, which a ring sends
+    2 (N - 1) / N times, B the bytes per second of its slowest link, T the number of gradients and
+    L what the smallest exchange takes. Assumed: the exchange begins when all gradients are there
+    and nothing overlaps with it; one gradient follows the other; images are there in time.
+
+    Args:
+        facts: Dict with "gflop" of a step of `IMAGES` images, "reduced_bytes", "reduced_tensors".
+        tflops: R in 10^12 operations per second.
+        images: Images per GPU and step.
+        gigabytes_per_s: B in 10^9 bytes per second.
+        counts: Numbers of GPUs.
+
+    Returns:
+        List of dicts with "gpus", "step_ms", "images_per_s" and "efficiency".
+    """
+    alone = images * facts["gflop"] / IMAGES / (tflops * 1e3)
+    found = []
+    for count in counts:
+        sent = 2 * (count - 1) / count * facts["reduced_bytes"] / (gigabytes_per_s * 1e9)
+        step = alone + sent + (count > 1) * facts["reduced_tensors"] * LATENCY
+        found.append(
+            {
+                "gpus": count,
+                "step_ms": step * 1e3,
+                "images_per_s": count * images / step,
+                "efficiency": alone / step,
+            }
+        )
+    return found
+
+
+def report(rows, *, tflops, images, links):
+    """What is kept beside the rows: bytes, costs of exchanging, predictions per link."""
+    facts = next(row for row in rows if row["system"] == "one")
+    return {
+        "reduced_bytes": facts["reduced_bytes"],
+        "exchange_seconds": exchange_seconds(rows),
+        "assumed": {"tflops": tflops, "images": images, "latency_s": LATENCY, "links": links},
+        "predicted": {
+            name: predict(facts, tflops=tflops, images=images, gigabytes_per_s=rate)
+            for name, rate in links.items()
+        },
+    }
+
+
+def table(found):
+    """The report as text."""
+    exchange, assumed = found["exchange_seconds"], found["assumed"]
+    lines = [
+        f"gradients exchanged per step: {found['reduced_bytes'] / 1e6:.1f} MB",
+        f"two replicas take {exchange['replicas'] * 1e3:.0f} ms longer than one device",
+        f"two workers take {exchange['workers'] * 1e3:.0f} ms longer than one",
+        f"predicted at {assumed['tflops']} TFLOP/s and {assumed['images']} images per GPU:",
+    ]
+    for name, predicted in found["predicted"].items():
+        shown = [
+            f"{one['gpus']}: {one['images_per_s']:.0f}/s ({one['efficiency']:.0%})"
+            for one in predicted
+        ]
+        lines.append(f"  {name} ({assumed['links'][name]:g} GB/s)  " + "  ".join(shown))
+    return "\n".join(lines)
+
+
+def main():
+    """The second worker: updates until the first one is gone."""
+    order = json.loads(sys.argv[1])
+    run, _ = _work(order["case"], order["ports"], 1)
+    from tensorflow import errors
+
+    with contextlib.suppress(errors.OpError):
+        while True:
+            run()
+
+
+if __name__ == "__main__":
+    main()
