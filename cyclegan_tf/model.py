@@ -233,15 +233,14 @@ class CycleGAN(keras.Model):
 
     def train_step(self, data):
         """Updates all networks; returns the losses before the update, a dict of scalars."""
-        return self.update(data)[0]
+        return losses.replica_means(self.update(data)[0])
 
     def test_step(self, data):
         """How far from the original one batch of (real_a, real_b) comes back, dropout off."""
         real_a, real_b = data
-        return {
-            "cycle_A": losses.l1_loss(real_a, self.gen_ba(self.gen_ab(real_a))),
-            "cycle_B": losses.l1_loss(real_b, self.gen_ab(self.gen_ba(real_b))),
-        }
+        cycle_a = losses.l1_loss(real_a, self.gen_ba(self.gen_ab(real_a)))
+        cycle_b = losses.l1_loss(real_b, self.gen_ab(self.gen_ba(real_b)))
+        return losses.replica_means({"cycle_A": cycle_a, "cycle_B": cycle_b})
 
 
 def build_network(config, name):

@@ -130,12 +130,12 @@ class Pix2Pix(keras.Model):
 
     def train_step(self, data):
         """Updates both networks; returns the losses before the update, a dict of scalars."""
-        return self.update(data)[0]
+        return losses.replica_means(self.update(data)[0])
 
     def test_step(self, data):
         """L1 of one batch of (inputs, targets), dropout off."""
         inputs, targets = data
-        return {"generator_loss_L1": losses.l1_loss(targets, self(inputs))}
+        return losses.replica_means({"generator_loss_L1": losses.l1_loss(targets, self(inputs))})
 
 
 def channels(*, which_direction="AtoB", lab_colorization=False):

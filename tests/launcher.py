@@ -16,7 +16,11 @@ from pathlib import Path
 
 import pix2pix_tf
 
-MAIN = {"pix2pix-tf": "pix2pix_tf.cli", "cyclegan-tf": "cyclegan_tf.cli"}
+MAIN = {
+    "pix2pix-tf": "pix2pix_tf.cli",
+    "cyclegan-tf": "cyclegan_tf.cli",
+    "replicas": "replicas",
+}
 
 
 class Launcher:
@@ -31,7 +35,7 @@ class Launcher:
         )  # fmt: skip
         assert self._process.stdout.readline() == "ready\n"
 
-    def start(self, program, *words, printed, kill_at=None, largest_file=None):
+    def start(self, program, *words, printed, kill_at=None, largest_file=None, environment=None):
         """Starts a command.
 
         Args:
@@ -40,13 +44,14 @@ class Launcher:
             printed: File that gets what it prints, standard output and error.
             kill_at: (name of a function in `os`, n): SIGKILL instead of its n-th call.
             largest_file: Size in bytes that no file can exceed.
+            environment: Dict of variables to set.
 
         Returns:
             The process' id.
         """
         order = {
             "program": program, "words": [str(word) for word in words], "printed": str(printed),
-            "kill_at": kill_at, "largest_file": largest_file,
+            "kill_at": kill_at, "largest_file": largest_file, "environment": environment or {},
         }  # fmt: skip
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
@@ -70,7 +75,7 @@ class Launcher:
 def _serve():
     for module in MAIN.values():
         importlib.import_module(module)
-        importlib.import_module(module.replace("cli", "modes"))
+        importlib.import_module(module.replace(".cli", ".modes"))
     print("ready", flush=True)
     for line in sys.stdin:
         order = json.loads(line)
@@ -81,8 +86,9 @@ def _serve():
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 
 
-def _become(*, program, words, printed, kill_at, largest_file):
+def _become(*, program, words, printed, kill_at, largest_file, environment):
     code = 70
+    os.environ.update(environment)
     try:
         sink = os.open(printed, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)

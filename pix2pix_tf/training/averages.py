@@ -44,7 +44,7 @@ class WeightAverages(tf.Module):
     """Exponential moving averages of weights; they start as the weights.
 
     Args:
-        variables: Variables of the networks to average.
+        variables: Keras variables of the networks to average.
         decay: Share of the average that stays at each step, in (0, 1).
 
     Reference:
@@ -68,6 +68,11 @@ class WeightAverages(tf.Module):
             average.assign(variable)
 
     def update(self, losses):
-        """Takes the weights after one step in."""
+        """Takes the weights after one step in; every device follows its own copy."""
+
+        def follow(average, weight):
+            average.assign_sub((1 - self._decay) * (average - weight))
+
+        update = tf.distribute.get_strategy().extended.update
         for variable, average in zip(self._variables, self.values, strict=True):
-            average.assign_sub((1 - self._decay) * (average - variable))
+            update(average, follow, args=(variable.value,))

@@ -22,6 +22,19 @@ def global_mean(values):
     return mean if replicas == 1 else mean / replicas
 
 
+def replica_means(values):
+    """What `global_mean` would have given on this replica alone: Keras averages over replicas.
+
+    Args:
+        values: Dict of results of `global_mean`.
+
+    Returns:
+        Dict of scalars.
+    """
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    return values if replicas == 1 else {name: replicas * one for name, one in values.items()}
+
+
 def gan_terms(logits, *, real, mode="vanilla"):
     """What each logit costs who wants it to say "real" or "not real".
 

@@ -1,0 +1,95 @@
+"""What needs two devices in one process, which the process of the tests no longer can have.
+
+`launcher` starts it with the name of a check; a check that fails raises.
+"""
+
+import json
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import pix2pix_tf
+from pix2pix_tf.networks.normalization import normalization
+from pix2pix_tf.training import strategies
+
+
+def two_replicas():
+    strategies.split(2)
+    operations = tf.distribute.ReductionToOneDevice()
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"], cross_device_ops=operations)
+
+
+def statistics(_):
+    """sync_batch on two replicas does what batch does on one, in gradients too."""
+    rng = np.random.default_rng(0)
+    x, weights = (rng.normal(3, 2, (4, 5, 6, 3)).astype("f4") for _ in range(2))
+    strategy = two_replicas()
+
+    def run(kind):
+        layer = normalization(kind)
+        layer.build(x.shape)
+        layer.gamma.assign([0.5, 1.0, 2.0])
+        layer.beta.assign([0.1, 0.2, 0.3])
+
+        def replica(x, weights):
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                y = layer(x, training=True)
+                loss = tf.reduce_sum(tf.sin(y) * weights)
+            return y, *tape.gradient(loss, [x, layer.gamma.value, layer.beta.value])
+
+        return replica
+
+    y, *gradients = run("batch")(*map(tf.constant, (x, weights)))
+    with strategy.scope():
+        replica = run("sync_batch")
+        parts = [
+            strategy.experimental_distribute_values_from_function(
+                lambda context, whole=whole: tf.split(whole, 2)[context.replica_id_in_sync_group]
+            )
+            for whole in (x, weights)
+        ]
+        found = tf.function(lambda *parts: strategy.run(replica, parts))(*parts)
+        local = [strategy.experimental_local_results(value) for value in found]
+    close = {"rtol": 2e-5, "atol": 2e-5}
+    np.testing.assert_allclose(tf.concat(local[0], 0), y, **close)
+    np.testing.assert_allclose(tf.concat(local[1], 0), gradients[0], **close)
+    for share, whole in zip(local[2:], gradients[1:], strict=True):
+        np.testing.assert_allclose(share[0] + share[1], whole, **close)
+
+
+def fit(words):
+    """Keras' own loop reaches the same on two replicas, on both kinds of data sets."""
+    paths = pix2pix_tf.list_images(words[0])
+    options = {"norm": "instance", "init_gain": 0.2, "ngf": 1, "ndf": 1, "seed": 0}
+    config = pix2pix_tf.Pix2PixConfig(mode="train", input_dir=".", output_dir=".", **options)
+
+    def trained(strategy, make):
+        keras.utils.set_random_seed(0)
+        with strategy.scope():
+            model = pix2pix_tf.build(config)
+        batches = make(
+            lambda context: pix2pix_tf.training_pairs(paths, batch_size=4, context=context)
+        )
+        history = model.fit(batches, steps_per_epoch=3, shuffle=False, verbose=0).history
+        return history, {variable.path: variable.numpy() for variable in model.variables}
+
+    mirrored = two_replicas()
+    history, expected = trained(tf.distribute.get_strategy(), lambda make: make(None))
+    for make in (lambda make: make(None), mirrored.distribute_datasets_from_function):
+        also, found = trained(mirrored, make)
+        for name, values in history.items():
+            np.testing.assert_allclose(also[name], values, rtol=1e-5, err_msg=name)
+        for name, value in expected.items():
+            np.testing.assert_allclose(found[name], value, atol=2e-5, err_msg=name)
+    print(json.dumps(history))
+
+
+CHECKS = {"statistics": statistics, "fit": fit}
+
+
+def main(words):
+    """Runs one check; returns the exit code."""
+    CHECKS[words[0]](words[1:])
+    return 0

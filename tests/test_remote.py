@@ -1,0 +1,148 @@
+"""Folders at addresses, by TensorFlow's file system in memory: all that holds for folders here."""
+
+import os
+
+import numpy as np
+import pytest
+from support import write_pairs
+
+from pix2pix_tf import cli, runs
+from pix2pix_tf.data import folders
+from pix2pix_tf.errors import InputError
+from pix2pix_tf.remote import RemotePath
+
+WORDS = (
+    "--ngf", 1, "--ndf", 1, "--seed", 3, "--save_freq", 1, "--keep_checkpoints", 2,
+    "--progress_freq", 1, "--summary_freq", 2, "--display_freq", 2, "--val_freq", 2,
+)  # fmt: skip
+
+
+@pytest.fixture
+def ram(request):
+    """A folder in memory that no other test uses."""
+    folder = RemotePath(f"ram://{request.node.name}")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def files(folder):
+    """Dict from the path within a folder to the bytes of every file in it."""
+    found, waiting = {}, [folder]
+    while waiting:
+        for path in waiting.pop().iterdir():
+            if path.is_dir():
+                waiting.append(path)
+            else:
+                found[str(path)[len(str(folder)) + 1 :]] = path.read_bytes()
+    return found
+
+
+def run(*words):
+    assert cli.main([str(word) for word in words]) == 0
+
+
+def train_and_test(data, home):
+    """A run that is gone on with and tested; returns the files of the run and of the test."""
+    start = ("--mode", "train", "--input_dir", data, "--val_dir", data, *WORDS)
+    for steps in (2, 3):
+        run(*start, "--output_dir", home / "run", "--resume", "--max_steps", steps)
+    run("--mode", "test", "--input_dir", data, "--output_dir", home / "out",
+        "--checkpoint", home / "run")  # fmt: skip
+    return files(home / "run"), files(home / "out")
+
+
+def test_a_run_at_an_address_is_that_of_a_folder(tmp_path, ram):
+    data = write_pairs(tmp_path / "data", 3)
+    for path in data.iterdir():
+        (ram / "data" / path.name).parent.mkdir(parents=True, exist_ok=True)
+        (ram / "data" / path.name).write_bytes(path.read_bytes())
+    here, there = train_and_test(data, tmp_path), train_and_test(ram / "data", ram)
+    for local, remote in zip(here, there, strict=True):
+        names = {name for name in local if "events.out" not in name}
+        assert {name for name in remote if "events.out" not in name} == names
+        # These show speed, time or the folders' names.
+        told = ("log.csv", "index.html", "curves.png", "options.json", "metrics.json")
+        for name in names:
+            assert remote[name] == local[name] or name.endswith(told), name
+    # Events after the step that training goes on from are cut off.
+    counts = [sum("events.out" in name for name in run) for run in (here[0], there[0])]
+    assert counts[0] == counts[1] == 2
+    assert len(there[0]["log.csv"].splitlines()) == 4
+
+
+def test_what_cannot_be_used_there_is_one_line(capsys, ram):
+    def refused(*words):
+        assert cli.main([str(word) for word in words]) == 1
+        return capsys.readouterr().err.strip().splitlines()[-1]
+
+    train = ("--mode", "train", "--output_dir", ram / "run", "--input_dir")
+    assert f"to be a folder. Received: {ram}/nothing" in refused(*train, ram / "nothing")
+    (ram / "data").mkdir(parents=True, exist_ok=True)
+    (ram / "data" / "1.png").write_bytes(b"no picture")
+    assert "1.png (not a JPEG or PNG)" in refused(*train, ram / "data")
+    assert "Expected an address of one of" in refused(*train, "nowhere://data")
+    assert "on this machine with --mode demo" in refused("--output_dir", ram / "demo")
+    assert "output folder of a training run" in refused(
+        "--mode", "export", "--output_dir", ram / "out", "--checkpoint", ram / "run"
+    )
+
+
+def test_paths_are_taken_apart_as_pathlib_does(ram):
+    path = RemotePath("gs://bucket/run/") / "checkpoints" / "step-1.safetensors"
+    assert str(path) == "gs://bucket/run/checkpoints/step-1.safetensors"
+    assert (path.name, path.stem, path.suffix) == ("step-1.safetensors", "step-1", ".safetensors")
+    assert path.parent.parent == RemotePath("gs://bucket/run") == path.parent.parent.resolve()
+    assert path.with_name("a") < path.with_name("b") and len({path, RemotePath(path)}) == 1
+    assert isinstance(runs.place("gs://bucket"), RemotePath)
+    assert not isinstance(runs.place("a:/b"), RemotePath)
+    with pytest.raises(TypeError):
+        os.fspath(path)
+
+
+def test_files_are_written_read_and_replaced(tmp_path, ram):
+    path = ram / "sub" / "a.txt"
+    for text in ("old", "new"):
+        runs.write_text(path, text)
+    assert path.read_text(encoding="utf-8") == "new"
+    with pytest.raises(RuntimeError), runs.atomic(path) as temporary:
+        temporary.write_bytes(b"half")
+        raise RuntimeError
+    assert files(ram) == {"sub/a.txt": b"new"}
+    with path.open("a", encoding="utf-8", newline="") as file:
+        file.write("er\n")
+    runs.shorten(path, 4)
+    assert path.read_bytes() == b"newe"
+    with path.open("rb") as file:
+        assert (file.seek(-2, os.SEEK_END), file.read(), file.read()) == (2, b"we", b"")
+    with runs.fetched(path) as copy:
+        assert copy.read_bytes() == b"newe"
+    assert not copy.exists()
+    assert [found.name for found in path.parent.glob("*.txt")] == ["a.txt"]
+    path.unlink()
+    path.unlink(missing_ok=True)
+    assert not path.exists() and list((ram / "none").glob("*")) == []
+
+
+def test_missing_files_raise_as_those_here_do(ram):
+    for call in (
+        lambda path: path.read_bytes(),
+        lambda path: path.unlink(),
+        lambda path: path.iterdir(),
+        lambda path: path.replace(ram / "other"),
+    ):
+        with pytest.raises(FileNotFoundError) as caught:
+            call(ram / "none")
+        assert caught.value.filename == str(ram / "none") and caught.value.strerror
+
+
+def test_images_are_listed_and_checked(tmp_path, ram):
+    for path in write_pairs(tmp_path, 11).iterdir():
+        (ram / path.name).write_bytes(path.read_bytes())
+    (ram / "notes.txt").write_bytes(b"")
+    paths = folders.list_images(str(ram))
+    assert [os.path.basename(path) for path in paths] == [f"{n}.png" for n in range(1, 12)]
+    folders.check_images(paths)
+    (ram / "3.png").write_bytes((ram / "3.png").read_bytes()[:-30])
+    with pytest.raises(InputError, match=r"3\.png \(image file is truncated"):
+        folders.check_images(paths)
+    assert np.all([path.startswith("ram://") for path in paths])

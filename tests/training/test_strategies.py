@@ -1,0 +1,144 @@
+"""Several devices in one process, by the command line: the same run as on one."""
+
+import numpy as np
+import pytest
+import safetensors.numpy
+import tensorflow as tf
+from support import write_pairs
+
+from cyclegan_tf.config import CycleGANConfig
+from pix2pix_tf import runs
+from pix2pix_tf.config import Pix2PixConfig
+from pix2pix_tf.errors import InputError
+from pix2pix_tf.training import strategies
+
+MIRRORED = ("--strategy", "mirrored", "--logical_devices", 2)
+# At the usual gain of 0.02 some units sit so near to their kinks that rounding, even that of
+# another order of a batch's images, decides on which side within a few updates.
+SMALL = ("--ngf", 1, "--ndf", 1, "--batch_size", 4, "--init_gain", 0.2, "--seed", 3)
+WATCHED = ("--save_freq", 2, "--progress_freq", 1, "--summary_freq", 3, "--display_freq", 3)
+CASES = {
+    "pix2pix-tf": ("--norm", "instance", "--ema_decay", 0.9),
+    "cyclegan-tf": (
+        "--netG", "resnet_6blocks", "--crop_size", 32, "--load_size", 36, "--pool_size", 3,
+        "--dropout", "--n_epochs", 2, "--n_epochs_decay", 2,
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A folder with pairs, and with the two folders of images that are not paired."""
+    folder = write_pairs(tmp_path_factory.mktemp("data"), 5)
+    write_pairs(folder / "trainA", 5, size=40)
+    write_pairs(folder / "trainB", 4, size=40, seed=1)
+    return folder
+
+
+@pytest.fixture
+def train(launcher, data, tmp_path):
+    """Trains, or goes on; returns the run folder."""
+
+    def run(program, name, *words):
+        folder = tmp_path / name
+        code, text = launcher.run(
+            program, "--mode", "train", "--input_dir", data, "--output_dir", folder, "--resume",
+            *SMALL, *words, printed=tmp_path / "printed.txt",
+        )  # fmt: skip
+        assert code == 0, text
+        return folder
+
+    return run
+
+
+def state(folder, step):
+    return safetensors.numpy.load_file(runs.checkpoint_path(folder, step))
+
+
+def compare(found, expected):
+    """Asserts equality to rounding of whole checkpoints.
+
+    Weights have moved by up to 2e-4 per update. Rounding can move those by more whose gradients
+    are hardly larger than Adam's epsilon.
+    """
+    assert list(found) == list(expected)
+    for name, value in expected.items():
+        largest = np.abs(value).max()
+        allowed = 1e-3 * largest if "adam/" in name or "averages/" in name else 2e-5
+        np.testing.assert_allclose(found[name], value, rtol=0, atol=allowed, err_msg=name)
+
+
+def losses(folder):
+    """log.csv without its last column, which is the speed."""
+    lines = (folder / runs.LOG).read_text().splitlines()
+    return np.array([[float(cell) for cell in line.split(",")[:-1]] for line in lines[1:]])
+
+
+def shown(folder):
+    """What TensorBoard shows: {(step, tag)}."""
+    found = set()
+    for path in (folder / runs.TENSORBOARD).glob("events*"):
+        for event in tf.compat.v1.train.summary_iterator(str(path)):
+            found |= {(event.step, value.tag) for value in event.summary.value}
+    return found
+
+
+@pytest.mark.parametrize("program", CASES)
+def test_two_replicas_make_the_run_of_one(train, program):
+    words = (*CASES[program], *WATCHED, "--max_steps", 4)
+    one, two = train(program, "one", *words), train(program, "two", *words, *MIRRORED)
+    for step in (2, 4):
+        compare(state(two, step), state(one, step))
+    np.testing.assert_allclose(losses(two), losses(one), rtol=1e-5)
+    assert shown(two) == shown(one)
+    pictures = [path.name for path in (one / runs.IMAGES).iterdir()]
+    assert pictures and {path.name for path in (two / runs.IMAGES).iterdir()} == set(pictures)
+    for name in pictures:
+        pixels = [
+            tf.io.decode_png(tf.io.read_file(str(folder / runs.IMAGES / name))).numpy().astype(int)
+            for folder in (one, two)
+        ]
+        assert np.abs(pixels[0] - pixels[1]).max() <= 1, name
+
+
+def test_a_run_goes_on_with_another_strategy_and_synchronized_statistics(train):
+    words = ("--norm", "sync_batch", "--save_freq", 1, "--keep_checkpoints", 4, "--summary_freq", 0)
+    one = train("pix2pix-tf", "one", *words, "--max_steps", 3)
+    train("pix2pix-tf", "both", *words, "--max_steps", 1)
+    both = train("pix2pix-tf", "both", *words, "--max_steps", 3, *MIRRORED)
+    np.testing.assert_array_equal(
+        *(state(folder, 1)["generator/encoder_2/conv2d/kernel"] for folder in (one, both))
+    )
+    compare(state(both, 3), state(one, 3))
+
+
+@pytest.mark.parametrize("check", ["statistics", "fit"])
+def test_in_a_process_with_two_devices(launcher, pairs, tmp_path, check):
+    code, text = launcher.run("replicas", check, pairs, printed=tmp_path / "printed.txt")
+    assert code == 0, text
+
+
+@pytest.mark.parametrize("config_class", [Pix2PixConfig, CycleGANConfig])
+def test_devices_that_are_not_there_are_refused(config_class):
+    places = {"mode": "train", "input_dir": "in", "output_dir": "out"}
+    config = config_class(**places, strategy="mirrored")
+    with pytest.raises(InputError, match="more than one device .* Received: .*CPU:0; --logical"):
+        with strategies.entered(config):
+            pass
+    with pytest.raises(InputError, match="--logical_devices only with --strategy mirrored"):
+        config_class(**places, logical_devices=2)
+    with pytest.raises(InputError, match="split devices before TensorFlow uses them"):
+        with strategies.entered(config_class(**places, strategy="mirrored", logical_devices=2)):
+            pass
+    with pytest.raises(InputError, match="--mode train with --strategy multi_worker"):
+        config_class(strategy="multi_worker")
+
+
+def test_a_batch_that_devices_cannot_share_is_refused(launcher, data, tmp_path):
+    code, text = launcher.run(
+        "pix2pix-tf", "--mode", "train", "--input_dir", data, "--output_dir", tmp_path / "run",
+        *MIRRORED, "--batch_size", 3, printed=tmp_path / "printed.txt",
+    )  # fmt: skip
+    assert code == 1
+    line = text.splitlines()[-1]
+    assert "Expected --batch_size to be a multiple of 2" in line and "Received: 3" in line
