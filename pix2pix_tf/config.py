@@ -7,6 +7,7 @@ Reference:
 import dataclasses
 
 from pix2pix_tf import settings
+from pix2pix_tf.data import sizes
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.settings import option
 
@@ -75,11 +76,33 @@ class Pix2PixConfig:
         choices=("AtoB", "BtoA"),
         adopted="architecture",
     )
-    scale_size: int = option(
-        286,
-        "Images are resized to this size in pixels before the random 256x256 crop.",
+    preprocess: str = option(
+        "resize_and_crop",
+        "(PyTorch code) How images get their size in training: resized to --scale_size and cropped "
+        "at random; only cropped; scaled to the width of --scale_size, without or with a crop; or "
+        "left alone. Where no crop follows, sides are rounded to what the generator takes. Test "
+        "resizes to --crop_size with resize_and_crop, to the width of --scale_size with "
+        "scale_width*, and keeps the size of every image with crop and none.",
         group="Data",
-        minimum=256,
+        choices=sizes.PREPROCESS,
+        adopted="data",
+    )
+    scale_size: sizes.Size = option(
+        286,
+        "Images are resized to this size in pixels before the random crop; one number or HxW.",
+        group="Data",
+        minimum=1,
+        adopted="data",
+    )
+    crop_size: sizes.Size = option(
+        256,
+        "(new) Size in pixels of the random crops, one number or HxW. The generator's depth "
+        "follows from it: 8 halvings for 256, to 1x1 for powers of two, else as many as both sides "
+        "allow.",
+        group="Data",
+        # Three layers of stride 2 and two 4x4 ones without: 24 px give one verdict.
+        minimum=24,
+        adopted="architecture",
     )
     flip: bool = option(True, "Mirror pairs at random; --no_flip turns it off.", group="Data")
     lab_colorization: bool = option(
@@ -153,6 +176,14 @@ class Pix2PixConfig:
         group="Test and export",
         adopted="never",
     )
+    tile: int = option(
+        0,
+        "(new) Translate images larger than this, in pixels, in overlapping tiles of this size, "
+        "rounded up to what the generator takes; 0 for whole images.",
+        group="Test and export",
+        minimum=0,
+        adopted="never",
+    )
     output_filetype: str = option(
         "png",
         "Encoding of the pictures that an export returns.",
@@ -171,6 +202,23 @@ class Pix2PixConfig:
             self._require("checkpoint")
         if self.mode != "demo":
             self._require("output_dir")
+        self._check_sizes()
+
+    def _check_sizes(self):
+        crop, scale = sizes.sides(self.crop_size), sizes.sides(self.scale_size)
+        if not sizes.halvings(self.crop_size):
+            raise InputError(
+                "Expected both sides of --crop_size to be multiples of 2, better of a higher power "
+                f"of two. Received: {self.crop_size}"
+            )
+        # Which sides are scaled before a crop: both, the width alone, or none.
+        first = {"resize_and_crop": 0, "scale_width_and_crop": 1}.get(self.preprocess, 2)
+        small = any(side < least for side, least in zip(scale[first:], crop[first:], strict=True))
+        if self.mode in ("train", "demo") and small:
+            raise InputError(
+                f"Expected --scale_size to be at least {self.crop_size}. Received: "
+                f"{self.scale_size}; the proportion of the defaults is {_scaled(crop)}"
+            )
 
     def _require(self, name):
         if not getattr(self, name):
@@ -183,3 +231,8 @@ class Pix2PixConfig:
                     f"Expected no --{name} with --mode demo, which makes its own data. "
                     f"Received: {getattr(self, name)}; name --mode train, test or export"
                 )
+
+
+def _scaled(crop):
+    """The --scale_size that is to this crop what 286 is to 256."""
+    return sizes.parse("x".join(str(round(side * 286 / 256)) for side in crop))

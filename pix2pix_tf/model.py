@@ -3,12 +3,12 @@
 import keras
 import tensorflow as tf
 
+from pix2pix_tf.data import sizes
 from pix2pix_tf.networks.patchgan import PatchGAN
 from pix2pix_tf.networks.unet import UNet
 from pix2pix_tf.training import checkpoints, losses
 from pix2pix_tf.training.optimizers import FusedAdam
 
-IMAGE_SIZE = 256
 # The losses' names, the same in dicts, log.csv and TensorBoard (the reference's tags there).
 LOSSES = ("discriminator_loss", "generator_loss_GAN", "generator_loss_L1")
 
@@ -151,10 +151,11 @@ def build_generator(config):
     generator = UNet(
         output_channels=outputs,
         ngf=config.ngf,
+        depth=sizes.halvings(config.crop_size),
         separable_conv=config.separable_conv,
         bottleneck_norm=config.bottleneck_norm,
     )
-    generator.build((None, IMAGE_SIZE, IMAGE_SIZE, inputs))
+    generator.build((None, *sizes.sides(config.crop_size), inputs))
     return generator
 
 
@@ -172,7 +173,7 @@ def build(config):
     both = sum(
         channels(which_direction=config.which_direction, lab_colorization=config.lab_colorization)
     )
-    discriminator.build((None, IMAGE_SIZE, IMAGE_SIZE, both))
+    discriminator.build((None, *sizes.sides(config.crop_size), both))
     model = Pix2Pix(
         generator=generator,
         discriminator=discriminator,

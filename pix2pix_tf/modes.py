@@ -11,10 +11,10 @@ import tensorflow as tf
 from pix2pix_tf import command, runs
 from pix2pix_tf import model as models
 from pix2pix_tf.config import PROGRAM
-from pix2pix_tf.data import folders, images, pipelines
+from pix2pix_tf.data import folders, images, pipelines, sizes
 from pix2pix_tf.deploy.saved_model import ServedModel
 from pix2pix_tf.deploy.saved_model import export as save_export
-from pix2pix_tf.deploy.translate import translate_pictures
+from pix2pix_tf.deploy.translate import translate, translate_pictures
 from pix2pix_tf.evaluation import gallery, metrics
 from pix2pix_tf.evaluation.report import write_report
 from pix2pix_tf.training import checkpoints, loop, session
@@ -32,7 +32,7 @@ def training_batches(config, paths, *, first_step=0):
         first_step: Number of updates already made.
 
     Returns:
-        tf.data.Dataset of (inputs, targets), float32 [n, 256, 256, c] in [-1, 1], endless.
+        tf.data.Dataset of (inputs, targets), float32 [n, h, w, c] in [-1, 1], endless.
     """
     return pipelines.training_pairs(
         paths,
@@ -40,7 +40,8 @@ def training_batches(config, paths, *, first_step=0):
         seed=config.seed,
         first_step=first_step,
         **_colour(config),
-        scale_size=config.scale_size,
+        **_size(config),
+        multiple=2 ** sizes.halvings(config.crop_size),
         flip=config.flip,
     )
 
@@ -129,6 +130,14 @@ def _colour(config):
     return {"lab": config.lab_colorization, "direction": config.which_direction}
 
 
+def _size(config):
+    return {
+        "preprocess": config.preprocess,
+        "scale_size": config.scale_size,
+        "crop_size": config.crop_size,
+    }
+
+
 def _pictures(config, batch, tensors):
     inputs, targets = batch
     verdicts = {
@@ -190,11 +199,14 @@ def _translated(config, generator, paths):
     def look(inputs, targets, first):
         seeds = models.dropout_seeds(config.seed, first, tf.shape(inputs, tf.int64)[0])
         seeds = seeds if config.test_dropout else None
-        outputs = generator(inputs, dropout_seeds=seeds)
+        network = functools.partial(generator, dropout_seeds=seeds)
+        outputs = translate(network, inputs, multiple=generator.multiple, tile=config.tile)
         return images.pictures(inputs, targets, outputs, **_colour(config))
 
     first = 0
-    batches = pipelines.test_pairs(paths, batch_size=config.batch_size, **_colour(config))
+    batches = pipelines.test_pairs(
+        paths, batch_size=config.batch_size, **_colour(config), **_size(config)
+    )
     with session.decode_errors_named(paths, images.decode):
         for inputs, targets in batches:
             pictures = look(inputs, targets, tf.constant(first, tf.int64))
@@ -218,7 +230,7 @@ def constant_image_l1(config, *, known, paths):
     """
 
     def targets(files):
-        batches = pipelines.test_pairs(files, batch_size=16, **_colour(config))
+        batches = pipelines.test_pairs(files, batch_size=16, **_colour(config), **_size(config))
         return np.concatenate([pair[1].numpy() for pair in batches])
 
     return float(np.abs(targets(paths) - np.median(targets(known), axis=0)).mean())
@@ -263,7 +275,8 @@ def translator(config, generator):
     """
 
     def translate(pictures):
-        return translate_pictures(generator, pictures, **_colour(config))
+        size = {"multiple": generator.multiple, "tile": config.tile}
+        return translate_pictures(generator, pictures, **size, **_colour(config))
 
     return translate
 

@@ -2,12 +2,14 @@
 
 import dataclasses
 import difflib
+import functools
 import textwrap
 import typing
 
 from absl import flags
 
 from pix2pix_tf import runs
+from pix2pix_tf.data import sizes
 from pix2pix_tf.errors import InputError
 
 
@@ -34,6 +36,7 @@ def option(
         below: Number that must not be reached, or None.
         adopted: What a command that reads a run folder does when the flag is not typed.
             "architecture": always take the run's value, refuse another one;
+            "data": always take the run's value, another one may be typed;
             "run": take the run's value when training goes on; "never": this command's own.
 
     Returns:
@@ -46,7 +49,9 @@ def option(
 
 
 def _kind(field):
-    """The type behind `int` or `int | None`."""
+    """The type behind `int` or `int | None`; a size stays `sizes.Size`."""
+    if field.type == sizes.Size:
+        return sizes.Size
     kinds = [kind for kind in typing.get_args(field.type) if kind is not type(None)]
     return kinds[0] if kinds else field.type
 
@@ -59,7 +64,8 @@ def check(config):
     """
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
-        if value is not None and (expected := _violated(field.metadata, value)):
+        measured = min(sizes.sides(value)) if _kind(field) is sizes.Size else value
+        if value is not None and (expected := _violated(field.metadata, measured)):
             raise InputError(f"Expected --{field.name} to be {expected}. Received: {value}")
 
 
@@ -77,6 +83,13 @@ def _violated(rule, value):
     return None
 
 
+class _SizeParser(flags.ArgumentParser):
+    """Reads 256 or 512x256; the text that absl shows is that of the error."""
+
+    def parse(self, argument):
+        return sizes.parse(argument)
+
+
 def define_flags(config_class):
     """Defines one absl flag per field in a private `FlagValues`; nothing global changes."""
     values = flags.FlagValues()
@@ -85,6 +98,7 @@ def define_flags(config_class):
         int: flags.DEFINE_integer,
         float: flags.DEFINE_float,
         str: flags.DEFINE_string,
+        sizes.Size: functools.partial(flags.DEFINE, _SizeParser()),
     }
     for field in dataclasses.fields(config_class):
         text = field.metadata["help"]
@@ -166,7 +180,8 @@ def help_text(config_class, *, program, summary):
 def _flag_help(field):
     kind, rule = _kind(field), field.metadata
     name = f"--[no]{field.name}" if kind is bool else f"--{field.name}"
-    shown = "|".join(rule["choices"]) if rule["choices"] else kind.__name__.upper()
+    word = "SIZE" if kind is sizes.Size else kind.__name__.upper()
+    shown = "|".join(rule["choices"]) if rule["choices"] else word
     default = "" if field.default is None else f" (default: {field.default})"
     head = f"  {name}" if kind is bool else f"  {name} {shown}"
     indent = " " * 6
@@ -194,10 +209,11 @@ def adopt(config, typed, stored, *, source, resuming):
         InputError: If a typed flag contradicts the architecture of the run.
     """
     changes = {}
+    taken = ("architecture", "data", "run") if resuming else ("architecture", "data")
     for field in dataclasses.fields(config):
         name, rule = field.name, field.metadata["adopted"]
         fixed = rule == "architecture"
-        if name not in stored or not (fixed or (resuming and rule == "run")):
+        if name not in stored or rule not in taken:
             continue
         if name not in typed:
             changes[name] = stored[name]

@@ -2,35 +2,74 @@
 
 import tensorflow as tf
 
+from pix2pix_tf.data import framing, sizes
 
-def jitter(images, seed, *, scale_size, crop_size, flip):
+
+def jitter(images, seed, *, scale_size, crop_size, flip, preprocess="resize_and_crop", multiple=1):
     """Mirrors, resizes and crops images that belong together, with one draw for all.
 
     The order is the reference's: mirror, resize with area interpolation to a square (the aspect
-    is not kept), crop at an offset of 0 to scale_size - crop_size inclusive.
+    is not kept), crop at an offset of 0 to scale_size - crop_size inclusive. With another
+    `preprocess` the images have to be of one size, and images under the crop size are continued
+    by reflection.
 
     Args:
         images: Sequence of float [h, w, c], of any sizes.
         seed: int32 [2].
-        scale_size: Side of the square before the crop, in pixels, at least crop_size.
-        crop_size: Side of the result, in pixels.
+        scale_size: `sizes.Size` before the crop, at least crop_size.
+        crop_size: `sizes.Size` of the result.
         flip: Whether to mirror left-right with probability 1/2.
+        preprocess: One of `sizes.PREPROCESS`; "scale_width" and "none" do not crop.
+        multiple: What sides are rounded to, in pixels, where no crop follows.
 
     Returns:
-        List of float32 [crop_size, crop_size, c].
+        List of float32 [crop_size, crop_size, c], or of the rounded size.
 
     Reference:
-        pix2pix.py, load_examples(), transform().
+        pix2pix.py, load_examples(), transform(); PyTorch pix2pix, base_dataset.py,
+        get_transform(), for the other modes.
     """
     draws = tf.random.stateless_uniform([3], seed, alg="philox")
-    offset = tf.cast(draws[:2] * float(scale_size - crop_size + 1), tf.int32)
     mirrored = draws[2] < 0.5 if flip else tf.constant(False)
+    scale, crop = sizes.sides(scale_size), sizes.sides(crop_size)
 
     def transform(image):
         image = tf.cond(mirrored, lambda: tf.reverse(image, [1]), lambda: image)
-        size = [scale_size, scale_size]
-        image = tf.image.resize(image, size, method=tf.image.ResizeMethod.AREA)
-        start = tf.concat([offset, [0]], 0)
-        return tf.slice(image, start, [crop_size, crop_size, image.shape[-1]])
+        image = _scaled(image, preprocess, scale=scale, least_height=crop[0])
+        if preprocess in ("scale_width", "none"):
+            return framing.round_to_multiple(image, multiple)
+        if preprocess != "resize_and_crop":
+            image = framing.reflect(image, *crop)
+        room = tf.cast(tf.shape(image)[:2] - crop + 1, tf.float32)
+        start = tf.concat([tf.cast(draws[:2] * room, tf.int32), [0]], 0)
+        return tf.slice(image, start, [*crop, image.shape[-1]])
 
     return [transform(image) for image in images]
+
+
+def _scaled(image, preprocess, *, scale, least_height):
+    if preprocess == "resize_and_crop":
+        return framing.resize(image, *scale)
+    if preprocess in ("scale_width", "scale_width_and_crop"):
+        return framing.scale_to_width(image, scale[1], least_height=least_height)
+    return image
+
+
+def still(images, *, scale_size, crop_size, preprocess="resize_and_crop"):
+    """What testing makes of images: nothing is mirrored or cropped.
+
+    Args:
+        images: Sequence of float [h, w, c].
+        scale_size: `sizes.Size`; only its width is used.
+        crop_size: `sizes.Size`.
+        preprocess: One of `sizes.PREPROCESS`.
+
+    Returns:
+        List of float32 [h', w', c]: the crop size with "resize_and_crop", the width of
+        `scale_size` with "scale_width" and "scale_width_and_crop", else the images' own size.
+    """
+    if preprocess == "resize_and_crop":
+        return [framing.resize(image, *sizes.sides(crop_size)) for image in images]
+    if preprocess in ("scale_width", "scale_width_and_crop"):
+        return [framing.scale_to_width(image, sizes.sides(scale_size)[1]) for image in images]
+    return list(images)

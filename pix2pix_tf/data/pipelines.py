@@ -8,8 +8,8 @@ again without the ones before it: a resumed run sees what an uninterrupted one w
 import numpy as np
 import tensorflow as tf
 
-from pix2pix_tf.data import images
-from pix2pix_tf.data.jitter import jitter
+from pix2pix_tf.data import framing, images
+from pix2pix_tf.data.jitter import jitter, still
 
 # pix2pix.py: CROP_SIZE.
 CROP_SIZE = 256
@@ -41,11 +41,14 @@ def batch_paths(paths, step, *, batch_size, seed):
     return [paths[int(example_index(number, len(paths), seed))] for number in numbers]
 
 
-def _pair(contents, *, direction, lab):
+def _pair(contents, *, direction, lab, preprocess):
     """Decodes a file into (input, target), float in [-1, 1]."""
     image = images.decode(contents)
     a, b = images.split_lab(image) if lab else images.split_pair(image)
-    return (a, b) if direction == "AtoB" else (b, a)
+    pair = (a, b) if direction == "AtoB" else (b, a)
+    if preprocess != "resize_and_crop":
+        pair = (pair[0], framing.same_size(*pair))
+    return pair
 
 
 def training_pairs(
@@ -56,7 +59,10 @@ def training_pairs(
     first_step=0,
     direction="AtoB",
     lab=False,
+    preprocess="resize_and_crop",
     scale_size=286,
+    crop_size=CROP_SIZE,
+    multiple=1,
     flip=True,
 ):
     """Endless batches for training.
@@ -68,42 +74,62 @@ def training_pairs(
         first_step: Number of updates already made: where the data goes on.
         direction: "AtoB" or "BtoA".
         lab: Split single images into lightness and colour.
-        scale_size: Side in pixels before the random 256x256 crop.
+        preprocess: One of `sizes.PREPROCESS`.
+        scale_size: `sizes.Size` before the random crop.
+        crop_size: `sizes.Size` of the crop.
+        multiple: What sides are rounded to, in pixels, where `preprocess` does not crop.
         flip: Mirror at random.
 
     Returns:
-        tf.data.Dataset of (inputs, targets), float32 [batch_size, 256, 256, c] in [-1, 1].
+        tf.data.Dataset of (inputs, targets), float32 [batch_size, h, w, c] in [-1, 1]; h and w are
+        those of `crop_size`.
     """
+    size = {"preprocess": preprocess, "scale_size": scale_size, "crop_size": crop_size}
     files = tf.constant(np.asarray(paths, dtype=object), tf.string)
 
     def load(number):
         contents = tf.io.read_file(files[example_index(number, len(paths), seed)])
-        pair = _pair(contents, direction=direction, lab=lab)
+        pair = _pair(contents, direction=direction, lab=lab, preprocess=preprocess)
         draw = tf.stack([tf.constant(seed, tf.int64), number])
-        return tuple(jitter(pair, draw, scale_size=scale_size, crop_size=CROP_SIZE, flip=flip))
+        return tuple(jitter(pair, draw, flip=flip, multiple=multiple, **size))
 
     numbers = tf.data.Dataset.range(first_step * batch_size, np.iinfo(np.int64).max)
     batches = numbers.map(load, tf.data.AUTOTUNE).batch(batch_size, drop_remainder=True)
     return batches.prefetch(tf.data.AUTOTUNE)
 
 
-def test_pairs(paths, *, batch_size=1, direction="AtoB", lab=False):
-    """Every file once, in order, resized to 256x256, neither mirrored nor cropped.
+def test_pairs(
+    paths,
+    *,
+    batch_size=1,
+    direction="AtoB",
+    lab=False,
+    preprocess="resize_and_crop",
+    scale_size=286,
+    crop_size=CROP_SIZE,
+):
+    """Every file once, in order, neither mirrored nor cropped.
 
     Args:
         paths: Image files.
-        batch_size: Pairs per batch; the last one may be smaller.
+        batch_size: Pairs per batch; the last one may be smaller. Images that keep their size come
+            one by one.
         direction: "AtoB" or "BtoA".
         lab: Split single images into lightness and colour.
+        preprocess: One of `sizes.PREPROCESS`; see `jitter.still`.
+        scale_size: `sizes.Size`.
+        crop_size: `sizes.Size`.
 
     Returns:
-        tf.data.Dataset of (inputs, targets), float32 [n, 256, 256, c] in [-1, 1].
+        tf.data.Dataset of (inputs, targets), float32 [n, h, w, c] in [-1, 1]; the crop size with
+        "resize_and_crop".
     """
+    size = {"preprocess": preprocess, "scale_size": scale_size, "crop_size": crop_size}
 
     def load(path):
-        pair = _pair(tf.io.read_file(path), direction=direction, lab=lab)
-        size = {"scale_size": CROP_SIZE, "crop_size": CROP_SIZE}
-        return tuple(jitter(pair, tf.zeros([2], tf.int32), flip=False, **size))
+        pair = _pair(tf.io.read_file(path), direction=direction, lab=lab, preprocess=preprocess)
+        return tuple(still(pair, **size))
 
     files = tf.data.Dataset.from_tensor_slices(tf.constant(list(paths), tf.string))
-    return files.map(load, tf.data.AUTOTUNE).batch(batch_size).prefetch(tf.data.AUTOTUNE)
+    count = batch_size if preprocess == "resize_and_crop" else 1
+    return files.map(load, tf.data.AUTOTUNE).batch(count).prefetch(tf.data.AUTOTUNE)

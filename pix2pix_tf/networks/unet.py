@@ -5,7 +5,8 @@ import tensorflow as tf
 
 from pix2pix_tf.networks import layers
 
-# pix2pix.py, create_generator(): decoder_8, decoder_7 and decoder_6 have dropout 0.5.
+# pix2pix.py, create_generator(): decoder_8, decoder_7 and decoder_6 have dropout 0.5. The last
+# level of a shallower network has none.
 DROPOUT_LEVELS, DROPOUT_RATE = 3, 0.5
 
 
@@ -41,6 +42,7 @@ class UNet(keras.Model):
         **kwargs,
     ):
         super().__init__(name=name, **kwargs)
+        self.depth = depth
         filters = [ngf * min(2**level, 8) for level in range(depth)]
         down = layers.SeparableConv if separable_conv else layers.conv
         up = layers.ResizeConv if separable_conv else layers.deconv
@@ -57,6 +59,11 @@ class UNet(keras.Model):
             Level(up(outputs[level]), norm=level > 0, name=f"decoder_{level + 1}")
             for level in reversed(range(depth))
         ]
+
+    @property
+    def multiple(self):
+        """The sides of an image are multiples of this number of pixels."""
+        return 2**self.depth
 
     def build(self, input_shape):
         """Creates every weight for images of `input_shape` [n, h, w, c]."""
@@ -75,7 +82,7 @@ class UNet(keras.Model):
         """Translates images.
 
         Args:
-            images: [n, h, w, c] in [-1, 1]; h and w multiples of 2**depth.
+            images: [n, h, w, c] in [-1, 1]; h and w multiples of `multiple`.
             training: Whether normalisation uses the statistics of the batch.
             dropout_seeds: int64 [n, 2], one per image; None switches dropout off.
 
@@ -92,7 +99,7 @@ class UNet(keras.Model):
             x = decoder(
                 tf.nn.relu(skip if x is None else tf.concat([x, skip], 3)), training=training
             )
-            if level < DROPOUT_LEVELS and dropout_seeds is not None:
+            if level < min(DROPOUT_LEVELS, self.depth - 1) and dropout_seeds is not None:
                 # Levels must not share a mask: each shifts the first word of the seed.
                 x = layers.dropout(x, DROPOUT_RATE, dropout_seeds + [level + 1, 0])
         return tf.tanh(tf.cast(x, tf.float32))
