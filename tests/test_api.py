@@ -33,9 +33,13 @@ def test_fit_trains_both_networks(pairs):
     history = model.fit(data, **options).history
     assert set(history) == {"discriminator_loss", "generator_loss_GAN", "generator_loss_L1"}
     assert all(np.isfinite(values).all() and len(values) == 2 for values in history.values())
-    after = [np.asarray(weight) for weight in model.trainable_variables]
-    changed = [not np.array_equal(a, b) for a, b in zip(before, after, strict=True)]
-    assert np.mean(changed) > 0.9
+    unchanged = {
+        weight.path.split("/")[1]
+        for weight, value in zip(model.trainable_weights, before, strict=True)
+        if np.array_equal(weight, value)
+    }
+    # At batch size 1 the normalised bottleneck has no gradient.
+    assert unchanged <= {"encoder_8", "decoder_8"}
     assert int(model.gen_optimizer.iterations) == int(model.disc_optimizer.iterations) == 4
 
 

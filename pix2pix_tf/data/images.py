@@ -103,7 +103,6 @@ def read(contents, *, channels=3, value_range=(0.0, 1.0)):
     Returns:
         float32 [h, w, channels] in [0, 1].
     """
-
     contents = tf.convert_to_tensor(contents)
 
     def foreign():

@@ -5,29 +5,39 @@ import tensorflow as tf
 from pix2pix_tf.data import framing, sizes
 
 
-def jitter(images, seed, *, scale_size, crop_size, flip, preprocess="resize_and_crop", multiple=1):
+def jitter(
+    images,
+    seed,
+    *,
+    scale_size,
+    crop_size,
+    flip,
+    preprocess="resize_and_crop",
+    multiple=1,
+    method="area",
+):
     """Mirrors, resizes and crops images that belong together, with one draw for all.
 
-    The order is the reference's: mirror, resize with area interpolation to a square (the aspect
-    is not kept), crop at an offset of 0 to scale_size - crop_size inclusive. With another
-    `preprocess` the images have to be of one size, and images under the crop size are continued
-    by reflection.
+    The order is pix2pix.py's: mirror, resize (the aspect is not kept), crop at an offset of 0 to
+    scale_size - crop_size inclusive. The PyTorch code mirrors last, which is the same draw. With
+    another `preprocess` the images have to be of one size, and images under the crop size are
+    continued by reflection.
 
     Args:
-        images: Sequence of float [h, w, c], of any sizes.
+        images: Sequence of float [h, w, c] in [-1, 1], of any sizes.
         seed: int32 [2].
         scale_size: `sizes.Size` before the crop, at least crop_size.
         crop_size: `sizes.Size` of the result.
         flip: Whether to mirror left-right with probability 1/2.
         preprocess: One of `sizes.PREPROCESS`; "scale_width" and "none" do not crop.
         multiple: What sides are rounded to, in pixels, where no crop follows.
+        method: As of `framing.resize`, with "resize_and_crop".
 
     Returns:
         List of float32 [crop_size, crop_size, c], or of the rounded size.
 
     Reference:
-        pix2pix.py, load_examples(), transform(); PyTorch pix2pix, base_dataset.py,
-        get_transform(), for the other modes.
+        pix2pix.py, load_examples(), transform(); PyTorch CycleGAN, data/base_dataset.py.
     """
     draws = tf.random.stateless_uniform([3], seed, alg="philox")
     mirrored = draws[2] < 0.5 if flip else tf.constant(False)
@@ -35,7 +45,10 @@ def jitter(images, seed, *, scale_size, crop_size, flip, preprocess="resize_and_
 
     def transform(image):
         image = tf.cond(mirrored, lambda: tf.reverse(image, [1]), lambda: image)
-        image = _scaled(image, preprocess, scale=scale, least_height=crop[0])
+        if preprocess == "resize_and_crop":
+            image = framing.resize(image, *scale, method=method)
+        if preprocess in ("scale_width", "scale_width_and_crop"):
+            image = framing.scale_to_width(image, scale[1], least_height=crop[0])
         if preprocess in ("scale_width", "none"):
             return framing.round_to_multiple(image, multiple)
         if preprocess != "resize_and_crop":
@@ -45,14 +58,6 @@ def jitter(images, seed, *, scale_size, crop_size, flip, preprocess="resize_and_
         return tf.slice(image, start, [*crop, image.shape[-1]])
 
     return [transform(image) for image in images]
-
-
-def _scaled(image, preprocess, *, scale, least_height):
-    if preprocess == "resize_and_crop":
-        return framing.resize(image, *scale)
-    if preprocess in ("scale_width", "scale_width_and_crop"):
-        return framing.scale_to_width(image, scale[1], least_height=least_height)
-    return image
 
 
 def still(images, *, scale_size, crop_size, preprocess="resize_and_crop"):

@@ -1,4 +1,4 @@
-"""tf.data pipelines of image pairs.
+"""tf.data pipelines of image pairs, and of images from two sets that are not paired.
 
 The order never changes: list, shuffle, decode, jitter, batch, prefetch. Shuffling and jitter are
 functions of (seed, number of the example since the start of training), so any batch can be made
@@ -92,6 +92,97 @@ def training_pairs(
         pair = _pair(contents, direction=direction, lab=lab, preprocess=preprocess)
         draw = tf.stack([tf.constant(seed, tf.int64), number])
         return tuple(jitter(pair, draw, flip=flip, multiple=multiple, **size))
+
+    numbers = tf.data.Dataset.range(first_step * batch_size, np.iinfo(np.int64).max)
+    batches = numbers.map(load, tf.data.AUTOTUNE).batch(batch_size, drop_remainder=True)
+    return batches.prefetch(tf.data.AUTOTUNE)
+
+
+def unpaired_indices(number, counts, seed):
+    """The files of A and of B that are the `number`-th example of training.
+
+    An epoch has as many examples as the larger set has files. It runs over a permutation; the
+    smaller A is gone through more than once, and B is drawn independently, with replacement.
+
+    Args:
+        number: int64 scalar, counted from the start of training.
+        counts: (files of A, files of B).
+        seed: The run's seed, an int.
+
+    Returns:
+        (index of A, index of B), int64 scalars.
+
+    Reference:
+        PyTorch CycleGAN, data/unaligned_dataset.py.
+    """
+    index_a = example_index(number, max(counts), seed) % counts[0]
+    drawn = tf.random.stateless_uniform(
+        [], _stream(number, seed, 0), maxval=counts[1], dtype=tf.int64, alg="philox"
+    )
+    return index_a, drawn
+
+
+def _stream(number, seed, stream):
+    """A seed of its own for each example and purpose."""
+    seeds = tf.stack([tf.constant(seed, tf.int64), tf.convert_to_tensor(number, tf.int64)])
+    return tf.random.experimental.stateless_fold_in(seeds, stream)
+
+
+def unpaired_paths(paths_a, paths_b, step, *, batch_size, seed):
+    """The files of the batch that the update after `step` updates uses: (of A, of B)."""
+    counts = (len(paths_a), len(paths_b))
+    numbers = range(step * batch_size, (step + 1) * batch_size)
+    indices = [unpaired_indices(number, counts, seed) for number in numbers]
+    return [paths_a[int(a)] for a, _ in indices], [paths_b[int(b)] for _, b in indices]
+
+
+def training_unpaired(
+    paths_a,
+    paths_b,
+    *,
+    batch_size=1,
+    seed=0,
+    first_step=0,
+    load_size=286,
+    crop_size=CROP_SIZE,
+    flip=True,
+):
+    """Endless batches of unpaired images for training, mirrored and cropped independently.
+
+    Args:
+        paths_a: Image files of A.
+        paths_b: Image files of B.
+        batch_size: Images of each set per batch.
+        seed: The run's seed, an int.
+        first_step: Number of updates already made: where the data goes on.
+        load_size: Side in pixels before the random crop.
+        crop_size: Side of the crop.
+        flip: Mirror at random.
+
+    Returns:
+        tf.data.Dataset of (images of A, images of B), float32
+        [batch_size, crop_size, crop_size, 3] in [-1, 1].
+    """
+    files = [
+        tf.constant(np.asarray(paths, dtype=object), tf.string) for paths in (paths_a, paths_b)
+    ]
+    counts = (len(paths_a), len(paths_b))
+
+    def load(number):
+        def one(paths, index, stream):
+            image = images.to_signed(images.to_unit(images.decode(tf.io.read_file(paths[index]))))
+            (cropped,) = jitter(
+                [image],
+                _stream(number, seed, stream),
+                scale_size=load_size,
+                crop_size=crop_size,
+                flip=flip,
+                method="bicubic",
+            )
+            return cropped
+
+        indices = unpaired_indices(number, counts, seed)
+        return tuple(map(one, files, indices, (1, 2)))
 
     numbers = tf.data.Dataset.range(first_step * batch_size, np.iinfo(np.int64).max)
     batches = numbers.map(load, tf.data.AUTOTUNE).batch(batch_size, drop_remainder=True)

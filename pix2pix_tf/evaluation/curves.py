@@ -41,9 +41,9 @@ def draw_curves(log_csv, path):
 
     steps, losses = _read_log(log_csv)
     groups = _by_domain(losses)
-    wide = min(max(len(groups), 1), 3)
+    wide = 2 if len(groups) == 4 else min(max(len(groups), 1), 3)
     high = max(math.ceil(len(groups) / wide), 1)
-    figure = Figure(figsize=(4.4 * wide, 3.1 * high), dpi=160, layout="tight")
+    figure = Figure(figsize=(13.2, 3.1 * high), dpi=160, layout="tight")  # inches
     FigureCanvasAgg(figure)
     if not len(steps) or not groups:
         figure.text(0.5, 0.5, "No losses are logged yet.", ha="center", color="0.4")
@@ -58,8 +58,8 @@ def _read_log(log_csv):
     """Returns the steps, float [n], and {loss: values, float [n], NaN where there is none}."""
     with open(log_csv, newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
+        names = [name for name in reader.fieldnames or () if name and name not in _NOT_LOSSES]
         rows = [row for row in reader if math.isfinite(_float(row.get("step")))]
-    names = [name for name in reader.fieldnames or () if name and name not in _NOT_LOSSES]
     losses = {name: np.array([_float(row[name]) for row in rows]) for name in names}
     return np.array([_float(row["step"]) for row in rows]), losses
 
@@ -107,7 +107,8 @@ def _draw_loss(axes, label, *, steps, values, color):
     axes.plot(np.repeat(x, 2), raw, color=color, alpha=0.3, linewidth=0.8)
     totals = np.add.reduceat(np.where(number, values, 0.0), starts)
     smooth = _smooth(totals, np.add.reduceat(number.astype(float), starts))
-    label = f"{label}  {smooth[-1]:.4g}"
+    last = next(filter(math.isfinite, smooth[::-1]), math.nan)
+    label = f"{label}  {last:#.4g}"
     axes.plot(x, smooth, color=color, linewidth=1.8, label=label, marker="." * (len(x) == 1))
 
 

@@ -48,6 +48,7 @@ def write_report(folder, *, title, rows, options=None, summary=None, log=None):
         title=_text(title),
         style=_template("report.css").substitute(cards=columns.cards_below),
         script=_asset("report.js"),
+        viewer=_asset("report.viewer.js"),
         summary=_summary(summary),
         curves=_curves(folder, log),
         options=_options(options),
@@ -120,9 +121,9 @@ def _union(groups):
 # Roles are written out because browsers forget those of a table that is laid out as a grid.
 def _table(rows, columns):
     body = "\n".join(_row(row, columns) for row in rows)
-    mixed = ' class="mixed"' if columns.mixed else ""
+    attributes = ' class="mixed"' if columns.mixed else "" if rows else " hidden"
     return (
-        f'<table id="rows" role="table"{mixed} style="{columns.style}">\n'
+        f'<table id="rows" role="table"{attributes} style="{columns.style}">\n'
         f'<thead role="rowgroup"><tr role="row">{_headings(columns)}</tr></thead>\n'
         f'<tbody role="rowgroup">\n{body}\n</tbody>\n</table>'
     )

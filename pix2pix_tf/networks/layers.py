@@ -1,4 +1,4 @@
-"""Padding, normalisation, initialisation and dropout as pix2pix defines them.
+"""Padding, initialisation and dropout as pix2pix and CycleGAN define them.
 
 Layers are named after TensorFlow 1's (`conv2d`, `conv2d_transpose`, `separable_conv2d`,
 `batch_normalization`), so the path of every weight is its name in a checkpoint of the reference.
@@ -10,14 +10,16 @@ import tensorflow as tf
 # Isola et al. 2017, section 6.2: "weights were initialized from a Gaussian distribution with mean
 # 0 and standard deviation 0.02"; normalisation scales from N(1, 0.02) in the authors' code.
 INIT_STDDEV = 0.02
-# pix2pix.py, batchnorm(): epsilon=1e-5.
-EPSILON = 1e-5
 # pix2pix.py, lrelu(x, 0.2); Isola et al. 2017, section 6.1.1.
 LEAKY_SLOPE = 0.2
+# pix2pix.py, create_generator(): dropout=0.5; PyTorch CycleGAN: nn.Dropout(0.5).
+DROPOUT_RATE = 0.5
+# How far the places with dropout in one network shift an image's seed at most, and 1.
+SEED_SHIFTS = 16
 
 
 def kernel_initializer(stddev=INIT_STDDEV):
-    """The distribution of all convolution kernels: N(0, 0.02)."""
+    """The distribution of all convolution kernels: N(0, stddev)."""
     return keras.initializers.RandomNormal(0.0, stddev)
 
 
@@ -26,26 +28,28 @@ def leaky_relu(x):
     return tf.nn.leaky_relu(x, alpha=LEAKY_SLOPE)
 
 
-def conv(filters):
+def conv(filters, *, bias=True, stddev=INIT_STDDEV):
     """4x4 convolution with stride 2, one pixel of padding on each side of an even image."""
     return keras.layers.Conv2D(
         filters,
         4,
         strides=2,
         padding="same",
-        kernel_initializer=kernel_initializer(),
+        use_bias=bias,
+        kernel_initializer=kernel_initializer(stddev),
         name="conv2d",
     )
 
 
-def deconv(filters):
+def deconv(filters, *, bias=True, stddev=INIT_STDDEV):
     """4x4 transposed convolution with stride 2: twice the size."""
     return keras.layers.Conv2DTranspose(
         filters,
         4,
         strides=2,
         padding="same",
-        kernel_initializer=kernel_initializer(),
+        use_bias=bias,
+        kernel_initializer=kernel_initializer(stddev),
         name="conv2d_transpose",
     )
 
@@ -56,19 +60,22 @@ class SeparableConv(keras.layers.SeparableConv2D):
     Args:
         filters: Number of output channels.
         strides: 2, or 1 after a resize.
+        bias: Whether there is a bias.
+        stddev: Standard deviation of the initial kernels.
 
     Reference:
         pix2pix.py, gen_conv() with --separable_conv.
     """
 
-    def __init__(self, filters, *, strides=2):
+    def __init__(self, filters, *, strides=2, bias=True, stddev=INIT_STDDEV):
         super().__init__(
             filters,
             4,
             strides=strides,
             padding="same",
-            depthwise_initializer=kernel_initializer(),
-            pointwise_initializer=kernel_initializer(),
+            use_bias=bias,
+            depthwise_initializer=kernel_initializer(stddev),
+            pointwise_initializer=kernel_initializer(stddev),
             name="separable_conv2d",
         )
 
@@ -78,80 +85,141 @@ class ResizeConv(SeparableConv):
 
     Args:
         filters: Number of output channels.
+        kwargs: As for `SeparableConv`.
 
     Reference:
         pix2pix.py, gen_deconv() with --separable_conv.
     """
 
-    def __init__(self, filters):
-        super().__init__(filters, strides=1)
+    def __init__(self, filters, **kwargs):
+        super().__init__(filters, strides=1, **kwargs)
 
     def call(self, x):
         """Maps [n, h, w, c] to [n, 2h, 2w, filters]."""
         return super().call(tf.repeat(tf.repeat(x, 2, axis=1), 2, axis=2))
 
 
-class ValidConv(keras.layers.Conv2D):
-    """4x4 convolution of the discriminator: one zero on every side, then no padding.
+class PaddedConv(keras.layers.Conv2D):
+    """Convolution without padding after the same explicit padding on every side.
 
-    Keras' "same" would pad 1 and 2 at stride 1 and give a 32x32 map instead of 30x30.
+    Keras' "same" would pad 1 and 2 where a 4x4 kernel has stride 1 (a 32x32 map instead of 30x30)
+    and 0 and 1 where a 3x3 kernel has stride 2 (all features shifted by one pixel).
 
     Args:
         filters: Number of output channels.
+        kernel_size: Side of the kernel in pixels.
         strides: 1 or 2.
+        padding: Pixels added on every side.
+        reflect: Mirror the image at its border instead of adding zeros.
+        bias: Whether there is a bias.
+        stddev: Standard deviation of the initial kernel.
 
     Reference:
-        pix2pix.py, discrim_conv().
+        pix2pix.py, discrim_conv(); Zhu et al. 2017, section 7.2: reflection padding.
     """
 
-    def __init__(self, filters, strides, **kwargs):
+    def __init__(
+        self,
+        filters,
+        kernel_size=4,
+        *,
+        strides=1,
+        padding=1,
+        reflect=False,
+        bias=True,
+        stddev=INIT_STDDEV,
+    ):
         super().__init__(
-            filters, 4, strides=strides, kernel_initializer=kernel_initializer(), **kwargs
+            filters,
+            kernel_size,
+            strides=strides,
+            padding="valid",
+            use_bias=bias,
+            kernel_initializer=kernel_initializer(stddev),
+            name="conv2d",
+        )
+        self._border = [[0, 0], [padding, padding], [padding, padding], [0, 0]]
+        self._pad_mode = "REFLECT" if reflect else "CONSTANT"
+
+    def call(self, x):
+        """Maps [n, h, w, c] to [n, (h + 2 padding - kernel) // strides + 1, ..., filters]."""
+        return super().call(tf.pad(x, self._border, self._pad_mode) if any(self._border[1]) else x)
+
+
+class DoublingConv(keras.layers.Conv2DTranspose):
+    """3x3 transposed convolution with stride 2: exactly twice the size.
+
+    The adjoint of a convolution that pads one pixel on every side, as PyTorch's padding=1,
+    output_padding=1; Keras' "same" would crop the other end and shift the image by one pixel.
+
+    Args:
+        filters: Number of output channels.
+        bias: Whether there is a bias.
+        stddev: Standard deviation of the initial kernel.
+
+    Reference:
+        Zhu et al. 2017 (arXiv:1703.10593), section 7.2: u128 and u64.
+    """
+
+    def __init__(self, filters, *, bias=True, stddev=INIT_STDDEV):
+        super().__init__(
+            filters,
+            3,
+            strides=2,
+            use_bias=bias,
+            kernel_initializer=kernel_initializer(stddev),
+            name="conv2d_transpose",
         )
 
     def call(self, x):
-        """Maps [n, h, w, c] to [n, h', w', filters]; h' is h / 2, or h - 1 with stride 1."""
-        return super().call(tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]]))
+        """Maps [n, h, w, c] to [n, 2h, 2w, filters]."""
+        n, h, w, _ = tf.unstack(tf.shape(x))
+        y = tf.nn.conv2d_transpose(
+            x,
+            tf.convert_to_tensor(self.kernel),
+            tf.stack([n, 2 * h, 2 * w, self.filters]),
+            strides=2,
+            padding=[[0, 0], [1, 0], [1, 0], [0, 0]],
+        )
+        y = tf.ensure_shape(y, [x.shape[0], *_doubled(x.shape[1:3]), self.filters])
+        return tf.nn.bias_add(y, tf.convert_to_tensor(self.bias)) if self.use_bias else y
 
 
-class BatchNorm(keras.layers.Layer):
-    """Batch normalisation without moving averages.
+def _doubled(sides):
+    return [side and 2 * side for side in sides]
 
-    With `training` the statistics are those of the batch. Without, each image is normalised by
-    its own: at batch size 1 this is what the reference does at test time, and at any other it
-    keeps an image's result independent of its neighbours in the batch.
 
-    Reference:
-        pix2pix.py, batchnorm(): epsilon 1e-5, gamma ~ N(1, 0.02), training=True always.
+class Level(keras.layers.Layer):
+    """A convolution and, where the architecture has one, a normalisation.
+
+    Args:
+        convolution: The convolution layer.
+        norm: The normalisation layer, or None.
     """
 
-    def __init__(self, **kwargs):
-        super().__init__(**{"name": "batch_normalization", **kwargs})
+    def __init__(self, convolution, norm=None, **kwargs):
+        super().__init__(**kwargs)
+        self.convolution, self.norm = convolution, norm
+
+    @property
+    def filters(self):
+        """Number of channels of the result."""
+        return self.convolution.filters
 
     def build(self, input_shape):
-        """Adds gamma and beta, one of each per channel."""
-        shape = (input_shape[-1],)
-        self.gamma = self.add_weight(
-            shape=shape,
-            initializer=keras.initializers.RandomNormal(1.0, INIT_STDDEV),
-            name="gamma",
-            autocast=False,
-        )
-        self.beta = self.add_weight(shape=shape, initializer="zeros", name="beta", autocast=False)
+        """Creates the weights for `input_shape` [n, h, w, c]."""
+        self.convolution.build(input_shape)
+        if self.norm:
+            self.norm.build((None, None, None, self.filters))
+        self.built = True
 
     def call(self, x, training=False):
-        """Normalises `x` [n, h, w, c]; the statistics are float32 whatever the type of `x`."""
-        gamma, beta = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
-        if training:
-            return tf.compat.v1.nn.fused_batch_norm(x, gamma, beta, epsilon=EPSILON)[0]
-        wide = tf.cast(x, tf.float32)
-        mean, variance = tf.nn.moments(wide, [1, 2], keepdims=True)
-        return tf.cast(
-            tf.nn.batch_normalization(wide, mean, variance, beta, gamma, EPSILON), x.dtype
-        )
+        """Convolves `x` [n, h, w, c] and normalises the result."""
+        x = self.convolution(x)
+        return self.norm(x, training=training) if self.norm else x
 
 
-def dropout(x, rate, seeds):
+def dropout(x, seeds, *, rate=DROPOUT_RATE):
     """Zeroes elements with probability `rate` and scales the rest, one mask per image.
 
     Stateless: the same seed gives the same mask, so a step can be computed again, and an image's
@@ -159,8 +227,8 @@ def dropout(x, rate, seeds):
 
     Args:
         x: [n, h, w, c].
+        seeds: int64 [n, 2], one seed per image.
         rate: Probability in [0, 1).
-        seeds: Integers [n, 2], one seed per image.
 
     Returns:
         Tensor like `x`.
@@ -170,5 +238,45 @@ def dropout(x, rate, seeds):
     def keep(seed):
         return tf.random.stateless_uniform(shape, seed, alg="philox") >= rate
 
-    kept = tf.map_fn(keep, seeds, fn_output_signature=tf.bool)
+    if seeds.shape[0] is None:
+        kept = tf.map_fn(keep, seeds, fn_output_signature=tf.bool)
+    else:  # a loop would be traced, and differentiated, for every place with dropout
+        kept = tf.stack([keep(seed) for seed in tf.unstack(seeds)])
     return tf.where(kept, x / (1.0 - rate), tf.zeros_like(x))
+
+
+def shifted(seeds, amount):
+    """Other seeds from int64 `seeds` [n, 2]: places with dropout must not share a mask.
+
+    A network shifts by less than SEED_SHIFTS; who calls it more than once for an image shifts by
+    multiples of that.
+    """
+    return seeds + tf.constant([amount, 0], tf.int64)
+
+
+def dropout_seeds(seed, first, count):
+    """Seeds for the dropout of `count` consecutive images, of which `first` is the first number.
+
+    Returns:
+        int64 [count, 2].
+    """
+    numbers = first + tf.range(count, dtype=tf.int64)
+    return tf.stack([tf.fill(tf.shape(numbers), tf.constant(seed, tf.int64)), numbers], 1)
+
+
+def step_seeds(seed, step, images):
+    """Seeds for the dropout of this replica's share of the batch of one training step.
+
+    Args:
+        seed: The run's seed, an int.
+        step: Number of updates already made, an integer tensor.
+        images: The share, [n, ...].
+
+    Returns:
+        int64 [n, 2]: (seed, number of the image since the start of training).
+    """
+    context, count = tf.distribute.get_replica_context(), images.shape[0]
+    count = tf.shape(images, tf.int64)[0] if count is None else count
+    share = tf.cast(context.replica_id_in_sync_group, tf.int64) * count
+    first = tf.cast(step, tf.int64) * count * context.num_replicas_in_sync + share
+    return dropout_seeds(seed, first, count)

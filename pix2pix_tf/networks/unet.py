@@ -1,13 +1,15 @@
 """The U-Net generator of pix2pix."""
 
+import functools
+
 import keras
 import tensorflow as tf
 
 from pix2pix_tf.networks import layers
+from pix2pix_tf.networks.normalization import normalization
 
-# pix2pix.py, create_generator(): decoder_8, decoder_7 and decoder_6 have dropout 0.5. The last
-# level of a shallower network has none.
-DROPOUT_LEVELS, DROPOUT_RATE = 3, 0.5
+# pix2pix.py, create_generator(): decoder_8, decoder_7 and decoder_6 have dropout.
+DROPOUT_LEVELS = (0, 1, 2)
 
 
 class UNet(keras.Model):
@@ -22,9 +24,13 @@ class UNet(keras.Model):
         ngf: Filters of the first level; deeper ones have 2, 4 and at most 8 times as many.
         depth: Number of levels; the sides of an image must be multiples of 2**depth.
         separable_conv: Separable convolutions, and resize-convolutions in the decoder.
+        norm: "batch", "instance" or "none".
         bottleneck_norm: Normalise the innermost encoder level. At batch size 1 its map is 1x1, so
             the normalised value is always beta and the level gets no gradient; the paper's
             erratum removes it.
+        bias: Whether the convolutions but for the last one, which always has it, have a bias.
+        dropout_levels: Decoder levels with dropout, 0 being the innermost.
+        init_gain: Standard deviation of the initial kernels.
 
     Reference:
         pix2pix.py, create_generator(); Isola et al. 2017, section 6.1.1 (arXiv:1611.07004).
@@ -37,26 +43,35 @@ class UNet(keras.Model):
         ngf=64,
         depth=8,
         separable_conv=False,
+        norm="batch",
         bottleneck_norm=True,
+        bias=True,
+        dropout_levels=DROPOUT_LEVELS,
+        init_gain=layers.INIT_STDDEV,
         name="generator",
         **kwargs,
     ):
         super().__init__(name=name, **kwargs)
-        self.depth = depth
+        self.depth, self.dropout_levels = depth, frozenset(dropout_levels)
         filters = [ngf * min(2**level, 8) for level in range(depth)]
         down = layers.SeparableConv if separable_conv else layers.conv
         up = layers.ResizeConv if separable_conv else layers.deconv
+        normalize = functools.partial(normalization, norm, stddev=init_gain)
         self.encoders = [
-            Level(
-                down(count),
-                norm=0 < level and (bottleneck_norm or level + 1 < depth),
+            layers.Level(
+                down(count, bias=bias, stddev=init_gain),
+                normalize() if 0 < level and (bottleneck_norm or level + 1 < depth) else None,
                 name=f"encoder_{level + 1}",
             )
             for level, count in enumerate(filters)
         ]
         outputs = [output_channels, *filters[:-1]]
         self.decoders = [
-            Level(up(outputs[level]), norm=level > 0, name=f"decoder_{level + 1}")
+            layers.Level(
+                up(outputs[level], bias=bias or level == 0, stddev=init_gain),
+                normalize() if level > 0 else None,
+                name=f"decoder_{level + 1}",
+            )
             for level in reversed(range(depth))
         ]
 
@@ -99,38 +114,7 @@ class UNet(keras.Model):
             x = decoder(
                 tf.nn.relu(skip if x is None else tf.concat([x, skip], 3)), training=training
             )
-            if level < min(DROPOUT_LEVELS, self.depth - 1) and dropout_seeds is not None:
-                # Levels must not share a mask: each shifts the first word of the seed.
-                x = layers.dropout(x, DROPOUT_RATE, dropout_seeds + [level + 1, 0])
+            inner = level + 1 < self.depth  # the last level makes the image
+            if inner and level in self.dropout_levels and dropout_seeds is not None:
+                x = layers.dropout(x, layers.shifted(dropout_seeds, level + 1))
         return tf.tanh(tf.cast(x, tf.float32))
-
-
-class Level(keras.layers.Layer):
-    """A convolution and, where the architecture has one, a batch normalisation.
-
-    Args:
-        convolution: The convolution layer; it halves or doubles the size.
-        norm: Whether batch normalisation follows.
-    """
-
-    def __init__(self, convolution, *, norm, **kwargs):
-        super().__init__(**kwargs)
-        self.convolution = convolution
-        self.norm = layers.BatchNorm() if norm else None
-
-    @property
-    def filters(self):
-        """Number of channels of the result."""
-        return self.convolution.filters
-
-    def build(self, input_shape):
-        """Creates the weights for `input_shape` [n, h, w, c]."""
-        self.convolution.build(input_shape)
-        if self.norm:
-            self.norm.build((None, None, None, self.filters))
-        self.built = True
-
-    def call(self, x, training=False):
-        """Convolves `x` [n, h, w, c] and normalises the result."""
-        x = self.convolution(x)
-        return self.norm(x, training=training) if self.norm else x

@@ -20,29 +20,61 @@ def global_mean(values):
     return mean if replicas == 1 else mean / replicas
 
 
-def discriminator_loss(real, fake):
-    """Loss of the discriminator: -log D(real) - log(1 - D(fake)).
-
-    Computed from logits: equal to the reference's mean(-(log(D(real) + 1e-12) + log(1 - D(fake) +
-    1e-12))) wherever that has a gradient, and finite where it saturates.
+def gan_terms(logits, *, real, mode="vanilla"):
+    """What each logit costs who wants it to say "real" or "not real".
 
     Args:
-        real: Logits for real pairs, any shape.
-        fake: Logits for translated pairs.
+        logits: Any shape.
+        real: Whether "real" is wanted.
+        mode: "vanilla", -log of the probability, computed from logits and so finite where the
+            sigmoid saturates; "lsgan", the squared distance to 1 or 0; "wgangp", the negative or
+            the logit itself. As in the PyTorch code, "wgangp" comes without gradient penalty.
 
     Returns:
-        float32 scalar. 2 ln 2 when the discriminator cannot tell.
+        Tensor like `logits`.
+
+    Reference:
+        Goodfellow et al. 2014, section 3; Mao et al. 2017 (arXiv:1611.04076); Arjovsky et al.
+        2017 (arXiv:1701.07875); PyTorch CycleGAN, GANLoss.
     """
-    return global_mean(tf.nn.softplus(-real) + tf.nn.softplus(fake))
+    if mode == "lsgan":
+        return tf.square(logits - (1.0 if real else 0.0))
+    signed = -logits if real else logits
+    return tf.nn.softplus(signed) if mode == "vanilla" else signed
 
 
-def generator_gan_loss(fake):
-    """Non-saturating loss of the generator, -log D(fake), from logits.
+def discriminator_loss(real, fake, *, mode="vanilla"):
+    """Loss of a discriminator; at the defaults -log D(real) - log(1 - D(fake)).
+
+    Equal to the reference's mean(-(log(D(real) + 1e-12) + log(1 - D(fake) + 1e-12))) wherever
+    that has a gradient.
+
+    Args:
+        real: Logits for real images or pairs, any shape.
+        fake: Logits for translated ones, of the same shape.
+        mode: As of `gan_terms`.
+
+    Returns:
+        float32 scalar. 2 ln 2 when a "vanilla" discriminator cannot tell.
+    """
+    terms = gan_terms(real, real=True, mode=mode) + gan_terms(fake, real=False, mode=mode)
+    return global_mean(terms)
+
+
+def generator_gan_loss(fake, *, mode="vanilla"):
+    """Non-saturating loss of the generator, at the defaults -log D(fake).
+
+    Args:
+        fake: Logits for translated images or pairs, any shape.
+        mode: As of `gan_terms`.
+
+    Returns:
+        float32 scalar.
 
     Reference:
         Goodfellow et al. 2014, section 3; pix2pix.py, gen_loss_GAN.
     """
-    return global_mean(tf.nn.softplus(-fake))
+    return global_mean(gan_terms(fake, real=True, mode=mode))
 
 
 def l1_loss(targets, outputs):

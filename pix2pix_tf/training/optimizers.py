@@ -16,16 +16,27 @@ class FusedAdam(keras.optimizers.Optimizer):
         beta_1: Decay of the first moment; pix2pix uses 0.5.
         beta_2: Decay of the second moment; 0.999 in Kingma & Ba 2015.
         epsilon: 1e-8 in the reference (tf.train.AdamOptimizer's default) and in the paper.
+        torch_epsilon: Add epsilon after the bias correction, as in the paper's algorithm 1 and
+            in torch.optim.Adam. The two differ while a gradient is as small as epsilon.
 
     Reference:
         Kingma & Ba 2015 (arXiv:1412.6980), the formulation before section 2.1.
     """
 
     def __init__(
-        self, learning_rate=0.0002, beta_1=0.5, beta_2=0.999, epsilon=1e-8, name="adam", **kwargs
+        self,
+        learning_rate=0.0002,
+        beta_1=0.5,
+        beta_2=0.999,
+        *,
+        epsilon=1e-8,
+        torch_epsilon=False,
+        name="adam",
+        **kwargs,
     ):
         super().__init__(learning_rate=learning_rate, name=name, **kwargs)
         self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
+        self.torch_epsilon = torch_epsilon
 
     def build(self, variables):
         """Creates both moments of each variable."""
@@ -38,20 +49,23 @@ class FusedAdam(keras.optimizers.Optimizer):
         """Updates one variable."""
         index = self._get_variable_index(variable)
         step = tf.cast(self.iterations + 1, tf.float32)
+        power = tf.pow(self.beta_2, step)
+        # The kernel divides by sqrt(v) + epsilon before the correction by sqrt(1 - beta_2^t).
+        epsilon = self.epsilon * (tf.sqrt(1 - power) if self.torch_epsilon else 1.0)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=self._m[index].value.handle,
             v=self._v[index].value.handle,
             beta1_power=tf.pow(self.beta_1, step),
-            beta2_power=tf.pow(self.beta_2, step),
+            beta2_power=power,
             lr=learning_rate,
             beta1=self.beta_1,
             beta2=self.beta_2,
-            epsilon=self.epsilon,
+            epsilon=epsilon,
             grad=gradient,
         )
 
     def get_config(self):
         """Settings from which the optimizer can be made again."""
-        names = ("beta_1", "beta_2", "epsilon")
+        names = ("beta_1", "beta_2", "epsilon", "torch_epsilon")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}

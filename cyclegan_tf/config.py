@@ -1,0 +1,100 @@
+"""Every option of cyclegan-tf, under the PyTorch code's names and with its defaults.
+
+Reference:
+    junyanz/pytorch-CycleGAN-and-pix2pix, options/ and models/cycle_gan_model.py.
+"""
+
+import dataclasses
+
+from pix2pix_tf.errors import InputError
+from pix2pix_tf.options import SharedOptions
+from pix2pix_tf.settings import changed, option
+
+PROGRAM = "cyclegan-tf"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CycleGANConfig(SharedOptions):
+    """Options of one command; invalid ones raise `InputError` when the object is made."""
+
+    input_dir: str | None = changed(
+        SharedOptions,
+        "input_dir",
+        help="Folder with the folders trainA and trainB (train), testA and testB (test); test also "
+        "takes a folder of images.",
+    )
+    output_dir: str | None = changed(
+        SharedOptions,
+        "output_dir",
+        help="Folder that receives what the mode makes; demo writes to cyclegan-demo.",
+    )
+    gan_mode: str = changed(SharedOptions, "gan_mode", default="lsgan")
+    netG: str = changed(SharedOptions, "netG", default="resnet_9blocks")
+    norm: str = changed(SharedOptions, "norm", default="instance")
+    dropout: bool = changed(
+        SharedOptions, "dropout", default=False, help="Dropout in the generators."
+    )
+    n_epochs: int = option(100, "Epochs at the full learning rate.", group="Training", minimum=0)
+    n_epochs_decay: int = option(
+        100,
+        "Epochs after those, over which --lr_policy linear falls to zero; training then ends, or "
+        "at --max_steps.",
+        group="Training",
+        minimum=0,
+    )
+    lr_policy: str = option(
+        "linear",
+        "How the learning rate falls: linear; step, to a tenth every --lr_decay_iters epochs; "
+        "cosine, to zero over --n_epochs, after which it rises again.",
+        group="Training",
+        choices=("linear", "step", "cosine"),
+    )
+    lr_decay_iters: int = option(
+        50, "Epochs between two drops of --lr_policy step.", group="Training", minimum=1
+    )
+    lambda_A: float = option(10.0, "Weight of the cycle A to B to A.", group="Training", minimum=0)
+    lambda_B: float = option(10.0, "Weight of the cycle B to A to B.", group="Training", minimum=0)
+    lambda_identity: float = option(
+        0.5,
+        "Weight, relative to the cycles, of leaving images alone that are in the domain already; "
+        "0 saves two passes per step.",
+        group="Training",
+        minimum=0,
+    )
+    pool_size: int = option(
+        50,
+        "Translated images per domain that are kept to train the discriminators with; 0 for none.",
+        group="Training",
+        minimum=0,
+    )
+    direction: str = option(
+        "AtoB",
+        "Which generator test and export use; without it both where they can. In train, BtoA "
+        "exchanges --lambda_A and --lambda_B.",
+        group="Data",
+        choices=("AtoB", "BtoA", "both"),
+    )
+    load_size: int = option(
+        286,
+        "Images are resized to this size in pixels before the random crop.",
+        group="Data",
+        minimum=1,
+    )
+    crop_size: int = option(
+        256,
+        "Side in pixels of the crops that training uses, and of what test resizes images to.",
+        group="Data",
+        minimum=1,
+        adopted="architecture",
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        self._check_size(self.crop_size, flag="--crop_size")
+        if self.load_size < self.crop_size:
+            raise InputError(
+                f"Expected --load_size to be at least --crop_size, {self.crop_size}. "
+                f"Received: {self.load_size}"
+            )
+        if self.mode == "train" and self.direction == "both":
+            raise InputError("Expected --direction AtoB or BtoA with --mode train. Received: both")

@@ -1,0 +1,90 @@
+"""A history of translated images for the discriminators to judge."""
+
+import tensorflow as tf
+
+
+class ImagePool:
+    """Stores translated images and gives back old ones in exchange for half of the new ones.
+
+    The first `size` images are stored and returned. From then on an image is returned as it is
+    with probability 1/2, or else takes the place of a stored one, which is returned. The draws
+    are a function of the seed and of how many images have passed, and everything is in
+    variables, so a pool works inside tf.function and its state can be stored.
+
+    Under a distribution strategy all replicas hold the same pool, which sees the images of the
+    global batch in their order: the same results as with one replica.
+
+    Args:
+        size: How many images it holds; 0 for none: every image is returned as it is.
+        shape: Shape of an image, (h, w, c).
+        seed: The run's seed, an int.
+        name: Name of the pool; pools of different names draw differently.
+
+    Reference:
+        Shrivastava et al. 2017 (arXiv:1612.07828), section 2.3; Zhu et al. 2017
+        (arXiv:1703.10593), section 4; PyTorch CycleGAN, util/image_pool.py.
+    """
+
+    def __init__(self, size, shape, *, seed, name):
+        self.size, self._seed, self._name = size, seed, name
+        if size:
+            self._images = self._variable(tf.zeros([size, *shape]), "images")
+            self._seen = self._variable(tf.zeros([], tf.int64), "seen")
+
+    def _variable(self, value, name):
+        return tf.Variable(
+            value,
+            trainable=False,
+            name=f"{self._name}_{name}",
+            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+        )
+
+    @property
+    def state(self):
+        """Dict from names to variables."""
+        if not self.size:
+            return {}
+        return {f"{self._name}/images": self._images, f"{self._name}/seen": self._seen}
+
+    def query(self, images, *, remember=True):
+        """Exchanges images one by one.
+
+        Args:
+            images: Float [n, h, w, c]; n is known when the graph is made.
+            remember: Whether the pool changes; if not, it shows what it would return.
+
+        Returns:
+            Tensor like `images`, without gradient.
+        """
+        images = tf.stop_gradient(images)
+        if not self.size:
+            return images
+        context, count = tf.distribute.get_replica_context(), images.shape[0]
+        everyone = count * context.num_replicas_in_sync
+        if everyone > count:
+            images = context.all_gather(images, axis=0)
+        results = [
+            self._exchange(image, self._seen + index, remember=remember)
+            for index, image in enumerate(tf.unstack(images, everyone))
+        ]
+        if remember:
+            self._seen.assign_add(everyone)
+        first = context.replica_id_in_sync_group * count
+        return tf.stack(results)[first : first + count]
+
+    def _exchange(self, image, number, *, remember):
+        """What comes back for the image that is the `number`-th one, counted from 0."""
+        stream = sum(map(ord, self._name))
+        seed = tf.stack([tf.constant(self._seed, tf.int64), number])
+        seed = tf.random.experimental.stateless_fold_in(seed, stream)
+        draws = tf.random.stateless_uniform([2], seed, alg="philox")
+        full, size = number >= self.size, tf.cast(self.size, tf.float32)
+        slot = tf.where(full, tf.cast(draws[1] * size, tf.int64), number)
+        # Out of range only when nothing is remembered while the pool fills.
+        slot = tf.minimum(slot, self.size - 1)
+        stored = tf.gather(self._images, slot)
+        old = full & (draws[0] > 0.5)
+        if remember:
+            kept = tf.where(full & ~old, stored, image)
+            self._images.scatter_update(tf.IndexedSlices(kept[None], slot[None]))
+        return tf.where(old, stored, image)

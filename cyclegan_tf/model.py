@@ -1,0 +1,304 @@
+"""CycleGAN: two generators, two discriminators and how they learn from each other."""
+
+import keras
+import tensorflow as tf
+
+from cyclegan_tf.image_pool import ImagePool
+from pix2pix_tf.data import sizes
+from pix2pix_tf.networks import layers
+from pix2pix_tf.networks.choices import make_discriminator, make_generator
+from pix2pix_tf.training import checkpoints, losses
+from pix2pix_tf.training.optimizers import FusedAdam
+from pix2pix_tf.training.schedules import EpochSchedule
+
+# The losses' names, the same in dicts, log.csv and TensorBoard, and what the PyTorch code calls
+# them. It names by generator: its D_A judges images of B, its idt_A is made from an image of B.
+LOSSES = {
+    "discriminator_loss_A": "D_B",
+    "discriminator_loss_B": "D_A",
+    "generator_loss_GAN_AB": "G_A",
+    "generator_loss_GAN_BA": "G_B",
+    "generator_loss_cycle_A": "cycle_A",
+    "generator_loss_cycle_B": "cycle_B",
+    "generator_loss_identity_A": "idt_B",
+    "generator_loss_identity_B": "idt_A",
+}
+# PyTorch CycleGAN, backward_D_basic(); Zhu et al. 2017, section 7.1: "we divide the objective by
+# 2 while optimizing D".
+_DISCRIMINATOR_WEIGHT = 0.5
+CHANNELS = 3
+NETWORKS = ("gen_ab", "gen_ba", "disc_a", "disc_b")
+
+
+class CycleGAN(keras.Model):
+    """Translation between two sets of images that are not paired.
+
+    Args:
+        gen_ab: Model from images of A [n, h, w, c] to images of B, in [-1, 1]; its call takes
+            `training` and `dropout_seeds`.
+        gen_ba: The same from B to A.
+        disc_a: Model from images of A to logits; its call takes `training`.
+        disc_b: The same for B.
+        pools: (pool of translated images of A, of B), as `ImagePool`.
+        gan_mode: "lsgan", "vanilla" or "wgangp".
+        lambda_a: Weight of the cycle A to B to A; Zhu et al. 2017, section 4 (lambda = 10).
+        lambda_b: Weight of the cycle B to A to B.
+        lambda_identity: Weight of the identity terms relative to the cycles; 0 leaves them out.
+        batched: Give a network its batches in one call. Equal in value and faster where every
+            normalisation is that of a single image; wrong with batch normalisation.
+        seed: Seed of dropout, an int.
+
+    Reference:
+        Zhu et al. 2017 (arXiv:1703.10593); junyanz/pytorch-CycleGAN-and-pix2pix,
+        models/cycle_gan_model.py.
+    """
+
+    def __init__(
+        self,
+        *,
+        gen_ab,
+        gen_ba,
+        disc_a,
+        disc_b,
+        pools,
+        gan_mode="lsgan",
+        lambda_a=10.0,
+        lambda_b=10.0,
+        lambda_identity=0.5,
+        batched=True,
+        seed=0,
+        **kwargs,
+    ):
+        super().__init__(**{"name": "cyclegan", **kwargs})
+        self.gen_ab, self.gen_ba, self.disc_a, self.disc_b = gen_ab, gen_ba, disc_a, disc_b
+        self.pool_a, self.pool_b = pools
+        self.gan_mode, self.lambda_a, self.lambda_b = gan_mode, lambda_a, lambda_b
+        self.lambda_identity, self.batched, self.seed = lambda_identity, batched, seed
+        self.built = True
+
+    def compile(self, gen_optimizer, disc_optimizer):
+        """Sets one optimizer for both generators, one for both discriminators.
+
+        Args:
+            gen_optimizer: Keras optimizer; its `iterations` count the steps.
+            disc_optimizer: Keras optimizer.
+        """
+        # No optimizer for Keras itself: its default would be an RMSprop that nobody uses.
+        super().compile(optimizer=None, jit_compile=False)
+        self.gen_optimizer, self.disc_optimizer = gen_optimizer, disc_optimizer
+        gen_optimizer.build(self.generator_variables)
+        disc_optimizer.build(self.discriminator_variables)
+
+    @property
+    def generator_variables(self):
+        """The trainable variables of both generators."""
+        return [*self.gen_ab.trainable_variables, *self.gen_ba.trainable_variables]
+
+    @property
+    def discriminator_variables(self):
+        """The trainable variables of both discriminators."""
+        return [*self.disc_a.trainable_variables, *self.disc_b.trainable_variables]
+
+    @property
+    def state(self):
+        """Everything that training changes: dict from names to variables."""
+        optimizers = [*self.gen_optimizer.variables, *self.disc_optimizer.variables]
+        pools = {**self.pool_a.state, **self.pool_b.state}
+        return {**checkpoints.named([*self.variables, *optimizers]), **pools}
+
+    def call(self, images, training=False, dropout_seeds=None):
+        """Translates images of A [n, h, w, c] in [-1, 1] to B; `gen_ba` is the way back."""
+        return self.gen_ab(images, training=training, dropout_seeds=dropout_seeds)
+
+    def forward(self, real_a, real_b):
+        """One pass through the generators, judged by the discriminators.
+
+        Args:
+            real_a: Float [n, h, w, c] in [-1, 1].
+            real_b: Float [n, h, w, c] in [-1, 1].
+
+        Returns:
+            (losses of the generators, images): dicts of weighted scalars, and of "fake_b",
+            "rec_a", "identity_a", "fake_a", "rec_b", "identity_b", where identity_a is gen_ba of
+            real_a; without identity loss it is real_a itself.
+        """
+        images = self._translate(real_a, real_b)
+        to_b = self.disc_b(images["fake_b"], training=True)
+        to_a = self.disc_a(images["fake_a"], training=True)
+        terms = {
+            "GAN_AB": losses.generator_gan_loss(to_b, mode=self.gan_mode),
+            "GAN_BA": losses.generator_gan_loss(to_a, mode=self.gan_mode),
+        }
+        for side, real, weight in (("a", real_a, self.lambda_a), ("b", real_b, self.lambda_b)):
+            cycle = losses.l1_loss(real, images[f"rec_{side}"])
+            identity = losses.l1_loss(real, images[f"identity_{side}"])
+            terms[f"cycle_{side.upper()}"] = weight * cycle
+            terms[f"identity_{side.upper()}"] = weight * self.lambda_identity * identity
+        return {f"generator_loss_{name}": value for name, value in terms.items()}, images
+
+    def _translate(self, real_a, real_b):
+        fake_b, fake_a, identity_a, identity_b = None, None, real_a, real_b
+        if self.lambda_identity:
+            fake_b, identity_b = self._generate(self.gen_ab, [real_a, real_b], first_pass=0)
+            fake_a, identity_a = self._generate(self.gen_ba, [real_b, real_a], first_pass=2)
+        else:
+            (fake_b,) = self._generate(self.gen_ab, [real_a], first_pass=0)
+            (fake_a,) = self._generate(self.gen_ba, [real_b], first_pass=2)
+        (rec_b,) = self._generate(self.gen_ab, [fake_a], first_pass=4)
+        (rec_a,) = self._generate(self.gen_ba, [fake_b], first_pass=5)
+        images = {"fake_b": fake_b, "rec_a": rec_a, "identity_a": identity_a}
+        return {**images, "fake_a": fake_a, "rec_b": rec_b, "identity_b": identity_b}
+
+    def _generate(self, generator, batches, *, first_pass):
+        """Calls a generator on each batch; no two passes of a step share dropout masks."""
+        seeds = [
+            layers.shifted(
+                layers.step_seeds(self.seed, self.gen_optimizer.iterations, batch),
+                (first_pass + number) * layers.SEED_SHIFTS,
+            )
+            for number, batch in enumerate(batches)
+        ]
+        return self._each(generator, batches, dropout_seeds=seeds)
+
+    def _each(self, network, batches, **arguments):
+        """Calls a network on each batch, all in one call if the numbers are the same."""
+        if self.batched and len(batches) > 1:
+            joined = {name: tf.concat(values, 0) for name, values in arguments.items()}
+            results = network(tf.concat(batches, 0), training=True, **joined)
+            return tf.split(results, len(batches))
+        return [
+            network(batch, training=True, **{name: part[i] for name, part in arguments.items()})
+            for i, batch in enumerate(batches)
+        ]
+
+    def judge(self, real_a, real_b, fake_a, fake_b):
+        """Losses of the discriminators.
+
+        Args:
+            real_a: Float [n, h, w, c] in [-1, 1].
+            real_b: Likewise.
+            fake_a: Translated images of A, of the same shape.
+            fake_b: Likewise.
+
+        Returns:
+            Dict of scalars.
+        """
+        return {
+            f"discriminator_loss_{side}": _DISCRIMINATOR_WEIGHT
+            * losses.discriminator_loss(
+                *self._each(discriminator, [real, fake]), mode=self.gan_mode
+            )
+            for side, discriminator, real, fake in (
+                ("A", self.disc_a, real_a, fake_a),
+                ("B", self.disc_b, real_b, fake_b),
+            )
+        }
+
+    def compute_gradients(self, real_a, real_b, *, remember=False):
+        """Losses and the gradients of all networks.
+
+        Args:
+            real_a: Float [n, h, w, c] in [-1, 1].
+            real_b: Likewise.
+            remember: Whether the pools take the translated images in.
+
+        Returns:
+            (losses, images, generators' gradients, discriminators' gradients); the gradients in
+            the order of `generator_variables` and `discriminator_variables`.
+        """
+        with tf.GradientTape() as tape:
+            values, images = self.forward(real_a, real_b)
+            total = tf.add_n(list(values.values()))
+        gen = tape.gradient(total, self.generator_variables)
+        fake_a = self.pool_a.query(images["fake_a"], remember=remember)
+        fake_b = self.pool_b.query(images["fake_b"], remember=remember)
+        with tf.GradientTape() as tape:
+            verdicts = self.judge(real_a, real_b, fake_a, fake_b)
+            total = tf.add_n(list(verdicts.values()))
+        disc = tape.gradient(total, self.discriminator_variables)
+        values = {**verdicts, **values}
+        return {name: values[name] for name in LOSSES}, images, gen, disc
+
+    def train_step(self, data):
+        """Updates the generators, then the discriminators, with one batch of (real_a, real_b).
+
+        The generators' update changes nothing that the discriminators' gradients depend on: both
+        are computed from the images of one pass.
+
+        Returns:
+            The losses before the update, a dict of scalars.
+        """
+        values, _, gen, disc = self.compute_gradients(*data, remember=True)
+        self.gen_optimizer.apply(gen, self.generator_variables)
+        self.disc_optimizer.apply(disc, self.discriminator_variables)
+        return values
+
+    def test_step(self, data):
+        """How far from the original one batch of (real_a, real_b) comes back, dropout off."""
+        real_a, real_b = data
+        return {
+            "cycle_A": losses.l1_loss(real_a, self.gen_ba(self.gen_ab(real_a))),
+            "cycle_B": losses.l1_loss(real_b, self.gen_ab(self.gen_ba(real_b))),
+        }
+
+
+def build_network(config, name):
+    """Makes one network that `config` (CycleGANConfig) describes, with all its weights.
+
+    Args:
+        config: `CycleGANConfig`.
+        name: "gen_ab", "gen_ba", "disc_a" or "disc_b".
+
+    Returns:
+        `keras.Model`.
+    """
+    shared = {"norm": config.norm, "init_gain": config.init_gain, "name": name}
+    if name.startswith("gen"):
+        shared |= {"output_channels": CHANNELS, "dropout": config.dropout}
+        depth = sizes.halvings(config.crop_size)
+        network = make_generator(config.netG, ngf=config.ngf, depth=depth, **shared)
+    else:
+        shared |= {"n_layers": config.n_layers_D, "bias": config.norm == "instance"}
+        network = make_discriminator(config.netD, ndf=config.ndf, **shared)
+    network.build((None, config.crop_size, config.crop_size, CHANNELS))
+    return network
+
+
+def build(config, *, steps_per_epoch):
+    """Makes the compiled model that `config` describes.
+
+    Args:
+        config: `CycleGANConfig`; `seed` may be None for 0.
+        steps_per_epoch: Updates per epoch, for the learning rate.
+
+    Returns:
+        `CycleGAN`, 28,285,832 parameters at the defaults.
+    """
+    seed, shape = config.seed or 0, (config.crop_size, config.crop_size, CHANNELS)
+    weights = (config.lambda_A, config.lambda_B)
+    # PyTorch's --direction BtoA exchanges the domains, and with them what the weights belong to.
+    lambda_a, lambda_b = weights[::-1] if config.direction == "BtoA" else weights
+    model = CycleGAN(
+        **{name: build_network(config, name) for name in NETWORKS},
+        pools=[
+            ImagePool(config.pool_size, shape, seed=seed, name=name)
+            for name in ("pool_a", "pool_b")
+        ],
+        gan_mode=config.gan_mode,
+        lambda_a=lambda_a,
+        lambda_b=lambda_b,
+        lambda_identity=config.lambda_identity,
+        batched=config.norm != "batch",
+        seed=seed,
+    )
+    rate = EpochSchedule(
+        config.lr,
+        policy=config.lr_policy,
+        steps_per_epoch=steps_per_epoch,
+        n_epochs=config.n_epochs,
+        n_epochs_decay=config.n_epochs_decay,
+        lr_decay_iters=config.lr_decay_iters,
+    )
+    adam = {"learning_rate": rate, "beta_1": config.beta1, "torch_epsilon": True}
+    model.compile(FusedAdam(name="gen_adam", **adam), FusedAdam(name="disc_adam", **adam))
+    return model

@@ -1,0 +1,210 @@
+"""The options that pix2pix-tf and cyclegan-tf share; each program adds its own and its defaults.
+
+Reference:
+    affinelayer/pix2pix-tensorflow, pix2pix.py; junyanz/pytorch-CycleGAN-and-pix2pix, options/, for
+    --netG, --netD, --n_layers_D, --norm, --init_gain, --gan_mode and --no_dropout. Options that
+    neither has are marked "(new)".
+"""
+
+import dataclasses
+
+from pix2pix_tf import settings
+from pix2pix_tf.data import sizes
+from pix2pix_tf.errors import InputError
+from pix2pix_tf.settings import option
+
+MODES = ("train", "test", "export", "demo")
+# The sides of an image must be multiples of this: what the generator halves on its way down.
+MULTIPLES = {
+    "unet": 2,  # its depth follows from the size
+    "unet_256": 256,
+    "unet_128": 128,
+    "resnet_9blocks": 4,
+    "resnet_6blocks": 4,
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SharedOptions:
+    """Options of one command; invalid ones raise `InputError` when the object is made."""
+
+    mode: str = option(
+        "demo",
+        "What to do: train on a folder; test a run on a folder; export a SavedModel; "
+        "demo (new) generates a small data set, trains, tests and exports.",
+        group="Run",
+        choices=MODES,
+        adopted="never",
+    )
+    input_dir: str | None = option(None, "Folder with images.", group="Run")
+    output_dir: str | None = option(
+        None, "Folder that receives what the mode makes.", group="Run", adopted="never"
+    )
+    checkpoint: str | None = option(
+        None,
+        "Run folder, or one checkpoint file in it, to continue from (train) or to use "
+        "(test, export).",
+        group="Run",
+        adopted="never",
+    )
+    seed: int | None = option(
+        None, "Seed of everything random; drawn and stored when not given.", group="Run", minimum=0
+    )
+    max_steps: int | None = option(
+        None,
+        "Step at which training ends, counted from the very first one; 0 for no end.",
+        group="Training",
+        minimum=0,
+    )
+    batch_size: int = option(1, "Images per step.", group="Training", minimum=1)
+    lr: float = option(0.0002, "Learning rate of Adam.", group="Training", minimum=0)
+    beta1: float = option(
+        0.5, "Decay of Adam's first moment.", group="Training", minimum=0, below=1
+    )
+    gan_mode: str = option(
+        "vanilla",
+        "What the discriminator's verdicts cost: cross-entropy (vanilla), least squares (lsgan) "
+        "or Wasserstein (wgangp, without gradient penalty, as in the PyTorch code).",
+        group="Training",
+        choices=("vanilla", "lsgan", "wgangp"),
+    )
+    flip: bool = option(True, "Mirror images at random; --no_flip turns it off.", group="Data")
+    netG: str = option(
+        "unet",
+        "Generator: unet is that of pix2pix.py, the others are those of the PyTorch code.",
+        group="Model",
+        choices=tuple(MULTIPLES),
+        adopted="architecture",
+    )
+    netD: str = option(
+        "basic",
+        "Discriminator: 70x70 patches (basic), patches of --n_layers_D, or single pixels.",
+        group="Model",
+        choices=("basic", "n_layers", "pixel"),
+        adopted="architecture",
+    )
+    n_layers_D: int = option(
+        3,
+        "Layers with stride 2 of --netD n_layers; 3 for 70x70 patches, one more doubles them.",
+        group="Model",
+        minimum=1,
+        adopted="architecture",
+    )
+    norm: str = option(
+        "batch",
+        "Normalisation in both networks.",
+        group="Model",
+        choices=("batch", "instance", "none"),
+        adopted="architecture",
+    )
+    ngf: int = option(
+        64,
+        "Filters of the generator's first layer.",
+        group="Model",
+        minimum=1,
+        adopted="architecture",
+    )
+    ndf: int = option(
+        64,
+        "Filters of the discriminator's first layer.",
+        group="Model",
+        minimum=1,
+        adopted="architecture",
+    )
+    dropout: bool = option(
+        True,
+        "Dropout in the generator; --no_dropout builds it without.",
+        group="Model",
+        adopted="architecture",
+    )
+    init_gain: float = option(
+        0.02, "Standard deviation of the initial weights.", group="Model", above=0
+    )
+    progress_freq: int = option(
+        50,
+        "Steps between progress lines and rows of log.csv; 0 for none.",
+        group="Watching",
+        minimum=0,
+    )
+    summary_freq: int = option(
+        100, "Steps between TensorBoard summaries; 0 for none.", group="Watching", minimum=0
+    )
+    display_freq: int = option(
+        0,
+        "Steps between pictures in the run's index.html; 0 for none.",
+        group="Watching",
+        minimum=0,
+    )
+    trace_freq: int = option(
+        0, "Steps between profiles for TensorBoard; 0 for none.", group="Watching", minimum=0
+    )
+    save_freq: int = option(
+        5000,
+        "Steps between checkpoints; 0 for none at all, not even at the end.",
+        group="Watching",
+        minimum=0,
+    )
+    keep_checkpoints: int = option(
+        3, "(new) How many checkpoints are kept.", group="Watching", minimum=1
+    )
+    aspect_ratio: float = option(
+        1.0,
+        "Width divided by height of the pictures that test writes.",
+        group="Test and export",
+        above=0,
+        adopted="never",
+    )
+    test_dropout: bool = option(
+        True,
+        "(new) Keep dropout on in test as the references do, seeded by --seed; "
+        "--notest_dropout turns it off.",
+        group="Test and export",
+        adopted="never",
+    )
+    output_filetype: str = option(
+        "png",
+        "Encoding of the pictures that an export returns.",
+        group="Test and export",
+        choices=("png", "jpeg"),
+        adopted="never",
+    )
+
+    def __post_init__(self):
+        settings.check(self)
+        if self.mode == "demo":
+            self._refuse("input_dir", "checkpoint")
+        if self.mode in ("train", "test"):
+            self._require("input_dir")
+        if self.mode in ("test", "export"):
+            self._require("checkpoint")
+        if self.mode != "demo":
+            self._require("output_dir")
+
+    def _require(self, name):
+        if not getattr(self, name):
+            raise InputError(f"Expected --{name} with --mode {self.mode}. Received: nothing")
+
+    def _refuse(self, *names):
+        for name in names:
+            if getattr(self, name):
+                raise InputError(
+                    f"Expected no --{name} with --mode demo, which makes its own data. "
+                    f"Received: {getattr(self, name)}; name --mode train, test or export"
+                )
+
+    def _check_size(self, size, *, flag):
+        """Refuses images of a `sizes.Size` that a network cannot take."""
+        multiple, least = MULTIPLES[self.netG], min(sizes.sides(size))
+        if any(side % multiple for side in sizes.sides(size)):
+            better = ", better of a higher power of two" if self.netG == "unet" else ""
+            raise InputError(
+                f"Expected {flag} to be a multiple of {multiple} with --netG {self.netG}{better}. "
+                f"Received: {size}"
+            )
+        # Two more 4x4 convolutions follow those with stride 2, each takes a pixel away.
+        layers = {"basic": 3, "n_layers": self.n_layers_D, "pixel": 0}[self.netD]
+        if self.netD != "pixel" and least < 3 * 2**layers:
+            raise InputError(
+                f"Expected {flag} to be at least {3 * 2**layers} with {layers} layers of stride 2 "
+                f"in the discriminator. Received: {size}; --n_layers_D takes fewer"
+            )
