@@ -26,8 +26,7 @@ def train(config, typed):
     config, checkpoint, first_step = command.begin_run(
         config, typed, program=PROGRAM, draw_seed=runtime.draw_seed
     )
-    paths = folders.list_images(config.input_dir)
-    folders.check_images(paths, minimum_width=1 if config.lab_colorization else 2)
+    paths = _examples(config)
     command.announce(config, program=PROGRAM)
     print("examples count =", len(paths))
     runtime.load_tensorflow()
@@ -46,8 +45,7 @@ def train(config, typed):
 def test(config, typed):
     """Translates a folder of pairs and measures the results."""
     config, checkpoint = command.use_run(config, typed, program=PROGRAM)
-    paths = folders.list_images(config.input_dir)
-    folders.check_images(paths, minimum_width=1 if config.lab_colorization else 2)
+    paths = _examples(config)
     runs.prepare_folder(config.output_dir)
     command.announce(config, program=PROGRAM)
     print("examples count =", len(paths))
@@ -57,6 +55,14 @@ def test(config, typed):
 
     index = modes.test(config, paths, checkpoint=checkpoint)
     print("wrote index at", index)
+
+
+def _examples(config):
+    """The examples of --input_dir, each looked at."""
+    examples = folders.list_examples(config.input_dir, config.dataset_mode)
+    side_by_side = config.dataset_mode == "aligned" and not config.lab_colorization
+    folders.check_images(examples, minimum_width=1 + side_by_side, channels=config.file_channels)
+    return examples
 
 
 def export(config, typed):

@@ -6,12 +6,13 @@ Reference:
 
 import dataclasses
 
-from pix2pix_tf.data import sizes
+from pix2pix_tf.data import codecs, sizes
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.options import SharedOptions
 from pix2pix_tf.settings import changed, option
 
 PROGRAM = "pix2pix-tf"
+DATASET_MODES = ("aligned", "folders", "single")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -37,6 +38,15 @@ class Pix2PixConfig(SharedOptions):
     )
     gan_weight: float = option(
         1.0, "Weight of the GAN term in the generator's loss.", group="Training", minimum=0
+    )
+    dataset_mode: str = option(
+        "aligned",
+        "(PyTorch code) Where the pairs are: side by side in one file (aligned), in the folders A "
+        "and B of --input_dir under equal names (folders, new), or nowhere: test without targets "
+        "(single).",
+        group="Data",
+        choices=DATASET_MODES,
+        adopted="data",
     )
     which_direction: str = option(
         "AtoB",
@@ -72,6 +82,31 @@ class Pix2PixConfig(SharedOptions):
         minimum=1,
         adopted="architecture",
     )
+    input_channels: int = option(
+        3,
+        "(new) Channels of the input: 1, 3 and 4 are made of what files hold, other numbers have "
+        "to be there.",
+        group="Data",
+        minimum=1,
+        adopted="architecture",
+    )
+    output_channels: int = option(
+        3, "(new) Channels of the output.", group="Data", minimum=1, adopted="architecture"
+    )
+    value_range: str = option(
+        "0,1",
+        "(new) LOW,HIGH: the values in float TIFF and .npy files that stand for black and white. "
+        "Integers use the range of their type.",
+        group="Data",
+        adopted="data",
+    )
+    cache: str = option(
+        "none",
+        "(new) Keep decoded images in memory or on disk (in --output_dir); the jitter is always "
+        "made anew.",
+        group="Data",
+        choices=("none", "memory", "disk"),
+    )
     lab_colorization: bool = option(
         False,
         "Learn colour: split single images into lightness (A) and colour (B).",
@@ -102,9 +137,48 @@ class Pix2PixConfig(SharedOptions):
         super().__post_init__()
         self._check_size(self.crop_size, flag="--crop_size")
         self._check_scale()
+        self._check_pairs()
         if self.separable_conv and self.netG != "unet":
             raise InputError(
                 f"Expected --separable_conv only with --netG unet. Received: --netG {self.netG}"
+            )
+
+    @property
+    def channels(self):
+        """Channels of (inputs, outputs); in Lab mode lightness has one, colour two."""
+        if not self.lab_colorization:
+            return self.input_channels, self.output_channels
+        return (1, 2) if self.which_direction == "AtoB" else (2, 1)
+
+    @property
+    def file_channels(self):
+        """For each file of an example the numbers of channels that it is decoded to."""
+        if self.lab_colorization:
+            return ((3,),)
+        a, b = self.channels if self.which_direction == "AtoB" else self.channels[::-1]
+        modes = {"aligned": ((a, b),), "folders": ((a,), (b,))}
+        return modes.get(self.dataset_mode, ((self.input_channels,),))
+
+    def _check_pairs(self):
+        codecs.parse_range(self.value_range)
+        if self.dataset_mode == "single" and self.mode == "train":
+            raise InputError(
+                "Expected --dataset_mode aligned or folders with --mode train: learning needs "
+                "targets. Received: single"
+            )
+        given = (self.dataset_mode, self.input_channels, self.output_channels)
+        if self.lab_colorization and given != ("aligned", 3, 3):
+            raise InputError(
+                "Expected --lab_colorization alone: it makes pairs of single colour images. "
+                "Received: --dataset_mode {}, --input_channels {}, --output_channels {}".format(
+                    *given
+                )
+            )
+        uniform = sizes.same_for_all(self.preprocess)
+        if self.mode == "train" and self.batch_size > 1 and not uniform:
+            raise InputError(
+                f"Expected --batch_size 1 with --preprocess {self.preprocess}, where images differ "
+                f"in size. Received: {self.batch_size}"
             )
 
     def _check_scale(self):

@@ -129,17 +129,9 @@ class Pix2Pix(keras.Model):
         return {"generator_loss_L1": losses.l1_loss(targets, self(inputs))}
 
 
-def channels(*, which_direction="AtoB", lab_colorization=False):
-    """Channels of (inputs, outputs): 3 and 3, or lightness 1 and colour 2 in Lab mode."""
-    if not lab_colorization:
-        return 3, 3
-    return (1, 2) if which_direction == "AtoB" else (2, 1)
-
-
 def build_generator(config):
     """Makes the generator that `config` (Pix2PixConfig) describes, with all its weights."""
-    lab = {"which_direction": config.which_direction, "lab_colorization": config.lab_colorization}
-    inputs, outputs = channels(**lab)
+    inputs, outputs = config.channels
     generator = make_generator(
         config.netG,
         output_channels=outputs,
@@ -174,10 +166,7 @@ def build(config):
         bias=config.netG == "unet" or config.norm == "instance",
         init_gain=config.init_gain,
     )
-    both = sum(
-        channels(which_direction=config.which_direction, lab_colorization=config.lab_colorization)
-    )
-    discriminator.build((None, *sizes.sides(config.crop_size), both))
+    discriminator.build((None, *sizes.sides(config.crop_size), sum(config.channels)))
     model = Pix2Pix(
         generator=generator,
         discriminator=discriminator,

@@ -11,11 +11,11 @@ import tensorflow as tf
 from pix2pix_tf import command, runs
 from pix2pix_tf import model as models
 from pix2pix_tf.config import PROGRAM
-from pix2pix_tf.data import folders, images, pipelines, sizes
+from pix2pix_tf.data import cache, codecs, folders, images, pairs, pipelines
 from pix2pix_tf.deploy.saved_model import ServedModel
 from pix2pix_tf.deploy.saved_model import export as save_export
 from pix2pix_tf.deploy.translate import translate, translate_pictures
-from pix2pix_tf.evaluation import gallery, metrics
+from pix2pix_tf.evaluation import depths, gallery, metrics
 from pix2pix_tf.evaluation.report import write_report
 from pix2pix_tf.networks.layers import dropout_seeds
 from pix2pix_tf.training import checkpoints, loop, session
@@ -40,11 +40,25 @@ def training_batches(config, paths, *, first_step=0):
         batch_size=config.batch_size,
         seed=config.seed,
         first_step=first_step,
-        **_colour(config),
+        **_reading(config),
         **_size(config),
-        multiple=2 ** sizes.halvings(config.crop_size),
+        multiple=config.multiple,
+        fetch=_cache(config, paths),
         flip=config.flip,
     )
+
+
+def _cache(config, paths):
+    if config.cache == "none":
+        return None
+    reader, folder = pairs.Reader(**_reading(config)), Path(config.output_dir) / runs.CACHE
+    with _bad_files_named(config, paths):
+        return cache.make(config.cache, reader, paths, folder=folder)
+
+
+def _bad_files_named(config, paths):
+    attempt = pairs.Reader(**_reading(config)).attempt
+    return session.decode_errors_named(folders.files(paths), attempt)
 
 
 def train(config, paths, *, checkpoint=None, first_step=0):
@@ -66,7 +80,7 @@ def train(config, paths, *, checkpoint=None, first_step=0):
     model = models.build(config)
     print("parameter_count =", model.count_params())
     batches = training_batches(config, paths, first_step=first_step)
-    with session.decode_errors_named(paths, images.decode):
+    with _bad_files_named(config, paths):
         rate = _pipeline_rate(batches, config.batch_size)
         print(f"input pipeline alone: {rate:.0f} image/sec")
         if checkpoint is not None:
@@ -131,6 +145,12 @@ def _colour(config):
     return {"lab": config.lab_colorization, "direction": config.which_direction}
 
 
+def _reading(config):
+    values = codecs.parse_range(config.value_range)
+    mode = {"dataset_mode": config.dataset_mode, "channels": config.channels, "value_range": values}
+    return {**_colour(config), **mode}
+
+
 def _size(config):
     return {
         "preprocess": config.preprocess,
@@ -175,26 +195,30 @@ def test(config, paths, *, checkpoint, context=None):
     Returns:
         Path of index.html.
     """
-    generator = load_generator(config, checkpoint)
+    generator, values = load_generator(config, checkpoint), codecs.parse_range(config.value_range)
     names, rows = folders.names(paths), []
-    for pictures in _translated(config, generator, paths):
-        done = names[len(rows) : len(rows) + len(pictures["outputs"])]
+    for samples, found in _translated(config, generator, paths):
+        done = names[len(rows) : len(rows) + len(found)]
         for name in done:
             print("evaluated image", name)
-        measured = metrics.pair_metrics(
-            *(_signed(pictures[kind]) for kind in ("targets", "outputs"))
-        )
         part = gallery.write_pictures(
-            config.output_dir, done, pictures, aspect_ratio=config.aspect_ratio
+            config.output_dir,
+            done,
+            depths.views(samples, values),
+            aspect_ratio=config.aspect_ratio,
         )
-        for index, row in enumerate(part):
-            row["metrics"] = {name: float(values[index]) for name, values in measured.items()}
+        depths.write_exact(config.output_dir, done, samples["outputs"], found)
+        if "targets" in samples:
+            pair = (depths.signed(samples[kind], values) for kind in ("targets", "outputs"))
+            measured = metrics.pair_metrics(*pair)
+            for index, row in enumerate(part):
+                row["metrics"] = {name: float(of[index]) for name, of in measured.items()}
         rows += part
     return _write_test(config, rows, checkpoint=checkpoint, context=context or {})
 
 
 def _translated(config, generator, paths):
-    """Yields the uint8 pictures of each batch, in the order of the files."""
+    """Yields what `depths.quantized` gives for each batch in the order of the files, and depths."""
 
     @tf.function(reduce_retracing=True)
     def look(inputs, targets, first):
@@ -202,17 +226,20 @@ def _translated(config, generator, paths):
         seeds = seeds if config.test_dropout else None
         network = functools.partial(generator, dropout_seeds=seeds)
         outputs = translate(network, inputs, multiple=generator.multiple, tile=config.tile)
-        return images.pictures(inputs, targets, outputs, **_colour(config))
+        return images.units(inputs, targets, outputs, **_colour(config))
 
-    first = 0
+    first, values = 0, codecs.parse_range(config.value_range)
     batches = pipelines.test_pairs(
-        paths, batch_size=config.batch_size, **_colour(config), **_size(config)
+        paths, batch_size=config.batch_size, **_reading(config), **_size(config)
     )
-    with session.decode_errors_named(paths, images.decode):
-        for inputs, targets in batches:
-            pictures = look(inputs, targets, tf.constant(first, tf.int64))
+    with _bad_files_named(config, paths):
+        for inputs, *targets in batches:
+            units = look(inputs, targets[0] if targets else None, tf.constant(first, tf.int64))
+            sources = paths[first : first + len(inputs)]
+            found = [codecs.depth(folders.source(path)) for path in sources]
             first += len(inputs)
-            yield {kind: batch.numpy() for kind, batch in pictures.items()}
+            units = {kind: batch.numpy() for kind, batch in units.items()}
+            yield depths.quantized(units, found, values), found
 
 
 def constant_image_l1(config, *, known, paths):
@@ -231,22 +258,18 @@ def constant_image_l1(config, *, known, paths):
     """
 
     def targets(files):
-        batches = pipelines.test_pairs(files, batch_size=16, **_colour(config), **_size(config))
+        batches = pipelines.test_pairs(files, batch_size=16, **_reading(config), **_size(config))
         return np.concatenate([pair[1].numpy() for pair in batches])
 
     return float(np.abs(targets(paths) - np.median(targets(known), axis=0)).mean())
 
 
-def _signed(pixels):
-    return pixels.astype(np.float32) / 127.5 - 1
-
-
 def _write_test(config, rows, *, checkpoint, context):
     folder = Path(config.output_dir)
-    per_image = {row["name"]: row["metrics"] for row in rows}
+    per_image = {row["name"]: row.get("metrics", {}) for row in rows}
     mean = {
         name: float(np.mean([values[name] for values in per_image.values()]))
-        for name in rows[0]["metrics"]
+        for name in rows[0].get("metrics", {})
     }
     made = command.options(config, program=PROGRAM)
     runs.write_json(folder / f"test_{runs.OPTIONS}", made)
@@ -262,6 +285,11 @@ def _write_test(config, rows, *, checkpoint, context):
     )
     title = f"pix2pix: test of {Path(config.checkpoint).name}"
     return write_report(folder, title=title, rows=rows, options=made, summary=mean | context)
+
+
+def picture_channels(config):
+    """Channels of the pictures that a run translates; in Lab mode they are colour pictures."""
+    return 3 if config.lab_colorization else config.channels[0]
 
 
 def translator(config, generator):
@@ -285,7 +313,12 @@ def translator(config, generator):
 def export(config, *, checkpoint):
     """Writes the generator as a SavedModel; returns the largest difference when reloaded."""
     generator = load_generator(config, checkpoint)
-    served = ServedModel(generator, translator(config, generator), filetype=config.output_filetype)
+    served = ServedModel(
+        generator,
+        translator(config, generator),
+        filetype=config.output_filetype,
+        channels=picture_channels(config),
+    )
     difference = save_export(served, config.output_dir)
     made = command.options(config, program=PROGRAM)
     runs.write_json(Path(config.output_dir) / f"export_{runs.OPTIONS}", made)

@@ -180,6 +180,13 @@ class SharedOptions:
         if self.mode != "demo":
             self._require("output_dir")
 
+    @property
+    def multiple(self):
+        """The sides of an image that the generator takes are multiples of this, in pixels."""
+        if self.netG == "unet":
+            return 2 ** sizes.halvings(self.crop_size)
+        return MULTIPLES[self.netG]
+
     def _require(self, name):
         if not getattr(self, name):
             raise InputError(f"Expected --{name} with --mode {self.mode}. Received: nothing")

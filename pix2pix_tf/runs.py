@@ -4,6 +4,7 @@ options.json       what made the run
 checkpoints/       step-00005000.safetensors, the newest --keep_checkpoints
 log.csv            one row per --progress_freq steps
 tensorboard/       event files and profiles
+cache/             decoded images of --cache disk
 images/            NAME-inputs.png, NAME-outputs.png, NAME-targets.png
 index.html         the report
 metrics.json       test: L1, PSNR, SSIM, mean and per image
@@ -21,6 +22,7 @@ from pix2pix_tf.errors import InputError
 OPTIONS = "options.json"
 CHECKPOINTS = "checkpoints"
 LOG = "log.csv"
+CACHE = "cache"
 TENSORBOARD = "tensorboard"
 IMAGES = "images"
 INDEX = "index.html"

@@ -175,6 +175,11 @@ def from_unit(unit, dtype, value_range=(0.0, 1.0)):
     return np.clip(wide, limits.min, limits.max).astype(dtype)
 
 
+def converts(found, wanted):
+    """Whether `with_channels` makes `wanted` channels of `found`."""
+    return found == wanted or (found <= 4 and wanted in (1, 3, 4))
+
+
 def with_channels(unit, count):
     """Gives [h, w, c] in [0, 1] another number of channels.
 
@@ -187,7 +192,7 @@ def with_channels(unit, count):
     found = unit.shape[-1]
     if found == count:
         return unit
-    if found > 4 or count not in (1, 3, 4):
+    if not converts(found, count):
         raise ValueError(f"{found} channels, expected {count}")
     colour = unit[..., :-1] if found in (2, 4) else unit
     if count == 1:

@@ -179,15 +179,29 @@ def pictures(inputs, targets, outputs, *, lab=False, direction="AtoB"):
         direction: "AtoB" or "BtoA".
 
     Returns:
-        Dict from "inputs", "outputs", "targets" to uint8 [n, h, w, 1 or 3].
+        Dict from "inputs", "outputs", "targets" to uint8 [n, h, w, 1, 3 or 4].
     """
+    shown = units(inputs, targets, outputs, lab=lab, direction=direction)
+    return {kind: from_unit(viewable(batch)) for kind, batch in shown.items()}
+
+
+def viewable(batch):
+    """The channels of [..., c] that a picture can show: 1, 3 or 4 of them."""
+    count = batch.shape[-1]
+    return batch if count in (1, 3, 4) else batch[..., : 3 if count > 4 else 1]
+
+
+def units(inputs, targets, outputs, *, lab=False, direction="AtoB"):
+    """As `pictures`, in float32 [n, h, w, c] in [0, 1]; without targets if they are None."""
     if lab and direction == "AtoB":
         shown = (from_signed(inputs), color.join(inputs, outputs), color.join(inputs, targets))
     elif lab:
         shown = (color.join(targets, inputs), from_signed(outputs), from_signed(targets))
     else:
-        shown = (from_signed(inputs), from_signed(outputs), from_signed(targets))
-    return dict(zip(("inputs", "outputs", "targets"), map(from_unit, shown), strict=True))
+        targets = None if targets is None else from_signed(targets)
+        shown = (from_signed(inputs), from_signed(outputs), targets)
+    named = zip(("inputs", "outputs", "targets"), shown, strict=True)
+    return {kind: batch for kind, batch in named if batch is not None}
 
 
 def encode(image, *, filetype="png"):

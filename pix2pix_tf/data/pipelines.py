@@ -8,8 +8,9 @@ again without the ones before it: a resumed run sees what an uninterrupted one w
 import numpy as np
 import tensorflow as tf
 
-from pix2pix_tf.data import framing, images
+from pix2pix_tf.data import images
 from pix2pix_tf.data.jitter import jitter, still
+from pix2pix_tf.data.pairs import Reader
 
 # pix2pix.py: CROP_SIZE.
 CROP_SIZE = 256
@@ -41,55 +42,48 @@ def batch_paths(paths, step, *, batch_size, seed):
     return [paths[int(example_index(number, len(paths), seed))] for number in numbers]
 
 
-def _pair(contents, *, direction, lab, preprocess):
-    """Decodes a file into (input, target), float in [-1, 1]."""
-    image = images.decode(contents)
-    a, b = images.split_lab(image) if lab else images.split_pair(image)
-    pair = (a, b) if direction == "AtoB" else (b, a)
-    if preprocess != "resize_and_crop":
-        pair = (pair[0], framing.same_size(*pair))
-    return pair
-
-
 def training_pairs(
     paths,
     *,
     batch_size=1,
     seed=0,
     first_step=0,
-    direction="AtoB",
-    lab=False,
     preprocess="resize_and_crop",
     scale_size=286,
     crop_size=CROP_SIZE,
     multiple=1,
     flip=True,
+    fetch=None,
+    **reading,
 ):
     """Endless batches for training.
 
     Args:
-        paths: Image files; side-by-side pairs, or single images with `lab`.
+        paths: Image files; side-by-side pairs, or single images with `lab`, or pairs of files
+            with `dataset_mode` "folders".
         batch_size: Pairs per batch.
         seed: The run's seed, an int.
         first_step: Number of updates already made: where the data goes on.
-        direction: "AtoB" or "BtoA".
-        lab: Split single images into lightness and colour.
         preprocess: One of `sizes.PREPROCESS`.
         scale_size: `sizes.Size` before the random crop.
         crop_size: `sizes.Size` of the crop.
         multiple: What sides are rounded to, in pixels, where `preprocess` does not crop.
         flip: Mirror at random.
+        fetch: Function that `cache.make` made of the same files, or None to decode them anew.
+        reading: `direction`, `lab` and the others of `pairs.Reader`.
 
     Returns:
         tf.data.Dataset of (inputs, targets), float32 [batch_size, h, w, c] in [-1, 1]; h and w are
         those of `crop_size`.
     """
+    reader, count = Reader(**reading), len(paths)
     size = {"preprocess": preprocess, "scale_size": scale_size, "crop_size": crop_size}
-    files = tf.constant(np.asarray(paths, dtype=object), tf.string)
+    files = None if fetch else tf.constant(np.asarray(paths, dtype=object), tf.string)
 
     def load(number):
-        contents = tf.io.read_file(files[example_index(number, len(paths), seed)])
-        pair = _pair(contents, direction=direction, lab=lab, preprocess=preprocess)
+        index = example_index(number, count, seed)
+        decoded = fetch(index) if fetch else reader.decode(files[index])
+        pair = reader.assemble(decoded, alike=preprocess != "resize_and_crop")
         draw = tf.stack([tf.constant(seed, tf.int64), number])
         return tuple(jitter(pair, draw, flip=flip, multiple=multiple, **size))
 
@@ -193,34 +187,34 @@ def test_pairs(
     paths,
     *,
     batch_size=1,
-    direction="AtoB",
-    lab=False,
     preprocess="resize_and_crop",
     scale_size=286,
     crop_size=CROP_SIZE,
+    **reading,
 ):
-    """Every file once, in order, neither mirrored nor cropped.
+    """Every example once, in order, neither mirrored nor cropped.
 
     Args:
-        paths: Image files.
+        paths: Image files, or pairs of files with `dataset_mode` "folders".
         batch_size: Pairs per batch; the last one may be smaller. Images that keep their size come
             one by one.
-        direction: "AtoB" or "BtoA".
-        lab: Split single images into lightness and colour.
         preprocess: One of `sizes.PREPROCESS`; see `jitter.still`.
         scale_size: `sizes.Size`.
         crop_size: `sizes.Size`.
+        reading: `direction`, `lab` and the others of `pairs.Reader`.
 
     Returns:
-        tf.data.Dataset of (inputs, targets), float32 [n, h, w, c] in [-1, 1]; the crop size with
-        "resize_and_crop".
+        tf.data.Dataset of (inputs, targets), or of (inputs,) with `dataset_mode` "single", float32
+        [n, h, w, c] in [-1, 1]; the crop size with "resize_and_crop".
     """
+    reader = Reader(**reading)
     size = {"preprocess": preprocess, "scale_size": scale_size, "crop_size": crop_size}
 
-    def load(path):
-        pair = _pair(tf.io.read_file(path), direction=direction, lab=lab, preprocess=preprocess)
+    def load(example):
+        pair = reader.assemble(reader.decode(example), alike=preprocess != "resize_and_crop")
         return tuple(still(pair, **size))
 
-    files = tf.data.Dataset.from_tensor_slices(tf.constant(list(paths), tf.string))
+    files = tf.constant(np.asarray(paths, dtype=object), tf.string)
+    dataset = tf.data.Dataset.from_tensor_slices(files).map(load, tf.data.AUTOTUNE)
     count = batch_size if preprocess == "resize_and_crop" else 1
-    return files.map(load, tf.data.AUTOTUNE).batch(count).prefetch(tf.data.AUTOTUNE)
+    return dataset.batch(count).prefetch(tf.data.AUTOTUNE)

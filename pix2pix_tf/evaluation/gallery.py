@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from pix2pix_tf import runs
@@ -16,7 +17,7 @@ def write_pictures(folder, names, pictures, *, step=None, aspect_ratio=1.0):
     Args:
         folder: Run folder.
         names: The images' names, n of them.
-        pictures: Dict from kind ("inputs", ...) to uint8 arrays [n, h, w, 1 or 3].
+        pictures: Dict from kind ("inputs", ...) to n arrays [h, w, 1, 3 or 4], uint8 or uint16.
         step: Training step for the file names, or None.
         aspect_ratio: Width of a picture becomes round(height * aspect_ratio).
 
@@ -36,11 +37,27 @@ def write_pictures(folder, names, pictures, *, step=None, aspect_ratio=1.0):
 
 
 def _save(path, pixels, aspect_ratio):
+    if pixels.dtype == np.uint16:
+        _save_deep(path, pixels, aspect_ratio)
+        return
     image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
     width = round(image.height * aspect_ratio)
     if aspect_ratio != 1.0 and width != image.width:
         image = image.resize((max(width, 1), image.height), Image.Resampling.BICUBIC)
     image.save(path)
+
+
+def _save_deep(path, pixels, aspect_ratio):
+    """Writes 16 bits, which Pillow does for grey alone."""
+    from pix2pix_tf.data import images
+
+    height, width = pixels.shape[0], max(round(pixels.shape[0] * aspect_ratio), 1)
+    if aspect_ratio != 1.0 and width != pixels.shape[1]:
+        planes = np.moveaxis(pixels.astype(np.float32), -1, 0)
+        planes = [Image.fromarray(plane) for plane in planes]
+        planes = [plane.resize((width, height), Image.Resampling.BICUBIC) for plane in planes]
+        pixels = np.clip(np.round(np.stack(planes, -1)), 0, 65535).astype(np.uint16)
+    path.write_bytes(images.encode(pixels).numpy())
 
 
 def training_rows(folder):
