@@ -5,6 +5,7 @@ Reference:
 """
 
 import dataclasses
+import os
 
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.options import SharedOptions
@@ -22,6 +23,12 @@ class CycleGANConfig(SharedOptions):
         "input_dir",
         help="Folder with the folders trainA and trainB (train), testA and testB (test); test also "
         "takes a folder of images.",
+    )
+    input_dir_A: str | None = option(
+        None, "(new) Folder of A, where it is not in --input_dir.", group="Run"
+    )
+    input_dir_B: str | None = option(
+        None, "(new) Folder of B, where it is not in --input_dir.", group="Run"
     )
     output_dir: str | None = changed(
         SharedOptions,
@@ -98,3 +105,21 @@ class CycleGANConfig(SharedOptions):
             )
         if self.mode == "train" and self.direction == "both":
             raise InputError("Expected --direction AtoB or BtoA with --mode train. Received: both")
+
+    def _require_input(self):
+        if not (self.input_dir_A and self.input_dir_B):
+            super()._require_input()
+
+    def domains(self, phase):
+        """The folders of A and B.
+
+        Args:
+            phase: "train" or "test".
+
+        Returns:
+            Two paths.
+        """
+        named = (self.input_dir_A, self.input_dir_B)
+        if all(named):
+            return named
+        return tuple(os.path.join(self.input_dir, f"{phase}{domain}") for domain in "AB")

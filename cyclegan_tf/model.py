@@ -25,7 +25,7 @@ LOSSES = {
 }
 # PyTorch CycleGAN, backward_D_basic(); Zhu et al. 2017, section 7.1: "we divide the objective by
 # 2 while optimizing D".
-_DISCRIMINATOR_WEIGHT = 0.5
+DISCRIMINATOR_WEIGHT = 0.5
 CHANNELS = 3
 NETWORKS = ("gen_ab", "gen_ba", "disc_a", "disc_b")
 
@@ -137,17 +137,17 @@ class CycleGAN(keras.Model):
         return {f"generator_loss_{name}": value for name, value in terms.items()}, images
 
     def _translate(self, real_a, real_b):
-        fake_b, fake_a, identity_a, identity_b = None, None, real_a, real_b
-        if self.lambda_identity:
-            fake_b, identity_b = self._generate(self.gen_ab, [real_a, real_b], first_pass=0)
-            fake_a, identity_a = self._generate(self.gen_ba, [real_b, real_a], first_pass=2)
-        else:
-            (fake_b,) = self._generate(self.gen_ab, [real_a], first_pass=0)
-            (fake_a,) = self._generate(self.gen_ba, [real_b], first_pass=2)
-        (rec_b,) = self._generate(self.gen_ab, [fake_a], first_pass=4)
-        (rec_a,) = self._generate(self.gen_ba, [fake_b], first_pass=5)
-        images = {"fake_b": fake_b, "rec_a": rec_a, "identity_a": identity_a}
-        return {**images, "fake_a": fake_a, "rec_b": rec_b, "identity_b": identity_b}
+        count = 2 if self.lambda_identity else 1
+        fake_b, *same_b = self._generate(self.gen_ab, [real_a, real_b][:count], first_pass=0)
+        fake_a, *same_a = self._generate(self.gen_ba, [real_b, real_a][:count], first_pass=2)
+        return {
+            "fake_b": fake_b,
+            "rec_a": self._generate(self.gen_ba, [fake_b], first_pass=4)[0],
+            "identity_a": same_a[0] if same_a else real_a,
+            "fake_a": fake_a,
+            "rec_b": self._generate(self.gen_ab, [fake_a], first_pass=5)[0],
+            "identity_b": same_b[0] if same_b else real_b,
+        }
 
     def _generate(self, generator, batches, *, first_pass):
         """Calls a generator on each batch; no two passes of a step share dropout masks."""
@@ -171,28 +171,22 @@ class CycleGAN(keras.Model):
             for i, batch in enumerate(batches)
         ]
 
-    def judge(self, real_a, real_b, fake_a, fake_b):
+    def judge(self, reals, fakes):
         """Losses of the discriminators.
 
         Args:
-            real_a: Float [n, h, w, c] in [-1, 1].
-            real_b: Likewise.
-            fake_a: Translated images of A, of the same shape.
-            fake_b: Likewise.
+            reals: (images of A, images of B), float [n, h, w, c] in [-1, 1].
+            fakes: Translated images, likewise.
 
         Returns:
             Dict of scalars.
         """
-        return {
-            f"discriminator_loss_{side}": _DISCRIMINATOR_WEIGHT
-            * losses.discriminator_loss(
-                *self._each(discriminator, [real, fake]), mode=self.gan_mode
-            )
-            for side, discriminator, real, fake in (
-                ("A", self.disc_a, real_a, fake_a),
-                ("B", self.disc_b, real_b, fake_b),
-            )
-        }
+        values, networks = {}, (self.disc_a, self.disc_b)
+        for side, network, *images in zip("AB", networks, reals, fakes, strict=True):
+            verdicts = self._each(network, images)
+            loss = losses.discriminator_loss(*verdicts, mode=self.gan_mode)
+            values[f"discriminator_loss_{side}"] = DISCRIMINATOR_WEIGHT * loss
+        return values
 
     def compute_gradients(self, real_a, real_b, *, remember=False):
         """Losses and the gradients of all networks.
@@ -210,28 +204,35 @@ class CycleGAN(keras.Model):
             values, images = self.forward(real_a, real_b)
             total = tf.add_n(list(values.values()))
         gen = tape.gradient(total, self.generator_variables)
-        fake_a = self.pool_a.query(images["fake_a"], remember=remember)
-        fake_b = self.pool_b.query(images["fake_b"], remember=remember)
+        fakes = (
+            self.pool_a.query(images["fake_a"], remember=remember),
+            self.pool_b.query(images["fake_b"], remember=remember),
+        )
         with tf.GradientTape() as tape:
-            verdicts = self.judge(real_a, real_b, fake_a, fake_b)
+            verdicts = self.judge((real_a, real_b), fakes)
             total = tf.add_n(list(verdicts.values()))
         disc = tape.gradient(total, self.discriminator_variables)
         values = {**verdicts, **values}
         return {name: values[name] for name in LOSSES}, images, gen, disc
 
-    def train_step(self, data):
+    def update(self, data):
         """Updates the generators, then the discriminators, with one batch of (real_a, real_b).
 
         The generators' update changes nothing that the discriminators' gradients depend on: both
         are computed from the images of one pass.
 
         Returns:
-            The losses before the update, a dict of scalars.
+            (the losses before the update, a dict of scalars; the gradients in the order of
+            `trainable_variables`).
         """
         values, _, gen, disc = self.compute_gradients(*data, remember=True)
         self.gen_optimizer.apply(gen, self.generator_variables)
         self.disc_optimizer.apply(disc, self.discriminator_variables)
-        return values
+        return values, [*gen, *disc]
+
+    def train_step(self, data):
+        """Updates all networks; returns the losses before the update, a dict of scalars."""
+        return self.update(data)[0]
 
     def test_step(self, data):
         """How far from the original one batch of (real_a, real_b) comes back, dropout off."""
@@ -243,15 +244,7 @@ class CycleGAN(keras.Model):
 
 
 def build_network(config, name):
-    """Makes one network that `config` (CycleGANConfig) describes, with all its weights.
-
-    Args:
-        config: `CycleGANConfig`.
-        name: "gen_ab", "gen_ba", "disc_a" or "disc_b".
-
-    Returns:
-        `keras.Model`.
-    """
+    """Makes one network of `NETWORKS` that `config` describes, with all its weights."""
     shared = {"norm": config.norm, "init_gain": config.init_gain, "name": name}
     if name.startswith("gen"):
         shared |= {"output_channels": CHANNELS, "dropout": config.dropout}

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from pix2pix_tf import command, modes, runs, settings
+from pix2pix_tf import command, modes, settings
 from pix2pix_tf.config import PROGRAM, Pix2PixConfig
 from pix2pix_tf.data import images
 from pix2pix_tf.errors import InputError
@@ -58,7 +58,7 @@ def load(checkpoint):
     Raises:
         InputError: If there is no run at that place, or its files are damaged.
     """
-    folder, path = runs.locate(checkpoint)
+    folder, path = command.find_checkpoint(checkpoint)
     stored = command.stored_options(folder, program=PROGRAM)
     config = Pix2PixConfig(mode="export", output_dir=".", checkpoint=str(checkpoint))
     config = settings.adopt(config, set(), stored, source=folder, resuming=False)

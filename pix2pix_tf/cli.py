@@ -7,45 +7,100 @@ from pathlib import Path
 
 from pix2pix_tf import command, runs
 from pix2pix_tf.config import PROGRAM, Pix2PixConfig
-from pix2pix_tf.data import folders, synthetic
+from pix2pix_tf.data import check as data_check
+from pix2pix_tf.data import codecs, folders, synthetic
+from pix2pix_tf.errors import InputError
 from pix2pix_tf.training import runtime
 
+# What starts an --input_dir that names a data set of TensorFlow Datasets.
+TFDS = "tfds:"
 SUMMARY = """
 Learns to translate images from pairs (pix2pix: conditional adversarial networks with a U-Net and
 a 70x70 PatchGAN), on TensorFlow 2 and Keras 3.
 
   pix2pix-tf                                        a demonstration on data that it draws itself
   pix2pix-tf --mode train --input_dir DIR --output_dir RUN
+  pix2pix-tf --check_data --input_dir DIR           what is in a data set, and what is wrong
   pix2pix-tf --mode test --input_dir DIR --output_dir OUT --checkpoint RUN
   pix2pix-tf --mode export --output_dir OUT --checkpoint RUN
 """
 
 
+def check(config):
+    """Reads the whole data set and reports on it; returns the exit code."""
+    config = _local(config)
+    try:
+        sets = {
+            name: folders.list_examples(folder, config.dataset_mode)
+            for name, folder in data_check.data_sets(config.input_dir).items()
+        }
+    except FileNotFoundError:
+        raise InputError(
+            f"Expected --input_dir to be a folder. Received: {config.input_dir}"
+        ) from None
+    lines, usable = data_check.report(
+        sets,
+        minimum_width=config.minimum_width,
+        channels=config.file_channels,
+        value_range=codecs.parse_range(config.value_range),
+    )
+    lines.append("all files can be used" if usable else "training or testing would fail")
+    print("\n".join(lines))
+    return 0 if usable else 1
+
+
+def _local(config):
+    """`config` with a data set of TensorFlow Datasets replaced by folders of its images."""
+    if not (config.input_dir or "").startswith(TFDS):
+        return config
+    runtime.load_tensorflow()
+    try:
+        from pix2pix_tf.data import catalog
+    except ImportError as error:
+        raise InputError(
+            f"Expected tensorflow-datasets, for --input_dir {config.input_dir}. Received: {error}; "
+            "pip install 'pix2pix-tf[tfds]'"
+        ) from None
+    folder, mode = catalog.unpack(config.input_dir, training=config.mode != "test")
+    return dataclasses.replace(config, input_dir=folder, dataset_mode=mode)
+
+
 def train(config, typed):
     """Trains a new run or goes on with one; returns the exit code."""
-    config, checkpoint, first_step = command.begin_run(
-        config, typed, program=PROGRAM, draw_seed=runtime.draw_seed
+    if config.check_data:
+        return check(config)
+    begun = command.begin_run(config, typed, program=PROGRAM, draw_seed=runtime.draw_seed)
+    with begun as start:
+        config = _local(start.config)
+        start = dataclasses.replace(start, config=config)
+        paths = _checked(config, config.input_dir)
+        validated = _checked(config, config.val_dir) if config.val_dir else ()
+        command.announce(config, program=PROGRAM)
+        print("examples count =", len(paths))
+        runtime.load_tensorflow()
+
+        from pix2pix_tf import modes
+
+        step, stopped = modes.train(start, paths, validated=validated)
+    return command.ended(config, step=step, stopped=stopped)
+
+
+def _checked(config, folder):
+    """The examples of a folder, each looked at."""
+    examples = folders.list_examples(folder, config.dataset_mode)
+    folders.check_images(
+        examples, minimum_width=config.minimum_width, channels=config.file_channels
     )
-    paths = _examples(config)
-    command.announce(config, program=PROGRAM)
-    print("examples count =", len(paths))
-    runtime.load_tensorflow()
-
-    from pix2pix_tf import modes
-
-    step, stopped = modes.train(config, paths, checkpoint=checkpoint, first_step=first_step)
-    if stopped is None:
-        print(f"trained to step {step}: {config.output_dir}")
-        return 0
-    saved = f"saved step {step}; " if config.save_freq else ""
-    print(f"\n{stopped.name}: {saved}continue with --checkpoint {config.output_dir}")
-    return runtime.EXIT_CODES[stopped]
+    return examples
 
 
 def test(config, typed):
     """Translates a folder of pairs and measures the results."""
+    if config.check_data:
+        return check(config)
     config, checkpoint = command.use_run(config, typed, program=PROGRAM)
-    paths = _examples(config)
+    config = _local(config)
+    paths = _checked(config, config.input_dir)
     runs.prepare_folder(config.output_dir)
     command.announce(config, program=PROGRAM)
     print("examples count =", len(paths))
@@ -55,26 +110,19 @@ def test(config, typed):
 
     index = modes.test(config, paths, checkpoint=checkpoint)
     print("wrote index at", index)
-
-
-def _examples(config):
-    """The examples of --input_dir, each looked at."""
-    examples = folders.list_examples(config.input_dir, config.dataset_mode)
-    side_by_side = config.dataset_mode == "aligned" and not config.lab_colorization
-    folders.check_images(examples, minimum_width=1 + side_by_side, channels=config.file_channels)
-    return examples
+    return 0
 
 
 def export(config, typed):
     """Writes a SavedModel of the generator."""
     config, checkpoint = command.use_run(config, typed, program=PROGRAM)
-    runs.prepare_folder(config.output_dir)
-    command.announce(config, program=PROGRAM)
-    runtime.load_tensorflow()
+    with runs.locked(config.output_dir):
+        command.announce(config, program=PROGRAM)
+        runtime.load_tensorflow()
 
-    from pix2pix_tf import modes
+        from pix2pix_tf import modes
 
-    difference = modes.export(config, checkpoint=checkpoint)
+        difference = modes.export(config, checkpoint=checkpoint)
     print(f"exported to {config.output_dir}; largest difference when reloaded {difference:.1e}")
 
 
@@ -97,22 +145,28 @@ DEMO_PAIRS, DEMO_TEST_PAIRS = 400, 40
 
 def demo(config, typed):
     """Draws a data set, trains on it, tests on held-out pairs and exports."""
+    if config.check_data:
+        return check(config)
     given = {name: value for name, value in DEMO.items() if name not in typed}
     config = dataclasses.replace(config, **given)
     folder = Path(config.output_dir)
     data, run = folder / "data", str(folder / "run")
     runs.prepare_folder(folder)
     trained = dataclasses.replace(
-        config, mode="train", input_dir=str(data / "train"), output_dir=run
+        config, mode="train", input_dir=str(data / "train"), output_dir=run, resume=True
     )
     if not runs.checkpoints(run):
         print(f"drawing {DEMO_PAIRS + DEMO_TEST_PAIRS} facades")
         synthetic.write_pairs(data / "train", DEMO_PAIRS, seed=config.seed)
         synthetic.write_pairs(data / "val", DEMO_TEST_PAIRS, seed=config.seed, start=DEMO_PAIRS)
-    if code := train(trained, set()):
+    if code := train(trained, typed):
         return code
     tested = dataclasses.replace(
-        trained, mode="test", input_dir=str(data / "val"), output_dir=str(folder / "test")
+        trained,
+        resume=False,
+        mode="test",
+        input_dir=str(data / "val"),
+        output_dir=str(folder / "test"),
     )
     _test_demo(dataclasses.replace(tested, checkpoint=run))
     exported = dataclasses.replace(tested, mode="export", output_dir=str(folder / "export"))
@@ -124,10 +178,10 @@ def demo(config, typed):
 def _test_demo(config):
     from pix2pix_tf import modes
 
+    config, checkpoint = command.use_run(config, set(), program=PROGRAM)
     paths = folders.list_images(config.input_dir)
     known = folders.list_images(Path(config.input_dir).with_name("train"))
     constant = modes.constant_image_l1(config, known=known, paths=paths)
-    _, checkpoint = runs.locate(config.checkpoint)
     modes.test(config, paths, checkpoint=checkpoint, context={CONSTANT: constant})
 
 

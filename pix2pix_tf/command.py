@@ -1,5 +1,6 @@
 """The frame of every command, the same for both programs: from words to an exit code."""
 
+import contextlib
 import dataclasses
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -27,6 +28,33 @@ def options(config, *, program):
     return {**dataclasses.asdict(config), "program": program, "version": release}
 
 
+def find_checkpoint(path):
+    """Finds the newest whole checkpoint that `--checkpoint` may mean.
+
+    A damaged one is named in a warning, and the one before it is taken.
+
+    Args:
+        path: A run folder, or one checkpoint file in it.
+
+    Returns:
+        (run folder, checkpoint file), both `Path`.
+
+    Raises:
+        InputError: If there is no run at that place, or no whole checkpoint.
+    """
+    from pix2pix_tf.training import checkpoints
+
+    folder, found = runs.locate(path)
+    faults = []
+    for file in found:
+        if (fault := checkpoints.fault(file)) is None:
+            for line in faults:
+                print(f"warning: {line}; {file.name} is used", file=sys.stderr)
+            return folder, file
+        faults.append(f"{file} is damaged ({fault})")
+    raise InputError(f"Expected a whole checkpoint. Received: {faults[0]}")
+
+
 def use_run(config, typed, *, program):
     """Takes the architecture of the run that `--checkpoint` names (test, export).
 
@@ -36,17 +64,38 @@ def use_run(config, typed, *, program):
     Raises:
         InputError: If there is no run, or a typed flag contradicts it.
     """
-    folder, checkpoint = runs.locate(config.checkpoint)
+    folder, checkpoint = find_checkpoint(config.checkpoint)
     stored = stored_options(folder, program=program)
     config = settings.adopt(config, typed, stored, source=folder, resuming=False)
-    seed = stored.get("seed") if config.seed is None else config.seed
-    return dataclasses.replace(config, seed=seed), checkpoint
+    if config.seed is None and "seed" in stored:
+        seed = settings.stored_value(config, "seed", stored=stored, source=folder)
+        config = dataclasses.replace(config, seed=seed)
+    return config, checkpoint
 
 
+@dataclasses.dataclass(frozen=True)
+class Start:
+    """What training starts from.
+
+    Attributes:
+        config: Configuration with a seed.
+        checkpoint: File whose whole state training goes on from, or None.
+        weights: File whose weights alone it starts from, or None.
+        first_step: Number of updates already made.
+    """
+
+    config: object
+    checkpoint: Path | None = None
+    weights: Path | None = None
+    first_step: int = 0
+
+
+@contextlib.contextmanager
 def begin_run(config, typed, *, program, draw_seed):
-    """Decides what training starts from: nothing, or the run that `--checkpoint` names.
+    """Takes the output folder and decides what training starts from.
 
-    Training that goes on takes every option that was not typed from the run.
+    Training that goes on takes every option that was not typed from the run. The folder belongs
+    to this process until the block ends.
 
     Args:
         config: Configuration of the command.
@@ -54,36 +103,97 @@ def begin_run(config, typed, *, program, draw_seed):
         program: Name of the command.
         draw_seed: Function that draws a seed.
 
-    Returns:
-        (configuration with a seed, checkpoint file or None, step of the checkpoint or 0).
+    Yields:
+        `Start`.
 
     Raises:
         InputError: If the output folder holds another run, or cannot be written.
     """
-    checkpoint, source = None, None
-    if config.checkpoint:
-        source, checkpoint = runs.locate(config.checkpoint)
-        stored = stored_options(source, program=program)
-        config = settings.adopt(config, typed, stored, source=source, resuming=True)
-    _refuse_foreign_run(Path(config.output_dir), source)
-    if config.seed is None:
-        config = dataclasses.replace(config, seed=draw_seed())
-    runs.prepare_folder(config.output_dir)
-    runs.write_json(Path(config.output_dir) / runs.OPTIONS, options(config, program=program))
-    return config, checkpoint, runs.checkpoint_step(checkpoint) if checkpoint else 0
+    folder = Path(config.output_dir)
+    with runs.locked(folder):
+        start = _start(config, typed, program=program)
+        if start.config.seed is None:
+            seeded = dataclasses.replace(start.config, seed=draw_seed())
+            start = dataclasses.replace(start, config=seeded)
+        runs.write_json(folder / runs.OPTIONS, options(start.config, program=program))
+        yield start
 
 
-def _refuse_foreign_run(folder, source):
-    if source is not None and folder.resolve() == source.resolve():
-        return
+def _start(config, typed, *, program):
+    folder = Path(config.output_dir)
+    started = config.resume and (folder / runs.OPTIONS).is_file()
+    if config.checkpoint or (started and runs.checkpoints(folder)):
+        return _continue(config, typed, program=program)
+    if started:
+        stored = stored_options(folder, program=program)
+        config = settings.adopt(config, typed, stored, source=folder, resuming=True)
+    elif not config.resume:
+        _refuse_run(folder)
+    if not config.init_from:
+        return Start(config)
+    source, weights = find_checkpoint(config.init_from)
+    stored = stored_options(source, program=program)
+    config = settings.adopt(config, typed, stored, source=source, resuming=False)
+    return Start(config, weights=weights)
+
+
+def _continue(config, typed, *, program):
+    from pix2pix_tf.training import checkpoints
+
+    folder = Path(config.output_dir)
+    source, checkpoint = find_checkpoint(config.checkpoint or folder)
+    step = checkpoints.step_of(checkpoint)
+    stored = stored_options(source, program=program)
+    config = settings.adopt(config, typed, stored, source=source, resuming=True)
+    if folder.resolve() == source.resolve():
+        _set_aside(folder, after=step)
+    else:
+        _refuse_run(folder)
+    return Start(config, checkpoint=checkpoint, first_step=step)
+
+
+def _set_aside(folder, *, after):
+    """Renames damaged checkpoints after a step; refuses to go back behind whole ones."""
+    from pix2pix_tf.training import checkpoints
+
+    later = [path for path in runs.checkpoints(folder) if runs.checkpoint_step(path) > after]
+    if whole := [path for path in later if checkpoints.fault(path) is None]:
+        raise InputError(
+            f"Expected --checkpoint to be the newest of {folder}. Received: step {after}, while "
+            f"{whole[-1].name} is there; name another --output_dir, or remove the later ones"
+        )
+    for path in later:
+        path.rename(path.with_name(f"{path.name}.damaged"))
+
+
+def _refuse_run(folder):
     held = runs.checkpoints(folder)
     if held or (folder / runs.LOG).exists():
         step = f" at step {runs.checkpoint_step(held[-1])}" if held else ""
-        continued = f"continue it with --checkpoint {folder}, or " if held else ""
+        continued = f"--checkpoint {folder}" if held else "--resume"
         raise InputError(
             f"Expected --output_dir to be free. Received: {folder}, which holds a run{step}; "
-            f"{continued}start afresh in another folder"
+            f"continue it with {continued}, or start afresh in another folder"
         )
+
+
+def ended(config, *, step, stopped):
+    """Prints how training ended.
+
+    Args:
+        config: Configuration of the command.
+        step: Number of updates made in all.
+        stopped: The signal that ended training, or None.
+
+    Returns:
+        The exit code: 0, or 128 plus the signal's number as shells have it.
+    """
+    if stopped is None:
+        print(f"trained to step {step}: {config.output_dir}")
+        return 0
+    saved = f"saved step {step}; " if config.save_freq else ""
+    print(f"\n{stopped.name}: {saved}continue with --checkpoint {config.output_dir}")
+    return 128 + stopped
 
 
 def announce(config, *, program):

@@ -8,7 +8,7 @@ import dataclasses
 
 from pix2pix_tf.data import codecs, sizes
 from pix2pix_tf.errors import InputError
-from pix2pix_tf.options import SharedOptions
+from pix2pix_tf.options import MOST_STEPS, SharedOptions
 from pix2pix_tf.settings import changed, option
 
 PROGRAM = "pix2pix-tf"
@@ -20,7 +20,10 @@ class Pix2PixConfig(SharedOptions):
     """Options of one command; invalid ones raise `InputError` when the object is made."""
 
     input_dir: str | None = changed(
-        SharedOptions, "input_dir", help="Folder with side-by-side images, A left and B right."
+        SharedOptions,
+        "input_dir",
+        help="Folder with side-by-side images, A left and B right, or tfds:NAME/CONFIG for a data "
+        "set of TensorFlow Datasets.",
     )
     output_dir: str | None = changed(
         SharedOptions,
@@ -32,6 +35,7 @@ class Pix2PixConfig(SharedOptions):
         "Epoch at which training ends; --max_steps wins if both are given.",
         group="Training",
         minimum=0,
+        maximum=MOST_STEPS,
     )
     l1_weight: float = option(
         100.0, "Weight of the L1 term in the generator's loss.", group="Training", minimum=0
@@ -71,6 +75,7 @@ class Pix2PixConfig(SharedOptions):
         "Images are resized to this size in pixels before the random crop; one number or HxW.",
         group="Data",
         minimum=1,
+        maximum=8192,
         adopted="data",
     )
     crop_size: sizes.Size = option(
@@ -80,6 +85,7 @@ class Pix2PixConfig(SharedOptions):
         "allow.",
         group="Data",
         minimum=1,
+        maximum=8192,
         adopted="architecture",
     )
     input_channels: int = option(
@@ -88,10 +94,16 @@ class Pix2PixConfig(SharedOptions):
         "to be there.",
         group="Data",
         minimum=1,
+        maximum=1024,
         adopted="architecture",
     )
     output_channels: int = option(
-        3, "(new) Channels of the output.", group="Data", minimum=1, adopted="architecture"
+        3,
+        "(new) Channels of the output.",
+        group="Data",
+        minimum=1,
+        maximum=1024,
+        adopted="architecture",
     )
     value_range: str = option(
         "0,1",
@@ -106,6 +118,13 @@ class Pix2PixConfig(SharedOptions):
         "made anew.",
         group="Data",
         choices=("none", "memory", "disk"),
+    )
+    check_data: bool = option(
+        False,
+        "(new) Only read the whole data set and report: counts, sizes, channels, what cannot be "
+        "used, odd widths, equal images in training and test. Exit code 1 if training would fail.",
+        group="Data",
+        adopted="never",
     )
     lab_colorization: bool = option(
         False,
@@ -132,6 +151,15 @@ class Pix2PixConfig(SharedOptions):
         minimum=0,
         adopted="never",
     )
+    val_dir: str | None = option(
+        None,
+        "(new) Folder like --input_dir that is measured while training: val.csv, TensorBoard, "
+        "pictures of the first images, and checkpoints/best.safetensors, which has the least L1.",
+        group="Watching",
+    )
+    val_freq: int = option(
+        1000, "(new) Steps between two such measurements.", group="Watching", minimum=1
+    )
 
     def __post_init__(self):
         super().__post_init__()
@@ -142,6 +170,17 @@ class Pix2PixConfig(SharedOptions):
             raise InputError(
                 f"Expected --separable_conv only with --netG unet. Received: --netG {self.netG}"
             )
+
+    def _check_needs(self):
+        if self.check_data:
+            self._require_input()
+        else:
+            super()._check_needs()
+
+    @property
+    def minimum_width(self):
+        """The smallest usable width of a file, in pixels."""
+        return 2 if self.dataset_mode == "aligned" and not self.lab_colorization else 1
 
     @property
     def channels(self):

@@ -112,16 +112,21 @@ class Pix2Pix(keras.Model):
         disc = tape.gradient(values["discriminator_loss"], self.discriminator.trainable_variables)
         return values, tensors, gen, disc
 
-    def train_step(self, data):
+    def update(self, data):
         """Updates both networks simultaneously with one batch of (inputs, targets).
 
         Returns:
-            The losses before the update, a dict of scalars.
+            (the losses before the update, a dict of scalars; the gradients in the order of
+            `trainable_variables`).
         """
         values, _, gen, disc = self.compute_gradients(*data)
         self.gen_optimizer.apply(gen, self.generator.trainable_variables)
         self.disc_optimizer.apply(disc, self.discriminator.trainable_variables)
-        return values
+        return values, [*gen, *disc]
+
+    def train_step(self, data):
+        """Updates both networks; returns the losses before the update, a dict of scalars."""
+        return self.update(data)[0]
 
     def test_step(self, data):
         """L1 of one batch of (inputs, targets), dropout off."""

@@ -13,6 +13,8 @@ from pix2pix_tf.data import sizes
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.settings import option
 
+# A number of steps or epochs that leaves room for any product in 64 bits.
+MOST_STEPS = 10**12
 MODES = ("train", "test", "export", "demo")
 # The sides of an image must be multiples of this: what the generator halves on its way down.
 MULTIPLES = {
@@ -47,19 +49,52 @@ class SharedOptions:
         group="Run",
         adopted="never",
     )
+    resume: bool = option(
+        False,
+        "(new) Continue the run in --output_dir, or start it if there is none: for running the "
+        "same command line again.",
+        group="Run",
+        adopted="never",
+    )
+    init_from: str | None = option(
+        None,
+        "(new) Run folder, or one checkpoint file in it, whose weights a new run starts from.",
+        group="Run",
+        adopted="never",
+    )
     seed: int | None = option(
-        None, "Seed of everything random; drawn and stored when not given.", group="Run", minimum=0
+        None,
+        "Seed of everything random; drawn and stored when not given.",
+        group="Run",
+        minimum=0,
+        # What numpy.random.seed takes.
+        maximum=2**32 - 1,
+    )
+    deterministic: bool = option(
+        False,
+        "(new) Only operations that give the same bits in every run, also on accelerators; "
+        "slower there.",
+        group="Run",
     )
     max_steps: int | None = option(
         None,
         "Step at which training ends, counted from the very first one; 0 for no end.",
         group="Training",
         minimum=0,
+        maximum=MOST_STEPS,
     )
-    batch_size: int = option(1, "Images per step.", group="Training", minimum=1)
+    batch_size: int = option(1, "Images per step.", group="Training", minimum=1, maximum=4096)
     lr: float = option(0.0002, "Learning rate of Adam.", group="Training", minimum=0)
     beta1: float = option(
         0.5, "Decay of Adam's first moment.", group="Training", minimum=0, below=1
+    )
+    ema_decay: float = option(
+        0.0,
+        "(new) Decay per step of a moving average of the generator's weights, such as 0.999; "
+        "0 for none. Test and export use the average.",
+        group="Training",
+        minimum=0,
+        below=1,
     )
     gan_mode: str = option(
         "vanilla",
@@ -102,6 +137,7 @@ class SharedOptions:
         "Filters of the generator's first layer.",
         group="Model",
         minimum=1,
+        maximum=1024,
         adopted="architecture",
     )
     ndf: int = option(
@@ -109,6 +145,7 @@ class SharedOptions:
         "Filters of the discriminator's first layer.",
         group="Model",
         minimum=1,
+        maximum=1024,
         adopted="architecture",
     )
     dropout: bool = option(
@@ -147,6 +184,12 @@ class SharedOptions:
     keep_checkpoints: int = option(
         3, "(new) How many checkpoints are kept.", group="Watching", minimum=1
     )
+    keep_every: int = option(
+        0,
+        "(new) Checkpoints of the multiples of this step are kept for ever; 0 for none.",
+        group="Watching",
+        minimum=0,
+    )
     aspect_ratio: float = option(
         1.0,
         "Width divided by height of the pictures that test writes.",
@@ -158,6 +201,11 @@ class SharedOptions:
         True,
         "(new) Keep dropout on in test as the references do, seeded by --seed; "
         "--notest_dropout turns it off.",
+        group="Test and export",
+    )
+    ema: bool = option(
+        True,
+        "(new) Use the averaged weights of a run that has them (--ema_decay); --noema refuses.",
         group="Test and export",
         adopted="never",
     )
@@ -171,14 +219,32 @@ class SharedOptions:
 
     def __post_init__(self):
         settings.check(self)
+        self._check_needs()
+        if self.checkpoint and (self.resume or self.init_from):
+            raise InputError(
+                "Expected one of --checkpoint, --resume and --init_from. Received: --checkpoint "
+                "and another"
+            )
+        if self.keep_every % max(self.save_freq, 1) or (self.keep_every and not self.save_freq):
+            raise InputError(
+                "Expected --keep_every to be a multiple of --save_freq. Received: "
+                f"{self.keep_every} and {self.save_freq}"
+            )
+
+    def _check_needs(self):
+        """Refuses a command that says less than its mode needs."""
         if self.mode == "demo":
             self._refuse("input_dir", "checkpoint")
         if self.mode in ("train", "test"):
-            self._require("input_dir")
+            self._require_input()
         if self.mode in ("test", "export"):
             self._require("checkpoint")
         if self.mode != "demo":
             self._require("output_dir")
+
+    def _require_input(self):
+        """Refuses a command that does not say where its images are."""
+        self._require("input_dir")
 
     @property
     def multiple(self):

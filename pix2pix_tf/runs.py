@@ -1,8 +1,9 @@
 """The name of every file in a run folder, and the one way files are written: whole or not at all.
 
 options.json       what made the run
-checkpoints/       step-00005000.safetensors, the newest --keep_checkpoints
+checkpoints/       step-00005000.safetensors, the newest --keep_checkpoints; best.safetensors
 log.csv            one row per --progress_freq steps
+val.csv            one row per --val_freq steps
 tensorboard/       event files and profiles
 cache/             decoded images of --cache disk
 images/            NAME-inputs.png, NAME-outputs.png, NAME-targets.png
@@ -14,19 +15,31 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import tempfile
 from pathlib import Path
 
 from pix2pix_tf.errors import InputError
 
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None
+
 OPTIONS = "options.json"
 CHECKPOINTS = "checkpoints"
+BEST = "best.safetensors"
 LOG = "log.csv"
 CACHE = "cache"
+VALIDATION = "val.csv"
 TENSORBOARD = "tensorboard"
 IMAGES = "images"
 INDEX = "index.html"
 METRICS = "metrics.json"
+
+_PARTIAL = ".partial-"
+# options.json holds some fifty short lines; what is larger than this is something else.
+_JSON_SIZE = 1_000_000
 
 _CHECKPOINT_NAME = re.compile(r"step-(\d{8,})\.safetensors$")
 
@@ -48,48 +61,103 @@ def checkpoints(folder):
     return sorted((p for p in found if checkpoint_step(p) is not None), key=checkpoint_step)
 
 
+def best_path(folder):
+    """Path of the checkpoint that did best in validation."""
+    return Path(folder) / CHECKPOINTS / BEST
+
+
 def locate(path):
-    """Finds the run folder and the checkpoint that `--checkpoint` means.
+    """Finds the run folder and the checkpoints that `--checkpoint` may mean.
 
     Args:
-        path: A run folder (its newest checkpoint is taken) or one checkpoint file in it.
+        path: A run folder, or one checkpoint file in it.
 
     Returns:
-        (run folder, checkpoint file), both `Path`.
+        (run folder, checkpoint files): a `Path` and a list of them, the newest first.
 
     Raises:
         InputError: If there is no run at that place.
     """
     path = Path(path)
-    if path.is_file() and checkpoint_step(path) is not None:
+    if path.is_file() and (checkpoint_step(path) is not None or path.name == BEST):
         folder, found = path.resolve().parent.parent, [path]
     else:
-        folder, found = path, checkpoints(path)
+        folder, found = path, checkpoints(path)[::-1]
     if not found or not (folder / OPTIONS).is_file():
         raise InputError(
             f"Expected --checkpoint to name the output folder of a training run "
             f"({OPTIONS} and {CHECKPOINTS}/). Received: {path}"
         )
-    return folder, found[-1]
+    return folder, found
 
 
 @contextlib.contextmanager
-def atomic(path):
+def locked(folder):
+    """Creates `folder` and keeps it for this process; removes what a killed one left half-made.
+
+    The lock is the system's: it ends with the process, however that ends.
+
+    Raises:
+        InputError: If the folder cannot be written, or another process holds it.
+    """
+    prepare_folder(folder)
+    handle = os.open(folder, os.O_RDONLY) if fcntl else None
+    try:
+        if fcntl:
+            _lock(handle, folder)
+        for place in (Path(folder), Path(folder, CHECKPOINTS), Path(folder, IMAGES)):
+            for partial in place.glob(_PARTIAL + "*"):
+                shutil.rmtree(partial) if partial.is_dir() else partial.unlink()
+        yield
+    finally:
+        if fcntl:
+            os.close(handle)
+
+
+def _lock(handle, folder):
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise InputError(
+            f"Expected --output_dir to be free. Received: {folder}, where another process trains "
+            "or exports"
+        ) from None
+    except OSError:
+        pass  # a file system without locks
+
+
+@contextlib.contextmanager
+def atomic(path, *, durable=True):
     """Gives a temporary path beside `path`; renames it to `path` if the block succeeds.
 
-    A reader sees the old file or the new one, never a part: the bytes are on the disk (fsync)
-    before the name is.
+    A reader sees the old file or the new one, never a part.
+
+    Args:
+        path: The file to write.
+        durable: Whether that also holds when the power fails: the bytes are on the disk (fsync)
+            before the name is, and the name when the block ends.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".partial-{os.getpid()}-{path.name}")
+    temporary = path.with_name(f"{_PARTIAL}{os.getpid()}-{path.name}")
     try:
         yield temporary
-        with open(temporary, "rb") as written:
-            os.fsync(written.fileno())
+        if durable:
+            sync(temporary)
         os.replace(temporary, path)
+        if durable and os.name == "posix":
+            sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sync(path):
+    """Waits until a file, or the list of names in a folder, is on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def write_text(path, text):
@@ -110,7 +178,11 @@ def read_json(path):
         InputError: If the file is not a JSON object.
     """
     try:
-        value = json.loads(Path(path).read_text(encoding="utf-8"))
+        with open(path, encoding="utf-8") as file:
+            text = file.read(_JSON_SIZE + 1)
+        if len(text) > _JSON_SIZE:
+            raise ValueError(f"more than {_JSON_SIZE} characters")
+        value = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(f"Expected JSON in {path}. Received text that is not: {error}") from None
     if not isinstance(value, dict):

@@ -3,8 +3,11 @@
 import dataclasses
 import difflib
 import functools
+import json
+import math
 import textwrap
 import typing
+from pathlib import Path
 
 from absl import flags
 
@@ -20,6 +23,7 @@ def option(
     group,
     choices=None,
     minimum=None,
+    maximum=None,
     above=None,
     below=None,
     adopted="run",
@@ -32,6 +36,7 @@ def option(
         group: The heading of `--help` under which the flag stands.
         choices: Allowed strings, or None.
         minimum: Smallest allowed number, or None.
+        maximum: Largest allowed number, or None.
         above: Number that must be exceeded, or None.
         below: Number that must not be reached, or None.
         adopted: What a command that reads a run folder does when the flag is not typed.
@@ -42,10 +47,9 @@ def option(
     Returns:
         A `dataclasses.field`.
     """
-    rule = {"choices": choices, "minimum": minimum, "above": above, "below": below}
-    return dataclasses.field(
-        default=default, metadata={"help": text, "group": group, "adopted": adopted, **rule}
-    )
+    rule = {"choices": choices, "minimum": minimum, "maximum": maximum}
+    rule |= {"above": above, "below": below, "adopted": adopted}
+    return dataclasses.field(default=default, metadata={"help": text, "group": group, **rule})
 
 
 def changed(owner, name, **changes):
@@ -72,6 +76,10 @@ def _kind(field):
     return kinds[0] if kinds else field.type
 
 
+def _type_name(kind):
+    return "size" if kind is sizes.Size else kind.__name__
+
+
 def check(config):
     """Refuses values out of range; called by a configuration's `__post_init__`.
 
@@ -80,18 +88,20 @@ def check(config):
     """
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
-        measured = min(sizes.sides(value)) if _kind(field) is sizes.Size else value
-        if value is not None and (expected := _violated(field.metadata, measured)):
-            raise InputError(f"Expected --{field.name} to be {expected}. Received: {value}")
+        for part in sizes.sides(value) if _kind(field) is sizes.Size else (value,):
+            if part is not None and (expected := _violated(field.metadata, part)):
+                raise InputError(f"Expected --{field.name} to be {expected}. Received: {value}")
 
 
 def _violated(rule, value):
     if rule["choices"] and value not in rule["choices"]:
         return "one of " + ", ".join(rule["choices"])
-    if isinstance(value, float) and value != value:
-        return "a number"
+    if isinstance(value, float) and not math.isfinite(value):
+        return "a finite number"
     if rule["minimum"] is not None and value < rule["minimum"]:
         return f"at least {rule['minimum']}"
+    if rule["maximum"] is not None and value > rule["maximum"]:
+        return f"at most {rule['maximum']}"
     if rule["above"] is not None and value <= rule["above"]:
         return f"more than {rule['above']}"
     if rule["below"] is not None and value >= rule["below"]:
@@ -195,8 +205,7 @@ def help_text(config_class, *, program, summary):
 def _flag_help(field):
     kind, rule = _kind(field), field.metadata
     name = f"--[no]{field.name}" if kind is bool else f"--{field.name}"
-    word = "SIZE" if kind is sizes.Size else kind.__name__.upper()
-    shown = "|".join(rule["choices"]) if rule["choices"] else word
+    shown = "|".join(rule["choices"]) if rule["choices"] else _type_name(kind).upper()
     default = "" if field.default is None else f" (default: {field.default})"
     head = f"  {name}" if kind is bool else f"  {name} {shown}"
     indent = " " * 6
@@ -221,7 +230,8 @@ def adopt(config, typed, stored, *, source, resuming):
         The resolved configuration.
 
     Raises:
-        InputError: If a typed flag contradicts the architecture of the run.
+        InputError: If a typed flag contradicts the architecture of the run, or a stored value
+            is not one.
     """
     changes = {}
     taken = ("architecture", "data", "run") if resuming else ("architecture", "data")
@@ -230,16 +240,47 @@ def adopt(config, typed, stored, *, source, resuming):
         fixed = rule == "architecture"
         if name not in stored or rule not in taken:
             continue
+        value = stored_value(config, name, stored=stored, source=source)
         if name not in typed:
-            changes[name] = stored[name]
-        elif fixed and stored[name] != getattr(config, name):
+            changes[name] = value
+        elif fixed and value != getattr(config, name):
             raise InputError(
-                f"Expected --{name} to be left out or {stored[name]}, as the run in {source} was "
+                f"Expected --{name} to be left out or {value}, as the run in {source} was "
                 f"made. Received: {getattr(config, name)}"
             )
     try:
         return dataclasses.replace(config, **changes)
-    except TypeError:
-        raise InputError(
-            f"Expected {source}/{runs.OPTIONS} to hold this program's options."
-        ) from None
+    except InputError as error:
+        raise InputError(f"{error} (from {Path(source) / runs.OPTIONS})") from None
+
+
+def stored_value(config, name, *, stored, source):
+    """The value of one option in a run's options.json, of the option's type.
+
+    Args:
+        config: Dataclass, or an object of it, whose fields were made by `option`.
+        name: Name of the option.
+        stored: The run's options, a dict that has it.
+        source: The run's folder, for messages.
+
+    Returns:
+        bool, int, float, str or None.
+
+    Raises:
+        InputError: If the value has another type.
+    """
+    field = config.__dataclass_fields__[name]
+    kind, value = _kind(field), stored[name]
+    if value is None and type(None) in typing.get_args(field.type):
+        return None
+    if kind is float and type(value) is int and abs(value) < 2**53:
+        return float(value)
+    if kind is sizes.Size and type(value) in (int, str):
+        return sizes.parse(value)
+    if type(value) is kind and not (kind is str and "\0" in value):
+        return value
+    shown = json.dumps(value)
+    raise InputError(
+        f"Expected {name} in {Path(source) / runs.OPTIONS} to be of type {_type_name(kind)}. "
+        f"Received: {shown[:40]}{'...' * (len(shown) > 40)}"
+    )

@@ -20,7 +20,8 @@ ARROWS = {
 }
 # Everything below the command line that must answer before TensorFlow is loaded.
 WITHOUT_TENSORFLOW = (
-    "settings.py", "command.py", "runs.py", "config.py", "cli.py", "errors.py", "__init__.py",
+    "settings.py", "options.py", "command.py", "runs.py", "config.py", "cli.py", "errors.py",
+    "__init__.py",
     "data/folders.py", "data/synthetic.py", "evaluation/report.py", "evaluation/curves.py",
     "evaluation/gallery.py", "training/runtime.py",
 )  # fmt: skip

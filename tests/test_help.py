@@ -8,9 +8,10 @@ import sys
 import pytest
 from support import GOLDENS, run_command
 
+from cyclegan_tf.config import CycleGANConfig
 from pix2pix_tf.config import Pix2PixConfig
 
-PROGRAMS = {"pix2pix-tf": Pix2PixConfig}
+PROGRAMS = {"pix2pix-tf": Pix2PixConfig, "cyclegan-tf": CycleGANConfig}
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

@@ -49,9 +49,9 @@ def test_checkpoints_are_listed_by_step(tmp_path):
 
 def test_locate_takes_a_folder_or_one_checkpoint(tmp_path):
     run = make_run(tmp_path / "run", 30, 200)
-    assert runs.locate(run) == (run, runs.checkpoint_path(run, 200))
-    one = runs.checkpoint_path(run, 30)
-    assert runs.locate(one) == (run, one)
+    newest, oldest = (runs.checkpoint_path(run, step) for step in (200, 30))
+    assert runs.locate(run) == (run, [newest, oldest])
+    assert runs.locate(oldest) == (run, [oldest])
 
 
 def test_locate_refuses_what_is_no_run(tmp_path):

@@ -43,7 +43,7 @@ def test_flip_is_negated_in_the_references_way_too(word):
         (["--nfg", "3"], "--nfg; did you mean --ngf?"),
         (["--ngf", "many"], "--ngf=many"),
         (["--ngf", "0"], "Expected --ngf to be at least 1. Received: 0"),
-        (["--lr", "nan"], "Expected --lr to be a number. Received: nan"),
+        (["--lr", "nan"], "Expected --lr to be a finite number. Received: nan"),
         (["--beta1", "1"], "Expected --beta1 to be less than 1. Received: 1.0"),
         (["--aspect_ratio", "0"], "Expected --aspect_ratio to be more than 0"),
         (["--scale_size", "255"], "Expected --scale_size to be at least 256. Received: 255"),

@@ -52,6 +52,7 @@ def _dtype(reader, examples):
 def _decoded(reader, examples, dtype):
     """Yields what `reader.decode` gives for each example, as arrays of `dtype`."""
 
+    @tf.autograph.experimental.do_not_convert
     def load(example):
         decoded = reader.decode(example)
         if dtype == np.uint8:

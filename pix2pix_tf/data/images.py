@@ -1,7 +1,5 @@
 """Image files, uint8 pixels and floats in [-1, 1]: the one place where they are converted."""
 
-import functools
-
 import tensorflow as tf
 
 from pix2pix_tf.data import codecs, color
@@ -103,10 +101,13 @@ def read(contents, *, channels=3, value_range=(0.0, 1.0)):
     Returns:
         float32 [h, w, channels] in [0, 1].
     """
-    contents = tf.convert_to_tensor(contents)
+
+    def load(contents):
+        # Outside of graphs TensorFlow passes an array that holds the bytes.
+        contents = contents if isinstance(contents, bytes) else contents.tobytes()
+        return codecs.load_unit(contents, channels=channels, value_range=value_range)
 
     def foreign():
-        load = functools.partial(codecs.load_unit, channels=channels, value_range=value_range)
         image = tf.numpy_function(load, [contents], tf.float32)
         return tf.ensure_shape(image, [None, None, channels])
 

@@ -8,7 +8,7 @@ again without the ones before it: a resumed run sees what an uninterrupted one w
 import numpy as np
 import tensorflow as tf
 
-from pix2pix_tf.data import images
+from pix2pix_tf.data import framing, images
 from pix2pix_tf.data.jitter import jitter, still
 from pix2pix_tf.data.pairs import Reader
 
@@ -80,6 +80,7 @@ def training_pairs(
     size = {"preprocess": preprocess, "scale_size": scale_size, "crop_size": crop_size}
     files = None if fetch else tf.constant(np.asarray(paths, dtype=object), tf.string)
 
+    @tf.autograph.experimental.do_not_convert
     def load(number):
         index = example_index(number, count, seed)
         decoded = fetch(index) if fetch else reader.decode(files[index])
@@ -162,9 +163,10 @@ def training_unpaired(
     ]
     counts = (len(paths_a), len(paths_b))
 
+    @tf.autograph.experimental.do_not_convert
     def load(number):
         def one(paths, index, stream):
-            image = images.to_signed(images.to_unit(images.decode(tf.io.read_file(paths[index]))))
+            image = images.to_signed(images.read(tf.io.read_file(paths[index])))
             (cropped,) = jitter(
                 [image],
                 _stream(number, seed, stream),
@@ -210,6 +212,7 @@ def test_pairs(
     reader = Reader(**reading)
     size = {"preprocess": preprocess, "scale_size": scale_size, "crop_size": crop_size}
 
+    @tf.autograph.experimental.do_not_convert
     def load(example):
         pair = reader.assemble(reader.decode(example), alike=preprocess != "resize_and_crop")
         return tuple(still(pair, **size))
@@ -218,3 +221,24 @@ def test_pairs(
     dataset = tf.data.Dataset.from_tensor_slices(files).map(load, tf.data.AUTOTUNE)
     count = batch_size if preprocess == "resize_and_crop" else 1
     return dataset.batch(count).prefetch(tf.data.AUTOTUNE)
+
+
+def test_images(paths, *, size, batch_size=1):
+    """Every image once, in order, resized to a square as the PyTorch code does.
+
+    Args:
+        paths: Image files.
+        size: Side in pixels.
+        batch_size: Images per batch; the last one may be smaller.
+
+    Returns:
+        tf.data.Dataset of float32 [n, size, size, 3] in [-1, 1].
+    """
+
+    @tf.autograph.experimental.do_not_convert
+    def load(path):
+        image = images.to_signed(images.read(tf.io.read_file(path)))
+        return framing.resize(image, size, size, method="bicubic")
+
+    files = tf.data.Dataset.from_tensor_slices(tf.constant(list(paths), tf.string))
+    return files.map(load, tf.data.AUTOTUNE).batch(batch_size).prefetch(tf.data.AUTOTUNE)

@@ -49,7 +49,7 @@ def _view(array, value_range):
     return codecs.from_unit(codecs.to_unit(array, value_range), np.uint8)
 
 
-def write_exact(folder, names, outputs, depths):
+def write_exact(folder, names, *, outputs, depths):
     """Writes images/NAME-outputs.tif or .npy for outputs that a PNG cannot hold.
 
     Args:

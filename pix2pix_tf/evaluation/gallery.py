@@ -7,8 +7,25 @@ import numpy as np
 from PIL import Image
 
 from pix2pix_tf import runs
+from pix2pix_tf.evaluation.report import write_report
 
-_TRAINING_NAME = re.compile(r"(\d{8})-(.*)-(inputs|outputs|targets)\.png")
+# The kinds of pictures in the order of showing: of pix2pix, then of CycleGAN.
+KINDS = (
+    *("inputs", "outputs", "targets"),
+    *(
+        "real_A",
+        "fake_B",
+        "rec_A",
+        "idt_A",
+        "real_B",
+        "fake_A",
+        "rec_B",
+        "idt_B",
+        "true_A",
+        "true_B",
+    ),
+)
+_TRAINING_NAME = re.compile(rf"(\d{{8}})-(.*)-({'|'.join(KINDS)})\.png")
 
 
 def write_pictures(folder, names, pictures, *, step=None, aspect_ratio=1.0):
@@ -44,7 +61,16 @@ def _save(path, pixels, aspect_ratio):
     width = round(image.height * aspect_ratio)
     if aspect_ratio != 1.0 and width != image.width:
         image = image.resize((max(width, 1), image.height), Image.Resampling.BICUBIC)
-    image.save(path)
+    with runs.atomic(path, durable=False) as temporary:
+        image.save(temporary, format="PNG")
+
+
+def remove_later(folder, step):
+    """Removes the pictures that training wrote after `step`; it goes on from there."""
+    for path in (Path(folder) / runs.IMAGES).glob("*.png"):
+        found = _TRAINING_NAME.fullmatch(path.name)
+        if found and int(found[1]) > step:
+            path.unlink()
 
 
 def _save_deep(path, pixels, aspect_ratio):
@@ -57,7 +83,8 @@ def _save_deep(path, pixels, aspect_ratio):
         planes = [Image.fromarray(plane) for plane in planes]
         planes = [plane.resize((width, height), Image.Resampling.BICUBIC) for plane in planes]
         pixels = np.clip(np.round(np.stack(planes, -1)), 0, 65535).astype(np.uint16)
-    path.write_bytes(images.encode(pixels).numpy())
+    with runs.atomic(path, durable=False) as temporary:
+        temporary.write_bytes(images.encode(pixels).numpy())
 
 
 def training_rows(folder):
@@ -68,7 +95,53 @@ def training_rows(folder):
             step, name, kind = int(found[1]), found[2], found[3]
             row = rows.setdefault((step, name), {"name": name, "step": step, "images": {}})
             row["images"][kind] = f"{runs.IMAGES}/{path.name}"
-    order = {"inputs": 0, "outputs": 1, "targets": 2}
     for row in rows.values():
-        row["images"] = dict(sorted(row["images"].items(), key=lambda item: order[item[0]]))
+        row["images"] = {kind: row["images"][kind] for kind in KINDS if kind in row["images"]}
     return list(rows.values())
+
+
+def write_training_report(folder, *, title, options):
+    """Writes a run's index.html from the pictures and the log in its folder.
+
+    Args:
+        folder: Run folder.
+        title: Heading of the page.
+        options: What made the run, a dict.
+
+    Returns:
+        Path of the page.
+    """
+    log = Path(folder) / runs.LOG
+    return write_report(folder, title=title, rows=training_rows(folder), options=options, log=log)
+
+
+def write_results(folder, rows, *, title, options, checkpoint, context):
+    """Writes what test found: metrics.json, its options and index.html.
+
+    Args:
+        folder: Output folder.
+        rows: The report's rows, with metrics.
+        title: Heading of the page.
+        options: What made the results, a dict.
+        checkpoint: Checkpoint file.
+        context: Other numbers to stand beside the results, a dict.
+
+    Returns:
+        Path of index.html.
+    """
+    folder = Path(folder)
+    names = dict.fromkeys(name for row in rows for name in row["metrics"])
+    mean = {
+        name: float(np.mean([row["metrics"][name] for row in rows if name in row["metrics"]]))
+        for name in names
+    }
+    found = {
+        "mean": mean,
+        "per_image": {row["name"]: row["metrics"] for row in rows},
+        "count": len(rows),
+        "checkpoint": str(checkpoint),
+        "context": context,
+    }
+    runs.write_json(folder / f"test_{runs.OPTIONS}", options)
+    runs.write_json(folder / runs.METRICS, found)
+    return write_report(folder, title=title, rows=rows, options=options, summary=mean | context)

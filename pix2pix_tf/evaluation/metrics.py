@@ -13,6 +13,9 @@ MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 # The window has to fit into the coarsest scale, which is halved four times: 176 px.
 MS_SSIM_SIZE = SSIM_WINDOW * 2 ** (len(MS_SSIM_WEIGHTS) - 1)
 
+# What `pair_metrics` measures.
+QUICK = ("L1", "PSNR", "SSIM")
+
 
 def l1(targets, outputs):
     """Mean absolute difference of each image, in units of [-1, 1].

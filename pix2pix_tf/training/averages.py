@@ -1,6 +1,8 @@
-"""The smoothed losses that the progress line and TensorBoard show."""
+"""Moving averages: of the losses, which are shown, and of weights, which test and export use."""
 
 import tensorflow as tf
+
+from pix2pix_tf.training import checkpoints
 
 # pix2pix.py: tf.train.ExponentialMovingAverage(decay=0.99).
 DECAY = 0.99
@@ -36,3 +38,36 @@ class LossAverages(tf.Module):
     def result(self):
         """The averages as a dict of floats."""
         return {name: float(average) for name, average in self.values.items()}
+
+
+class WeightAverages(tf.Module):
+    """Exponential moving averages of weights; they start as the weights.
+
+    Args:
+        variables: Variables of the networks to average.
+        decay: Share of the average that stays at each step, in (0, 1).
+
+    Reference:
+        Yazici et al. 2019 (arXiv:1806.04498), section 3: averaging the generator of a GAN.
+    """
+
+    def __init__(self, variables, decay):
+        super().__init__(name="ema")
+        self._decay, self._variables = decay, list(variables)
+        self.values = [tf.Variable(variable, trainable=False) for variable in self._variables]
+
+    @property
+    def state(self):
+        """Dict from names, `checkpoints.averaged_name` of the variables' paths, to variables."""
+        pairs = zip(self._variables, self.values, strict=True)
+        return {checkpoints.averaged_name(variable.path): average for variable, average in pairs}
+
+    def restart(self):
+        """Sets the averages to the weights."""
+        for variable, average in zip(self._variables, self.values, strict=True):
+            average.assign(variable)
+
+    def update(self, losses):
+        """Takes the weights after one step in."""
+        for variable, average in zip(self._variables, self.values, strict=True):
+            average.assign_sub((1 - self._decay) * (average - variable))

@@ -4,12 +4,20 @@ The format holds arrays and names, nothing that could be executed, and is read b
 PyTorch and numpy programs alike. A file appears whole or not at all.
 """
 
+import contextlib
+import json
+import zlib
+
 import numpy as np
 import safetensors
 import safetensors.numpy
 
 from pix2pix_tf import runs
 from pix2pix_tf.errors import InputError
+
+_SUMS = "crc32"
+# NumPy has no type for some of the format's: an AttributeError or a TypeError.
+_DAMAGE = (safetensors.SafetensorError, AttributeError, TypeError)
 
 
 def named(variables):
@@ -24,7 +32,7 @@ def named(variables):
     return found
 
 
-def save(folder, step, state, *, keep):
+def save(folder, step, state, *, keep, keep_every=0):
     """Writes the checkpoint of `step` and removes the oldest beyond `keep`.
 
     Args:
@@ -32,6 +40,7 @@ def save(folder, step, state, *, keep):
         step: Number of updates made, an int.
         state: Dict from names to variables.
         keep: How many checkpoints stay.
+        keep_every: Checkpoints of the multiples of this step stay as well; 0 for none.
 
     Returns:
         Path of the file.
@@ -39,14 +48,90 @@ def save(folder, step, state, *, keep):
     Raises:
         OSError: If it cannot be written; earlier checkpoints are untouched.
     """
-    path = runs.checkpoint_path(folder, step)
-    arrays = {name: np.atleast_1d(variable.numpy()) for name, variable in state.items()}
-    with runs.atomic(path) as temporary:
-        # Serialised in memory: writing the bytes ourselves turns a full disk into an OSError.
-        temporary.write_bytes(safetensors.numpy.save(arrays, metadata={"step": str(step)}))
-    for old in runs.checkpoints(folder)[:-keep]:
+    path = write(runs.checkpoint_path(folder, step), step, state)
+    passing = [
+        old
+        for old in runs.checkpoints(folder)
+        if not keep_every or runs.checkpoint_step(old) % keep_every
+    ]
+    for old in passing[:-keep]:
         old.unlink()
     return path
+
+
+def write(path, step, state, *, notes=None):
+    """Writes one checkpoint file, whole or not at all, with a checksum of each array.
+
+    Args:
+        path: The file.
+        step: Number of updates made, an int.
+        state: Dict from names to variables.
+        notes: Dict from names to strings that the file carries as well, or None.
+
+    Returns:
+        `path`.
+    """
+    arrays = {name: np.atleast_1d(variable.numpy()) for name, variable in state.items()}
+    sums = {name: _checksum(array) for name, array in arrays.items()}
+    about = {"step": str(step), _SUMS: json.dumps(sums), **(notes or {})}
+    with runs.atomic(path) as temporary:
+        # Serialised in memory: writing the bytes ourselves turns a full disk into an OSError.
+        temporary.write_bytes(safetensors.numpy.save(arrays, metadata=about))
+    return path
+
+
+def _checksum(array):
+    return zlib.crc32(np.ascontiguousarray(array).view(np.uint8))
+
+
+def notes(path):
+    """What a checkpoint file carries besides arrays: a dict of strings.
+
+    Raises:
+        InputError: If the file is damaged.
+    """
+    with _opened(path) as file:
+        return file.metadata() or {}
+
+
+def names(path):
+    """The names of the arrays in a checkpoint file, a set.
+
+    Raises:
+        InputError: If the file is damaged.
+    """
+    with _opened(path) as file:
+        return set(file.keys())
+
+
+def step_of(path):
+    """Number of updates behind a checkpoint file.
+
+    Raises:
+        InputError: If neither its name nor the file says so.
+    """
+    if (step := runs.checkpoint_step(path)) is not None:
+        return step
+    text = notes(path).get("step", "")
+    if not (text.isascii() and text.isdigit() and len(text) < 16):
+        raise InputError(f"Expected {path} to say its step. Received: {text[:40]!r}")
+    return int(text)
+
+
+def fault(path):
+    """Says what is damaged in a checkpoint file, or None; reads all of it.
+
+    Files without checksums, as other programs write them, are only opened.
+    """
+    try:
+        with safetensors.safe_open(path, "numpy") as file:
+            sums = json.loads((file.metadata() or {}).get(_SUMS, "{}"))
+            for name, expected in dict(sums).items():
+                if _checksum(file.get_tensor(name)) != expected:
+                    return f"{name} is not what was written"
+    except (*_DAMAGE, ValueError, RecursionError) as error:
+        return str(error)
+    return None
 
 
 def restore(path, state):
@@ -59,14 +144,42 @@ def restore(path, state):
     Raises:
         InputError: If the file is damaged, or lacks a variable, or holds it in another shape.
     """
+    with _opened(path) as file:
+        held = set(file.keys())
+        for name, variable in state.items():
+            if name not in held:
+                raise InputError(f"Expected {name} in {path}. Received: a file without it")
+            _assign(variable, file.get_tensor(name), name=name, path=path)
+
+
+def averaged_name(path):
+    """The name in a checkpoint of the moving average of the variable whose path is `path`."""
+    return f"ema/{path}"
+
+
+def restore_weights(path, variables, *, averaged):
+    """Assigns a checkpoint's weights to the variables of a network.
+
+    Args:
+        path: Checkpoint file.
+        variables: The network's variables.
+        averaged: Whether to take the moving averages of the weights if the file holds them.
+
+    Raises:
+        InputError: As `restore`.
+    """
+    state = named(variables)
+    averages = {averaged_name(name): variable for name, variable in state.items()}
+    restore(path, averages if averaged and averages.keys() <= names(path) else state)
+
+
+@contextlib.contextmanager
+def _opened(path):
+    """Opens a checkpoint file; whatever is wrong with it becomes one line."""
     try:
         with safetensors.safe_open(path, "numpy") as file:
-            held = set(file.keys())
-            for name, variable in state.items():
-                if name not in held:
-                    raise InputError(f"Expected {name} in {path}. Received: a file without it")
-                _assign(variable, file.get_tensor(name), name=name, path=path)
-    except safetensors.SafetensorError as error:
+            yield file
+    except _DAMAGE as error:
         raise InputError(
             f"Expected a whole checkpoint. Received: {path}, damaged ({error})"
         ) from None
@@ -76,4 +189,8 @@ def _assign(variable, value, *, name, path):
     shape = tuple(variable.shape)
     if value.size != int(np.prod(shape)) or (shape and value.shape != shape):
         raise InputError(f"Expected {name} of shape {shape} in {path}. Received: {value.shape}")
-    variable.assign(value.reshape(shape))
+    # Keras names its types, TensorFlow has objects for them.
+    wanted = np.dtype(getattr(variable.dtype, "as_numpy_dtype", variable.dtype))
+    if not np.can_cast(value.dtype, wanted, "same_kind"):
+        raise InputError(f"Expected {name} of type {wanted} in {path}. Received: {value.dtype}")
+    variable.assign(value.reshape(shape).astype(wanted))

@@ -1,10 +1,12 @@
 """The training loop: one update per batch, and watchers that act at their own frequency."""
 
+import contextlib
 import dataclasses
 import itertools
 
 import tensorflow as tf
 
+from pix2pix_tf.training import finite
 from pix2pix_tf.training.runtime import StopRequest
 
 
@@ -48,32 +50,41 @@ class Watcher:
     def after(self, step, losses):
         """Called after it, with the losses of its forward pass, a dict of scalar tensors."""
 
-    def close(self, step):
-        """Called once when training ends, after `step` updates, however it ends."""
+    def close(self, step, *, whole):
+        """Called once when training ends, after `step` updates, however it ends.
+
+        Args:
+            step: Number of updates made.
+            whole: Whether the state is that of `step`: not if an update failed or was broken off.
+        """
 
 
 def make_update(model, averages):
     """Compiles one update.
 
     Args:
-        model: Keras model with a `train_step` that returns a dict of scalars.
-        averages: `LossAverages` that takes every step's losses in.
+        model: Keras model with an `update` that returns a dict of scalars and the gradients.
+        averages: Those who follow every step; their `update` takes its losses.
 
     Returns:
-        Function of a batch that returns the losses.
+        Function of a batch that returns (losses, `finite.sums` of losses and gradients).
     """
     strategy = tf.distribute.get_strategy()
 
+    def replica(batch):
+        losses, gradients = model.update(batch)
+        return losses, finite.sums([*losses.values(), *gradients])
+
     @tf.function
     def update(batch):
-        shares = strategy.run(model.train_step, args=(batch,))
         # Every replica's share is already divided by the number of replicas.
-        losses = {
-            name: strategy.reduce(tf.distribute.ReduceOp.SUM, share, axis=None)
-            for name, share in shares.items()
-        }
-        averages.update(losses)
-        return losses
+        losses, sums = tf.nest.map_structure(
+            lambda share: strategy.reduce(tf.distribute.ReduceOp.SUM, share, axis=None),
+            strategy.run(replica, args=(batch,)),
+        )
+        for average in averages:
+            average.update(losses)
+        return losses, sums
 
     return update
 
@@ -85,13 +96,16 @@ def train(model, batches, *, plan, averages, watchers):
         model: Compiled Keras model.
         batches: tf.data.Dataset that starts at the plan's first step and does not end.
         plan: `Plan`.
-        averages: `LossAverages`.
+        averages: Those who follow every step; their `update` takes its losses.
         watchers: Sequence of `Watcher`.
 
     Returns:
         (number of updates made in all, the signal that ended training or None).
+
+    Raises:
+        InputError: If a loss or a gradient is not finite.
     """
-    update, step = make_update(model, averages), plan.first_step
+    update, step, whole = make_update(model, averages), plan.first_step, True
     iterator = iter(batches)
     with StopRequest() as stop:
         try:
@@ -102,11 +116,14 @@ def train(model, batches, *, plan, averages, watchers):
                 due = [watcher for watcher in watchers if plan.due(watcher.frequency, number)]
                 for watcher in due:
                     watcher.before(number, batch)
-                losses = update(batch)
-                step = number
+                whole = False
+                losses, sums = update(batch)
+                finite.refuse_broken(sums, number, losses=losses, model=model)
+                step, whole = number, True
                 for watcher in due:
                     watcher.after(number, losses)
         finally:
-            for watcher in watchers:
-                watcher.close(step)
+            with contextlib.ExitStack() as closing:
+                for watcher in watchers:
+                    closing.callback(watcher.close, step, whole=whole)
     return step, stop.signal

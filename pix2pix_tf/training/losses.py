@@ -1,5 +1,7 @@
 """Losses as pure functions of logits and images, averaged over the global batch."""
 
+import math
+
 import tensorflow as tf
 
 
@@ -59,6 +61,22 @@ def discriminator_loss(real, fake, *, mode="vanilla"):
     """
     terms = gan_terms(real, real=True, mode=mode) + gan_terms(fake, real=False, mode=mode)
     return global_mean(terms)
+
+
+def undecided(*names, mode="vanilla", weight=1.0):
+    """What discriminators lose that give every image the same verdict.
+
+    Args:
+        names: The names of their losses.
+        mode: As of `gan_terms`.
+        weight: Factor of those losses.
+
+    Returns:
+        Dict from names to losses: -2 log(1/2) for "vanilla", 1/4 + 1/4 for "lsgan"; empty for
+        "wgangp", whose verdicts have no middle.
+    """
+    level = {"vanilla": 2 * math.log(2), "lsgan": 0.5}.get(mode)
+    return {} if level is None else dict.fromkeys(names, weight * level)
 
 
 def generator_gan_loss(fake, *, mode="vanilla"):

@@ -1,6 +1,9 @@
 """One training run: state restored, watchers in place, the loop, and names for bad files."""
 
 import contextlib
+import dataclasses
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import tensorflow as tf
@@ -8,68 +11,155 @@ import tensorflow as tf
 from pix2pix_tf import runs
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.training import checkpoints, loop
-from pix2pix_tf.training.averages import LossAverages
-from pix2pix_tf.training.summaries import Summaries
-from pix2pix_tf.training.watchers import Display, LossLog, Progress, Saver, Trace
+from pix2pix_tf.training.averages import LossAverages, WeightAverages
+from pix2pix_tf.training.health import Feed, OutputCheck, VerdictCheck
+from pix2pix_tf.training.logs import StepLog
+from pix2pix_tf.training.summaries import Events, Summaries
+from pix2pix_tf.training.watchers import Display, Progress, Saver, Trace, Validation
 
 
-def train(model, batches, *, plan, losses, folder, checkpoint, pictures, show, config):
-    """Trains `model` and writes the run folder.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Hooks:
+    """What a model and its program bring to a training run.
 
-    Args:
-        model: Compiled model with `state`, `forward`, `compute_gradients` and `train_step`.
-        batches: tf.data.Dataset that starts at the plan's first step and does not end.
-        plan: `loop.Plan`.
+    Attributes:
         losses: Names of the losses, in the order of showing.
-        folder: Run folder.
-        checkpoint: File to go on from, or None.
         pictures: Function of (batch, tensors of a forward pass) to a dict from tags to uint8
             images [n, h, w, c].
         show: Function of (step, pictures) that adds to the run's report.
+        translate: Function of a batch to a dict from names to (inputs, outputs), see
+            `health.OutputCheck`.
+        inversion: Whether outputs should have the colours of their inputs.
+        undecided: Dict from names of losses to levels, see `health.VerdictCheck`.
+        averages: `WeightAverages`, or None.
+        measure: Function of the step that measures other images, see `watchers.Validation`, or
+            None.
+        means: Names of what `measure` measures; the least of the first one is the best.
+    """
+
+    losses: tuple
+    pictures: Callable
+    show: Callable
+    translate: Callable
+    inversion: bool = False
+    undecided: dict
+    averages: WeightAverages | None = None
+    measure: Callable | None = None
+    means: tuple = ()
+
+
+def train(model, batches, *, plan, hooks, folder, checkpoint, config):
+    """Trains `model` and writes the run folder.
+
+    Args:
+        model: Compiled model with `state`, `forward`, `compute_gradients` and `update`.
+        batches: tf.data.Dataset that starts at the plan's first step and does not end.
+        plan: `loop.Plan`.
+        hooks: `Hooks`.
+        folder: Run folder.
+        checkpoint: File to go on from, or None.
         config: Frequencies: an object with `progress_freq`, `summary_freq`, `display_freq`,
-            `trace_freq`, `save_freq` and `keep_checkpoints`.
+            `trace_freq`, `save_freq`, `val_freq`, `keep_checkpoints` and `keep_every`.
 
     Returns:
         (number of updates made in all, the signal that ended training or None).
     """
-    averages = LossAverages(losses)
+    averages = LossAverages(hooks.losses)
     state = {**model.state, **averages.state}
     if checkpoint is not None:
         checkpoints.restore(checkpoint, state)
-    events = Path(folder) / runs.TENSORBOARD
-    progress = Progress(
-        plan,
-        averages,
-        frequency=config.progress_freq,
-        log=LossLog(Path(folder) / runs.LOG, plan, losses),
+    if hooks.averages is not None:
+        state |= _restored(hooks.averages, checkpoint)
+    watchers = _watchers(
+        model, plan=plan, hooks=hooks, folder=Path(folder), config=config, averages=averages,
+        state=state,
+    )  # fmt: skip
+    feed = Feed(batches)
+    return loop.train(
+        model,
+        feed,
+        plan=plan,
+        averages=[one for one in (averages, hooks.averages) if one is not None],
+        watchers=[feed, *watchers],
     )
 
-    def look(batch):
-        return pictures(batch, model.forward(*batch)[1])
 
-    summaries = Summaries(
-        events,
-        model=model,
-        averages=averages,
-        frequency=config.summary_freq,
-        pictures=pictures,
-        clock=progress.clock,
-    )
+def _restored(averages, checkpoint):
+    """Restores the averages of weights, or starts them where the weights are."""
+    if checkpoint is not None and averages.state.keys() <= checkpoints.names(checkpoint):
+        checkpoints.restore(checkpoint, averages.state)
+    else:
+        averages.restart()
+        if checkpoint is not None:
+            print("averaging of weights starts here")
+    return averages.state
+
+
+def _watchers(model, *, plan, hooks, folder, config, averages, state):
+    """Everybody who watches; the one who saves comes last.
+
+    Whatever the others write about a step is written when its checkpoint appears: a run killed at
+    any moment goes on from a checkpoint, and writes again all that came after it.
+    """
+    events = Events(folder / runs.TENSORBOARD, first_step=plan.first_step)
+    columns = ["step", "epoch", *hooks.losses, "images_per_second"]
+    logs = [StepLog(folder / runs.LOG, columns, first_step=plan.first_step)]
+    progress = Progress(plan, averages, frequency=config.progress_freq, log=logs[0])
+    watchers = [
+        Trace(folder / runs.TENSORBOARD, frequency=config.trace_freq),
+        Summaries(
+            events,
+            model=model,
+            averages=averages,
+            frequency=config.summary_freq,
+            pictures=hooks.pictures,
+            clock=progress.clock,
+        ),
+        Display(
+            frequency=config.display_freq,
+            look=lambda batch: hooks.pictures(batch, model.forward(*batch)[1]),
+            show=hooks.show,
+        ),
+        progress,
+        VerdictCheck(hooks.undecided),
+        OutputCheck(hooks.translate, inversion=hooks.inversion),
+    ]
+    if hooks.measure is not None:
+        columns = ["step", "epoch", *hooks.means]
+        logs.append(StepLog(folder / runs.VALIDATION, columns, first_step=plan.first_step))
+        watchers.append(
+            Validation(
+                runs.best_path(folder),
+                state,
+                frequency=config.val_freq,
+                measure=hooks.measure,
+                best_by=hooks.means[0],
+                log=logs[1],
+                plan=plan,
+                events=events,
+            )
+        )
     saver = Saver(
         folder,
         state,
         frequency=config.save_freq,
         keep=config.keep_checkpoints,
+        keep_every=config.keep_every,
         first_step=plan.first_step,
+        logs=logs,
     )
-    watchers = [
-        Trace(events, frequency=config.trace_freq),
-        summaries,
-        Display(frequency=config.display_freq, look=look, show=show),
-        saver,
-        progress,
-    ]
-    return loop.train(model, batches, plan=plan, averages=averages, watchers=watchers)
+    return [*watchers, saver]
+
+
+def pipeline_rate(batches, batch_size, *, seconds=0.5):
+    """Images per second that the pipeline makes when nothing else runs."""
+    iterator = iter(batches)
+    next(iterator)
+    start, count = time.monotonic(), 0
+    while time.monotonic() - start < seconds:
+        next(iterator)
+        count += batch_size
+    return count / (time.monotonic() - start)
 
 
 @contextlib.contextmanager

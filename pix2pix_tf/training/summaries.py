@@ -1,15 +1,95 @@
 """TensorBoard: the reference's scalars, images and histograms under its names."""
 
+import contextlib
+import struct
+from pathlib import Path
+
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 
 from pix2pix_tf.training.loop import Watcher
+
+
+class Events:
+    """The event files of a run, as if it had never been interrupted.
+
+    Args:
+        folder: TensorBoard folder.
+        first_step: Events after this step are removed: training that goes on writes them again.
+    """
+
+    def __init__(self, folder, *, first_step):
+        self._folder, self._writer = Path(folder), None
+        for path in sorted(self._folder.glob("events.out.tfevents.*")):
+            cut(path, last_step=first_step)
+
+    @contextlib.contextmanager
+    def at(self, step):
+        """Makes `tf.summary` write to this run; what was written is in the file afterwards.
+
+        Raises:
+            OSError: If it cannot be written.
+        """
+        try:
+            if self._writer is None:
+                self._writer = tf.summary.create_file_writer(str(self._folder))
+            with self._writer.as_default(step):
+                yield
+            self._writer.flush()
+        except tf.errors.OpError as error:
+            raise OSError(f"Expected to write to {self._folder}. {_first_line(error)}") from None
+
+    def close(self):
+        """Closes the event file."""
+        if self._writer is not None:
+            with contextlib.suppress(tf.errors.OpError):
+                self._writer.close()
+
+
+def _first_line(error):
+    return "Received: " + (error.message.splitlines() or ["an error"])[0].rpartition("}} ")[2]
+
+
+def cut(path, *, last_step):
+    """Cuts an event file before its first event after `last_step`, or its first torn one.
+
+    A file of which nothing but its heading would be left is removed.
+    """
+    end, count = 0, 0
+    with open(path, "rb") as file:
+        for event in _events(file):
+            if event.step > last_step:
+                break
+            end, count = file.tell(), count + 1
+        size = file.seek(0, 2)
+    if count <= 1:
+        path.unlink()
+    elif end < size:
+        with open(path, "r+b") as file:
+            file.truncate(end)
+
+
+def _events(file):
+    """Yields the events of a file up to the end or to the first damaged one.
+
+    A record is the length of its data (8 bytes), a checksum of that (4), the data, a checksum (4).
+    """
+    while len(head := file.read(12)) == 12:
+        (length,) = struct.unpack("<Q", head[:8])
+        data = file.read(min(length, 2**31))
+        if len(data) < length or len(file.read(4)) < 4:
+            return
+        try:
+            yield tf.compat.v1.Event.FromString(data)
+        except DecodeError:
+            return
 
 
 class Summaries(Watcher):
     """Writes event files.
 
     Args:
-        folder: TensorBoard folder.
+        events: `Events`.
         model: Model whose `compute_gradients` returns losses, tensors and then the gradients of
             its networks, in the order of `trainable_variables`.
         averages: `LossAverages` to write as scalars.
@@ -18,10 +98,9 @@ class Summaries(Watcher):
         clock: `Clock` for images per second.
     """
 
-    def __init__(self, folder, *, model, averages, frequency, pictures, clock):
-        self.frequency = frequency
+    def __init__(self, events, *, model, averages, frequency, pictures, clock):
+        self.frequency, self._events = frequency, events
         self._model, self._averages, self._pictures, self._clock = model, averages, pictures, clock
-        self._writer = tf.summary.create_file_writer(str(folder)) if frequency else None
         self._look = tf.function(self._compute)
         self._graph_written = False
 
@@ -32,7 +111,7 @@ class Summaries(Watcher):
     def before(self, step, batch):
         """Writes images, and histograms of the weights and gradients of this step's update."""
         pictures, gradients = self._look(batch)
-        with self._writer.as_default(step):
+        with self._events.at(step):
             for tag, images in pictures.items():
                 tf.summary.image(tag, images)
             for variable, gradient in zip(self._model.trainable_variables, gradients, strict=True):
@@ -44,13 +123,13 @@ class Summaries(Watcher):
 
     def after(self, step, losses):
         """Writes the scalars."""
-        with self._writer.as_default(step):
+        with self._events.at(step):
             for name, value in self._averages.result().items():
                 tf.summary.scalar(name, value)
-            tf.summary.scalar("images_per_second", self._clock.rate(step))
-        self._writer.flush()
+            # Unknown in the first step after a start: a zero would be a dent in the curve.
+            if rate := self._clock.rate(step):
+                tf.summary.scalar("images_per_second", rate)
 
-    def close(self, step):
+    def close(self, step, *, whole):
         """Closes the event file."""
-        if self._writer is not None:
-            self._writer.close()
+        self._events.close()

@@ -1,17 +1,12 @@
-"""Those who watch training: the terminal, log.csv, TensorBoard, the report, the checkpoints."""
+"""Those who watch training: the terminal, log.csv, the checkpoints, validation, the report."""
 
-import csv
-import io
 import math
 import sys
 import time
-from pathlib import Path
 
 import tensorflow as tf
 from tqdm import tqdm
 
-from pix2pix_tf import runs
-from pix2pix_tf.errors import InputError
 from pix2pix_tf.training import checkpoints
 from pix2pix_tf.training.loop import Watcher
 
@@ -52,12 +47,12 @@ class Progress(Watcher):
         plan: The loop's plan.
         averages: `LossAverages` to show.
         frequency: Steps between lines and rows.
-        log: `LossLog` that gets the losses themselves, or None.
+        log: `StepLog` that gets the losses themselves.
     """
 
     frequency = 1
 
-    def __init__(self, plan, averages, *, frequency, log=None):
+    def __init__(self, plan, averages, *, frequency, log):
         self._plan, self._averages, self._every, self._log = plan, averages, frequency, log
         self.clock = Clock(plan)
         self._bar = None
@@ -72,8 +67,9 @@ class Progress(Watcher):
             self._bar.update()
         if self._plan.due(self._every, step):
             self._show(step)
-            if self._log is not None:
-                self._log.write(step, losses, rate=self.clock.rate(step))
+            row = {"step": str(step), "epoch": str(self._plan.epoch(step))}
+            row |= {name: repr(float(value)) for name, value in losses.items()}
+            self._log.write(row | {"images_per_second": f"{self.clock.rate(step):.3f}"})
 
     def _show(self, step):
         averages = self._averages.result()
@@ -89,75 +85,92 @@ class Progress(Watcher):
             print(name, value)
         sys.stdout.flush()
 
-    def close(self, step):
+    def close(self, step, *, whole):
         """Ends the bar."""
         if self._bar is not None:
             self._bar.close()
 
 
-class LossLog:
-    """log.csv: step, epoch, the losses of that step and images per second.
-
-    Args:
-        path: Path of the file; rows after `plan.first_step` are dropped, so a run that goes on
-            from an earlier checkpoint leaves neither gap nor duplicate.
-        plan: The loop's plan.
-        names: The losses' names.
-    """
-
-    def __init__(self, path, plan, names):
-        self._path, self._plan = Path(path), plan
-        rows = [["step", "epoch", *names, "images_per_second"]]
-        if plan.first_step and self._path.is_file():
-            with self._path.open(newline="", encoding="utf-8") as file:
-                old = list(csv.reader(file))[1:]
-            rows += [row for row in old if row and int(row[0]) <= plan.first_step]
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(rows)
-        runs.write_text(self._path, text.getvalue())
-
-    def write(self, step, losses, *, rate):
-        """Appends one row.
-
-        Raises:
-            InputError: If a loss is not finite: training has failed and would waste its time.
-        """
-        values = {name: float(value) for name, value in losses.items()}
-        row = [step, self._plan.epoch(step), *map(repr, values.values()), f"{rate:.3f}"]
-        with self._path.open("a", newline="", encoding="utf-8") as file:
-            csv.writer(file, lineterminator="\n").writerow(row)
-        for name, value in values.items():
-            if not math.isfinite(value):
-                raise InputError(
-                    f"Expected finite losses. Received: {name} {value} at step {step}; the last "
-                    "checkpoint is kept, a smaller --lr may help"
-                )
-
-
 class Saver(Watcher):
-    """Writes checkpoints, also when training ends early.
+    """Writes checkpoints, also when training ends early with a whole state.
 
     Args:
         folder: Run folder.
         state: Dict from names to variables.
         frequency: Steps between checkpoints; 0 for none at all.
         keep: How many are kept.
+        keep_every: Checkpoints of the multiples of this step stay as well; 0 for none.
         first_step: Step from which training goes on; it needs no checkpoint.
+        logs: `StepLog`s whose rows must be on the disk before the checkpoint is.
     """
 
-    def __init__(self, folder, state, *, frequency, keep, first_step):
+    def __init__(self, folder, state, *, frequency, keep, keep_every, first_step, logs):
         self.frequency = frequency
-        self._folder, self._state, self._keep, self._saved = folder, state, keep, first_step
+        self._folder, self._state, self._saved, self._logs = folder, state, first_step, logs
+        self._kept = {"keep": keep, "keep_every": keep_every}
 
     def after(self, step, losses):
         """Saves."""
-        checkpoints.save(self._folder, step, self._state, keep=self._keep)
+        for log in self._logs:
+            log.sync()
+        checkpoints.save(self._folder, step, self._state, **self._kept)
         self._saved = step
 
-    def close(self, step):
+    def close(self, step, *, whole):
         """Saves what was not saved yet."""
-        if self.frequency and step > self._saved:
+        if whole and self.frequency and step > self._saved:
             self.after(step, {})
+
+
+class Validation(Watcher):
+    """Measures other images while training, and keeps the checkpoint that does best.
+
+    Args:
+        path: File of the best checkpoint.
+        state: Dict from names to variables, for that file.
+        frequency: Steps between measurements; 0 for none.
+        measure: Function of the step to (dict from names to means, dict from tags to uint8 images
+            [n, h, w, c]).
+        best_by: Name of the mean of which the least is the best.
+        log: `StepLog` for the means.
+        plan: The loop's plan.
+        events: `Events` for the means and the images.
+    """
+
+    def __init__(self, path, state, *, frequency, measure, best_by, log, plan, events):
+        self.frequency = frequency
+        self._path, self._state = path, state
+        self._measure, self._best_by = measure, best_by
+        self._least = _noted(self._path, best_by)
+        self._log, self._plan, self._events = log, plan, events
+
+    def after(self, step, losses):
+        """Measures."""
+        means, pictures = self._measure(step)
+        shown = "  ".join(f"{name} {value:.4f}" for name, value in means.items())
+        tqdm.write(f"validation  step {step}  {shown}")
+        sys.stdout.flush()
+        row = {"step": str(step), "epoch": str(self._plan.epoch(step))}
+        self._log.write(row | {name: repr(value) for name, value in means.items()})
+        with self._events.at(step):
+            for name, value in means.items():
+                tf.summary.scalar(f"validation/{name}", value)
+            for tag, images in pictures.items():
+                tf.summary.image(f"validation/{tag}", images, max_outputs=len(images))
+        if means[self._best_by] < self._least:
+            self._least = means[self._best_by]
+            notes = {self._best_by: repr(self._least)}
+            checkpoints.write(self._path, step, self._state, notes=notes)
+
+
+def _noted(path, name):
+    """The number that a checkpoint file carries; infinity if it is missing or damaged."""
+    if not path.is_file() or checkpoints.fault(path):
+        return math.inf
+    try:
+        return float(checkpoints.notes(path)[name])
+    except (KeyError, ValueError):
+        return math.inf
 
 
 class Display(Watcher):

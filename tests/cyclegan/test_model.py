@@ -1,15 +1,14 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 import safetensors.numpy
 import tensorflow as tf
+from support import GOLDENS
 
 from cyclegan_tf import model as models
 from cyclegan_tf.config import CycleGANConfig
 from pix2pix_tf.deploy import torch_names
 
-FOLDER = Path(__file__).parents[1] / "goldens" / "torch"
+FOLDER = GOLDENS / "torch"
 # The PyTorch code names its networks by generator.
 THEIRS = {"gen_ab": "G_A", "gen_ba": "G_B", "disc_a": "D_B", "disc_b": "D_A"}
 
@@ -139,10 +138,10 @@ def test_discriminator_losses_do_not_reach_the_generators():
     with tf.GradientTape() as tape:
         _, images = model.forward(real_a, real_b)
         fakes = [
-            pool.query(images[name])
-            for pool, name in ((model.pool_a, "fake_a"), (model.pool_b, "fake_b"))
+            model.pool_a.query(images["fake_a"]),
+            model.pool_b.query(images["fake_b"]),
         ]
-        value = sum(model.judge(real_a, real_b, *fakes).values())
+        value = sum(model.judge((real_a, real_b), fakes).values())
     assert all(g is None for g in tape.gradient(value, model.generator_variables))
 
 

@@ -1,14 +1,13 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 import safetensors.numpy
+from support import GOLDENS
 
 from pix2pix_tf.deploy import torch_names
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.networks.choices import make_discriminator, make_generator
 
-FOLDER = Path(__file__).parents[1] / "goldens" / "torch"
+FOLDER = GOLDENS / "torch"
 
 
 @pytest.fixture

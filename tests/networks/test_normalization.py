@@ -1,14 +1,13 @@
-from pathlib import Path
-
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from support import GOLDENS
 
 from pix2pix_tf.networks import normalization
 from pix2pix_tf.networks.normalization import BatchNorm, InstanceNorm
 
-GOLDEN = Path(__file__).parents[1] / "goldens" / "tensorflow_addons_instance_norm.npz"
+GOLDEN = GOLDENS / "tensorflow_addons_instance_norm.npz"
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +35,15 @@ def test_instance_norm_equals_tensorflow_addons(golden, training, epsilon, monke
     np.testing.assert_allclose(y, expected.pop("y"), rtol=0, atol=3e-6)
     for gradient, other in zip(gradients, expected.values(), strict=True):
         np.testing.assert_allclose(gradient, other, rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize("epsilon", [1e-3, 1e-5])
+def test_keras_group_normalization_equals_tensorflow_addons(golden, epsilon):
+    layer, x = keras.layers.GroupNormalization(groups=-1, epsilon=epsilon), golden["x"]
+    layer.build(x.shape)
+    layer.gamma.assign(golden["gamma"])
+    layer.beta.assign(golden["beta"])
+    np.testing.assert_allclose(layer(x), golden[f"eps{epsilon:g}/y"], rtol=0, atol=3e-6)
 
 
 def test_instance_norm_equals_keras_group_normalization():

@@ -1,16 +1,15 @@
 """Every network of the PyTorch code: outputs and all gradients, from its own weights."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import safetensors.numpy
 import tensorflow as tf
+from support import GOLDENS
 
 from pix2pix_tf.deploy import torch_names
 from pix2pix_tf.networks.choices import make_discriminator, make_generator
 
-FOLDER = Path(__file__).parents[1] / "goldens" / "torch"
+FOLDER = GOLDENS / "torch"
 # The width of every golden network.
 WIDTH = 3
 

@@ -1,14 +1,13 @@
-from pathlib import Path
-
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from support import GOLDENS
 
 from pix2pix_tf.training import losses
 from pix2pix_tf.training.optimizers import FusedAdam
 
-GOLDEN = Path(__file__).parents[1] / "goldens" / "torch" / "golden.npz"
+GOLDEN = GOLDENS / "torch" / "golden.npz"
 
 
 @pytest.fixture(scope="module")

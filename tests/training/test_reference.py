@@ -34,9 +34,9 @@ class Case:
             ndf=self.info["ndf"],
             separable_conv=self.info["separable"],
             lab_colorization=self.info["lab"],
+            dropout=False,
         )
         self.model = models.build(config)
-        self.model._dropout_seeds = lambda inputs: None
         pair = (self.golden["inputs_u8"], self.golden["targets_u8"])
         self.batch = tuple(image.astype(np.float32) / 127.5 - 1 for image in pair)
 

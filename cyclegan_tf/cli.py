@@ -1,0 +1,161 @@
+"""The command cyclegan-tf: what each mode does, in the order in which it does it."""
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+
+from cyclegan_tf.config import PROGRAM, CycleGANConfig
+from pix2pix_tf import command, runs
+from pix2pix_tf.data import folders, synthetic
+from pix2pix_tf.training import runtime
+
+SUMMARY = """
+Learns to translate between two sets of images that are not paired (CycleGAN), on TensorFlow 2 and
+Keras 3.
+
+  cyclegan-tf                                       a demonstration on data that it draws itself
+  cyclegan-tf --mode train --input_dir DIR --output_dir RUN         (DIR/trainA and DIR/trainB)
+  cyclegan-tf --mode test --input_dir DIR --output_dir OUT --checkpoint RUN     (DIR/testA, B)
+  cyclegan-tf --mode export --output_dir OUT --checkpoint RUN --direction both
+"""
+
+
+def train(config, typed):
+    """Trains a new run or goes on with one; returns the exit code."""
+    begun = command.begin_run(config, typed, program=PROGRAM, draw_seed=runtime.draw_seed)
+    with begun as start:
+        config = start.config
+        paths = [_checked(folder) for folder in config.domains("train")]
+        command.announce(config, program=PROGRAM)
+        print("examples count =", *map(len, paths))
+        runtime.load_tensorflow()
+
+        from cyclegan_tf import modes
+
+        step, stopped = modes.train(start, paths)
+    return command.ended(config, step=step, stopped=stopped)
+
+
+def _checked(folder):
+    """The usable images of a folder."""
+    paths = folders.list_images(folder)
+    folders.check_images(paths)
+    return paths
+
+
+def test(config, typed):
+    """Translates folders there and back."""
+    config, checkpoint = command.use_run(config, typed, program=PROGRAM)
+    paths = _test_paths(config)
+    runs.prepare_folder(config.output_dir)
+    command.announce(config, program=PROGRAM)
+    print("examples count =", *map(len, paths.values()))
+    runtime.load_tensorflow()
+
+    from cyclegan_tf import modes
+
+    print("wrote index at", modes.test(config, paths, checkpoint=checkpoint))
+
+
+def _test_paths(config):
+    """Dict from direction to files: of testA and testB, or of one folder of images."""
+    directions = ("AtoB", "BtoA") if config.direction == "both" else (config.direction,)
+    places = dict(zip(("AtoB", "BtoA"), config.domains("test"), strict=True))
+    if not any(Path(place).is_dir() for place in places.values()) and len(directions) == 1:
+        return {directions[0]: _checked(config.input_dir)}
+    return {direction: _checked(places[direction]) for direction in directions}
+
+
+def export(config, typed):
+    """Writes SavedModels of the generators."""
+    config, checkpoint = command.use_run(config, typed, program=PROGRAM)
+    with runs.locked(config.output_dir):
+        command.announce(config, program=PROGRAM)
+        runtime.load_tensorflow()
+
+        from cyclegan_tf import modes
+
+        difference = modes.export(config, checkpoint=checkpoint)
+    print(f"exported to {config.output_dir}; largest difference when reloaded {difference:.1e}")
+
+
+# Settings of the demonstration: what 2 CPU cores learn in about four minutes.
+DEMO = {
+    "crop_size": 128,
+    "direction": "both",
+    "flip": False,
+    "load_size": 128,
+    "lr": 0.0005,
+    "n_epochs": 4,
+    "n_epochs_decay": 4,
+    "ndf": 16,
+    "netG": "resnet_6blocks",
+    "ngf": 16,
+    "output_dir": "cyclegan-demo",
+    "seed": 1,
+}
+DEMO_IMAGES, DEMO_TEST_IMAGES = 150, 20
+
+
+def demo(config, typed):
+    """Draws facades by day and by night, trains unpaired, tests against the truth and exports."""
+    given = {name: value for name, value in DEMO.items() if name not in typed}
+    config = dataclasses.replace(config, **given)
+    folder = Path(config.output_dir)
+    run, data = str(folder / "run"), folder / "data"
+    runs.prepare_folder(folder)
+    if not runs.checkpoints(run):
+        print(f"drawing {2 * DEMO_IMAGES} facades by day and by night")
+        synthetic.write_unpaired(
+            data,
+            DEMO_IMAGES,
+            seed=config.seed,
+            test_count=DEMO_TEST_IMAGES,
+            size=config.crop_size,
+        )
+    place = {"input_dir": str(data), "direction": "AtoB"}
+    trained = dataclasses.replace(config, mode="train", output_dir=run, resume=True, **place)
+    if code := train(trained, typed):
+        return code
+    place = {"resume": False, "checkpoint": run, "input_dir": str(data)}
+    _test_demo(dataclasses.replace(config, mode="test", output_dir=str(folder / "test"), **place))
+    place["output_dir"] = str(folder / "export")
+    export(dataclasses.replace(config, mode="export", **place), set())
+    _report_demo(folder)
+    return 0
+
+
+def _test_demo(config):
+    from cyclegan_tf import modes
+
+    config, checkpoint = command.use_run(config, set(), program=PROGRAM)
+    paths = _test_paths(config)
+    truths = {"AtoB": paths["BtoA"], "BtoA": paths["AtoB"]}
+    modes.test(config, paths, checkpoint=checkpoint, truths=truths)
+
+
+def _report_demo(folder):
+    metrics = json.loads((folder / "test" / runs.METRICS).read_text(encoding="utf-8"))
+    mean = metrics["mean"]
+    print()
+    for direction, words in (("AtoB", "day to night"), ("BtoA", "night to day")):
+        found, nothing = mean[f"L1 {direction}"], mean[f"L1 of the input {direction}"]
+        print(f"{words}: held-out L1 {found:.3f}; of leaving the picture as it is {nothing:.3f}")
+    print(f"the pictures:        {folder / 'test' / runs.INDEX}")
+    print(f"the curves:          tensorboard --logdir {folder / 'run'}")
+    print(f"the exported models: {folder / 'export'}")
+
+
+MODES = {"train": train, "test": test, "export": export, "demo": demo}
+
+
+def main(argv=None):
+    """Runs cyclegan-tf; returns the exit code."""
+    return command.run(
+        argv, config_class=CycleGANConfig, program=PROGRAM, summary=SUMMARY, modes=MODES
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,263 @@
+"""What the modes of cyclegan-tf do once TensorFlow is loaded."""
+
+import functools
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from cyclegan_tf import model as models
+from cyclegan_tf.config import PROGRAM
+from pix2pix_tf import command, runs
+from pix2pix_tf.data import folders, images, pipelines
+from pix2pix_tf.deploy.saved_model import ServedModel
+from pix2pix_tf.deploy.saved_model import export as save_export
+from pix2pix_tf.deploy.translate import translate_pictures
+from pix2pix_tf.evaluation import gallery, metrics
+from pix2pix_tf.networks.layers import dropout_seeds
+from pix2pix_tf.training import checkpoints, loop, losses, session
+from pix2pix_tf.training.averages import WeightAverages
+
+# The domains from which each generator translates, and the kinds of pictures that come of it.
+DIRECTIONS = {"AtoB": ("gen_ab", "gen_ba", "A", "B"), "BtoA": ("gen_ba", "gen_ab", "B", "A")}
+
+
+def train(start, paths):
+    """Trains the run in the configuration's `output_dir`.
+
+    Args:
+        start: `command.Start`.
+        paths: (files of A, files of B).
+
+    Returns:
+        (number of updates made in all, the signal that ended training or None).
+
+    Raises:
+        InputError: If a file cannot be decoded (named), or a loss or gradient is not finite.
+    """
+    config = start.config
+    prepare(config)
+    plan = _plan(config, count=max(map(len, paths)), first_step=start.first_step)
+    model = models.build(config, steps_per_epoch=plan.steps_per_epoch)
+    if start.weights is not None:
+        checkpoints.restore(start.weights, checkpoints.named(model.variables))
+        print(f"starting from the weights of {start.weights}")
+    print("parameter_count =", model.count_params())
+    batches = pipelines.training_unpaired(
+        *paths,
+        batch_size=config.batch_size,
+        seed=config.seed,
+        first_step=start.first_step,
+        load_size=config.load_size,
+        crop_size=config.crop_size,
+        flip=config.flip,
+    )
+    with session.decode_errors_named([*paths[0], *paths[1]], images.read):
+        rate = session.pipeline_rate(batches, config.batch_size)
+        print(f"input pipeline alone: {rate:.0f} image/sec")
+        if start.checkpoint is not None:
+            print(f"continuing at step {start.first_step}: {start.checkpoint}")
+        gallery.remove_later(config.output_dir, start.first_step)
+        result = session.train(
+            model,
+            batches,
+            plan=plan,
+            hooks=_hooks(config, model, paths),
+            folder=config.output_dir,
+            checkpoint=start.checkpoint,
+            config=config,
+        )
+    _write_report(config)
+    return result
+
+
+def prepare(config):
+    """Seeds what Keras draws and, if asked to, forbids operations that are not deterministic."""
+    keras.utils.set_random_seed(config.seed)
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
+
+
+def _plan(config, *, count, first_step):
+    per_epoch = -(-count // config.batch_size)
+    epochs = config.n_epochs + config.n_epochs_decay
+    return loop.Plan(
+        first_step=first_step,
+        last_step=config.max_steps or epochs * per_epoch,
+        steps_per_epoch=per_epoch,
+        batch_size=config.batch_size,
+    )
+
+
+def _hooks(config, model, paths):
+    averages = None
+    if config.ema_decay:
+        weights = [*model.gen_ab.variables, *model.gen_ba.variables]
+        averages = WeightAverages(weights, config.ema_decay)
+    return session.Hooks(
+        losses=tuple(models.LOSSES),
+        pictures=_pictures,
+        show=functools.partial(_show, config, paths=paths),
+        translate=lambda batch: {
+            "fake_B": (batch[0], model.gen_ab(batch[0])),
+            "fake_A": (batch[1], model.gen_ba(batch[1])),
+        },
+        inversion=True,
+        undecided=losses.undecided(
+            "discriminator_loss_A",
+            "discriminator_loss_B",
+            mode=config.gan_mode,
+            weight=models.DISCRIMINATOR_WEIGHT,
+        ),
+        averages=averages,
+    )
+
+
+def _pictures(batch, tensors):
+    found = {"real_A": batch[0], "real_B": batch[1]}
+    found |= {"fake_B": tensors["fake_b"], "rec_A": tensors["rec_a"]}
+    found |= {"fake_A": tensors["fake_a"], "rec_B": tensors["rec_b"]}
+    found |= {"idt_A": tensors["identity_a"], "idt_B": tensors["identity_b"]}
+    shown = {kind: images.from_unit(images.from_signed(found[kind])) for kind in found}
+    return {kind: shown[kind] for kind in gallery.KINDS if kind in shown}
+
+
+def _show(config, step, pictures, *, paths):
+    chosen = pipelines.unpaired_paths(
+        *paths, step - 1, batch_size=config.batch_size, seed=config.seed
+    )
+    pairs = zip(*map(folders.names, chosen), strict=True)
+    names = [f"{name_a}-{name_b}" for name_a, name_b in pairs]
+    gallery.write_pictures(config.output_dir, names, pictures, step=step)
+    _write_report(config)
+
+
+def _write_report(config):
+    gallery.write_training_report(
+        config.output_dir,
+        title=f"CycleGAN: training of {Path(config.output_dir).name}",
+        options=command.options(config, program=PROGRAM),
+    )
+
+
+def load_generators(config, checkpoint):
+    """Builds both generators of a run and restores their weights, averaged ones if there are any.
+
+    Args:
+        config: `CycleGANConfig` with the run's architecture.
+        checkpoint: Checkpoint file.
+
+    Returns:
+        Dict from "gen_ab" and "gen_ba" to `keras.Model`.
+    """
+    found = {name: models.build_network(config, name) for name in ("gen_ab", "gen_ba")}
+    variables = [variable for network in found.values() for variable in network.variables]
+    checkpoints.restore_weights(checkpoint, variables, averaged=config.ema)
+    return found
+
+
+def test(config, paths, *, checkpoint, truths=None, context=None):
+    """Translates every file there and back, writes pictures, metrics.json and the report.
+
+    Args:
+        config: Resolved `CycleGANConfig`.
+        paths: Dict from "AtoB" and "BtoA" to the files to translate that way.
+        checkpoint: Checkpoint file.
+        truths: Dict like `paths` to the true translations, file by file, or None; where they are
+            known the results are measured against them.
+        context: Other numbers to stand beside the results, a dict, or None.
+
+    Returns:
+        Path of index.html.
+    """
+    prepare(config)
+    generators, rows = load_generators(config, checkpoint), []
+    for direction, files in paths.items():
+        true = truths[direction] if truths else None
+        rows += _test_direction(config, generators, files, direction=direction, truths=true)
+    return gallery.write_results(
+        config.output_dir,
+        rows,
+        title=f"CycleGAN: test of {Path(config.checkpoint).name}",
+        options=command.options(config, program=PROGRAM),
+        checkpoint=checkpoint,
+        context=context or {},
+    )
+
+
+def _test_direction(config, generators, files, *, direction, truths):
+    """The report's rows of one direction; names are A/NAME or B/NAME, after the input's domain."""
+    forth, back, source, target = DIRECTIONS[direction]
+
+    @tf.function(reduce_retracing=True)
+    def look(real, first):
+        seeds = dropout_seeds(config.seed, first, tf.shape(real, tf.int64)[0])
+        seeds = seeds if config.test_dropout and config.dropout else None
+        fake = generators[forth](real, dropout_seeds=seeds)
+        return {
+            f"real_{source}": real,
+            f"fake_{target}": fake,
+            f"rec_{source}": generators[back](fake, dropout_seeds=seeds),
+            f"idt_{source}": generators[back](real, dropout_seeds=seeds),
+        }
+
+    options = {"batch_size": config.batch_size, "size": config.crop_size}
+    batches = pipelines.test_images(files, **options)
+    answers = pipelines.test_images(truths, **options) if truths else None
+    names, rows = [f"{source}-{name}" for name in folders.names(files)], []
+    with session.decode_errors_named(files, images.read):
+        for real, true in zip(batches, answers or batches, strict=True):
+            signed = look(real, tf.constant(len(rows), tf.int64))
+            if truths:
+                signed[f"true_{target}"] = true
+            done = names[len(rows) : len(rows) + len(real)]
+            rows += _rows(config, done, signed, direction=direction)
+    return rows
+
+
+def _rows(config, names, signed, *, direction):
+    """Writes the pictures of a batch and measures them."""
+    _, _, source, target = DIRECTIONS[direction]
+    shown = {kind: images.from_unit(images.from_signed(x)).numpy() for kind, x in signed.items()}
+    for name in names:
+        print("evaluated image", name)
+    rows = gallery.write_pictures(config.output_dir, names, shown, aspect_ratio=config.aspect_ratio)
+    real = signed[f"real_{source}"]
+    measured = {f"cycle L1 {source}": metrics.l1(real, signed[f"rec_{source}"])}
+    if f"true_{target}" in signed:
+        true = signed[f"true_{target}"]
+        measured |= {
+            f"L1 {direction}": metrics.l1(true, signed[f"fake_{target}"]),
+            f"L1 of the input {direction}": metrics.l1(true, real),
+        }
+    for index, row in enumerate(rows):
+        row["metrics"] = {name: float(values[index]) for name, values in measured.items()}
+    return rows
+
+
+def translator(generator):
+    """Makes the function from pictures in [0, 1] to pictures in [0, 1], of any size."""
+
+    def translate(pictures):
+        return translate_pictures(generator, pictures, multiple=generator.multiple)
+
+    return translate
+
+
+def export(config, *, checkpoint):
+    """Writes one generator as a SavedModel, or both into folders AtoB and BtoA.
+
+    Returns:
+        The largest difference when reloaded.
+    """
+    generators = load_generators(config, checkpoint)
+    both = config.direction == "both"
+    differences = []
+    for direction in DIRECTIONS if both else (config.direction,):
+        generator = generators[DIRECTIONS[direction][0]]
+        served = ServedModel(generator, translator(generator), filetype=config.output_filetype)
+        folder = Path(config.output_dir) / (direction if both else "")
+        differences.append(save_export(served, folder))
+    made = command.options(config, program=PROGRAM)
+    runs.write_json(Path(config.output_dir) / f"export_{runs.OPTIONS}", made)
+    return max(differences)

@@ -1,0 +1,144 @@
+"""The options that both programs share, and what they build."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cyclegan_tf.config import CycleGANConfig
+from pix2pix_tf import model as models
+from pix2pix_tf import settings
+from pix2pix_tf.config import Pix2PixConfig
+from pix2pix_tf.errors import InputError
+from pix2pix_tf.options import MULTIPLES, SharedOptions
+
+PLACES = {"mode": "train", "input_dir": "in", "output_dir": "out"}
+
+
+def pix2pix(**options):
+    return Pix2PixConfig(**PLACES, **options)
+
+
+def cyclegan(**options):
+    return CycleGANConfig(**PLACES, **options)
+
+
+def test_defaults_are_those_of_each_reference():
+    names = ("netG", "netD", "n_layers_D", "norm", "gan_mode", "dropout", "init_gain", "lr")
+    ours = {
+        kind: tuple(getattr(config, name) for name in names)
+        for kind, config in (("pix2pix", pix2pix()), ("cyclegan", cyclegan()))
+    }
+    assert ours == {
+        "pix2pix": ("unet", "basic", 3, "batch", "vanilla", True, 0.02, 0.0002),
+        "cyclegan": ("resnet_9blocks", "basic", 3, "instance", "lsgan", False, 0.02, 0.0002),
+    }
+    config = cyclegan()
+    assert (config.lambda_A, config.lambda_B, config.lambda_identity) == (10.0, 10.0, 0.5)
+    assert (config.n_epochs, config.n_epochs_decay, config.lr_policy) == (100, 100, "linear")
+    assert (config.load_size, config.crop_size, config.pool_size) == (286, 256, 50)
+
+
+@pytest.mark.parametrize("config_class", [Pix2PixConfig, CycleGANConfig])
+def test_shared_options_keep_their_meaning(config_class):
+    fields = {field.name: field for field in dataclasses.fields(config_class)}
+    for shared in dataclasses.fields(SharedOptions):
+        mine = fields[shared.name]
+        assert mine.type == shared.type
+        for rule in ("group", "choices", "minimum", "above", "below", "adopted"):
+            assert mine.metadata[rule] == shared.metadata[rule], shared.name
+
+
+@pytest.mark.parametrize("config_class", [Pix2PixConfig, CycleGANConfig])
+def test_help_shows_each_group_once(config_class):
+    text = settings.help_text(config_class, program="program", summary="")
+    headings = [line for line in text.splitlines() if line.endswith(":") and line[0] != " "]
+    assert headings[-6:] == [
+        "Run:",
+        "Training:",
+        "Data:",
+        "Model:",
+        "Watching:",
+        "Test and export:",
+    ]
+
+
+def test_no_dropout_is_understood():
+    words = ["--mode=train", "--input_dir=i", "--output_dir=o", "--no_dropout"]
+    assert settings.parse(Pix2PixConfig, words)[0].dropout is False
+    assert settings.parse(CycleGANConfig, words)[0].dropout is False
+
+
+@pytest.mark.parametrize(
+    ("make", "options", "message"),
+    [
+        (pix2pix, {"separable_conv": True, "netG": "unet_256"}, "only with --netG unet"),
+        (pix2pix, {"netD": "n_layers", "n_layers_D": 7}, "at least 384 with 7 layers"),
+        (cyclegan, {"crop_size": 130}, "multiple of 4 with --netG resnet_9blocks"),
+        (cyclegan, {"netG": "unet_256", "crop_size": 128}, "multiple of 256 with --netG unet_256"),
+        (cyclegan, {"crop_size": 16}, "at least 24 with 3 layers"),
+        (cyclegan, {"load_size": 200}, "--load_size to be at least --crop_size, 256"),
+        (cyclegan, {"direction": "both"}, "AtoB or BtoA with --mode train"),
+        (cyclegan, {"norm": "layer"}, "--norm to be one of batch, instance, none"),
+    ],
+)
+def test_impossible_combinations_are_refused(make, options, message):
+    with pytest.raises(InputError, match=message):
+        make(**options)
+
+
+def test_a_pixel_discriminator_takes_small_images():
+    assert cyclegan(netD="pixel", crop_size=16).crop_size == 16
+
+
+def test_multiples_are_those_of_the_networks():
+    for kind, multiple in MULTIPLES.items():
+        generator = models.build_generator(pix2pix(netG=kind, ngf=1))
+        assert generator.multiple == multiple
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"netG": "resnet_6blocks", "norm": "instance", "gan_mode": "lsgan", "netD": "pixel"},
+        {"netG": "unet_128", "norm": "none", "netD": "n_layers", "n_layers_D": 1},
+        {"netG": "unet", "norm": "instance", "gan_mode": "wgangp", "dropout": False},
+    ],
+)
+def test_pix2pix_trains_with_the_other_networks(options):
+    keras.utils.set_random_seed(0)
+    model = models.build(pix2pix(ngf=2, ndf=2, **options))
+    pair = np.random.default_rng(0).uniform(-1, 1, (2, 1, 256, 256, 3)).astype(np.float32)
+    before = [variable.numpy() for variable in model.trainable_variables]
+    losses = tf.function(model.train_step)(tuple(pair))
+    assert all(np.isfinite(value) for value in losses.values())
+    moved = {
+        variable.path.split("/")[0]
+        for variable, value in zip(model.trainable_variables, before, strict=True)
+        if not np.array_equal(variable, value)
+    }
+    assert moved == {"generator", "discriminator"}
+
+
+@pytest.mark.parametrize(
+    ("options", "generator", "discriminator"),
+    [
+        # junyanz/pytorch-CycleGAN-and-pix2pix, issue 422: 54.414 M and 2.769 M.
+        ({"netG": "unet_256"}, 54_413_955, 2_768_705),
+        ({"norm": "instance", "netG": "resnet_9blocks"}, 11_378_179, 2_767_809),
+    ],
+)
+def test_other_generators_come_with_pytorchs_discriminator(options, generator, discriminator):
+    model = models.build(pix2pix(**options))
+    assert model.generator.count_params() == generator
+    assert model.discriminator.count_params() == discriminator
+
+
+def test_instance_normalisation_leaves_the_bottleneck_of_the_unet_alive():
+    model = models.build(pix2pix(ngf=1, ndf=1, norm="instance"))
+    pair = np.random.default_rng(0).uniform(-1, 1, (2, 1, 256, 256, 3)).astype(np.float32)
+    _, _, gradients, _ = model.compute_gradients(*pair)
+    found = dict(zip((v.path for v in model.generator.trainable_variables), gradients, strict=True))
+    assert np.abs(found["generator/encoder_8/conv2d/kernel"]).max() > 0
