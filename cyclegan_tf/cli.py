@@ -80,15 +80,15 @@ def export(config, typed):
     print(f"exported to {config.output_dir}; largest difference when reloaded {difference:.1e}")
 
 
-# Settings of the demonstration: what 2 CPU cores learn in about four minutes.
+# Settings of the demonstration: what 2 CPU cores learn in about three minutes.
 DEMO = {
     "crop_size": 128,
     "direction": "both",
     "flip": False,
     "load_size": 128,
     "lr": 0.0005,
-    "n_epochs": 4,
-    "n_epochs_decay": 4,
+    "n_epochs": 3,
+    "n_epochs_decay": 3,
     "ndf": 16,
     "netG": "resnet_6blocks",
     "ngf": 16,

@@ -8,7 +8,7 @@ import dataclasses
 import os
 
 from pix2pix_tf.errors import InputError
-from pix2pix_tf.options import SharedOptions
+from pix2pix_tf.options import MOST_PIXELS, MOST_STEPS, SharedOptions
 from pix2pix_tf.settings import changed, option
 
 PROGRAM = "cyclegan-tf"
@@ -41,13 +41,20 @@ class CycleGANConfig(SharedOptions):
     dropout: bool = changed(
         SharedOptions, "dropout", default=False, help="Dropout in the generators."
     )
-    n_epochs: int = option(100, "Epochs at the full learning rate.", group="Training", minimum=0)
+    n_epochs: int = option(
+        100,
+        "Epochs at the full learning rate.",
+        group="Training",
+        minimum=0,
+        maximum=MOST_STEPS,
+    )
     n_epochs_decay: int = option(
         100,
         "Epochs after those, over which --lr_policy linear falls to zero; training then ends, or "
         "at --max_steps.",
         group="Training",
         minimum=0,
+        maximum=MOST_STEPS,
     )
     lr_policy: str = option(
         "linear",
@@ -57,7 +64,11 @@ class CycleGANConfig(SharedOptions):
         choices=("linear", "step", "cosine"),
     )
     lr_decay_iters: int = option(
-        50, "Epochs between two drops of --lr_policy step.", group="Training", minimum=1
+        50,
+        "Epochs between two drops of --lr_policy step.",
+        group="Training",
+        minimum=1,
+        maximum=MOST_STEPS,
     )
     lambda_A: float = option(10.0, "Weight of the cycle A to B to A.", group="Training", minimum=0)
     lambda_B: float = option(10.0, "Weight of the cycle B to A to B.", group="Training", minimum=0)
@@ -73,6 +84,7 @@ class CycleGANConfig(SharedOptions):
         "Translated images per domain that are kept to train the discriminators with; 0 for none.",
         group="Training",
         minimum=0,
+        maximum=10_000,
     )
     direction: str = option(
         "AtoB",
@@ -86,12 +98,14 @@ class CycleGANConfig(SharedOptions):
         "Images are resized to this size in pixels before the random crop.",
         group="Data",
         minimum=1,
+        maximum=MOST_PIXELS,
     )
     crop_size: int = option(
         256,
         "Side in pixels of the crops that training uses, and of what test resizes images to.",
         group="Data",
         minimum=1,
+        maximum=MOST_PIXELS,
         adopted="architecture",
     )
 

@@ -7,8 +7,8 @@ from cyclegan_tf.image_pool import ImagePool
 from pix2pix_tf.data import sizes
 from pix2pix_tf.networks import layers
 from pix2pix_tf.networks.choices import make_discriminator, make_generator
-from pix2pix_tf.training import checkpoints, losses
-from pix2pix_tf.training.optimizers import FusedAdam
+from pix2pix_tf.training import checkpoints, losses, runtime
+from pix2pix_tf.training.optimizers import gradients, make_adam
 from pix2pix_tf.training.schedules import EpochSchedule
 
 # The losses' names, the same in dicts, log.csv and TensorBoard, and what the PyTorch code calls
@@ -203,7 +203,7 @@ class CycleGAN(keras.Model):
         with tf.GradientTape() as tape:
             values, images = self.forward(real_a, real_b)
             total = tf.add_n(list(values.values()))
-        gen = tape.gradient(total, self.generator_variables)
+        gen = gradients(tape, total, self.generator_variables, optimizer=self.gen_optimizer)
         fakes = (
             self.pool_a.query(images["fake_a"], remember=remember),
             self.pool_b.query(images["fake_b"], remember=remember),
@@ -211,7 +211,7 @@ class CycleGAN(keras.Model):
         with tf.GradientTape() as tape:
             verdicts = self.judge((real_a, real_b), fakes)
             total = tf.add_n(list(verdicts.values()))
-        disc = tape.gradient(total, self.discriminator_variables)
+        disc = gradients(tape, total, self.discriminator_variables, optimizer=self.disc_optimizer)
         values = {**verdicts, **values}
         return {name: values[name] for name in LOSSES}, images, gen, disc
 
@@ -249,10 +249,12 @@ def build_network(config, name):
     if name.startswith("gen"):
         shared |= {"output_channels": CHANNELS, "dropout": config.dropout}
         depth = sizes.halvings(config.crop_size)
-        network = make_generator(config.netG, ngf=config.ngf, depth=depth, **shared)
+        with runtime.precision(config.precision):
+            network = make_generator(config.netG, ngf=config.ngf, depth=depth, **shared)
     else:
         shared |= {"n_layers": config.n_layers_D, "bias": config.norm == "instance"}
-        network = make_discriminator(config.netD, ndf=config.ndf, **shared)
+        with runtime.precision(config.precision):
+            network = make_discriminator(config.netD, ndf=config.ndf, **shared)
     network.build((None, config.crop_size, config.crop_size, CHANNELS))
     return network
 
@@ -293,5 +295,6 @@ def build(config, *, steps_per_epoch):
         lr_decay_iters=config.lr_decay_iters,
     )
     adam = {"learning_rate": rate, "beta_1": config.beta1, "torch_epsilon": True}
-    model.compile(FusedAdam(name="gen_adam", **adam), FusedAdam(name="disc_adam", **adam))
+    adam["precision"] = config.precision
+    model.compile(make_adam(name="gen_adam", **adam), make_adam(name="disc_adam", **adam))
     return model

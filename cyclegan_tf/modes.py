@@ -9,7 +9,7 @@ import tensorflow as tf
 from cyclegan_tf import model as models
 from cyclegan_tf.config import PROGRAM
 from pix2pix_tf import command, runs
-from pix2pix_tf.data import folders, images, pipelines
+from pix2pix_tf.data import decoding, folders, images, pipelines
 from pix2pix_tf.deploy.saved_model import ServedModel
 from pix2pix_tf.deploy.saved_model import export as save_export
 from pix2pix_tf.deploy.translate import translate_pictures
@@ -52,7 +52,7 @@ def train(start, paths):
         crop_size=config.crop_size,
         flip=config.flip,
     )
-    with session.decode_errors_named([*paths[0], *paths[1]], images.read):
+    with session.decode_errors_named([*paths[0], *paths[1]], decoding.read):
         rate = session.pipeline_rate(batches, config.batch_size)
         print(f"input pipeline alone: {rate:.0f} image/sec")
         if start.checkpoint is not None:
@@ -205,7 +205,7 @@ def _test_direction(config, generators, files, *, direction, truths):
     batches = pipelines.test_images(files, **options)
     answers = pipelines.test_images(truths, **options) if truths else None
     names, rows = [f"{source}-{name}" for name in folders.names(files)], []
-    with session.decode_errors_named(files, images.read):
+    with session.decode_errors_named(files, decoding.read):
         for real, true in zip(batches, answers or batches, strict=True):
             signed = look(real, tf.constant(len(rows), tf.int64))
             if truths:

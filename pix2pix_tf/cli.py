@@ -9,6 +9,7 @@ from pix2pix_tf import command, runs
 from pix2pix_tf.config import PROGRAM, Pix2PixConfig
 from pix2pix_tf.data import check as data_check
 from pix2pix_tf.data import codecs, folders, synthetic
+from pix2pix_tf.deploy import sources
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.training import runtime
 
@@ -23,6 +24,7 @@ a 70x70 PatchGAN), on TensorFlow 2 and Keras 3.
   pix2pix-tf --check_data --input_dir DIR           what is in a data set, and what is wrong
   pix2pix-tf --mode test --input_dir DIR --output_dir OUT --checkpoint RUN
   pix2pix-tf --mode export --output_dir OUT --checkpoint RUN
+  pix2pix-tf --mode serve --checkpoint RUN          a page to draw on, and HTTP
 """
 
 
@@ -126,6 +128,24 @@ def export(config, typed):
     print(f"exported to {config.output_dir}; largest difference when reloaded {difference:.1e}")
 
 
+def serve(config, typed):
+    """Serves runs and SavedModels over HTTP, with a page to draw on."""
+    try:
+        from pix2pix_tf.deploy import server
+    except ImportError as error:
+        raise InputError(
+            f"Expected the extra of --mode serve: pip install 'pix2pix-tf[serve]'. "
+            f"Received: no module {error.name}"
+        ) from None
+    found = sources.find(config.checkpoint)
+    with server.listen(config.host, config.port) as listener:
+        runtime.load_tensorflow()
+
+        from pix2pix_tf import serving
+
+        serving.serve(config, found, listener=listener)
+
+
 # Settings of the demonstration: what 2 CPU cores learn in about three minutes.
 DEMO = {
     "batch_size": 1,
@@ -199,7 +219,7 @@ def _report_demo(folder):
     print(f"the exported model: {folder / 'export'}")
 
 
-MODES = {"train": train, "test": test, "export": export, "demo": demo}
+MODES = {"train": train, "test": test, "export": export, "serve": serve, "demo": demo}
 
 
 def main(argv=None):

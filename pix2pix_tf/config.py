@@ -8,7 +8,8 @@ import dataclasses
 
 from pix2pix_tf.data import codecs, sizes
 from pix2pix_tf.errors import InputError
-from pix2pix_tf.options import MOST_STEPS, SharedOptions
+from pix2pix_tf.options import MOST_PIXELS, MOST_STEPS, SharedOptions
+from pix2pix_tf.serve_options import ServeOptions
 from pix2pix_tf.settings import changed, option
 
 PROGRAM = "pix2pix-tf"
@@ -16,8 +17,17 @@ DATASET_MODES = ("aligned", "folders", "single")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Pix2PixConfig(SharedOptions):
+class Pix2PixConfig(ServeOptions, SharedOptions):
     """Options of one command; invalid ones raise `InputError` when the object is made."""
+
+    mode: str = changed(
+        SharedOptions,
+        "mode",
+        choices=("train", "test", "export", "serve", "demo"),
+        help="What to do: train on a folder; test a run on a folder; export a SavedModel; "
+        "serve (new) runs over HTTP; demo (new) generates a small data set, trains, tests and "
+        "exports.",
+    )
 
     input_dir: str | None = changed(
         SharedOptions,
@@ -75,7 +85,7 @@ class Pix2PixConfig(SharedOptions):
         "Images are resized to this size in pixels before the random crop; one number or HxW.",
         group="Data",
         minimum=1,
-        maximum=8192,
+        maximum=MOST_PIXELS,
         adopted="data",
     )
     crop_size: sizes.Size = option(
@@ -85,7 +95,7 @@ class Pix2PixConfig(SharedOptions):
         "allow.",
         group="Data",
         minimum=1,
-        maximum=8192,
+        maximum=MOST_PIXELS,
         adopted="architecture",
     )
     input_channels: int = option(

@@ -82,7 +82,7 @@ def translations(config, generator):
     """
     values = codecs.parse_range(config.value_range)
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def look(inputs, targets, first):
         seeds = dropout_seeds(config.seed, first, tf.shape(inputs, tf.int64)[0])
         seeds = seeds if config.test_dropout else None

@@ -6,8 +6,8 @@ import tensorflow as tf
 from pix2pix_tf.data import sizes
 from pix2pix_tf.networks import layers
 from pix2pix_tf.networks.choices import make_discriminator, make_generator
-from pix2pix_tf.training import checkpoints, losses
-from pix2pix_tf.training.optimizers import FusedAdam
+from pix2pix_tf.training import checkpoints, losses, runtime
+from pix2pix_tf.training.optimizers import gradients, make_adam
 
 # The losses' names, the same in dicts, log.csv and TensorBoard (the reference's tags there).
 LOSSES = ("discriminator_loss", "generator_loss_GAN", "generator_loss_L1")
@@ -108,8 +108,10 @@ class Pix2Pix(keras.Model):
             values, tensors = self.forward(inputs, targets)
             gan = self.gan_weight * values["generator_loss_GAN"]
             total = gan + self.l1_weight * values["generator_loss_L1"]
-        gen = tape.gradient(total, self.generator.trainable_variables)
-        disc = tape.gradient(values["discriminator_loss"], self.discriminator.trainable_variables)
+        verdict = values["discriminator_loss"]
+        gen, disc = self.generator.trainable_variables, self.discriminator.trainable_variables
+        gen = gradients(tape, total, gen, optimizer=self.gen_optimizer)
+        disc = gradients(tape, verdict, disc, optimizer=self.disc_optimizer)
         return values, tensors, gen, disc
 
     def update(self, data):
@@ -137,17 +139,18 @@ class Pix2Pix(keras.Model):
 def build_generator(config):
     """Makes the generator that `config` (Pix2PixConfig) describes, with all its weights."""
     inputs, outputs = config.channels
-    generator = make_generator(
-        config.netG,
-        output_channels=outputs,
-        ngf=config.ngf,
-        depth=sizes.halvings(config.crop_size),
-        norm=config.norm,
-        dropout=config.dropout,
-        init_gain=config.init_gain,
-        separable_conv=config.separable_conv,
-        bottleneck_norm=config.bottleneck_norm,
-    )
+    with runtime.precision(config.precision):
+        generator = make_generator(
+            config.netG,
+            output_channels=outputs,
+            ngf=config.ngf,
+            depth=sizes.halvings(config.crop_size),
+            norm=config.norm,
+            dropout=config.dropout,
+            init_gain=config.init_gain,
+            separable_conv=config.separable_conv,
+            bottleneck_norm=config.bottleneck_norm,
+        )
     generator.build((None, *sizes.sides(config.crop_size), inputs))
     return generator
 
@@ -162,15 +165,16 @@ def build(config):
         `Pix2Pix`, 57,190,084 parameters at the defaults.
     """
     generator = build_generator(config)
-    discriminator = make_discriminator(
-        config.netD,
-        n_layers=config.n_layers_D,
-        ndf=config.ndf,
-        norm=config.norm,
-        # The PyTorch code's generators come with its discriminator.
-        bias=config.netG == "unet" or config.norm == "instance",
-        init_gain=config.init_gain,
-    )
+    with runtime.precision(config.precision):
+        discriminator = make_discriminator(
+            config.netD,
+            n_layers=config.n_layers_D,
+            ndf=config.ndf,
+            norm=config.norm,
+            # The PyTorch code's generators come with its discriminator.
+            bias=config.netG == "unet" or config.norm == "instance",
+            init_gain=config.init_gain,
+        )
     discriminator.build((None, *sizes.sides(config.crop_size), sum(config.channels)))
     model = Pix2Pix(
         generator=generator,
@@ -180,6 +184,6 @@ def build(config):
         gan_mode=config.gan_mode,
         seed=config.seed or 0,
     )
-    adam = {"learning_rate": config.lr, "beta_1": config.beta1}
-    model.compile(FusedAdam(name="gen_adam", **adam), FusedAdam(name="disc_adam", **adam))
+    adam = {"learning_rate": config.lr, "beta_1": config.beta1, "precision": config.precision}
+    model.compile(make_adam(name="gen_adam", **adam), make_adam(name="disc_adam", **adam))
     return model

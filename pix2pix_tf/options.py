@@ -13,9 +13,11 @@ from pix2pix_tf.data import sizes
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.settings import option
 
+MODES = ("train", "test", "export", "demo")
 # A number of steps or epochs that leaves room for any product in 64 bits.
 MOST_STEPS = 10**12
-MODES = ("train", "test", "export", "demo")
+# The longest side of an image to train on.
+MOST_PIXELS = 8192
 # The sides of an image must be multiples of this: what the generator halves on its way down.
 MULTIPLES = {
     "unet": 2,  # its depth follows from the size
@@ -88,6 +90,13 @@ class SharedOptions:
     beta1: float = option(
         0.5, "Decay of Adam's first moment.", group="Training", minimum=0, below=1
     )
+    precision: str = option(
+        "float32",
+        "(new) What the networks compute in; weights, statistics, losses and outputs are float32. "
+        "mixed_float16 scales the losses.",
+        group="Training",
+        choices=("float32", "mixed_bfloat16", "mixed_float16"),
+    )
     ema_decay: float = option(
         0.0,
         "(new) Decay per step of a moving average of the generator's weights, such as 0.999; "
@@ -123,6 +132,8 @@ class SharedOptions:
         "Layers with stride 2 of --netD n_layers; 3 for 70x70 patches, one more doubles them.",
         group="Model",
         minimum=1,
+        # One more would need images of 3 * 2**12 pixels, which are more than MOST_PIXELS.
+        maximum=11,
         adopted="architecture",
     )
     norm: str = option(
@@ -237,9 +248,9 @@ class SharedOptions:
             self._refuse("input_dir", "checkpoint")
         if self.mode in ("train", "test"):
             self._require_input()
-        if self.mode in ("test", "export"):
+        if self.mode in ("test", "export", "serve"):
             self._require("checkpoint")
-        if self.mode != "demo":
+        if self.mode not in ("demo", "serve"):
             self._require("output_dir")
 
     def _require_input(self):

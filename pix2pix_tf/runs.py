@@ -147,6 +147,10 @@ def atomic(path, *, durable=True):
         os.replace(temporary, path)
         if durable and os.name == "posix":
             sync(path.parent)
+    except OSError as error:
+        # A full disk shows in a write, which knows no name.
+        error.filename = error.filename or str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

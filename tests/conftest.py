@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from launcher import Launcher
 from support import ROOT, write_pairs
 
 import pix2pix_tf
@@ -22,3 +23,11 @@ def pytest_configure():
 def pairs(tmp_path_factory):
     """A folder with five side-by-side pairs."""
     return write_pairs(tmp_path_factory.mktemp("pairs"), 5)
+
+
+@pytest.fixture(scope="session")
+def launcher():
+    """Starts commands quickly."""
+    launcher = Launcher()
+    yield launcher
+    launcher.close()

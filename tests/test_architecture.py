@@ -20,10 +20,12 @@ ARROWS = {
 }
 # Everything below the command line that must answer before TensorFlow is loaded.
 WITHOUT_TENSORFLOW = (
-    "settings.py", "options.py", "command.py", "runs.py", "config.py", "cli.py", "errors.py",
+    "settings.py", "options.py", "serve_options.py",
+    "command.py", "runs.py", "config.py", "cli.py", "errors.py",
     "__init__.py",
     "data/folders.py", "data/synthetic.py", "evaluation/report.py", "evaluation/curves.py",
-    "evaluation/gallery.py", "training/runtime.py",
+    "evaluation/gallery.py", "training/runtime.py", "deploy/sources.py", "deploy/limits.py",
+    "deploy/rest.py", "deploy/worker.py", "deploy/application.py", "deploy/server.py",
 )  # fmt: skip
 
 

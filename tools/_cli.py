@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -24,13 +23,15 @@ def run(main: Callable[[list[str]], int | None], flag_values: flags.FlagValues, 
     """
     for stream in (sys.stdout, sys.stderr):  # a file name may hold what the terminal cannot show
         stream.reconfigure(errors="backslashreplace")
-    if any(re.fullmatch("-h|--?help(full|short)?", argument) for argument in sys.argv[1:]):
-        print(f"{usage}\nFlags:{flag_values.main_module_help()}")
-        sys.exit(0)
     # As Ctrl-C does: leave by way of the clean-up.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         sys.exit(main(flag_values(sys.argv)[1:]))
+    except flags.UnrecognizedFlagError as error:
+        if error.flagname not in ("h", "help", "helpfull", "helpshort"):
+            sys.exit(fail(describe(error)))
+        print(f"{usage}\nFlags:{flag_values.main_module_help()}")
+        sys.exit(0)
     except (flags.Error, ValueError, OSError, MemoryError) as error:
         sys.exit(fail(describe(error)))
     except KeyboardInterrupt:

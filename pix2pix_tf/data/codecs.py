@@ -6,6 +6,9 @@ HIGH of --value_range. Both become [0, 1] and the networks' [-1, 1].
 
 import dataclasses
 import io
+import math
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +26,8 @@ TIFF_MARKS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 PNG_DEPTH_AT = 24
 # Rec. ITU-R BT.601, as Pillow converts colour to grey.
 LUMINANCE = (0.299, 0.587, 0.114)
+# What Pillow opens without a warning (a quarter of a gigabyte in RGB): 9459 x 9459.
+MAX_PIXELS = 1024**3 // 4 // 3
 _ORIENTATION = 274  # the TIFF tag, which EXIF shares
 
 
@@ -75,12 +80,14 @@ def read(contents):
     """
     try:
         if contents.startswith(NPY_MARK):
-            array = np.load(io.BytesIO(contents), allow_pickle=False)
+            array = _read_npy(contents)
         elif contents.startswith(TIFF_MARKS):
             array = _read_tiff(contents)
         else:
             array = _read_pillow(contents)
-    except (OSError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise ValueError(_TOO_LARGE) from None
+    except (OSError, SyntaxError, EOFError, struct.error, zlib.error) as error:
         named = str(error).split(" <_io")[0].split(" '")[0]
         unknown = "identify" in named or not contents
         raise ValueError("not an image of a known format" if unknown else named) from None
@@ -93,8 +100,28 @@ def read(contents):
     return array
 
 
+_TOO_LARGE = f"it claims more than {MAX_PIXELS} pixels"
+
+
+def _check_size(width, height):
+    if width * height > MAX_PIXELS:
+        raise ValueError(_TOO_LARGE)
+
+
+def _read_npy(contents):
+    """Loads an array, if there is as much of it as its head claims."""
+    file = io.BytesIO(contents)
+    version = np.lib.format.read_magic(file)
+    read = {(1, 0): np.lib.format.read_array_header_1_0}
+    shape, _, dtype = read.get(version, np.lib.format.read_array_header_2_0)(file)
+    if dtype.itemsize * math.prod(shape) > len(contents) - file.tell():
+        raise ValueError(f"the file ends before the {list(shape)} values of its array")
+    return np.load(io.BytesIO(contents), allow_pickle=False)
+
+
 def _read_pillow(contents):
     with Image.open(io.BytesIO(contents)) as opened:
+        _check_size(*opened.size)
         image = ImageOps.exif_transpose(opened)
         mode = image.mode
         if mode in ("P", "PA"):
@@ -117,6 +144,7 @@ def _read_tiff(contents):
         return _tiff_without_tifffile(contents)
     with tifffile.TiffFile(io.BytesIO(contents)) as file:
         page = file.pages.first
+        _check_size(page.imagewidth, page.imagelength)
         if page.photometric.name not in ("MINISBLACK", "RGB") or page.dtype is None:
             return _read_pillow(contents)
         try:

@@ -1,6 +1,9 @@
 """Which files a folder holds, in which order, and whether they can be used."""
 
 import itertools
+import struct
+import warnings
+import zlib
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from pix2pix_tf.data import codecs
+from pix2pix_tf.data.codecs import MAX_PIXELS
 from pix2pix_tf.errors import InputError
 
 # How many bad files one message names.
@@ -124,7 +128,8 @@ def check_images(examples, *, minimum_width=1, channels=((3,),)):
     def look(path, counts):
         return fault(path, minimum_width=minimum_width, channels=counts)
 
-    with ThreadPoolExecutor(8) as pool:
+    with ThreadPoolExecutor(8) as pool, warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
         faults = list(pool.map(look, paths, itertools.cycle(channels)))
     bad = [f"{path} ({why})" for path, why in zip(paths, faults, strict=True) if why]
     if bad:
@@ -158,13 +163,17 @@ def fault(path, *, minimum_width=1, channels=(3,)):
 def _fault_of_usual(path, minimum_width, channels):
     try:
         with Image.open(path, formats=("JPEG", "PNG")) as image:
+            if image.width * image.height > MAX_PIXELS:
+                return f"{image.width}x{image.height} pixels, at most {MAX_PIXELS} are read"
             if image.width < minimum_width:
                 return _narrow(image.width, minimum_width)
             if wrong := _wrong_channels(len(image.getbands()), channels):
                 return wrong
             if not _ends_properly(path, image.format):
                 image.load()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        return f"it claims more than {MAX_PIXELS} pixels"
+    except (OSError, SyntaxError, ValueError, struct.error, zlib.error) as error:
         # Pillow's "cannot identify image file 'x'" repeats the path, which the caller names.
         named = str(error).split(" '")[0]
         return "not a JPEG or PNG" if "identify" in named else named

@@ -4,7 +4,7 @@ import dataclasses
 
 import tensorflow as tf
 
-from pix2pix_tf.data import framing, images
+from pix2pix_tf.data import decoding, framing, images
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -18,7 +18,7 @@ class Reader:
             "single" for inputs without targets.
         direction: "AtoB" or "BtoA".
         lab: Split single images into lightness (A) and colour (B).
-        channels: Channels of (inputs, targets); any number, see `images.read`.
+        channels: Channels of (inputs, targets); any number, see `decoding.read`.
         value_range: The (low, high) float samples that stand for -1 and 1.
     """
 
@@ -52,7 +52,7 @@ class Reader:
         counts = self.decoded_channels
         paths = tf.unstack(example) if self.dataset_mode == "folders" else [example] * len(counts)
         return tuple(
-            images.read(tf.io.read_file(path), channels=count, value_range=self.value_range)
+            decoding.read(tf.io.read_file(path), channels=count, value_range=self.value_range)
             for path, count in zip(paths, counts, strict=True)
         )
 
@@ -80,4 +80,4 @@ class Reader:
     def attempt(self, contents):
         """Decodes the bytes of one file; raises what a damaged one raises."""
         for count in self.decoded_channels:
-            images.read(contents, channels=count, value_range=self.value_range)
+            decoding.read(contents, channels=count, value_range=self.value_range)

@@ -8,7 +8,7 @@ again without the ones before it: a resumed run sees what an uninterrupted one w
 import numpy as np
 import tensorflow as tf
 
-from pix2pix_tf.data import framing, images
+from pix2pix_tf.data import decoding, framing, images
 from pix2pix_tf.data.jitter import jitter, still
 from pix2pix_tf.data.pairs import Reader
 
@@ -166,7 +166,7 @@ def training_unpaired(
     @tf.autograph.experimental.do_not_convert
     def load(number):
         def one(paths, index, stream):
-            image = images.to_signed(images.read(tf.io.read_file(paths[index])))
+            image = images.to_signed(decoding.read(tf.io.read_file(paths[index])))
             (cropped,) = jitter(
                 [image],
                 _stream(number, seed, stream),
@@ -237,7 +237,7 @@ def test_images(paths, *, size, batch_size=1):
 
     @tf.autograph.experimental.do_not_convert
     def load(path):
-        image = images.to_signed(images.read(tf.io.read_file(path)))
+        image = images.to_signed(decoding.read(tf.io.read_file(path)))
         return framing.resize(image, size, size, method="bicubic")
 
     files = tf.data.Dataset.from_tensor_slices(tf.constant(list(paths), tf.string))

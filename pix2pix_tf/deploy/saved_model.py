@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from pix2pix_tf.data import images
+from pix2pix_tf.data import decoding, images
 from pix2pix_tf.errors import InputError
 
 # The largest difference allowed between the model and the reloaded export, in [0, 1].
@@ -64,7 +64,7 @@ class ServedModel(tf.Module):
         return {"output": tf.io.encode_base64(files), "key": tf.identity(key)}
 
     def _file(self, contents):
-        picture = images.decode_unit(contents, channels=self.channels)
+        picture = decoding.decode_unit(contents, channels=self.channels)
         result = images.from_unit(images.viewable(self._translate(picture[None])))[0]
         result = result[..., :3] if self._filetype == "jpeg" else result
         return images.encode(result, filetype=self._filetype)

@@ -7,6 +7,8 @@ Layers are named after TensorFlow 1's (`conv2d`, `conv2d_transpose`, `separable_
 import keras
 import tensorflow as tf
 
+from pix2pix_tf.networks import convolution
+
 # Isola et al. 2017, section 6.2: "weights were initialized from a Gaussian distribution with mean
 # 0 and standard deviation 0.02"; normalisation scales from N(1, 0.02) in the authors' code.
 INIT_STDDEV = 0.02
@@ -30,7 +32,7 @@ def leaky_relu(x):
 
 def conv(filters, *, bias=True, stddev=INIT_STDDEV):
     """4x4 convolution with stride 2, one pixel of padding on each side of an even image."""
-    return keras.layers.Conv2D(
+    return convolution.Conv(
         filters,
         4,
         strides=2,
@@ -43,7 +45,7 @@ def conv(filters, *, bias=True, stddev=INIT_STDDEV):
 
 def deconv(filters, *, bias=True, stddev=INIT_STDDEV):
     """4x4 transposed convolution with stride 2: twice the size."""
-    return keras.layers.Conv2DTranspose(
+    return convolution.Deconv(
         filters,
         4,
         strides=2,
@@ -99,7 +101,7 @@ class ResizeConv(SeparableConv):
         return super().call(tf.repeat(tf.repeat(x, 2, axis=1), 2, axis=2))
 
 
-class PaddedConv(keras.layers.Conv2D):
+class PaddedConv(convolution.Conv):
     """Convolution without padding after the same explicit padding on every side.
 
     Keras' "same" would pad 1 and 2 where a 4x4 kernel has stride 1 (a 32x32 map instead of 30x30)

@@ -15,6 +15,8 @@ import safetensors.numpy
 from pix2pix_tf import runs
 from pix2pix_tf.errors import InputError
 
+# In the names of what only a run in float16 has: any precision goes on from any checkpoint.
+LOSS_SCALE = "loss_scale"
 _SUMS = "crc32"
 # NumPy has no type for some of the format's: an AttributeError or a TypeError.
 _DAMAGE = (safetensors.SafetensorError, AttributeError, TypeError)
@@ -142,11 +144,14 @@ def restore(path, state):
         state: Dict from names to variables; it may be a part of what the file holds.
 
     Raises:
-        InputError: If the file is damaged, or lacks a variable, or holds it in another shape.
+        InputError: If the file is damaged, or lacks a variable other than a loss scale, or holds
+            it in another shape.
     """
     with _opened(path) as file:
         held = set(file.keys())
         for name, variable in state.items():
+            if name not in held and LOSS_SCALE in name:
+                continue
             if name not in held:
                 raise InputError(f"Expected {name} in {path}. Received: a file without it")
             _assign(variable, file.get_tensor(name), name=name, path=path)

@@ -35,7 +35,7 @@ class VerdictCheck(Watcher):
 
     Args:
         undecided: Dict from the names of the discriminators' losses to the loss of one that
-            gives every image the same verdict, or None where there is no such value.
+            cannot tell; see `losses.undecided`.
         patience: Steps in a row.
     """
 
@@ -44,30 +44,27 @@ class VerdictCheck(Watcher):
     TOLERANCE = 0.01
 
     def __init__(self, undecided, *, patience=200):
-        self._undecided = undecided
-        self._blind, self._certain = {}, {}
-        for name, level in undecided.items():
+        self._levels, self._blind, self._certain = undecided, {}, {}
+        for name in undecided:
             where = f"{name} has stayed at {{level}} for {patience} steps (step {{step}}): "
-            if level:
-                self._blind[name] = Alarm(
-                    patience,
-                    where + "the discriminator cannot tell real from translated; a larger --ndf "
-                    "or --lr may help",
-                )
+            self._blind[name] = Alarm(
+                patience,
+                where + "the discriminator cannot tell real from translated; a larger --ndf or "
+                "--lr may help",
+            )
             self._certain[name] = Alarm(
                 patience,
                 where + "the discriminator is certain and the generator learns nothing from it; "
-                "a smaller --ndf or a larger --gan_weight may help",
+                "a smaller --ndf or more images may help",
             )
 
     def after(self, step, losses):
         """Looks at the losses."""
-        for name, level in self._undecided.items():
+        for name, level in self._levels.items():
             loss = float(losses[name])
             self._certain[name].note(loss < self.TOLERANCE, step=step, level=0)
-            if level:
-                near = abs(loss - level) < self.TOLERANCE * level
-                self._blind[name].note(near, step=step, level=f"{level:.3f}")
+            near = abs(loss - level) < self.TOLERANCE * level
+            self._blind[name].note(near, step=step, level=f"{level:.3f}")
 
 
 class OutputCheck(Watcher):
@@ -87,7 +84,8 @@ class OutputCheck(Watcher):
 
     def __init__(self, translate, *, inversion=False, frequency=100):
         self.frequency = frequency
-        self._translate, self._inversion = tf.function(translate), inversion
+        self._translate = tf.function(translate, autograph=False)
+        self._inversion = inversion
         self._batches, self._before, self._alarms = [], {}, {}
 
     def before(self, step, batch):

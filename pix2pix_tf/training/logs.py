@@ -25,8 +25,12 @@ class StepLog:
 
     def write(self, row):
         """Appends one row, a dict from column names to text."""
-        with self._path.open("a", encoding="utf-8", newline="") as file:
-            file.write(self._line(row))
+        try:
+            with self._path.open("a", encoding="utf-8", newline="") as file:
+                file.write(self._line(row))
+        except OSError as error:
+            error.filename = error.filename or str(self._path)
+            raise
 
     def sync(self):
         """Waits until all rows are on the disk."""

@@ -75,7 +75,8 @@ def make_update(model, averages):
         losses, gradients = model.update(batch)
         return losses, finite.sums([*losses.values(), *gradients])
 
-    @tf.function
+    # Nothing here branches on a tensor in Python; looking for it would double the start-up time.
+    @tf.function(autograph=False)
     def update(batch):
         # Every replica's share is already divided by the number of replicas.
         losses, sums = tf.nest.map_structure(

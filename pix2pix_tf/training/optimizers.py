@@ -1,7 +1,9 @@
-"""Adam through TensorFlow's fused kernel."""
+"""Adam through TensorFlow's fused kernel, with loss scaling in float16."""
 
 import keras
 import tensorflow as tf
+
+from pix2pix_tf.training.checkpoints import LOSS_SCALE
 
 
 class FusedAdam(keras.optimizers.Optimizer):
@@ -69,3 +71,67 @@ class FusedAdam(keras.optimizers.Optimizer):
         """Settings from which the optimizer can be made again."""
         names = ("beta_1", "beta_2", "epsilon", "torch_epsilon")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+class LossScaling(keras.optimizers.LossScaleOptimizer):
+    """Keeps gradients in float16 from vanishing, and skips updates that overflow.
+
+    Keras does this for the one optimizer that it knows; a GAN has two. `apply` takes gradients as
+    `gradients` gives them, of the loss itself.
+
+    Args:
+        inner_optimizer: Optimizer that makes the updates and counts them.
+    """
+
+    def scale(self):
+        """What the loss is multiplied with, a float32 scalar and a power of 2."""
+        return tf.convert_to_tensor(self.dynamic_scale)
+
+    def apply(self, grads, trainable_variables=None):
+        """Updates the variables, or halves the scale if a gradient is not finite."""
+        scale = self.scale()  # Keras divides by it, and both are exact.
+        super().apply([gradient * scale for gradient in grads], trainable_variables)
+
+    def check_finite(self, grads):
+        """Whether no replica has a gradient that is not finite; all must make the same update."""
+        finite = tf.cast(super().check_finite(grads), tf.int32)
+        context = tf.distribute.get_replica_context()
+        agreed = context.all_reduce(tf.distribute.ReduceOp.SUM, finite)
+        return agreed == context.num_replicas_in_sync
+
+
+def make_adam(*, precision, name, **settings):
+    """Makes the optimizer of one network.
+
+    Args:
+        precision: "mixed_float16" adds loss scaling.
+        name: First part of the paths of the optimizer's variables.
+        settings: Arguments of `FusedAdam`.
+
+    Returns:
+        Optimizer whose variables have the same paths in every precision, apart from those of the
+        loss scale.
+    """
+    adam = FusedAdam(name=name, **settings)
+    if precision != "mixed_float16":
+        return adam
+    return LossScaling(adam, name=f"{name}_{LOSS_SCALE}")
+
+
+def gradients(tape, loss, variables, *, optimizer):
+    """Gradients of `loss`, by way of the scaled loss if the optimizer scales it.
+
+    Args:
+        tape: Tape that recorded the loss.
+        loss: Scalar.
+        variables: List of variables.
+        optimizer: Optimizer of these variables.
+
+    Returns:
+        List of float32 tensors; some are not finite if the scaled ones overflow.
+    """
+    if not isinstance(optimizer, LossScaling):
+        return tape.gradient(loss, variables)
+    scale = optimizer.scale()
+    scaled = tape.gradient(loss, variables, output_gradients=scale)
+    return [gradient / scale for gradient in scaled]

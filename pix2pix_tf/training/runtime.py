@@ -59,6 +59,22 @@ def _import():
     tf.zeros([])
 
 
+@contextlib.contextmanager
+def precision(policy):
+    """Layers made inside compute in `policy`, a name that Keras knows such as "mixed_bfloat16".
+
+    Their weights are float32 in any mixed policy.
+    """
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
 def draw_seed():
     """A seed as the reference draws it, in [0, 2**31 - 1]."""
     return random.SystemRandom().randint(0, 2**31 - 1)

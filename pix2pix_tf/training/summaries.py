@@ -10,6 +10,16 @@ from google.protobuf.message import DecodeError
 from pix2pix_tf.training.loop import Watcher
 
 
+@contextlib.contextmanager
+def writing(folder):
+    """Turns TensorFlow's errors about files into an OSError that the command line shows."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        why = (error.message.splitlines() or ["an error"])[0].rpartition("}} ")[2]
+        raise OSError(f"Expected to write to {folder}. Received: {why}") from None
+
+
 class Events:
     """The event files of a run, as if it had never been interrupted.
 
@@ -30,24 +40,18 @@ class Events:
         Raises:
             OSError: If it cannot be written.
         """
-        try:
+        with writing(self._folder):
             if self._writer is None:
                 self._writer = tf.summary.create_file_writer(str(self._folder))
             with self._writer.as_default(step):
                 yield
             self._writer.flush()
-        except tf.errors.OpError as error:
-            raise OSError(f"Expected to write to {self._folder}. {_first_line(error)}") from None
 
     def close(self):
         """Closes the event file."""
         if self._writer is not None:
             with contextlib.suppress(tf.errors.OpError):
                 self._writer.close()
-
-
-def _first_line(error):
-    return "Received: " + (error.message.splitlines() or ["an error"])[0].rpartition("}} ")[2]
 
 
 def cut(path, *, last_step):
@@ -101,7 +105,7 @@ class Summaries(Watcher):
     def __init__(self, events, *, model, averages, frequency, pictures, clock):
         self.frequency, self._events = frequency, events
         self._model, self._averages, self._pictures, self._clock = model, averages, pictures, clock
-        self._look = tf.function(self._compute)
+        self._look = tf.function(self._compute, autograph=False)
         self._graph_written = False
 
     def _compute(self, batch):

@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from pix2pix_tf.training import checkpoints
 from pix2pix_tf.training.loop import Watcher
+from pix2pix_tf.training.summaries import writing
 
 
 class Clock:
@@ -183,7 +184,8 @@ class Display(Watcher):
     """
 
     def __init__(self, *, frequency, look, show):
-        self.frequency, self._look, self._show = frequency, tf.function(look), show
+        self.frequency, self._show = frequency, show
+        self._look = tf.function(look, autograph=False)
 
     def before(self, step, batch):
         """Translates the batch with the weights that the update of `step` starts from."""
@@ -204,10 +206,12 @@ class Trace(Watcher):
 
     def before(self, step, batch):
         """Starts the profiler."""
-        tf.profiler.experimental.start(self._folder)
+        with writing(self._folder):
+            tf.profiler.experimental.start(self._folder)
 
     def after(self, step, losses):
         """Waits for the step to end and writes the profile."""
         for value in losses.values():
             value.numpy()
-        tf.profiler.experimental.stop()
+        with writing(self._folder):
+            tf.profiler.experimental.stop()

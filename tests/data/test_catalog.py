@@ -79,10 +79,19 @@ def test_the_builder_prepares_what_the_archive_holds(local, tmp_path):
 def test_an_archive_with_another_checksum_is_refused(local, tmp_path, monkeypatch):
     from tensorflow_datasets.core.download import checksums, download_manager
 
+    # The library remembers checksums by address for the life of the process: take another one.
+    url = local[0] + "?registered"
+    config = next(c for c in catalog.Pix2pix.BUILDER_CONFIGS if c.name == "facades")
+    monkeypatch.setattr(config, "url", url)
     sizes = {"size": tfds.core.utils.Size(1), "filename": "facades.tar.gz"}
     wrong = checksums.UrlInfo(checksum=hashlib.sha256(b"other").hexdigest(), **sizes)
-    monkeypatch.setattr(catalog.Pix2pix, "url_infos", {local[0]: wrong})
-    builder = catalog.Pix2pix(config="facades", data_dir=tmp_path)
+
+    class Registered(catalog.Pix2pix):
+        """The builder with a checksum for the address of facades."""
+
+        url_infos = {url: wrong}
+
+    builder = Registered(config="facades", data_dir=tmp_path)
     with pytest.raises(download_manager.NonMatchingChecksumError):
         builder.download_and_prepare()
 

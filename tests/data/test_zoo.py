@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from pix2pix_tf.data import check, codecs, folders, images, pipelines
+from pix2pix_tf.data import check, codecs, decoding, folders, pipelines
 
 tifffile = pytest.importorskip("tifffile", reason="the extra [tiff] is not installed")
 
@@ -104,14 +104,14 @@ def zoo(tmp_path_factory):
 def inside():
     """What a pipeline makes of each file."""
     signature = [tf.TensorSpec([], tf.string)]
-    return tf.function(images.read, input_signature=signature, autograph=False)
+    return tf.function(decoding.read, input_signature=signature, autograph=False)
 
 
 @pytest.mark.parametrize("name", ZOO)
 def test_every_file_is_read_right_eagerly_and_in_a_graph(zoo, inside, name):
     contents, expected, tolerance = ZOO[name]
     assert folders.fault(zoo / name) is None
-    eager = images.read(contents).numpy()
+    eager = decoding.read(contents).numpy()
     np.testing.assert_array_equal(eager, inside(tf.constant(contents)))
     if expected is None:
         expected = unit(np.asarray(Image.open(io.BytesIO(contents)).convert("RGB")))
@@ -123,7 +123,7 @@ def test_python_reads_what_tensorflow_reads(name):
     contents, _, tolerance = ZOO[name]
     if name != "colour16.png":  # Pillow has 8 bits per channel of colour.
         found = codecs.load_unit(contents, channels=3)
-        np.testing.assert_allclose(found, images.read(contents), atol=max(tolerance, 6) / 255)
+        np.testing.assert_allclose(found, decoding.read(contents), atol=max(tolerance, 6) / 255)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
@@ -134,7 +134,7 @@ def test_orientations_are_honoured(inside, orientation, kind):
     found = inside(tf.constant(contents)).numpy()
     assert found.shape == expected.shape
     assert np.abs(found - expected).mean() < 0.05
-    served = images.decode_unit(contents).numpy()
+    served = decoding.decode_unit(contents).numpy()
     np.testing.assert_array_equal(served, found)
 
 
@@ -180,22 +180,22 @@ def test_arrays_that_are_no_images_are_refused(tmp_path, array, why):
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 7])
 def test_any_number_of_channels(tmp_path, count):
     array = RNG.random((6, 8, count), np.float32)
-    found = images.read(npy(array), channels=count)
+    found = decoding.read(npy(array), channels=count)
     np.testing.assert_allclose(found, array, atol=1e-6)
     if count in (1, 3, 4):
         eight = codecs.from_unit(array, np.uint8)
         encoded = tf.io.encode_png(eight).numpy()
-        np.testing.assert_allclose(images.read(encoded, channels=count), unit(eight), atol=1e-6)
+        np.testing.assert_allclose(decoding.read(encoded, channels=count), unit(eight), atol=1e-6)
 
 
 def test_grey_and_alpha_are_made_and_dropped():
     colour = pillow(COLOUR)
-    grey = images.read(colour, channels=1).numpy()
+    grey = decoding.read(colour, channels=1).numpy()
     np.testing.assert_allclose(grey[..., 0], unit(COLOUR) @ [0.299, 0.587, 0.114], atol=1e-6)
     for contents in (colour, pillow(COLOUR, "JPEG")):
-        alpha = images.read(contents, channels=4).numpy()
+        alpha = decoding.read(contents, channels=4).numpy()
         assert (alpha[..., 3] == 1).all()
-        np.testing.assert_array_equal(alpha[..., :3], images.read(contents))
+        np.testing.assert_array_equal(alpha[..., :3], decoding.read(contents))
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "uint32", "float32", "bool"])
@@ -215,7 +215,7 @@ def test_depths_survive_the_way_there_and_back(dtype):
 
 def test_floats_use_the_range_of_values(tmp_path):
     array = np.linspace(-50, 150, 24, dtype=np.float32).reshape(2, 4, 3)
-    found = images.read(npy(array), value_range=(-50, 150)).numpy()
+    found = decoding.read(npy(array), value_range=(-50, 150)).numpy()
     assert found.min() == 0 and found.max() == 1
     np.testing.assert_allclose(codecs.from_unit(found, "float32", (-50, 150)), array, atol=1e-4)
     path = tmp_path / "a.npy"

@@ -1,0 +1,105 @@
+"""What a request may ask for, and how it is refused."""
+
+import dataclasses
+import io
+
+from PIL import Image
+
+# What `data.images.decode` reads.
+_FORMATS = ("JPEG", "PNG", "GIF", "BMP")
+# The largest multiple that a generator needs, see `translate`: a U-Net of eight levels.
+_MULTIPLE = 256
+# A JPEG of a few hundred scans costs as much as a few hundred pictures; ordinary progressive ones
+# have about ten. Inside the coded data FF is always followed by another byte.
+_START_OF_SCAN, _MAX_SCANS = b"\xff\xda", 100
+
+
+class RequestError(Exception):
+    """A request that cannot be served; becomes the status and the message of the answer.
+
+    Args:
+        status: HTTP status, an int from 400.
+        message: One line: what was expected and what was received.
+    """
+
+    def __init__(self, status, message):
+        super().__init__(message)
+        self.status = status
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Bounds of the server.
+
+    Args:
+        max_request_bytes: Longest body.
+        max_pixels: `area` of the pictures of one request, and of one call of a model.
+        max_queue: Requests that are read, waiting or translated at a time.
+        max_batch: Rows of one call of a model.
+        timeout: Seconds to read a request, and again to answer it.
+    """
+
+    max_request_bytes: int
+    max_pixels: int
+    max_queue: int
+    max_batch: int
+    timeout: float
+
+
+def area(width, height):
+    """Pixels that a picture costs: `translate` continues its sides to multiples of 256."""
+    width, height = (-(-side // _MULTIPLE) * _MULTIPLE for side in (width, height))
+    return width * height
+
+
+def check_pixels(pixels, limits):
+    """Refuses requests for more than `limits.max_pixels` pixels (an int)."""
+    if pixels > limits.max_pixels:
+        raise RequestError(
+            413,
+            f"Expected at most {limits.max_pixels} pixels in a request, sides rounded up to "
+            f"multiples of {_MULTIPLE}. Received: {pixels}",
+        )
+
+
+def check_file(contents, limits):
+    """Looks at the header of an image file, so that a small file cannot become a huge picture.
+
+    Args:
+        contents: Bytes of the file.
+        limits: `Limits`.
+
+    Returns:
+        (the `area` that it claims to have, bytes to decode): the file itself, but of a GIF only
+        the first picture, because TensorFlow's decoder unpacks all of them to return that.
+
+    Raises:
+        RequestError: If it is no image file, or too large.
+    """
+    try:
+        with Image.open(io.BytesIO(contents), formats=_FORMATS) as image:
+            pixels = area(image.width, image.height)
+            check_pixels(pixels, limits)
+            if image.format == "GIF":
+                contents = _first_picture(image)
+    except RequestError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise RequestError(413, f"Expected a smaller picture. Received: {error}") from None
+    except Exception:  # Pillow's readers raise many kinds on damaged headers
+        raise RequestError(
+            400, f"Expected an image file ({', '.join(_FORMATS)}). Received: {_glimpse(contents)}"
+        ) from None
+    if contents.startswith(b"\xff\xd8") and contents.count(_START_OF_SCAN) > _MAX_SCANS:
+        raise RequestError(400, f"Expected a JPEG of at most {_MAX_SCANS} scans")
+    return pixels, contents
+
+
+def _first_picture(image):
+    buffer = io.BytesIO()
+    image.convert("RGB").save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def _glimpse(contents):
+    return f"{len(contents)} bytes that start with {contents[:8]!r}" if contents else "nothing"

@@ -1,0 +1,59 @@
+"""What `--mode serve` does once TensorFlow is loaded: from run folders to a server."""
+
+from pathlib import Path
+
+from pix2pix_tf import api, modes, runs
+from pix2pix_tf.deploy import models, server
+from pix2pix_tf.deploy.limits import Limits
+from pix2pix_tf.deploy.saved_model import ServedModel
+
+
+def serve(config, sources, *, listener):
+    """Serves models until SIGINT or SIGTERM; requests in flight are finished.
+
+    Args:
+        config: `Pix2PixConfig`.
+        sources: List of `deploy.sources.Source`.
+        listener: Socket bound to the address.
+    """
+    loaded = []
+    for source in sources:
+        loaded.append(_load(config, source))
+        models.warm_up(loaded[-1])
+        print(f"{source.name}: {source.path}")
+    limits = Limits(
+        max_request_bytes=config.max_request_bytes,
+        max_pixels=config.max_pixels,
+        max_queue=config.max_queue,
+        max_batch=config.max_batch,
+        timeout=config.timeout,
+    )
+    origins = config.cors_origin.split(",") if config.cors_origin else []
+    server.run(loaded, limits=limits, origins=origins, listener=listener)
+
+
+def _load(config, source):
+    if source.saved_model:
+        return models.load_saved_model(source, editor=_editor(source, _stored(source.path)))
+    run = api.load(source.path)
+    translate = modes.translator(run.config, run.generator)
+    served = ServedModel(run.generator, translate, filetype=config.output_filetype)
+    folder, _ = runs.locate(source.path)
+    editor = _editor(source, runs.read_json(folder / runs.OPTIONS))
+    return models.wrap(served, name=source.name, version=source.version, editor=editor)
+
+
+def _stored(folder):
+    path = Path(folder) / f"export_{runs.OPTIONS}"
+    return runs.read_json(path) if path.is_file() else {}
+
+
+def _editor(source, stored):
+    """A guess at what the model translates from, by names; the page lets people choose."""
+    words = f"{source.name} {stored.get('input_dir')} {stored.get('checkpoint')}".lower()
+    if stored.get("lab_colorization"):
+        return "picture"
+    if "edges2" in words or "sketch" in words:
+        return "lines"
+    labels = "facade" in words or "demo" in words or "label" in words
+    return "boxes" if labels and stored.get("which_direction") == "BtoA" else "picture"

@@ -1,0 +1,139 @@
+"""SIGKILL at any moment: the run goes on to the very bits that it would have reached."""
+
+import contextlib
+import os
+import random
+import signal
+import time
+
+import pytest
+import tensorflow as tf
+from support import write_pairs
+
+from pix2pix_tf import runs
+
+# Other points than these: PIX2PIX_CRASH_SEED=2 pytest tests/test_crash.py
+SEED = int(os.environ.get("PIX2PIX_CRASH_SEED", "1"))
+KILLS = {"pix2pix-tf": 20, "cyclegan-tf": 8}
+PROGRAMS = {
+    # A U-Net of one filter: 14,623 parameters.
+    "pix2pix-tf": ("--ngf", 1, "--ndf", 1, "--val_freq", 16, "--nobottleneck_norm"),
+    "cyclegan-tf": (
+        "--ngf", 1, "--ndf", 1, "--crop_size", 32, "--load_size", 36, "--netG", "resnet_6blocks",
+        "--pool_size", 3, "--n_epochs", 2, "--n_epochs_decay", 10,
+    ),
+}  # fmt: skip
+STEPS = 64
+WATCHED = (
+    "--seed", 3, "--max_steps", STEPS, "--save_freq", 2, "--keep_checkpoints", 2,
+    "--keep_every", 16, "--progress_freq", 1, "--summary_freq", 16, "--display_freq", 12,
+    "--ema_decay", 0.9,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A folder with pairs, and with the two folders of images that are not paired."""
+    folder = write_pairs(tmp_path_factory.mktemp("data"), 5)
+    write_pairs(folder / "trainA", 5, size=40)
+    write_pairs(folder / "trainB", 4, size=40, seed=1)
+    return folder
+
+
+def words(program, data, folder):
+    """The command line that is run again and again."""
+    places = ["--input_dir", data, "--output_dir", folder]
+    places += ["--val_dir", data] if program == "pix2pix-tf" else []
+    return ("--mode", "train", "--resume", *places, *PROGRAMS[program], *WATCHED)
+
+
+def logged(folder):
+    """The rows of log.csv without the last column, which is the speed."""
+    path = folder / runs.LOG
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [line.rpartition(",")[0] for line in lines]
+
+
+def events(folder):
+    """What TensorBoard shows: sorted (step, tag, value), but for the speed and the graph."""
+    found = []
+    for path in (folder / runs.TENSORBOARD).glob("events*"):
+        for event in tf.compat.v1.train.summary_iterator(str(path)):
+            found += [
+                (event.step, value.tag, value.tensor.SerializeToString())
+                for value in event.summary.value
+                if value.tag != "images_per_second"
+            ]
+    return sorted(found)
+
+
+def contents(folder):
+    """Every file that does not depend on the time: dict from paths to bytes."""
+    places = (runs.CHECKPOINTS, runs.IMAGES)
+    files = [path for place in places for path in (folder / place).iterdir()]
+    files += folder.glob(runs.VALIDATION)
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+@pytest.fixture(scope="module")
+def whole(launcher, data, tmp_path_factory):
+    """Folders of uninterrupted runs by program."""
+    folders = {program: tmp_path_factory.mktemp("whole") / program for program in PROGRAMS}
+    for program, folder in folders.items():
+        printed = folder.with_suffix(".txt")
+        code, text = launcher.run(program, *words(program, data, folder), printed=printed)
+        assert code == 0, text
+    return folders
+
+
+def kill_at_random(launcher, draw, *, program, data, folder):
+    """Starts the command and kills it; returns False if it came to its end before that."""
+    printed = folder.with_suffix(".txt")
+    if draw.random() < 0.5:
+        point = draw.choice([("fsync", 30), ("replace", 12), ("unlink", 8)])
+        launcher.start(
+            program, *words(program, data, folder), printed=printed,
+            kill_at=(point[0], draw.randint(1, point[1])),
+        )  # fmt: skip
+        return launcher.wait() == -signal.SIGKILL
+    process = launcher.start(program, *words(program, data, folder), printed=printed)
+    target = len(logged(folder)) + draw.randint(0, 5)
+    with contextlib.suppress(ProcessLookupError):
+        while len(logged(folder)) < target:
+            os.kill(process, 0)
+            time.sleep(0.002)
+        time.sleep(draw.uniform(0, 0.1))
+        os.kill(process, signal.SIGKILL)
+    return launcher.wait() == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_run_killed_again_and_again_ends_with_the_same_bits(
+    launcher, whole, data, tmp_path, program
+):
+    draw, folder, killed = random.Random(SEED), tmp_path / "run", 0
+    for _ in range(KILLS[program]):
+        killed += kill_at_random(launcher, draw, program=program, data=data, folder=folder)
+    printed = tmp_path / "end.txt"
+    code, text = launcher.run(program, *words(program, data, folder), printed=printed)
+    assert code == 0, text
+    # The last points may lie behind the end of training.
+    assert killed >= 0.6 * KILLS[program]
+    expected = contents(whole[program])
+    found = contents(folder)
+    assert found.keys() == expected.keys()
+    assert [name for name in found if found[name] != expected[name]] == []
+    assert logged(folder) == logged(whole[program])
+    assert [int(line.partition(",")[0]) for line in logged(folder)[1:]] == list(range(1, STEPS + 1))
+    assert events(folder) == events(whole[program])
+    assert list(folder.rglob(".partial-*")) == []
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_the_same_seed_gives_the_same_bits(launcher, whole, data, tmp_path, program):
+    folder = tmp_path / "run"
+    again = [*words(program, data, folder), "--deterministic"]
+    code, text = launcher.run(program, *again, printed=tmp_path / "printed.txt")
+    assert code == 0, text
+    assert contents(folder) == contents(whole[program])
+    assert logged(folder) == logged(whole[program])

@@ -1,0 +1,54 @@
+"""TensorBoard's files of a run that was interrupted."""
+
+import pytest
+import tensorflow as tf
+
+from pix2pix_tf.training.summaries import Events, cut
+
+
+def write(folder, steps):
+    events = Events(folder, first_step=steps[0] - 1)
+    for step in steps:
+        with events.at(step):
+            tf.summary.scalar("loss", 1.0 / step)
+    events.close()
+
+
+def steps(folder):
+    found = []
+    for path in sorted(folder.glob("events*")):
+        for event in tf.compat.v1.train.summary_iterator(str(path)):
+            found += [event.step for value in event.summary.value if value.tag == "loss"]
+    return found
+
+
+def test_events_after_the_checkpoint_are_written_only_once(tmp_path):
+    write(tmp_path, range(1, 8))
+    write(tmp_path, range(5, 9))
+    assert steps(tmp_path) == [1, 2, 3, 4, 5, 6, 7, 8]
+    write(tmp_path, range(1, 3))
+    assert steps(tmp_path) == [1, 2]
+
+
+def test_files_of_which_nothing_is_left_are_removed(tmp_path):
+    write(tmp_path, range(3, 8))
+    Events(tmp_path, first_step=2)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("torn", [1, 5, 13, 30, 61])
+def test_a_torn_end_is_cut_off(tmp_path, torn):
+    write(tmp_path, range(1, 8))
+    (path,) = tmp_path.iterdir()
+    contents = path.read_bytes()
+    path.write_bytes(contents[:-torn])
+    cut(path, last_step=100)
+    assert contents.startswith(path.read_bytes())
+    assert steps(tmp_path) in ([1, 2, 3, 4, 5, 6], [1, 2, 3, 4, 5])
+
+
+def test_a_file_of_something_else_is_not_read_far(tmp_path):
+    path = tmp_path / "events.out.tfevents.1"
+    path.write_bytes(b"\xff" * 1000)
+    cut(path, last_step=3)
+    assert not path.exists()
