@@ -35,7 +35,7 @@ def make(kind, reader, examples, *, folder):
         found = tf.numpy_function(kept.__getitem__, [index], [tf.as_dtype(dtype)] * len(channels))
         return tuple(
             images.to_unit(tf.ensure_shape(image, [None, None, count]))
-            for image, count in zip(found, channels, strict=True)
+            for image, count in zip(tf.nest.flatten(found), channels, strict=True)
         )
 
     return fetch

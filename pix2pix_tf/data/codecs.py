@@ -194,10 +194,9 @@ def from_unit(unit, dtype, value_range=(0.0, 1.0)):
     if dtype.kind == "f":
         low, high = value_range
         return (unit * (high - low) + low).astype(dtype)
+    if dtype == np.uint8:  # as TensorFlow and the reference round: down, from 255.5
+        return np.clip(unit * np.float32(255.5), 0, 255).astype(dtype)
     limits = np.iinfo(dtype)
-    if limits.max < 2**16 and limits.min == 0:  # as TensorFlow and the reference round
-        scale = np.float32(limits.max + 0.5)
-        return np.clip(unit * scale, 0, limits.max).astype(dtype)
     span = float(limits.max) - limits.min
     wide = np.round(np.clip(unit, 0, 1).astype(np.float64) * span) + limits.min
     return np.clip(wide, limits.min, limits.max).astype(dtype)
