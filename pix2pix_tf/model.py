@@ -7,7 +7,7 @@ from pix2pix_tf.data import sizes
 from pix2pix_tf.networks import layers
 from pix2pix_tf.networks.choices import make_discriminator, make_generator
 from pix2pix_tf.training import checkpoints, losses, runtime
-from pix2pix_tf.training.optimizers import gradients, make_adam
+from pix2pix_tf.training.optimizers import gradients, judged, make_adam, trained
 
 # The losses' names, the same in dicts, log.csv and TensorBoard (the reference's tags there).
 LOSSES = ("discriminator_loss", "generator_loss_GAN", "generator_loss_L1")
@@ -63,7 +63,7 @@ class Pix2Pix(keras.Model):
     @property
     def state(self):
         """Everything that training changes: dict from names to variables."""
-        optimizers = [*self.gen_optimizer.variables, *self.disc_optimizer.variables]
+        optimizers = trained(self.gen_optimizer, self.disc_optimizer)
         return checkpoints.named([*self.variables, *optimizers])
 
     def call(self, inputs, training=False, dropout_seeds=None):
@@ -119,11 +119,13 @@ class Pix2Pix(keras.Model):
 
         Returns:
             (the losses before the update, a dict of scalars; the gradients in the order of
-            `trainable_variables`).
+            `trainable_variables`, see `optimizers.judged`).
         """
         values, _, gen, disc = self.compute_gradients(*data)
         self.gen_optimizer.apply(gen, self.generator.trainable_variables)
         self.disc_optimizer.apply(disc, self.discriminator.trainable_variables)
+        gen = judged(gen, optimizer=self.gen_optimizer)
+        disc = judged(disc, optimizer=self.disc_optimizer)
         return values, [*gen, *disc]
 
     def train_step(self, data):
@@ -172,7 +174,7 @@ def build(config):
             ndf=config.ndf,
             norm=config.norm,
             # The PyTorch code's generators come with its discriminator.
-            bias=config.netG == "unet" or config.norm == "instance",
+            bias=config.netG == "unet" or config.norm.startswith("instance"),
             init_gain=config.init_gain,
         )
     discriminator.build((None, *sizes.sides(config.crop_size), sum(config.channels)))

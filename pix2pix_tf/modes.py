@@ -11,8 +11,8 @@ from pix2pix_tf import command, measuring, runs
 from pix2pix_tf import model as models
 from pix2pix_tf.config import PROGRAM
 from pix2pix_tf.data import cache, folders, images, pipelines
+from pix2pix_tf.deploy import formats
 from pix2pix_tf.deploy.saved_model import ServedModel
-from pix2pix_tf.deploy.saved_model import export as save_export
 from pix2pix_tf.deploy.translate import translate_pictures
 from pix2pix_tf.evaluation import depths, gallery, metrics
 from pix2pix_tf.measuring import colour
@@ -255,7 +255,7 @@ def translator(config, generator):
 
 
 def export(config, *, checkpoint):
-    """Writes the generator as a SavedModel; returns the largest difference when reloaded."""
+    """Writes the generator in `config.export_format`; returns `formats.Exported`."""
     generator = load_generator(config, checkpoint)
     served = ServedModel(
         generator,
@@ -263,7 +263,13 @@ def export(config, *, checkpoint):
         filetype=config.output_filetype,
         channels=picture_channels(config),
     )
-    difference = save_export(served, config.output_dir)
+    exported = formats.export(
+        generator,
+        served,
+        config.output_dir,
+        export_format=config.export_format,
+        quantize=config.quantize,
+    )
     made = command.options(config, program=PROGRAM)
     runs.write_json(Path(config.output_dir) / f"export_{runs.OPTIONS}", made)
-    return difference
+    return exported

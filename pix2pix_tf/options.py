@@ -34,7 +34,7 @@ class SharedOptions:
 
     mode: str = option(
         "demo",
-        "What to do: train on a folder; test a run on a folder; export a SavedModel; "
+        "What to do: train on a folder; test a run on a folder; export for another runtime; "
         "demo (new) generates a small data set, trains, tests and exports.",
         group="Run",
         choices=MODES,
@@ -138,9 +138,10 @@ class SharedOptions:
     )
     norm: str = option(
         "batch",
-        "Normalisation in both networks.",
+        "Normalisation in both networks; instance_affine (new) learns a scale and an offset per "
+        "channel, as CycleGAN's first code did.",
         group="Model",
-        choices=("batch", "instance", "none"),
+        choices=("batch", "instance", "instance_affine", "none"),
         adopted="architecture",
     )
     ngf: int = option(
@@ -227,15 +228,28 @@ class SharedOptions:
         choices=("png", "jpeg"),
         adopted="never",
     )
+    export_format: str = option(
+        "saved_model",
+        "(new) What export writes: saved_model for TensorFlow and its servers; litert (extra "
+        "[litert]) and onnx (extra [onnx]) for their runtimes; keras, a model of Keras' own "
+        "layers; pict for the reference's browser demo.",
+        group="Test and export",
+        choices=("saved_model", "litert", "onnx", "keras", "pict"),
+        adopted="never",
+    )
+    quantize: str = option(
+        "none",
+        "(new) Store the weights of --export_format litert in half (float16) or a quarter (int8).",
+        group="Test and export",
+        choices=("none", "float16", "int8"),
+        adopted="never",
+    )
 
     def __post_init__(self):
         settings.check(self)
         self._check_needs()
         if self.checkpoint and (self.resume or self.init_from):
-            raise InputError(
-                "Expected one of --checkpoint, --resume and --init_from. Received: --checkpoint "
-                "and another"
-            )
+            raise InputError("Expected one of --checkpoint, --resume, --init_from. Received: more")
         if self.keep_every % max(self.save_freq, 1) or (self.keep_every and not self.save_freq):
             raise InputError(
                 "Expected --keep_every to be a multiple of --save_freq. Received: "
@@ -254,15 +268,7 @@ class SharedOptions:
             self._require("output_dir")
 
     def _require_input(self):
-        """Refuses a command that does not say where its images are."""
         self._require("input_dir")
-
-    @property
-    def multiple(self):
-        """The sides of an image that the generator takes are multiples of this, in pixels."""
-        if self.netG == "unet":
-            return 2 ** sizes.halvings(self.crop_size)
-        return MULTIPLES[self.netG]
 
     def _require(self, name):
         if not getattr(self, name):

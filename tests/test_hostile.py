@@ -256,11 +256,11 @@ DTYPES = ["F32", "F64", "I64", "BF16", "F16", "BOOL", "U8", "F8_E4M3", "F8_E5M2"
             "data_offsets": st.lists(st.integers(-1, 2**65), max_size=3) | st.just([0, 24]),
         }
     ),
-    notes=VALUES,
+    notes=VALUES | st.fixed_dictionaries({"step": VALUES, "crc32": VALUES}),
     length=st.integers(0, 2**64 - 1) | st.none(),
 )
 def test_any_header_is_refused_or_read(tmp_path, entry, notes, length):
-    header = json.dumps({"a": entry, "__metadata__": {"crc32": json.dumps(notes), "step": "7"}})
+    header = json.dumps({"a": entry, "__metadata__": {"pix2pix_tf": json.dumps(notes)}})
     head = struct.pack("<Q", len(header.encode()) if length is None else length)
     path = tmp_path / "best.safetensors"
     path.write_bytes(head + header.encode() + bytes(24))

@@ -78,7 +78,7 @@ def test_no_dropout_is_understood():
         (cyclegan, {"crop_size": 16}, "at least 24 with 3 layers"),
         (cyclegan, {"load_size": 200}, "--load_size to be at least --crop_size, 256"),
         (cyclegan, {"direction": "both"}, "AtoB or BtoA with --mode train"),
-        (cyclegan, {"norm": "layer"}, "--norm to be one of batch, instance, none"),
+        (cyclegan, {"norm": "layer"}, "--norm to be one of batch, instance, instance_affine, none"),
     ],
 )
 def test_impossible_combinations_are_refused(make, options, message):

@@ -48,7 +48,7 @@ def test_flip_is_negated_in_the_references_way_too(word):
         (["--ngf", str(10**30)], "Expected --ngf to be at most 1024."),
         (["--seed", str(2**32)], "Expected --seed to be at most 4294967295."),
         (["--keep_every", "7"], "to be a multiple of --save_freq. Received: 7 and 5000"),
-        (["--resume", "--checkpoint", "x"], "one of --checkpoint, --resume and --init_from"),
+        (["--resume", "--checkpoint", "x"], "one of --checkpoint, --resume, --init_from"),
         (["--beta1", "1"], "Expected --beta1 to be less than 1. Received: 1.0"),
         (["--aspect_ratio", "0"], "Expected --aspect_ratio to be more than 0"),
         (["--scale_size", "255"], "Expected --scale_size to be at least 256. Received: 255"),

@@ -10,6 +10,9 @@ from pathlib import Path
 from absl import flags
 from tqdm import tqdm
 
+# A script of a checkout that was not installed uses that checkout; an installed package wins.
+sys.path.append(str(Path(__file__).parents[1]))
+
 IMAGE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
 

@@ -60,9 +60,14 @@ def reflect(image, height, width):
 
 def reflect_to_multiple(image, multiple):
     """Continues [..., h, w, c] by reflection to the next multiples of `multiple` pixels."""
-    shape = tf.shape(image)
-    height, width = (-(-shape[axis] // multiple) * multiple for axis in (-3, -2))
-    return reflect(image, height, width)
+    height, width = tf.unstack(tf.shape(image)[-3:-1])
+    return reflect(image, rounded_up(height, multiple), rounded_up(width, multiple))
+
+
+def rounded_up(size, multiple):
+    """The next multiple of `multiple`, both ints or int tensors, none negative."""
+    # Not -(-size // multiple): ONNX rounds quotients towards zero.
+    return (size + multiple - 1) // multiple * multiple
 
 
 def scale_to_width(image, width, *, least_height=1):

@@ -13,6 +13,8 @@ from pix2pix_tf.errors import InputError
 
 # The largest difference allowed between the model and the reloaded export, in [0, 1].
 TOLERANCE = 1e-5
+# Channels that PNG files can hold.
+FILE_CHANNELS = (1, 3, 4)
 # Side of the picture that the comparison translates.
 _PROBE_SIZE = 256
 
@@ -74,7 +76,7 @@ class ServedModel(tf.Module):
         """Dict from names to the functions of this module."""
         files = {"serve_image_bytes": self.serve_image_bytes, "serve_base64": self.serve_base64}
         default = {"serving_default": self.serving_default}
-        return default | files if self.channels in (1, 3, 4) else default
+        return default | files if self.channels in FILE_CHANNELS else default
 
 
 def export(served, folder, *, picture=None):

@@ -1,41 +1,88 @@
 """The names of the reference's variables for each weight of ours, in one table.
 
 Our layers carry TensorFlow 1's names, so the path of a weight is its name since December 2017.
-Older checkpoints use shorter ones.
+Older checkpoints use shorter ones, and their convolutions have no biases.
 """
 
-# Ours (and since 2017-12-28 the reference's) to what the reference wrote before.
-OLD_NAMES = {
-    "conv2d/kernel": "conv/filter",
-    "conv2d_transpose/kernel": "deconv/filter",
-    "batch_normalization/gamma": "batchnorm/scale",
-    "batch_normalization/beta": "batchnorm/offset",
+import re
+
+import numpy as np
+
+# What the reference wrote before 2017-12-28 to what it and we write since.
+_MODERN = {
+    "conv/filter": "conv2d/kernel",
+    "deconv/filter": "conv2d_transpose/kernel",
+    "batchnorm/scale": "batch_normalization/gamma",
+    "batchnorm/offset": "batch_normalization/beta",
 }
-# Adam's slots as TensorFlow 1 names them, in the order of ours: momentum, velocity.
-SLOTS = ("Adam", "Adam_1")
+# Adam's slots as TensorFlow 1 names them.
+_SLOTS = {"/Adam": "momentum", "/Adam_1": "velocity"}
+_OPTIMIZERS = {"generator": "gen_adam", "discriminator": "disc_adam"}
+# The moving averages of the losses by the operations that computed them.
+_AVERAGES = {
+    "discriminator_loss/Mean": "discriminator_loss",
+    "generator_loss/Mean": "generator_loss_GAN",
+    "generator_loss/Mean_1": "generator_loss_L1",
+}
+_AVERAGE = "/ExponentialMovingAverage"
+_WEIGHT = re.compile(
+    r"(generator|discriminator)/(encoder|decoder|layer)_\d+/(conv2d|conv2d_transpose|"
+    r"separable_conv2d|batch_normalization)/"
+    r"(kernel|bias|depthwise_kernel|pointwise_kernel|gamma|beta)"
+)
 
 
-def old_name(name):
-    """The name of a variable before December 2017, or None if it did not exist then."""
-    for new, old in OLD_NAMES.items():
-        if name.endswith(new):
-            return name.removesuffix(new) + old
-    return None
-
-
-def load_variables(variables, read, names):
-    """Assigns values read from a checkpoint of the reference to `variables`.
+def ours(name):
+    """Our name for a variable of the reference, or None for one that we do without.
 
     Args:
-        variables: Keras variables whose paths are the reference's names.
-        read: Function from a name to an array.
-        names: The names that the checkpoint holds.
+        name: A variable's name in a checkpoint of either generation.
 
-    Raises:
-        KeyError: If a variable is in the checkpoint under neither of its names.
+    Returns:
+        Name in our checkpoints: of a weight, a slot of Adam or a smoothed loss.
     """
-    for variable in variables:
-        name = variable.path if variable.path in names else old_name(variable.path)
-        if name not in names:
-            raise KeyError(variable.path)
-        variable.assign(read(name))
+    if name.endswith(_AVERAGE):
+        loss = _AVERAGES.get(name.removesuffix(_AVERAGE))
+        return loss and f"averages/{loss}"
+    # TensorFlow before 1.0 put the slots under the name of the operation that made them.
+    name = name.removeprefix("generator_train/").removeprefix("discriminator_train/")
+    weight, slash, last = name.rpartition("/")
+    slot = _SLOTS.get(slash + last)
+    weight = modern(weight if slot else name)
+    if not _WEIGHT.fullmatch(weight):
+        return None
+    optimizer = _OPTIMIZERS[weight.partition("/")[0]]
+    return f"{optimizer}/{weight.replace('/', '_')}_{slot}" if slot else weight
+
+
+def modern(name):
+    """A weight's name since December 2017."""
+    for old, new in _MODERN.items():
+        if name.endswith(f"/{old}"):
+            return name.removesuffix(old) + new
+    return name
+
+
+def is_weight(name):
+    """Whether a name of ours is that of a network's weight."""
+    return bool(_WEIGHT.fullmatch(name))
+
+
+def with_biases(arrays, *, old):
+    """Adds zeros for the biases that old checkpoints lack; the networks compute the same.
+
+    Args:
+        arrays: Dict from our names to arrays.
+        old: Whether the checkpoint is from before December 2017.
+
+    Returns:
+        Dict with the biases and, where their kernels have them, slots of Adam.
+    """
+    found = dict(arrays)
+    for name, kernel in arrays.items() if old else ():
+        layer, _, last = name.rpartition("kernel")
+        if layer.endswith(("conv2d/", "conv2d_")):
+            found.setdefault(f"{layer}bias{last}", np.zeros(kernel.shape[3], np.float32))
+        elif layer.endswith(("conv2d_transpose/", "conv2d_transpose_")):
+            found.setdefault(f"{layer}bias{last}", np.zeros(kernel.shape[2], np.float32))
+    return found

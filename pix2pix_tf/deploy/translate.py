@@ -23,7 +23,7 @@ def translate(generator, batch, *, multiple, tile=0):
         float32 [n, h, w, c'] in [-1, 1].
     """
     shape = tf.shape(batch)
-    tile = -(-tile // multiple) * multiple
+    tile = framing.rounded_up(tile, multiple)
 
     def whole():
         return generator(framing.reflect_to_multiple(batch, multiple))
@@ -76,8 +76,9 @@ def _windows(size, tile):
     """
     overlap = tile // 4
     last = size - tile
-    count = -(-last // (tile - overlap)) + 1
-    starts = tf.minimum(tf.range(count) * (tile - overlap), last)
+    step = tile - overlap
+    count = framing.rounded_up(last, step) // step + 1
+    starts = tf.minimum(tf.range(count) * step, last)
     place = tf.range(tile)
     ramp = tf.cast(tf.minimum(place + 1, tile - place), tf.float32) / (overlap + 1)
     ramp = tf.tile(tf.minimum(ramp, 1.0)[None], [count, 1])

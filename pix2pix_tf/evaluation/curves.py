@@ -1,6 +1,5 @@
 """Training curves: the losses of a log.csv, drawn against the step."""
 
-import csv
 import itertools
 import math
 import re
@@ -56,11 +55,12 @@ def draw_curves(log_csv, path):
 
 def _read_log(log_csv):
     """Returns the steps, float [n], and {loss: values, float [n], NaN where there is none}."""
-    with open(log_csv, newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        names = [name for name in reader.fieldnames or () if name and name not in _NOT_LOSSES]
-        rows = [row for row in reader if math.isfinite(_float(row.get("step")))]
-    losses = {name: np.array([_float(row[name]) for row in rows]) for name in names}
+    text = Path(log_csv).read_text(encoding="utf-8", errors="replace")
+    columns, *lines = (line.split(",") for line in text.split("\n"))
+    rows = [dict(zip(columns, line, strict=False)) for line in lines]
+    rows = [row for row in rows if math.isfinite(_float(row.get("step")))]
+    names = [name for name in columns if name and name not in _NOT_LOSSES]
+    losses = {name: np.array([_float(row.get(name)) for row in rows]) for name in names}
     return np.array([_float(row["step"]) for row in rows]), losses
 
 

@@ -31,7 +31,7 @@ def make_generator(
         output_channels: Channels of the translated image.
         ngf: Filters of the first level.
         depth: Of "unet": number of levels, each halves the sides of an image.
-        norm: "batch", "instance" or "none".
+        norm: "batch", "instance", "instance_affine" or "none".
         dropout: Whether the levels or blocks that can have dropout do.
         init_gain: Standard deviation of the initial kernels.
         separable_conv: Of "unet": separable convolutions.
@@ -65,7 +65,7 @@ def make_generator(
     return UNet(
         depth=depth,
         bottleneck_norm=False,
-        bias=norm == "instance",
+        bias=norm.startswith("instance"),
         # UnetGenerator: the num_downs - 5 levels around the innermost one.
         dropout_levels=range(1, depth - 4) if dropout else (),
         **shared,
@@ -88,7 +88,7 @@ def make_discriminator(
         kind: "basic" for the 70x70 PatchGAN, "n_layers" for another size, "pixel" for 1x1.
         n_layers: Of "n_layers": how many layers have stride 2.
         ndf: Filters of the first layer.
-        norm: "batch", "instance" or "none".
+        norm: "batch", "instance", "instance_affine" or "none".
         bias: Whether convolutions in front of a normalisation have a bias: always in pix2pix.py,
             with norm "instance" in the PyTorch code.
         init_gain: Standard deviation of the initial kernels.

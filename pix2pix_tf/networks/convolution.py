@@ -45,7 +45,9 @@ class Passes:
         """
         if None in (*self.larger, *self.smaller) or tf.config.list_physical_devices("GPU"):
             return False
-        n, height, width, _ = self.smaller
+        n, height, width, channels = self.smaller
+        if channels == 1:  # A matrix times a vector gains nothing.
+            return False
         limit = FORWARD_LIMIT if forward and self.dtype == "float32" else LIMIT
         return n * height * width <= limit
 

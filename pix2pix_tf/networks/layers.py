@@ -98,7 +98,10 @@ class ResizeConv(SeparableConv):
 
     def call(self, x):
         """Maps [n, h, w, c] to [n, 2h, 2w, filters]."""
-        return super().call(tf.repeat(tf.repeat(x, 2, axis=1), 2, axis=2))
+        n, h, w, _ = tf.unstack(tf.shape(x))
+        doubled = tf.repeat(tf.repeat(x, 2, axis=1), 2, axis=2)
+        # Of images of unknown size tf.repeat forgets the channels; LiteRT must know them.
+        return super().call(tf.reshape(doubled, tf.stack([n, 2 * h, 2 * w, x.shape[3]])))
 
 
 class PaddedConv(convolution.Conv):
@@ -176,14 +179,16 @@ class DoublingConv(keras.layers.Conv2DTranspose):
     def call(self, x):
         """Maps [n, h, w, c] to [n, 2h, 2w, filters]."""
         n, h, w, _ = tf.unstack(tf.shape(x))
+        # No explicit padding: converters to LiteRT and ONNX refuse or, worse, ignore it here.
         y = tf.nn.conv2d_transpose(
             x,
             tf.convert_to_tensor(self.kernel),
-            tf.stack([n, 2 * h, 2 * w, self.filters]),
+            tf.stack([n, 2 * h + 1, 2 * w + 1, self.filters]),
             strides=2,
-            padding=[[0, 0], [1, 0], [1, 0], [0, 0]],
+            padding="VALID",
         )
-        y = tf.ensure_shape(y, [x.shape[0], *_doubled(x.shape[1:3]), self.filters])
+        y = y[:, 1:, 1:]
+        y.set_shape([x.shape[0], *_doubled(x.shape[1:3]), self.filters])
         return tf.nn.bias_add(y, tf.convert_to_tensor(self.bias)) if self.use_bias else y
 
 

@@ -13,7 +13,7 @@ def normalization(kind, *, stddev=INIT_STDDEV):
     """Makes a normalisation layer.
 
     Args:
-        kind: "batch", "instance" or "none".
+        kind: "batch", "instance", "instance_affine" or "none".
         stddev: Standard deviation of the initial scales around 1.
 
     Returns:
@@ -21,7 +21,9 @@ def normalization(kind, *, stddev=INIT_STDDEV):
     """
     if kind == "batch":
         return BatchNorm(stddev=stddev)
-    return InstanceNorm() if kind == "instance" else None
+    if kind == "none":
+        return None
+    return InstanceNorm(affine=kind == "instance_affine", stddev=stddev)
 
 
 class BatchNorm(keras.layers.Layer):

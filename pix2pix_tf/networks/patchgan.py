@@ -14,7 +14,7 @@ class PatchGAN(keras.Model):
         ndf: Filters of the first layer; deeper ones have 2, 4 and at most 8 times as many.
         n_layers: Number of layers with stride 2; 3 gives the 70x70 patch.
         pixel: Three 1x1 convolutions instead: every pixel is judged on its own.
-        norm: "batch", "instance" or "none".
+        norm: "batch", "instance", "instance_affine" or "none".
         bias: Whether the convolutions in front of a normalisation have a bias.
         init_gain: Standard deviation of the initial kernels.
 

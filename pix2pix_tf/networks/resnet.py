@@ -14,7 +14,7 @@ class ResNet(keras.Model):
         output_channels: Channels of the translated image.
         ngf: Filters at full size; there are 2 and 4 times as many further down.
         blocks: Number of residual blocks: 9 for 256x256 images and larger, 6 for 128x128.
-        norm: "batch", "instance" or "none".
+        norm: "batch", "instance", "instance_affine" or "none".
         dropout: Whether the blocks have dropout.
         init_gain: Standard deviation of the initial kernels.
 
@@ -37,7 +37,7 @@ class ResNet(keras.Model):
         super().__init__(name=name, **kwargs)
         self.dropout = dropout
         # PyTorch CycleGAN: use_bias = norm_layer == nn.InstanceNorm2d.
-        hidden = {"bias": norm == "instance", "stddev": init_gain}
+        hidden = {"bias": norm.startswith("instance"), "stddev": init_gain}
 
         def level(name, convolution):
             return layers.Level(convolution, normalization(norm, stddev=init_gain), name=name)

@@ -24,7 +24,7 @@ class UNet(keras.Model):
         ngf: Filters of the first level; deeper ones have 2, 4 and at most 8 times as many.
         depth: Number of levels; the sides of an image must be multiples of 2**depth.
         separable_conv: Separable convolutions, and resize-convolutions in the decoder.
-        norm: "batch", "instance" or "none".
+        norm: "batch", "instance", "instance_affine" or "none".
         bottleneck_norm: Normalise the innermost encoder level. At batch size 1 its map is 1x1, so
             the normalised value is always beta and the level gets no gradient; the paper's
             erratum removes it.

@@ -17,7 +17,7 @@ from pix2pix_tf.errors import InputError
 
 # In the names of what only a run in float16 has: any precision goes on from any checkpoint.
 LOSS_SCALE = "loss_scale"
-_SUMS = "crc32"
+_ABOUT, _SUMS = "pix2pix_tf", "crc32"
 # NumPy has no type for some of the format's: an AttributeError or a TypeError.
 _DAMAGE = (safetensors.SafetensorError, AttributeError, TypeError)
 
@@ -68,17 +68,18 @@ def write(path, step, state, *, notes=None):
         path: The file.
         step: Number of updates made, an int.
         state: Dict from names to variables.
-        notes: Dict from names to strings that the file carries as well, or None.
+        notes: Dict from names to numbers that the file carries as well, or None.
 
     Returns:
         `path`.
     """
     arrays = {name: np.atleast_1d(variable.numpy()) for name, variable in state.items()}
     sums = {name: _checksum(array) for name, array in arrays.items()}
-    about = {"step": str(step), _SUMS: json.dumps(sums), **(notes or {})}
+    # Under one name: the format keeps several in an order of its own choice.
+    about = json.dumps({"step": step, **(notes or {}), _SUMS: sums})
     with runs.atomic(path) as temporary:
         # Serialised in memory: writing the bytes ourselves turns a full disk into an OSError.
-        temporary.write_bytes(safetensors.numpy.save(arrays, metadata=about))
+        temporary.write_bytes(safetensors.numpy.save(arrays, metadata={_ABOUT: about}))
     return path
 
 
@@ -87,13 +88,21 @@ def _checksum(array):
 
 
 def notes(path):
-    """What a checkpoint file carries besides arrays: a dict of strings.
+    """What a checkpoint file carries besides arrays, a dict; empty if another program wrote it.
 
     Raises:
         InputError: If the file is damaged.
     """
     with _opened(path) as file:
-        return file.metadata() or {}
+        return _notes(file)
+
+
+def _notes(file):
+    try:
+        found = json.loads((file.metadata() or {}).get(_ABOUT, "{}"))
+        return {**found}
+    except (ValueError, RecursionError) as error:
+        raise TypeError(f"its notes cannot be read: {error}") from None
 
 
 def names(path):
@@ -114,10 +123,10 @@ def step_of(path):
     """
     if (step := runs.checkpoint_step(path)) is not None:
         return step
-    text = notes(path).get("step", "")
-    if not (text.isascii() and text.isdigit() and len(text) < 16):
-        raise InputError(f"Expected {path} to say its step. Received: {text[:40]!r}")
-    return int(text)
+    step = notes(path).get("step")
+    if type(step) is not int or not 0 <= step < 2**53:
+        raise InputError(f"Expected {path} to say its step. Received: {str(step)[:40]}")
+    return step
 
 
 def fault(path):
@@ -127,11 +136,11 @@ def fault(path):
     """
     try:
         with safetensors.safe_open(path, "numpy") as file:
-            sums = json.loads((file.metadata() or {}).get(_SUMS, "{}"))
-            for name, expected in dict(sums).items():
+            sums = {**_notes(file).get(_SUMS, {})}
+            for name, expected in sums.items():
                 if _checksum(file.get_tensor(name)) != expected:
                     return f"{name} is not what was written"
-    except (*_DAMAGE, ValueError, RecursionError) as error:
+    except _DAMAGE as error:
         return str(error)
     return None
 

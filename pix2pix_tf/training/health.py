@@ -41,7 +41,7 @@ class VerdictCheck(Watcher):
 
     frequency = 1
     # Of the undecided loss. A discriminator that learns differs more from image to image.
-    TOLERANCE = 0.01
+    TOLERANCE = 0.02
 
     def __init__(self, undecided, *, patience=200):
         self._levels, self._blind, self._certain = undecided, {}, {}
@@ -62,7 +62,7 @@ class VerdictCheck(Watcher):
         """Looks at the losses."""
         for name, level in self._levels.items():
             loss = float(losses[name])
-            self._certain[name].note(loss < self.TOLERANCE, step=step, level=0)
+            self._certain[name].note(loss < self.TOLERANCE * level, step=step, level=0)
             near = abs(loss - level) < self.TOLERANCE * level
             self._blind[name].note(near, step=step, level=f"{level:.3f}")
 

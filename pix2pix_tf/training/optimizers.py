@@ -118,6 +118,12 @@ def make_adam(*, precision, name, **settings):
     return LossScaling(adam, name=f"{name}_{LOSS_SCALE}")
 
 
+def trained(*optimizers):
+    """The variables of optimizers that training changes: not the learning rate, an option."""
+    found = [variable for optimizer in optimizers for variable in optimizer.variables]
+    return [variable for variable in found if not variable.path.endswith("/learning_rate")]
+
+
 def gradients(tape, loss, variables, *, optimizer):
     """Gradients of `loss`, by way of the scaled loss if the optimizer scales it.
 
@@ -135,3 +141,20 @@ def gradients(tape, loss, variables, *, optimizer):
     scale = optimizer.scale()
     scaled = tape.gradient(loss, variables, output_gradients=scale)
     return [gradient / scale for gradient in scaled]
+
+
+def judged(gradients, *, optimizer):
+    """The gradients that must be finite for training to go on.
+
+    Args:
+        gradients: What `gradients` returned.
+        optimizer: Its optimizer.
+
+    Returns:
+        The gradients; zeros in their place while there is a loss scale above 1, as an update that
+        overflows is then skipped and the scale is halved.
+    """
+    if not isinstance(optimizer, LossScaling):
+        return gradients
+    forgiven = optimizer.scale() > 1
+    return [tf.where(forgiven, tf.zeros_like(gradient), gradient) for gradient in gradients]

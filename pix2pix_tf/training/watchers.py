@@ -160,7 +160,7 @@ class Validation(Watcher):
                 tf.summary.image(f"validation/{tag}", images, max_outputs=len(images))
         if means[self._best_by] < self._least:
             self._least = means[self._best_by]
-            notes = {self._best_by: repr(self._least)}
+            notes = {self._best_by: self._least}
             checkpoints.write(self._path, step, self._state, notes=notes)
 
 
@@ -168,10 +168,8 @@ def _noted(path, name):
     """The number that a checkpoint file carries; infinity if it is missing or damaged."""
     if not path.is_file() or checkpoints.fault(path):
         return math.inf
-    try:
-        return float(checkpoints.notes(path)[name])
-    except (KeyError, ValueError):
-        return math.inf
+    value = checkpoints.notes(path).get(name)
+    return value if isinstance(value, float) else math.inf
 
 
 class Display(Watcher):

@@ -34,7 +34,7 @@ def served(tmp_path_factory):
     config = Pix2PixConfig(
         mode="export", output_dir=str(folder / "exported"), checkpoint=str(run), ngf=2
     )
-    modes.export(config, checkpoint=runs.locate(run)[1])
+    modes.export(config, checkpoint=runs.checkpoints(run)[-1])
     return folder
 
 

@@ -137,6 +137,7 @@ class Tiny(keras.Model):
         self.weight = self.add_weight(shape=[3], name="weight", initializer="ones")
         self.steps = tf.Variable(0, trainable=False)
         self.broken = loss_breaks, gradient_breaks
+        self.gen_optimizer = None
 
     def update(self, data):
         step = self.steps.assign_add(1)

@@ -12,7 +12,8 @@ from cyclegan_tf import model as cyclegan
 from cyclegan_tf.config import CycleGANConfig
 from pix2pix_tf import model as pix2pix
 from pix2pix_tf.config import Pix2PixConfig
-from pix2pix_tf.training import checkpoints, runtime
+from pix2pix_tf.errors import InputError
+from pix2pix_tf.training import checkpoints, finite, loop, runtime
 from pix2pix_tf.training.optimizers import FusedAdam, LossScaling
 
 POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
@@ -95,6 +96,30 @@ def test_an_overflow_skips_the_update_and_halves_the_scale():
     optimizer.apply([tf.constant([1.0, -1.0])], [variable])
     np.testing.assert_allclose(variable, [0.9, 2.1], rtol=1e-6)
     assert int(optimizer.iterations) == 1
+
+
+def test_training_goes_on_after_an_overflow():
+    model = build_pix2pix("mixed_float16")
+    for optimizer in (model.gen_optimizer, model.disc_optimizer):
+        optimizer.dynamic_scale.assign(2.0**40)
+    before = [np.asarray(variable) for variable in model.trainable_variables]
+    losses, sums = loop.make_update(model, [])(batch())
+    finite.refuse_broken(sums, 1, losses=losses, model=model)
+    for optimizer in (model.gen_optimizer, model.disc_optimizer):
+        assert float(optimizer.scale()) == 2.0**39
+    for variable, value in zip(model.trainable_variables, before, strict=True):
+        np.testing.assert_array_equal(variable, value)
+
+
+def test_a_gradient_that_no_scale_makes_finite_ends_training():
+    model = build_pix2pix("mixed_float16")
+    for optimizer in (model.gen_optimizer, model.disc_optimizer):
+        optimizer.dynamic_scale.assign(1.0)
+    model.l1_weight = float("inf")
+    update = loop.make_update(model, [])
+    losses, sums = update(batch())
+    with pytest.raises(InputError, match="a gradient of generator/.* that is not at step 5"):
+        finite.refuse_broken(sums, 5, losses=losses, model=model)
 
 
 def test_finite_updates_equal_those_without_scaling():

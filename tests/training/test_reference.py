@@ -13,7 +13,6 @@ from support import GOLDENS
 
 from pix2pix_tf import model as models
 from pix2pix_tf.config import Pix2PixConfig
-from pix2pix_tf.deploy import tf1_names
 from pix2pix_tf.training.averages import LossAverages
 
 CASES = ("small", "batch2", "separable", "lab")
@@ -42,8 +41,9 @@ class Case:
 
     def restore(self, name):
         reader = tf.train.load_checkpoint(str(self.folder / name))
-        weights = [*self.model.generator.weights, *self.model.discriminator.weights]
-        tf1_names.load_variables(weights, reader.get_tensor, reader.get_variable_to_shape_map())
+        for weight in (*self.model.generator.weights, *self.model.discriminator.weights):
+            # The path of a weight is the reference's name of it.
+            weight.assign(reader.get_tensor(weight.path))
 
 
 @pytest.fixture(scope="module", params=CASES)

@@ -6,7 +6,7 @@ import { HANDBAG, Hand, History, box, fill, group, line, picture } from "./drawi
 const $ = (id) => document.getElementById(id);
 const WHITE = fill("#fff");
 const HINTS = {
-  boxes: "Drag a box; choose what it is below",
+  boxes: "Drag boxes",
   lines: "Draw the outlines",
   picture: "Drop, paste, open or take a picture",
 };

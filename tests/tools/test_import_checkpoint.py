@@ -1,0 +1,134 @@
+"""Imported runs are runs like any other: used, tested, continued, exported."""
+
+import json
+
+import numpy as np
+import pytest
+import safetensors.numpy
+import torch_files
+from support import GOLDENS, refused, run_command, write_pairs
+
+from pix2pix_tf import api, runs
+from pix2pix_tf.deploy import importers, pict
+
+
+def imported(run_tool, source, folder, **flags):
+    done = run_tool("import_checkpoint", flags={"source": source, "output_dir": folder, **flags})
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def inputs():
+    with np.load(GOLDENS / "small" / "golden.npz") as golden:
+        return golden["inputs_u8"], golden["outputs_trained"]
+
+
+def test_a_tensorflow_1_folder_is_used_and_continued(run_tool, tmp_path, inputs):
+    run = tmp_path / "run"
+    printed = imported(run_tool, GOLDENS / "small", run)
+    assert "which_direction = AtoB" in printed and "afresh" not in printed
+    options = json.loads((run / runs.OPTIONS).read_text(encoding="utf-8"))
+    assert options["program"] == "pix2pix-tf" and options["mode"] == "train"
+    assert (options["seed"], options["input_dir"]) == (11, "photos/train")
+    assert options["max_steps"] is None and options["checkpoint"] is None
+    outputs = api.load(run).generator(inputs[0].astype(np.float32) / 127.5 - 1)
+    np.testing.assert_allclose(outputs[:, ::4, ::4], inputs[1], atol=1e-5)
+    pairs = write_pairs(tmp_path / "pairs", 2)
+    done = run_command(
+        "pix2pix-tf", "--mode", "train", "--input_dir", pairs, "--checkpoint", run,
+        "--output_dir", tmp_path / "more", "--max_steps", 4,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "continuing at step 3" in done.stdout
+    after = safetensors.numpy.load_file(runs.checkpoint_path(tmp_path / "more", 4))
+    before = safetensors.numpy.load_file(runs.checkpoint_path(run, 3))
+    assert set(after) == set(before) and int(after["gen_adam/iteration"][0]) == 4
+    # One step of Adam moves no weight further than a few learning rates: its moments were there.
+    name = "generator/decoder_1/conv2d_transpose/kernel"
+    assert 0 < np.abs(after[name] - before[name]).max() < 1e-3
+
+
+def test_a_pict_file_is_used_and_a_discriminator_starts_afresh(run_tool, tmp_path, inputs):
+    weights = importers.read(GOLDENS / "small").arrays
+    generator = {name: weights[name] for name in weights if name.startswith("generator/")}
+    pict.write(tmp_path / "drawings.pict", generator)
+    run = tmp_path / "run"
+    printed = imported(run_tool, tmp_path / "drawings.pict", run, direction="BtoA")
+    assert "starts afresh: averages, disc_adam, discriminator, gen_adam" in printed
+    translate = api.load(run)
+    assert translate.config.which_direction == "BtoA"
+    difference = np.abs(translate(inputs[0])[:, ::4, ::4] / 127.5 - 1 - inputs[1])
+    assert difference.mean() < 0.02
+    state = safetensors.numpy.load_file(runs.checkpoint_path(run, 0))
+    assert 0.01 < state["discriminator/layer_2/conv2d/kernel"].std() < 0.03
+
+
+def test_cyclegan_is_tested_and_continued(run_tool, tmp_path):
+    source, run, data = (tmp_path / name for name in ("theirs", "run", "data"))
+    source.mkdir()
+    for role in ("G_A", "G_B", "D_A", "D_B"):
+        state = safetensors.numpy.load_file(GOLDENS / "torch" / f"cyclegan_{role}.safetensors")
+        torch_files.write(source / f"latest_net_{role}.pth", state)
+    (source / "train_opt.txt").write_text(
+        "  load_size: 64  \t[default: 286]\n  crop_size: 64  \t[default: 256]\n"
+        "  lr_policy: plateau  \t[default: linear]\n  pool_size: 3 \t[default: 50]\n"
+    )
+    printed = imported(run_tool, source, run)
+    assert printed.count("left out: how the source was trained: Expected --lr_policy") == 1
+    options = json.loads((run / runs.OPTIONS).read_text(encoding="utf-8"))
+    assert 0 <= options["seed"] < 2**31
+    assert [options[name] for name in ("crop_size", "pool_size")] == [64, 3]
+    for name in ("trainA", "trainB", "testA", "testB"):
+        write_pairs(data / name, 1, size=64)
+    place = ["--input_dir", data, "--checkpoint", run]
+    done = run_command(
+        "cyclegan-tf", "--mode", "train", *place, "--output_dir", tmp_path / "more",
+        "--max_steps", 1,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert runs.checkpoint_path(tmp_path / "more", 1).is_file()
+    done = run_command("cyclegan-tf", "--mode", "test", *place, "--output_dir", tmp_path / "test")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "test" / runs.INDEX).is_file()
+
+
+def test_bad_sources_are_one_line(run_tool, tmp_path):
+    for flags, words in (
+        ({"output_dir": tmp_path / "run"}, "missing --source"),
+        ({"source": tmp_path, "output_dir": tmp_path / "run"}, "which holds none"),
+        ({"source": tmp_path, "output_dir": tmp_path / "run", "direction": "up"}, "direction"),
+    ):
+        assert words in refused(run_tool("import_checkpoint", flags=flags))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_is_never_overwritten(run_tool, tmp_path):
+    path = runs.checkpoint_path(tmp_path, 7)
+    path.parent.mkdir()
+    path.write_text("precious")
+    flags = {"source": GOLDENS / "small", "output_dir": tmp_path}
+    assert "which holds a run" in refused(run_tool("import_checkpoint", flags=flags))
+    assert path.read_text() == "precious"
+
+
+def test_a_network_with_a_part_missing_is_refused(run_tool, tmp_path):
+    weights = importers.read(GOLDENS / "small").arrays
+    index = {n: a for n, a in weights.items() if n.startswith("generator/") and "er_5" not in n}
+    # Written past our own checks.
+    original, pict._names = pict._names, lambda: index
+    try:
+        pict.write(tmp_path / "part.pict", index)
+    finally:
+        pict._names = original
+    flags = {"source": tmp_path / "part.pict", "output_dir": tmp_path / "run"}
+    line = refused(run_tool("import_checkpoint", flags=flags))
+    assert "Expected whole networks. Received: a source without generator/" in line
+    assert not (tmp_path / "run").exists()
+
+
+def test_help_lists_every_flag(run_tool):
+    done = run_tool("import_checkpoint", "--help")
+    assert done.returncode == 0
+    for flag in ("source", "output_dir", "program", "direction"):
+        assert f"--{flag}:" in done.stdout

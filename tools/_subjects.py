@@ -1,0 +1,177 @@
+"""What tools/benchmark.py measures: functions that prepare one thing and return how to run it.
+
+Each is called in a process of its own, so that allocators and thread pools do not disturb each
+other, and returns (function that runs it once, dict of facts about it).
+"""
+
+import math
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+# Side of the matrices whose product shows what the hardware can do, and files of the pipeline.
+PEAK_SIDE, PIPELINE_FILES = 2048, 64
+
+
+def noise(*shape, seed=0):
+    """Float32 in [-1, 1]."""
+    return np.random.default_rng(seed).uniform(-1, 1, shape).astype(np.float32)
+
+
+def our_config(case):
+    """The defaults, but without the innermost normalisation, as in the peer."""
+    from pix2pix_tf.config import Pix2PixConfig
+    from pix2pix_tf.training import runtime
+
+    runtime.load_tensorflow()
+    options = {name: case[name] for name in ("batch_size", "precision", "ngf", "ndf")}
+    return Pix2PixConfig(
+        mode="train", input_dir=".", output_dir=".", seed=0, bottleneck_norm=False, **options
+    )
+
+
+def step_flops(model, size):
+    """Multiplications and additions of the convolutions of one training step on one image.
+
+    A pass backwards costs as much to the input as to the kernel. The generator goes forwards and
+    backwards once; the discriminator forwards twice, backwards to its kernels twice and to its
+    inputs three times, once of these for the generator.
+    """
+
+    def count(levels, sides):
+        pairs = zip(levels, sides, strict=True)
+        return sum(2 * math.prod(level.convolution.kernel.shape) * side**2 for level, side in pairs)
+
+    smaller = [size >> (level + 1) for level in range(len(model.generator.encoders))]
+    generator = count(model.generator.encoders, smaller)
+    generator += count(model.generator.decoders, smaller[::-1])
+    judged = [size >> 1, size >> 2, size >> 3, (size >> 3) - 1, (size >> 3) - 2]
+    return 3 * generator + 7 * count(model.discriminator.levels, judged)
+
+
+def our_step(case):
+    """One update, as the training loop makes it."""
+    config = our_config(case)
+    import tensorflow as tf
+
+    from pix2pix_tf import model as models
+    from pix2pix_tf.training import loop
+    from pix2pix_tf.training.averages import LossAverages
+
+    model, size = models.build(config), case["image_size"]
+    update = loop.make_update(model, [LossAverages(models.LOSSES)])
+    batch = tuple(tf.constant(noise(case["batch_size"], size, size, 3, seed=s)) for s in (0, 1))
+    flops = case["batch_size"] * step_flops(model, size)
+    facts = {"parameters": model.count_params(), "gflop": flops / 1e9}
+    return lambda: update(batch)[1].numpy(), facts
+
+
+def peer_step(case):
+    """One update of the PyTorch model."""
+    import torch
+    import torch_peer
+
+    model = torch_peer.Pix2Pix(
+        ngf=case["ngf"], ndf=case["ndf"], bfloat16=case["precision"] != "float32"
+    )
+    shape = (case["batch_size"], 3, case["image_size"], case["image_size"])
+    batch = tuple(torch.from_numpy(noise(*shape, seed=seed)) for seed in (0, 1))
+    return lambda: model.train_step(*batch), {"parameters": model.count_params()}
+
+
+def our_generator(case):
+    """One translation by the generator in a compiled function, without dropout."""
+    config = our_config(case)
+    import tensorflow as tf
+
+    from pix2pix_tf import model as models
+
+    generator, size = models.build_generator(config), case["image_size"]
+    x = tf.constant(noise(case["batch_size"], size, size, 3))
+    translate = tf.function(generator)
+    return lambda: translate(x).numpy(), {"parameters": generator.count_params()}
+
+
+def our_export(case):
+    """One call of the reloaded SavedModel, which takes pictures of any size."""
+    config = our_config(case)
+    import tensorflow as tf
+
+    from pix2pix_tf import model as models
+    from pix2pix_tf import modes
+    from pix2pix_tf.deploy.saved_model import ServedModel
+
+    generator, size = models.build_generator(config), case["image_size"]
+    served = ServedModel(generator, modes.translator(config, generator), filetype="png")
+    with tempfile.TemporaryDirectory() as folder:
+        tf.saved_model.save(served, folder, signatures=served.signatures)
+        loaded = tf.saved_model.load(folder)
+    serve = loaded.signatures["serving_default"]
+    x = tf.constant(noise(case["batch_size"], size, size, 3) / 2 + 0.5)
+
+    def run():
+        return serve(images=x)["outputs"].numpy()
+
+    run.model = loaded  # The signature does not keep its variables alive.
+    return run, {"parameters": generator.count_params()}
+
+
+def peer_generator(case):
+    """One translation by the PyTorch generator, by the statistics of the image, no dropout."""
+    import torch
+    import torch_peer
+
+    model = torch_peer.Pix2Pix(
+        ngf=case["ngf"], ndf=case["ndf"], bfloat16=case["precision"] != "float32"
+    )
+    model.generator.dropout.eval()
+    shape = (case["batch_size"], 3, case["image_size"], case["image_size"])
+    x = torch.from_numpy(noise(*shape))
+    return lambda: model.translate(x), {"parameters": torch_peer.parameters(model.generator)}
+
+
+def our_pipeline(case):
+    """One batch from files; the facts say how many files there are."""
+    config = our_config(case)
+    from pix2pix_tf import modes
+    from pix2pix_tf.data import folders, synthetic
+
+    folder = tempfile.TemporaryDirectory()
+    synthetic.write_pairs(Path(folder.name), PIPELINE_FILES, seed=0)
+    batches = iter(modes.training_batches(config, folders.list_images(folder.name)))
+
+    def run():
+        return next(batches)
+
+    run.folder = folder  # It is removed with its last reference.
+    return run, {"files": PIPELINE_FILES}
+
+
+def our_peak(case):
+    """A product of large matrices."""
+    our_config(case)
+    import tensorflow as tf
+
+    dtype = "float32" if case["precision"] == "float32" else "bfloat16"
+    x = tf.cast(noise(PEAK_SIDE, PEAK_SIDE), dtype)
+    product = tf.function(lambda: tf.matmul(x, x))
+    return lambda: product()[0, 0].numpy(), {"gflop": 2 * PEAK_SIDE**3 / 1e9}
+
+
+def peer_peak(case):
+    """The same product in PyTorch."""
+    import torch
+
+    dtype = torch.float32 if case["precision"] == "float32" else torch.bfloat16
+    x = torch.from_numpy(noise(PEAK_SIDE, PEAK_SIDE)).to(dtype)
+    return lambda: x @ x, {"gflop": 2 * PEAK_SIDE**3 / 1e9}
+
+
+# What is compared in each part: names of systems and how they are prepared.
+PARTS = {
+    "step": {"ours": our_step, "torch": peer_step},
+    "inference": {"ours": our_generator, "export": our_export, "torch": peer_generator},
+    "pipeline": {"ours": our_pipeline},
+    "peak": {"ours": our_peak, "torch": peer_peak},
+}

@@ -1,0 +1,260 @@
+"""Measures a training step, the input pipeline and inference of pix2pix, and PyTorch beside them.
+
+Usage: python tools/benchmark.py --output_dir DIR [flags]
+
+Every system runs in a process of its own and they take turns (A B A B), so that whatever else the
+machine does meets all of them; the medians are compared. PyTorch (the extra [bench]) is left out
+where it is not installed. DIR receives benchmark.json and benchmark.png.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import json
+import multiprocessing
+import os
+import platform
+import statistics
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import _cli
+import _subjects
+from absl import flags
+
+FLAGS = flags.FlagValues()
+flags.DEFINE_string("output_dir", None, "folder for the results", flag_values=FLAGS)
+flags.DEFINE_list(
+    "parts", ["step", "inference", "pipeline"], "step, inference, pipeline", flag_values=FLAGS
+)
+flags.DEFINE_list("batch_sizes", ["1", "4"], "images per step", flag_values=FLAGS)
+flags.DEFINE_list(
+    "precisions", ["float32", "mixed_bfloat16"], "float32, mixed_bfloat16", flag_values=FLAGS
+)
+flags.DEFINE_list("image_sizes", ["256"], "sides in pixels, multiples of 256", flag_values=FLAGS)
+flags.DEFINE_integer("ngf", 64, "filters of the generator", lower_bound=1, flag_values=FLAGS)
+flags.DEFINE_integer("ndf", 64, "filters of the discriminator", lower_bound=1, flag_values=FLAGS)
+flags.DEFINE_integer("rounds", 7, "turns of each system", lower_bound=1, flag_values=FLAGS)
+flags.DEFINE_integer("runs", 3, "runs in one turn", lower_bound=1, flag_values=FLAGS)
+flags.DEFINE_boolean("peer", True, "measure PyTorch as well", flag_values=FLAGS)
+
+# Runs of every system before its time is taken: tracing, allocation, choice of kernels.
+WARM_UP = 2
+
+
+def serve(connection, prepare, case):
+    """Prepares a system in this process and runs it as often as it is told."""
+    run, facts = prepare(case)
+    for _ in range(WARM_UP):
+        run()
+    connection.send(facts)
+    while count := connection.recv():
+        times = []
+        for _ in range(count):
+            start = time.perf_counter()
+            run()
+            times.append(time.perf_counter() - start)
+        connection.send(times)
+
+
+class Subject:
+    """A system in a process of its own.
+
+    Args:
+        prepare: Function of `_subjects`.
+        case: Dict of its settings.
+    """
+
+    def __init__(self, prepare, case):
+        context = multiprocessing.get_context("spawn")
+        self._ours, theirs = context.Pipe()
+        self._process = context.Process(target=serve, args=(theirs, prepare, case), daemon=True)
+        self._process.start()
+        theirs.close()
+        self.facts, self.seconds = self._receive(), []
+
+    def _receive(self):
+        try:
+            return self._ours.recv()
+        except EOFError:
+            raise ValueError("a system ended early; its own message is above") from None
+
+    def turn(self, count):
+        """Runs `count` times and notes the seconds of each."""
+        self._ours.send(count)
+        self.seconds += self._receive()
+
+    def close(self):
+        """Ends the process."""
+        if self._process.is_alive():
+            self._ours.send(0)
+        self._process.join()
+
+
+def measure(part, *, precisions, systems, settings):
+    """Lets all systems in all precisions take turns.
+
+    Args:
+        part: Key of `_subjects.PARTS`.
+        precisions: List of precisions.
+        systems: Names of the systems that may take part.
+        settings: Dict with "batch_size", "image_size", "ngf" and "ndf".
+
+    Returns:
+        List of dicts, one per system and precision.
+    """
+    chosen = {name: make for name, make in _subjects.PARTS[part].items() if name in systems}
+    subjects = {}
+    for (system, prepare), precision in itertools.product(chosen.items(), precisions):
+        subjects[system, precision] = Subject(prepare, {**settings, "precision": precision})
+    check_sizes(subjects)
+    for _ in range(FLAGS.rounds):
+        for subject in subjects.values():
+            subject.turn(FLAGS.runs)
+    for subject in subjects.values():
+        subject.close()
+    return [
+        {"part": part, **settings, "system": system, "precision": precision, **outcome(subject)}
+        for (system, precision), subject in subjects.items()
+    ]
+
+
+def check_sizes(subjects):
+    """Refuses to compare networks of different sizes.
+
+    Raises:
+        ValueError: If the numbers of parameters differ.
+    """
+    counts = {name: subject.facts.get("parameters") for name, subject in subjects.items()}
+    if len(set(counts.values())) > 1:
+        raise ValueError(f"expected equal numbers of parameters, received {counts}")
+
+
+def outcome(subject):
+    """What is kept of one system: facts, all times, their median and the rate of arithmetic."""
+    median = statistics.median(subject.seconds)
+    rate = {"gflop_per_s": subject.facts["gflop"] / median} if "gflop" in subject.facts else {}
+    return {**subject.facts, "median": median, **rate, "seconds": subject.seconds}
+
+
+def machine():
+    """What the numbers depend on."""
+
+    def release(name):
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            return None
+
+    names = ("tensorflow", "keras", "torch", "numpy")
+    lines = Path("/proc/cpuinfo")
+    model = (
+        [s for s in lines.read_text().splitlines() if "model name" in s] if lines.exists() else []
+    )
+    return {
+        "processor": model[0].split(":")[1].strip() if model else platform.processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "load": os.getloadavg(),
+        "python": platform.python_version(),
+        **{name: release(name) for name in names},
+    }
+
+
+def title(row):
+    """One line for a group of rows that are compared."""
+    return f"{row['part']}, batch {row['batch_size']}, {row['image_size']} px"
+
+
+def table(rows):
+    """The text shown at the end: medians and how many times as fast as PyTorch in float32."""
+    lines = []
+    for name, group in itertools.groupby(rows, title):
+        group = list(group)
+        peers = [
+            r["median"] for r in group if (r["system"], r["precision"]) == ("torch", "float32")
+        ]
+        lines.append(name)
+        for row in group:
+            line = f"  {row['system']:7} {row['precision']:15} {row['median'] * 1e3:9.1f} ms"
+            line += f"  {peers[0] / row['median']:5.2f} x PyTorch float32" if peers else ""
+            if "gflop_per_s" in row:
+                line += f"  {row['gflop_per_s']:6.0f} GFLOP/s"
+            lines.append(line)
+    return "\n".join(lines)
+
+
+def plot(rows, path):
+    """Draws the medians as bars, one panel per group."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    groups = [(name, list(group)) for name, group in itertools.groupby(rows, title)]
+    figure, panels = pyplot.subplots(
+        len(groups), 1, squeeze=False, figsize=(7, 1.6 * len(groups) + 0.4), layout="constrained"
+    )
+    for panel, (name, group) in zip(panels[:, 0], groups, strict=True):
+        labels = [f"{row['system']} {row['precision']}" for row in group]
+        colors = ["tab:gray" if row["system"] == "torch" else "tab:blue" for row in group]
+        panel.barh(labels, [row["median"] * 1e3 for row in group], color=colors)
+        panel.invert_yaxis()
+        panel.set_title(name, loc="left", fontsize=10)
+        panel.set_xlabel("median, ms")
+    figure.savefig(path, dpi=120)
+    pyplot.close(figure)
+
+
+def cases():
+    """Yields (part, settings) of everything to measure; the peak comes first."""
+    widths = {"ngf": FLAGS.ngf, "ndf": FLAGS.ndf}
+    parts = ["peak", *FLAGS.parts]
+    for part, size, batch in itertools.product(parts, FLAGS.image_sizes, FLAGS.batch_sizes):
+        settings = {"batch_size": int(batch), "image_size": int(size), **widths}
+        # Neither depends on the network: once is enough.
+        first = (size, batch) == (FLAGS.image_sizes[0], FLAGS.batch_sizes[0])
+        if first or part in ("step", "inference"):
+            yield part, settings
+
+
+def check_flags():
+    """Refuses values that name nothing.
+
+    Raises:
+        ValueError: If a flag holds one.
+    """
+    known = {"parts": set(_subjects.PARTS), "precisions": {"float32", "mixed_bfloat16"}}
+    for name, allowed in known.items():
+        if unknown := set(FLAGS[name].value) - allowed:
+            raise ValueError(f"expected --{name} among {sorted(allowed)}, received {unknown}")
+    for size in FLAGS.image_sizes:
+        if int(size) < 1 or int(size) % 256:
+            raise ValueError(f"expected --image_sizes to be multiples of 256, received {size}")
+    if any(int(batch) < 1 for batch in FLAGS.batch_sizes):
+        raise ValueError(f"expected --batch_sizes of at least 1, received {FLAGS.batch_sizes}")
+
+
+def main(arguments):
+    """Measures everything and writes the results."""
+    _cli.refuse_arguments(arguments)
+    _cli.require(FLAGS, ["output_dir"])
+    check_flags()
+    folder = Path(FLAGS.output_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    systems = {"ours", "export"}
+    if FLAGS.peer and importlib.util.find_spec("torch"):
+        systems.add("torch")
+    before, rows = machine(), []
+    for part, settings in cases():
+        precisions = ["float32"] if part == "pipeline" else FLAGS.precisions
+        rows += measure(part, precisions=precisions, systems=systems, settings=settings)
+    report = {"machine": before, "load_after": os.getloadavg(), "rows": rows}
+    (folder / "benchmark.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
+    plot(rows, folder / "benchmark.png")
+    print(table(rows))
+
+
+if __name__ == "__main__":
+    _cli.run(main, FLAGS, usage=__doc__)

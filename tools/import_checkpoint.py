@@ -1,0 +1,162 @@
+"""Makes a run folder of weights that another program trained.
+
+Usage: python tools/import_checkpoint.py --source DIR_OR_FILE --output_dir RUN [flags]
+
+The source is one of
+- a TensorFlow 1 checkpoint of affinelayer/pix2pix-tensorflow (its folder, or model-N.index), with
+  Adam's state: training goes on where it ended;
+- state dicts of junyanz/pytorch-CycleGAN-and-pix2pix (their folder, or latest_net_G.pth and the
+  like; the other networks of the same epoch beside it are taken, too);
+- a .pict file of the reference's browser demo: its generator alone.
+
+How the networks are built is seen from the weights. RUN is then a run like any other: test it,
+export it, or continue it with --mode train --checkpoint RUN. Nothing in a source is executed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from pathlib import Path
+
+import _cli
+from absl import flags
+
+from pix2pix_tf import command, runs
+from pix2pix_tf.errors import InputError
+from pix2pix_tf.training import runtime
+
+FLAGS = flags.FlagValues()
+flags.DEFINE_string("source", None, "what to import", flag_values=FLAGS)
+flags.DEFINE_string("output_dir", None, "the run folder to make", flag_values=FLAGS)
+flags.DEFINE_enum(
+    "program",
+    None,
+    ["pix2pix-tf", "cyclegan-tf"],
+    "which program goes on with it; only where a generator by itself does not tell",
+    flag_values=FLAGS,
+)
+flags.DEFINE_enum(
+    "direction",
+    None,
+    ["AtoB", "BtoA"],
+    "what the generator learned; only where the source does not tell",
+    flag_values=FLAGS,
+)
+
+
+def configured(imported, folder):
+    """The configuration of the imported run; training options that we lack are left out."""
+    if imported.program == "pix2pix-tf":
+        from pix2pix_tf.config import Pix2PixConfig as Config
+    else:
+        from cyclegan_tf.config import CycleGANConfig as Config
+    fields = {field.name: field for field in dataclasses.fields(Config)}
+    if unknown := set(imported.options) - set(fields):
+        values = ", ".join(f"{name} {imported.options[name]}" for name in sorted(unknown))
+        raise InputError(f"Expected networks of {imported.program}. Received: {values}")
+    # The mode that asks for the least.
+    place = {"mode": "export", "checkpoint": str(folder), "output_dir": str(folder)}
+    config = Config(**place, **imported.options)
+    training = {
+        name: value
+        for name, value in imported.training.items()
+        if name not in imported.options and name in fields and of_type(value, fields[name].type)
+    }
+    config = adopted(config, training)
+    seed = runtime.draw_seed() if config.seed is None else config.seed
+    return dataclasses.replace(config, seed=seed)
+
+
+def adopted(config, training):
+    """Takes the options that are possible; together, as one may need another, or else each."""
+    try:
+        return dataclasses.replace(config, **training)
+    except InputError as error:
+        if len(training) == 1:
+            print(f"left out: how the source was trained: {error}")
+            return config
+    for name, value in training.items():
+        config = adopted(config, {name: value})
+    return config
+
+
+def of_type(value, kind):
+    """Whether a value read from a file has the type of an option, `int` or `int | None`."""
+    kinds = typing.get_args(kind) or (kind,)
+    return type(value) in kinds or (type(value) is int and float in kinds)
+
+
+def built(config, program):
+    """The state of a model of `config`: dict from names to variables."""
+    from pix2pix_tf.training.averages import LossAverages
+
+    if program == "pix2pix-tf":
+        from pix2pix_tf import model as models
+
+        model = models.build(config)
+    else:
+        from cyclegan_tf import model as models
+
+        model = models.build(config, steps_per_epoch=1)
+    return {**model.state, **LossAverages(models.LOSSES).state}
+
+
+def assign(state, arrays):
+    """Assigns what was imported; returns the names of the state that it lacks.
+
+    Raises:
+        InputError: If a part of the networks is missing, has another shape or is left over.
+    """
+    for name, array in arrays.items():
+        if name not in state:
+            raise InputError(f"Expected weights of the inferred networks. Received: {name} besides")
+        if tuple(state[name].shape) != array.shape:
+            raise InputError(
+                f"Expected {name} of shape {tuple(state[name].shape)}. Received: {array.shape}"
+            )
+        state[name].assign(array)
+    return [name for name in state if name not in arrays]
+
+
+def check_whole(missing, arrays):
+    """Refuses a network of which a part is missing; returns the names of those that all are."""
+    networks = {name.partition("/")[0] for name in arrays}
+    absent = [name for name in missing if not name.endswith("/learning_rate")]
+    for name in absent:
+        if name.partition("/")[0] in networks:
+            raise InputError(f"Expected whole networks. Received: a source without {name}")
+    return sorted({name.partition("/")[0] for name in absent})
+
+
+def main(arguments: list[str]):
+    """Imports what the flags name."""
+    _cli.refuse_arguments(arguments)
+    _cli.require(FLAGS, ["source", "output_dir"])
+    folder = FLAGS.output_dir
+    if runs.checkpoints(folder):
+        raise InputError(f"Expected --output_dir to be free. Received: {folder}, which holds a run")
+    runtime.load_tensorflow()
+    from pix2pix_tf.deploy import importers
+    from pix2pix_tf.training import checkpoints
+
+    imported = importers.read(FLAGS.source, program=FLAGS.program, direction=FLAGS.direction)
+    config = configured(imported, folder)
+    state = built(config, imported.program)
+    fresh = check_whole(assign(state, imported.arrays), imported.arrays)
+    runs.prepare_folder(folder)
+    options = command.options(config, program=imported.program)
+    options |= {"mode": "train", "checkpoint": None}
+    runs.write_json(Path(folder) / runs.OPTIONS, options)
+    path = checkpoints.save(folder, imported.step, state, keep=1)
+    for name, value in sorted(imported.options.items()):
+        print(name, "=", value)
+    if fresh:
+        print("not in the source, starts afresh:", ", ".join(fresh))
+    for note in imported.notes:
+        print("note:", note)
+    print(f"imported as a run of {imported.program}: {path}")
+
+
+if __name__ == "__main__":
+    _cli.run(main, FLAGS, usage=__doc__)
