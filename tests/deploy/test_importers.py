@@ -57,9 +57,7 @@ def test_tensorflow_1_checkpoints(case, moment):
     assert "max_steps" not in imported.training
     golden = np.load(GOLDENS / case / "golden.npz")
     model = build(imported)
-    assert set(model.state) - set(imported.arrays) == {
-        "gen_adam/learning_rate", "disc_adam/learning_rate",
-    }  # fmt: skip
+    assert set(model.state) <= set(imported.arrays)
     inputs, targets = batch_of(golden)
     outputs = model(inputs, training=True)
     np.testing.assert_allclose(outputs[:, ::4, ::4], golden[f"outputs_{moment}"], atol=1e-6)
@@ -160,9 +158,7 @@ def test_without_the_innermost_normalisation(tmp_path):
     save(tmp_path / "model-1", kept)
     imported = importers.read(tmp_path)
     assert imported.options["bottleneck_norm"] is False
-    assert set(build(imported).state) - set(imported.arrays) == {
-        "gen_adam/learning_rate", "disc_adam/learning_rate",
-    }  # fmt: skip
+    assert set(build(imported).state) <= set(imported.arrays)
 
 
 def test_options_that_test_mode_wrote_are_not_those_of_training(tmp_path):
