@@ -9,6 +9,7 @@ where it is not installed. DIR receives benchmark.json and benchmark.png.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import itertools
 import json
@@ -50,13 +51,17 @@ def serve(connection, prepare, case):
     for _ in range(WARM_UP):
         run()
     connection.send(facts)
-    while count := connection.recv():
-        times = []
-        for _ in range(count):
-            start = time.perf_counter()
-            run()
-            times.append(time.perf_counter() - start)
-        connection.send(times)
+    # Without the parent there is nobody to measure for.
+    with contextlib.suppress(EOFError, BrokenPipeError):
+        while count := connection.recv():
+            connection.send([seconds(run) for _ in range(count)])
+
+
+def seconds(run):
+    """How long one run takes."""
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
 
 
 class Subject:

@@ -27,15 +27,17 @@ def _silenced():
 def load_tensorflow():
     """Imports TensorFlow and Keras without their start-up chatter.
 
-    TF_CPP_MIN_LOG_LEVEL set by the user brings the messages back.
+    TF_CPP_MIN_LOG_LEVEL under 3 set by the user brings the messages back.
 
     Raises:
         ImportError: If Keras runs on another backend than TensorFlow.
     """
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+    # At level 3, which tf2onnx sets for all child processes too, some messages would still come.
+    level = os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3")
+    if level != "3":
         _import()
         return
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = level
     try:
         with _silenced():
             _import()
