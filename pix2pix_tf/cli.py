@@ -179,6 +179,7 @@ DEMO = {
     "output_dir": "pix2pix-demo",
     "scale_size": 256,
     "seed": 1,
+    "summary_freq": 250,
     "which_direction": "BtoA",
 }
 DEMO_PAIRS, DEMO_TEST_PAIRS = 400, 40
@@ -205,13 +206,13 @@ def demo(config, typed):
     tested = dataclasses.replace(
         trained,
         resume=False,
+        checkpoint=run,
         mode="test",
         input_dir=str(data / "val"),
         output_dir=str(folder / "test"),
     )
-    _test_demo(dataclasses.replace(tested, checkpoint=run))
-    exported = dataclasses.replace(tested, mode="export", output_dir=str(folder / "export"))
-    export(dataclasses.replace(exported, checkpoint=run), set())
+    _test_demo(tested)
+    export(dataclasses.replace(tested, mode="export", output_dir=str(folder / "export")), set())
     _report_demo(folder)
     return 0
 

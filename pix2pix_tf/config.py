@@ -181,6 +181,11 @@ class Pix2PixConfig(ServeOptions, EvaluateOptions, SharedOptions):
             raise InputError(
                 f"Expected --separable_conv only with --netG unet. Received: --netG {self.netG}"
             )
+        if self.tile and self.mode == "export" and self.export_format != "saved_model":
+            raise InputError(
+                "Expected --tile only with --export_format saved_model. Received: "
+                f"{self.export_format}"
+            )
 
     def _check_needs(self):
         if self.check_data:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import tensorflow as tf
 from google.protobuf.message import DecodeError
+from tensorboard.plugins.histogram.metadata import create_summary_metadata
 
 from pix2pix_tf.training.loop import Watcher
 
@@ -89,6 +90,29 @@ def _events(file):
             return
 
 
+def buckets(values, count=30):
+    """What TensorBoard shows as a histogram.
+
+    `tf.summary.histogram` makes `count` float64 numbers of each value on the way to the same: 8 s
+    for all weights and gradients of pix2pix on two CPU cores, and this 0.3 s.
+
+    Args:
+        values: Float tensor of any shape, not empty; what is not finite counts as 0.
+        count: Number of buckets of equal width between the least and the greatest value.
+
+    Returns:
+        float64 [count, 3]: left edge, right edge, how many.
+    """
+    values = tf.cast(tf.reshape(values, [-1]), tf.float32)
+    values = tf.where(tf.math.is_finite(values), values, 0.0)
+    low, high = tf.reduce_min(values), tf.reduce_max(values)
+    # The operation refuses a range without width.
+    above = tf.where(high > low, high, low + 1 + tf.abs(low))
+    counts = tf.histogram_fixed_width(values, [low, above], nbins=count)
+    edges = tf.linspace(tf.cast(low, tf.float64), tf.cast(high, tf.float64), count + 1)
+    return tf.stack([edges[:-1], edges[1:], tf.cast(counts, tf.float64)], axis=1)
+
+
 class Summaries(Watcher):
     """Writes event files.
 
@@ -110,17 +134,21 @@ class Summaries(Watcher):
 
     def _compute(self, batch):
         _, tensors, *gradients = self._model.compute_gradients(*batch)
-        return self._pictures(batch, tensors), [one for part in gradients for one in part]
+        gradients = [one for part in gradients for one in part]
+        shown = {}
+        for variable, gradient in zip(self._model.trainable_variables, gradients, strict=True):
+            shown[f"{variable.path}/values"] = buckets(variable)
+            shown[f"{variable.path}/gradients"] = buckets(gradient)
+        return self._pictures(batch, tensors), shown
 
     def before(self, step, batch):
         """Writes images, and histograms of the weights and gradients of this step's update."""
-        pictures, gradients = self._look(batch)
+        pictures, histograms = self._look(batch)
         with self._events.at(step):
             for tag, images in pictures.items():
                 tf.summary.image(tag, images)
-            for variable, gradient in zip(self._model.trainable_variables, gradients, strict=True):
-                tf.summary.histogram(f"{variable.path}/values", variable)
-                tf.summary.histogram(f"{variable.path}/gradients", gradient)
+            for tag, counted in histograms.items():
+                tf.summary.write(tag, counted, metadata=create_summary_metadata(None, None))
             if not self._graph_written:
                 tf.summary.graph(self._look.get_concrete_function(batch).graph.as_graph_def())
                 self._graph_written = True
