@@ -193,5 +193,7 @@ def _fid(features, true):
     smaller = min(len(features), true.count)
     if smaller < _ENOUGH:
         print(f"note: FID of {smaller} images compares only with FID of as many")
+    if true.features is not None and max(len(features), true.count) <= _ENOUGH:
+        return distances.frechet_distance_of_few(features, true.features)
     statistics = distances.gaussian_statistics(features)
     return distances.frechet_distance(*statistics, true.mean, true.covariance)

@@ -42,6 +42,8 @@ class Cache(NamedTuple):
         bar = reading.progress(files, "features of targets")
         images = map(reading.pixels, map(reading.read, bar))
         features = inception.features(images, weights=weights)
+        # Of so few they take less room than the covariance, and make FID quick.
+        keep = keep or len(features) <= inception.FEATURES
         return inception.save_statistics(self.path, features, settings=settings, keep_features=keep)
 
     def _load(self, settings):
