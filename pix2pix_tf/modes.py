@@ -185,28 +185,42 @@ def test(config, paths, *, checkpoint, context=None):
     Returns:
         Path of index.html.
     """
-    prepare(config)
-    generator = load_generator(config, checkpoint)
-    names, rows = folders.names(paths), []
-    for found in measuring.translations(config, generator)(paths):
-        done = names[len(rows) : len(rows) + len(found.depths)]
-        for name in done:
-            print("evaluated image", name)
-        part = gallery.write_pictures(
-            config.output_dir, done, found.pictures, aspect_ratio=config.aspect_ratio
-        )
-        depths.write_exact(config.output_dir, done, outputs=found.outputs, depths=found.depths)
-        for index, row in enumerate(part):
-            row["metrics"] = {name: float(values[index]) for name, values in found.metrics.items()}
-        rows += part
+    rows = []
+    for row in results(config, paths, checkpoint=checkpoint):
+        print("evaluated image", row["name"])
+        rows.append(row)
     return gallery.write_results(
         config.output_dir,
         rows,
         title=f"pix2pix: test of {Path(config.checkpoint).name}",
         options=command.options(config, program=PROGRAM),
-        checkpoint=checkpoint,
-        context=context or {},
+        facts={"checkpoint": str(checkpoint), "context": context or {}},
     )
+
+
+def results(config, paths, *, checkpoint):
+    """Translates every file and writes the pictures.
+
+    Args:
+        config: Resolved `Pix2PixConfig`.
+        paths: Image files.
+        checkpoint: Checkpoint file.
+
+    Yields:
+        The report's rows, with metrics, one by one.
+    """
+    prepare(config)
+    names, first = folders.names(paths), 0
+    for found in measuring.translations(config, load_generator(config, checkpoint))(paths):
+        done = names[first : first + len(found.depths)]
+        first += len(done)
+        rows = gallery.write_pictures(
+            config.output_dir, done, found.pictures, aspect_ratio=config.aspect_ratio
+        )
+        depths.write_exact(config.output_dir, done, outputs=found.outputs, depths=found.depths)
+        for index, row in enumerate(rows):
+            row["metrics"] = {name: float(values[index]) for name, values in found.metrics.items()}
+        yield from rows
 
 
 def constant_image_l1(config, *, known, paths):

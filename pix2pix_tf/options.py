@@ -13,7 +13,7 @@ from pix2pix_tf.data import sizes
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.settings import option
 
-MODES = ("train", "test", "export", "demo")
+MODES = ("train", "test", "evaluate", "export", "demo")
 # A number of steps or epochs that leaves room for any product in 64 bits.
 MOST_STEPS = 10**12
 # The longest side of an image to train on.
@@ -34,8 +34,8 @@ class SharedOptions:
 
     mode: str = option(
         "demo",
-        "What to do: train on a folder; test a run on a folder; export for another runtime; "
-        "demo (new) generates a small data set, trains, tests and exports.",
+        "What to do: train on a folder; test a run on a folder; evaluate (new): FID and more; "
+        "export for another runtime; demo (new): draw a small data set, train, test and export.",
         group="Run",
         choices=MODES,
         adopted="never",
@@ -47,7 +47,7 @@ class SharedOptions:
     checkpoint: str | None = option(
         None,
         "Run folder, or one checkpoint file in it, to continue from (train) or to use "
-        "(test, export).",
+        "(test, evaluate, export).",
         group="Run",
         adopted="never",
     )
@@ -260,7 +260,7 @@ class SharedOptions:
         """Refuses a command that says less than its mode needs."""
         if self.mode == "demo":
             self._refuse("input_dir", "checkpoint")
-        if self.mode in ("train", "test"):
+        if self.mode in ("train", "test", "evaluate"):
             self._require_input()
         if self.mode in ("test", "export", "serve"):
             self._require("checkpoint")

@@ -76,7 +76,9 @@ def _kind(field):
     return kinds[0] if kinds else field.type
 
 
-def _type_name(kind):
+def type_name(field):
+    """The type of an option as a person reads it: "bool", "int", "float", "str" or "size"."""
+    kind = _kind(field)
     return "size" if kind is sizes.Size else kind.__name__
 
 
@@ -205,7 +207,7 @@ def help_text(config_class, *, program, summary):
 def _flag_help(field):
     kind, rule = _kind(field), field.metadata
     name = f"--[no]{field.name}" if kind is bool else f"--{field.name}"
-    shown = "|".join(rule["choices"]) if rule["choices"] else _type_name(kind).upper()
+    shown = "|".join(rule["choices"]) if rule["choices"] else type_name(field).upper()
     default = "" if field.default is None else f" (default: {field.default})"
     head = f"  {name}" if kind is bool else f"  {name} {shown}"
     indent = " " * 6
@@ -281,6 +283,6 @@ def stored_value(config, name, *, stored, source):
         return value
     shown = json.dumps(value)
     raise InputError(
-        f"Expected {name} in {Path(source) / runs.OPTIONS} to be of type {_type_name(kind)}. "
+        f"Expected {name} in {Path(source) / runs.OPTIONS} to be of type {type_name(field)}. "
         f"Received: {shown[:40]}{'...' * (len(shown) > 40)}"
     )

@@ -35,11 +35,12 @@ def list_examples(folder, dataset_mode="aligned"):
     return list_pairs(folder) if dataset_mode == "folders" else list_images(folder)
 
 
-def list_images(folder):
+def list_images(folder, *, flag="--input_dir"):
     """Lists the images of a folder: by number if every name is one, else by name.
 
     Args:
         folder: Path of a folder; sub-folders are not read.
+        flag: What named the folder.
 
     Returns:
         List of paths (str) whose suffix, in any case, is one of `codecs.SUFFIXES`.
@@ -49,7 +50,7 @@ def list_images(folder):
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise InputError(f"Expected --input_dir to be a folder. Received: {folder}")
+        raise InputError(f"Expected {flag} to be a folder. Received: {folder}")
     found = [path for path in folder.iterdir() if path.suffix.lower() in codecs.SUFFIXES]
     if not found:
         kinds = ", ".join(suffix[1:] for suffix in codecs.SUFFIXES)

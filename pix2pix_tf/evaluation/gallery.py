@@ -1,6 +1,9 @@
 """Pictures in a run folder and the rows of its report."""
 
+import math
+import platform
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -112,36 +115,64 @@ def write_training_report(folder, *, title, options):
         Path of the page.
     """
     log = Path(folder) / runs.LOG
-    return write_report(folder, title=title, rows=training_rows(folder), options=options, log=log)
+    return write_report(
+        folder, title=title, rows=training_rows(folder), options=options | versions(), log=log
+    )
 
 
-def write_results(folder, rows, *, title, options, checkpoint, context):
-    """Writes what test found: metrics.json, its options and index.html.
+def write_results(folder, rows, *, title, options, facts):
+    """Writes what test or evaluate found: metrics.json, the options and index.html.
+
+    JSON has no infinity and no NaN: such values are null, and means are those of the others.
 
     Args:
         folder: Output folder.
         rows: The report's rows, with metrics.
         title: Heading of the page.
-        options: What made the results, a dict.
-        checkpoint: Checkpoint file.
-        context: Other numbers to stand beside the results, a dict.
+        options: What made the results, a dict with the "mode".
+        facts: What else metrics.json holds, a dict; "context" and "sets", dicts of numbers, stand
+            beside the means on the page.
 
     Returns:
         Path of index.html.
     """
     folder = Path(folder)
-    names = dict.fromkeys(name for row in rows for name in row["metrics"])
-    mean = {
-        name: float(np.mean([row["metrics"][name] for row in rows if name in row["metrics"]]))
-        for name in names
+    mean, left_out = means(rows)
+    per_image = {
+        row["name"]: {k: v if math.isfinite(v) else None for k, v in row["metrics"].items()}
+        for row in rows
     }
-    found = {
-        "mean": mean,
-        "per_image": {row["name"]: row["metrics"] for row in rows},
-        "count": len(rows),
-        "checkpoint": str(checkpoint),
-        "context": context,
-    }
-    runs.write_json(folder / f"test_{runs.OPTIONS}", options)
-    runs.write_json(folder / runs.METRICS, found)
-    return write_report(folder, title=title, rows=rows, options=options, summary=mean | context)
+    found = {"mean": mean, "left_out": left_out, "per_image": per_image, "count": len(rows)}
+    runs.write_json(folder / f"{options['mode']}_{runs.OPTIONS}", options)
+    runs.write_json(folder / runs.METRICS, found | facts)
+    summary = mean | facts.get("sets", {}) | facts.get("context", {})
+    return write_report(
+        folder,
+        title=title,
+        rows=rows,
+        options=options | versions(),
+        summary={name: value for name, value in summary.items() if value is not None},
+    )
+
+
+def means(rows):
+    """The mean of each metric over the rows that have a finite value of it.
+
+    Returns:
+        (dict from names to means, None without any; dict from names to the number of images left
+        out because their value is infinite or NaN).
+    """
+    mean, left_out = {}, {}
+    for name in dict.fromkeys(name for row in rows for name in row["metrics"]):
+        values = [row["metrics"][name] for row in rows if name in row["metrics"]]
+        finite = [value for value in values if math.isfinite(value)]
+        mean[name] = float(np.mean(finite)) if finite else None
+        left_out |= {name: len(values) - len(finite)} if len(finite) < len(values) else {}
+    return mean, left_out
+
+
+def versions():
+    """The versions of what this process has loaded, for the report."""
+    loaded = (name for name in ("tensorflow", "keras", "numpy") if name in sys.modules)
+    found = {name: sys.modules[name].__version__ for name in loaded}
+    return {"versions": {"python": platform.python_version(), **found}}
