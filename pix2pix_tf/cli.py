@@ -171,9 +171,10 @@ def serve(config, typed):
 DEMO = {
     "batch_size": 1,
     "bottleneck_norm": False,
+    "ema_decay": 0.99,
     "flip": False,
     "lr": 0.001,
-    "max_steps": 3500,
+    "max_steps": 3000,
     "ndf": 16,
     "ngf": 16,
     "output_dir": "pix2pix-demo",
