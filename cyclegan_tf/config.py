@@ -9,6 +9,7 @@ import os
 
 from pix2pix_tf.device_options import DeviceOptions
 from pix2pix_tf.errors import InputError
+from pix2pix_tf.evaluate_options import EvaluateOptions
 from pix2pix_tf.options import MOST_PIXELS, MOST_STEPS, SharedOptions
 from pix2pix_tf.settings import changed, option
 
@@ -16,7 +17,7 @@ PROGRAM = "cyclegan-tf"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class CycleGANConfig(DeviceOptions, SharedOptions):
+class CycleGANConfig(DeviceOptions, EvaluateOptions, SharedOptions):
     """Options of one command; invalid ones raise `InputError` when the object is made."""
 
     input_dir: str | None = changed(
@@ -89,8 +90,8 @@ class CycleGANConfig(DeviceOptions, SharedOptions):
     )
     direction: str = option(
         "AtoB",
-        "Which generator test and export use; without it both where they can. In train, BtoA "
-        "exchanges --lambda_A and --lambda_B.",
+        "Which generator test and export use; evaluate without it both where it finds both sets. "
+        "In train, BtoA exchanges --lambda_A and --lambda_B.",
         group="Data",
         choices=("AtoB", "BtoA", "both"),
     )

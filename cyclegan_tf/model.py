@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from cyclegan_tf.image_pool import ImagePool
+from pix2pix_tf.data import sizes
 from pix2pix_tf.networks import layers
 from pix2pix_tf.networks.choices import make_discriminator, make_generator
 from pix2pix_tf.training import checkpoints, losses, runtime
@@ -246,13 +247,13 @@ class CycleGAN(keras.Model):
 def build_network(config, name):
     """Makes one network of `NETWORKS` that `config` describes, with all its weights."""
     shared = {"norm": config.norm, "init_gain": config.init_gain, "name": name}
-    if name.startswith("gen"):
-        shared |= {"output_channels": CHANNELS, "dropout": config.dropout}
-        with runtime.precision(config.precision):
-            network = make_generator(config.netG, ngf=config.ngf, **shared)
-    else:
-        shared |= {"n_layers": config.n_layers_D, "bias": config.norm.startswith("instance")}
-        with runtime.precision(config.precision):
+    with runtime.precision(config.precision):
+        if name.startswith("gen"):
+            shared |= {"depth": sizes.halvings(config.crop_size), "dropout": config.dropout}
+            shared |= {"output_channels": CHANNELS, "ngf": config.ngf}
+            network = make_generator(config.netG, **shared)
+        else:
+            shared |= {"n_layers": config.n_layers_D, "bias": config.norm.startswith("instance")}
             network = make_discriminator(config.netD, ndf=config.ndf, **shared)
     network.build((None, config.crop_size, config.crop_size, CHANNELS))
     return network
@@ -274,10 +275,7 @@ def build(config, *, steps_per_epoch):
     lambda_a, lambda_b = weights[::-1] if config.direction == "BtoA" else weights
     model = CycleGAN(
         **{name: build_network(config, name) for name in NETWORKS},
-        pools=[
-            ImagePool(config.pool_size, shape, seed=seed, name=name)
-            for name in ("pool_a", "pool_b")
-        ],
+        pools=[ImagePool(config.pool_size, shape, seed=seed, name=f"pool_{x}") for x in "ab"],
         gan_mode=config.gan_mode,
         lambda_a=lambda_a,
         lambda_b=lambda_b,

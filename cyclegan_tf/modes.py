@@ -9,7 +9,7 @@ import tensorflow as tf
 from cyclegan_tf import model as models
 from cyclegan_tf.config import PROGRAM
 from pix2pix_tf import command, runs
-from pix2pix_tf.data import folders, images, pipelines
+from pix2pix_tf.data import decoding, folders, images, pipelines
 from pix2pix_tf.deploy import formats
 from pix2pix_tf.deploy.saved_model import ServedModel
 from pix2pix_tf.deploy.translate import translate_pictures
@@ -59,7 +59,7 @@ def _train(start, paths):
         crop_size=config.crop_size,
         flip=config.flip,
     )
-    with session.decode_errors_named([*paths[0], *paths[1]], images.decode):
+    with session.decode_errors_named([*paths[0], *paths[1]], decoding.read):
         rate = session.pipeline_rate(batches(), config.batch_size)
         print(f"input pipeline alone: {rate:.0f} image/sec")
         if start.checkpoint is not None:
@@ -179,23 +179,40 @@ def test(config, paths, *, checkpoint, truths=None, context=None):
     Returns:
         Path of index.html.
     """
-    prepare(config)
-    generators, rows = load_generators(config, checkpoint), []
-    for direction, files in paths.items():
-        true = truths[direction] if truths else None
-        rows += _test_direction(config, generators, files, direction=direction, truths=true)
+    rows = []
+    for row in results(config, paths, checkpoint=checkpoint, truths=truths):
+        print("evaluated image", row["name"])
+        rows.append(row)
     return gallery.write_results(
         config.output_dir,
         rows,
         title=f"CycleGAN: test of {Path(config.checkpoint).name}",
         options=command.options(config, program=PROGRAM),
-        checkpoint=checkpoint,
-        context=context or {},
+        facts={"checkpoint": str(checkpoint), "context": context or {}},
     )
 
 
-def _test_direction(config, generators, files, *, direction, truths):
-    """The report's rows of one direction; names are A/NAME or B/NAME, after the input's domain."""
+def results(config, paths, *, checkpoint, truths=None):
+    """Translates every file there and back and writes the pictures.
+
+    Args:
+        config: Resolved `CycleGANConfig`.
+        paths: Dict from "AtoB" and "BtoA" to the files to translate that way.
+        checkpoint: Checkpoint file.
+        truths: As in `test`.
+
+    Yields:
+        The report's rows, with metrics, one by one.
+    """
+    prepare(config)
+    generators = load_generators(config, checkpoint)
+    for direction, files in paths.items():
+        true = truths[direction] if truths else None
+        yield from _translated(config, generators, files, direction=direction, truths=true)
+
+
+def _translated(config, generators, files, *, direction, truths):
+    """The report's rows of one direction; names are A-NAME or B-NAME, after the input's domain."""
     forth, back, source, target = DIRECTIONS[direction]
 
     @tf.function(reduce_retracing=True)
@@ -213,23 +230,21 @@ def _test_direction(config, generators, files, *, direction, truths):
     options = {"batch_size": config.batch_size, "size": config.crop_size}
     batches = pipelines.test_images(files, **options)
     answers = pipelines.test_images(truths, **options) if truths else None
-    names, rows = [f"{source}-{name}" for name in folders.names(files)], []
-    with session.decode_errors_named(files, images.decode):
+    names, first = [f"{source}-{name}" for name in folders.names(files)], 0
+    with session.decode_errors_named(files, decoding.read):
         for real, true in zip(batches, answers or batches, strict=True):
-            signed = look(real, tf.constant(len(rows), tf.int64))
+            signed = look(real, tf.constant(first, tf.int64))
             if truths:
                 signed[f"true_{target}"] = true
-            done = names[len(rows) : len(rows) + len(real)]
-            rows += _rows(config, done, signed, direction=direction)
-    return rows
+            done = names[first : first + len(real)]
+            first += len(done)
+            yield from _rows(config, done, signed, direction=direction)
 
 
 def _rows(config, names, signed, *, direction):
     """Writes the pictures of a batch and measures them."""
     _, _, source, target = DIRECTIONS[direction]
     shown = {kind: images.from_unit(images.from_signed(x)).numpy() for kind, x in signed.items()}
-    for name in names:
-        print("evaluated image", name)
     rows = gallery.write_pictures(config.output_dir, names, shown, aspect_ratio=config.aspect_ratio)
     real = signed[f"real_{source}"]
     measured = {f"cycle L1 {source}": metrics.l1(real, signed[f"rec_{source}"])}

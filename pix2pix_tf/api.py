@@ -25,23 +25,25 @@ class Translator:
         """Translates one picture or a batch of one size; dropout is off.
 
         Args:
-            pictures: uint8 array [h, w, 3] or [n, h, w, 3].
+            pictures: uint8 array [h, w, c] or [n, h, w, c], c being the run's input channels.
 
         Returns:
-            uint8 array of the same shape.
+            uint8 array of the same size.
 
         Raises:
             InputError: If the array is of another type or shape.
         """
         pictures = np.asarray(pictures)
-        if pictures.dtype != np.uint8 or pictures.ndim not in (3, 4) or pictures.shape[-1] != 3:
+        count = modes.picture_channels(self.config)
+        shaped = pictures.ndim in (3, 4) and pictures.shape[-1] == count
+        if pictures.dtype != np.uint8 or not shaped:
             raise InputError(
-                "Expected pictures as uint8 [h, w, 3] or [n, h, w, 3]. "
+                f"Expected pictures as uint8 [h, w, {count}] or [n, h, w, {count}]. "
                 f"Received: {pictures.dtype} {list(pictures.shape)}"
             )
         batch = pictures.reshape(-1, *pictures.shape[-3:])
         result = images.from_unit(self._translate(images.to_unit(batch)))
-        return result.numpy().reshape(pictures.shape)
+        return result.numpy().reshape(*pictures.shape[:-1], -1)
 
 
 def load(checkpoint):

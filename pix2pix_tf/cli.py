@@ -7,29 +7,78 @@ from pathlib import Path
 
 from pix2pix_tf import command, runs
 from pix2pix_tf.config import PROGRAM, Pix2PixConfig
-from pix2pix_tf.data import folders, synthetic
+from pix2pix_tf.data import check as data_check
+from pix2pix_tf.data import codecs, folders, synthetic
 from pix2pix_tf.deploy import sources
 from pix2pix_tf.device_options import ONE
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.training import runtime
 
+# What starts an --input_dir that names a data set of TensorFlow Datasets.
+TFDS = "tfds:"
 SUMMARY = """
 Learns to translate images from pairs (pix2pix: conditional adversarial networks with a U-Net and
 a 70x70 PatchGAN), on TensorFlow 2 and Keras 3.
 
   pix2pix-tf                                        a demonstration on data that it draws itself
   pix2pix-tf --mode train --input_dir DIR --output_dir RUN
+  pix2pix-tf --check_data --input_dir DIR           what is in a data set, and what is wrong
   pix2pix-tf --mode test --input_dir DIR --output_dir OUT --checkpoint RUN
+  pix2pix-tf --mode evaluate --input_dir DIR --output_dir OUT --checkpoint RUN
+  pix2pix-tf --mode evaluate --input_dir OUTPUTS --target_dir TARGETS --output_dir OUT
   pix2pix-tf --mode export --output_dir OUT --checkpoint RUN [--export_format onnx]
   pix2pix-tf --mode serve --checkpoint RUN          a page to draw on, and HTTP
 """
 
 
+def check(config):
+    """Reads the whole data set and reports on it; returns the exit code."""
+    config = _local(config)
+    try:
+        sets = {
+            name: folders.list_examples(folder, config.dataset_mode)
+            for name, folder in data_check.data_sets(config.input_dir).items()
+        }
+    except FileNotFoundError:
+        raise InputError(
+            f"Expected --input_dir to be a folder. Received: {config.input_dir}"
+        ) from None
+    lines, usable = data_check.report(
+        sets,
+        minimum_width=config.minimum_width,
+        channels=config.file_channels,
+        value_range=codecs.parse_range(config.value_range),
+    )
+    lines.append("all files can be used" if usable else "training or testing would fail")
+    print("\n".join(lines))
+    return 0 if usable else 1
+
+
+def _local(config):
+    """`config` with a data set of TensorFlow Datasets replaced by folders of its images."""
+    if not (config.input_dir or "").startswith(TFDS):
+        return config
+    runtime.load_tensorflow()
+    try:
+        from pix2pix_tf.data import catalog
+    except ImportError as error:
+        raise InputError(
+            f"Expected tensorflow-datasets, for --input_dir {config.input_dir}. Received: {error}; "
+            "pip install 'pix2pix-tf[tfds]'"
+        ) from None
+    training = config.mode not in ("test", "evaluate")
+    folder, mode = catalog.unpack(config.input_dir, training=training)
+    return dataclasses.replace(config, input_dir=folder, dataset_mode=mode)
+
+
 def train(config, typed):
     """Trains a new run or goes on with one; returns the exit code."""
+    if config.check_data:
+        return check(config)
     begun = command.begin_run(config, typed, program=PROGRAM, draw_seed=runtime.draw_seed)
     with begun as start:
-        config = start.config
+        config = _local(start.config)
+        start = dataclasses.replace(start, config=config)
         paths = _checked(config, config.input_dir)
         validated = _checked(config, config.val_dir) if config.val_dir else ()
         command.announce(config, program=PROGRAM)
@@ -43,15 +92,20 @@ def train(config, typed):
 
 
 def _checked(config, folder):
-    """The usable images of a folder."""
-    paths = folders.list_images(folder)
-    folders.check_images(paths, minimum_width=1 if config.lab_colorization else 2)
-    return paths
+    """The examples of a folder, each looked at."""
+    examples = folders.list_examples(folder, config.dataset_mode)
+    folders.check_images(
+        examples, minimum_width=config.minimum_width, channels=config.file_channels
+    )
+    return examples
 
 
 def test(config, typed):
     """Translates a folder of pairs and measures the results."""
+    if config.check_data:
+        return check(config)
     config, checkpoint = command.use_run(config, typed, program=PROGRAM)
+    config = _local(config)
     paths = _checked(config, config.input_dir)
     runs.prepare_folder(config.output_dir)
     command.announce(config, program=PROGRAM)
@@ -62,6 +116,26 @@ def test(config, typed):
 
     index = modes.test(config, paths, checkpoint=checkpoint)
     print("wrote index at", index)
+    return 0
+
+
+def evaluate(config, typed):
+    """Measures a run on a folder, or pictures against others without any model."""
+    if config.check_data:
+        return check(config)
+    paths = checkpoint = None
+    if config.checkpoint:
+        config, checkpoint = command.use_run(config, typed, program=PROGRAM)
+        config = _local(config)
+        paths = _checked(config, config.input_dir)
+    runs.prepare_folder(config.output_dir)
+    command.announce(config, program=PROGRAM)
+    runtime.load_tensorflow()
+
+    from pix2pix_tf import evaluating
+
+    print("wrote index at", evaluating.evaluate(config, paths, checkpoint=checkpoint))
+    return 0
 
 
 def export(config, typed):
@@ -98,14 +172,16 @@ def serve(config, typed):
 DEMO = {
     "batch_size": 1,
     "bottleneck_norm": False,
+    "ema_decay": 0.99,
     "flip": False,
     "lr": 0.001,
-    "max_steps": 3500,
+    "max_steps": 3000,
     "ndf": 16,
     "ngf": 16,
     "output_dir": "pix2pix-demo",
     "scale_size": 256,
     "seed": 1,
+    "summary_freq": 250,
     "which_direction": "BtoA",
 }
 DEMO_PAIRS, DEMO_TEST_PAIRS = 400, 40
@@ -113,6 +189,8 @@ DEMO_PAIRS, DEMO_TEST_PAIRS = 400, 40
 
 def demo(config, typed):
     """Draws a data set, trains on it, tests on held-out pairs and exports."""
+    if config.check_data:
+        return check(config)
     given = {name: value for name, value in DEMO.items() if name not in typed}
     config = dataclasses.replace(config, **given)
     folder = runs.local(config.output_dir, flag="--output_dir", mode="demo")
@@ -130,13 +208,13 @@ def demo(config, typed):
     tested = dataclasses.replace(
         trained,
         resume=False,
+        checkpoint=run,
         mode="test",
         input_dir=str(data / "val"),
         output_dir=str(folder / "test"),
     )
-    _test_demo(dataclasses.replace(tested, checkpoint=run))
-    exported = dataclasses.replace(tested, mode="export", output_dir=str(folder / "export"))
-    export(dataclasses.replace(exported, checkpoint=run), set())
+    _test_demo(tested)
+    export(dataclasses.replace(tested, mode="export", output_dir=str(folder / "export")), set())
     _report_demo(folder)
     return 0
 
@@ -165,7 +243,14 @@ def _report_demo(folder):
     print(f"the exported model: {folder / 'export'}")
 
 
-MODES = {"train": train, "test": test, "export": export, "serve": serve, "demo": demo}
+MODES = {
+    "train": train,
+    "test": test,
+    "evaluate": evaluate,
+    "export": export,
+    "serve": serve,
+    "demo": demo,
+}
 
 
 def main(argv=None):

@@ -3,12 +3,12 @@
 import keras
 import tensorflow as tf
 
+from pix2pix_tf.data import sizes
 from pix2pix_tf.networks import layers
 from pix2pix_tf.networks.choices import make_discriminator, make_generator
 from pix2pix_tf.training import checkpoints, losses, runtime
 from pix2pix_tf.training.optimizers import gradients, judged, make_adam, trained
 
-IMAGE_SIZE = 256
 # The losses' names, the same in dicts, log.csv and TensorBoard (the reference's tags there).
 LOSSES = ("discriminator_loss", "generator_loss_GAN", "generator_loss_L1")
 
@@ -138,29 +138,22 @@ class Pix2Pix(keras.Model):
         return losses.replica_means({"generator_loss_L1": losses.l1_loss(targets, self(inputs))})
 
 
-def channels(*, which_direction="AtoB", lab_colorization=False):
-    """Channels of (inputs, outputs): 3 and 3, or lightness 1 and colour 2 in Lab mode."""
-    if not lab_colorization:
-        return 3, 3
-    return (1, 2) if which_direction == "AtoB" else (2, 1)
-
-
 def build_generator(config):
     """Makes the generator that `config` (Pix2PixConfig) describes, with all its weights."""
-    lab = {"which_direction": config.which_direction, "lab_colorization": config.lab_colorization}
-    inputs, outputs = channels(**lab)
+    inputs, outputs = config.channels
     with runtime.precision(config.precision):
         generator = make_generator(
             config.netG,
             output_channels=outputs,
             ngf=config.ngf,
+            depth=sizes.halvings(config.crop_size),
             norm=config.norm,
             dropout=config.dropout,
             init_gain=config.init_gain,
             separable_conv=config.separable_conv,
             bottleneck_norm=config.bottleneck_norm,
         )
-    generator.build((None, IMAGE_SIZE, IMAGE_SIZE, inputs))
+    generator.build((None, *sizes.sides(config.crop_size), inputs))
     return generator
 
 
@@ -184,10 +177,7 @@ def build(config):
             bias=config.netG == "unet" or config.norm.startswith("instance"),
             init_gain=config.init_gain,
         )
-    both = sum(
-        channels(which_direction=config.which_direction, lab_colorization=config.lab_colorization)
-    )
-    discriminator.build((None, IMAGE_SIZE, IMAGE_SIZE, both))
+    discriminator.build((None, *sizes.sides(config.crop_size), sum(config.channels)))
     model = Pix2Pix(
         generator=generator,
         discriminator=discriminator,

@@ -10,11 +10,11 @@ import tensorflow as tf
 from pix2pix_tf import command, measuring, runs
 from pix2pix_tf import model as models
 from pix2pix_tf.config import PROGRAM
-from pix2pix_tf.data import folders, images, pipelines
+from pix2pix_tf.data import cache, folders, images, pipelines
 from pix2pix_tf.deploy import formats
 from pix2pix_tf.deploy.saved_model import ServedModel
 from pix2pix_tf.deploy.translate import translate_pictures
-from pix2pix_tf.evaluation import gallery, metrics
+from pix2pix_tf.evaluation import depths, gallery, metrics
 from pix2pix_tf.measuring import colour
 from pix2pix_tf.training import checkpoints, loop, losses, session, strategies
 from pix2pix_tf.training.averages import WeightAverages
@@ -23,7 +23,7 @@ from pix2pix_tf.training.averages import WeightAverages
 SHOWN = ("inputs", "outputs", "targets")
 
 
-def training_batches(config, paths, *, first_step=0, context=None):
+def training_batches(config, paths, *, first_step=0, context=None, fetch=None):
     """The batches that a run trains on.
 
     Args:
@@ -31,9 +31,10 @@ def training_batches(config, paths, *, first_step=0, context=None):
         paths: Image files.
         first_step: Number of updates already made.
         context: tf.distribute.InputContext for the share of one worker, or None for all.
+        fetch: What `_cache` returned.
 
     Returns:
-        tf.data.Dataset of (inputs, targets), float32 [n, 256, 256, c] in [-1, 1], endless.
+        tf.data.Dataset of (inputs, targets), float32 [n, h, w, c] in [-1, 1], endless.
     """
     return pipelines.training_pairs(
         paths,
@@ -41,10 +42,20 @@ def training_batches(config, paths, *, first_step=0, context=None):
         seed=config.seed,
         first_step=first_step,
         context=context,
-        **colour(config),
-        scale_size=config.scale_size,
+        **measuring.reading(config),
+        **measuring.size(config),
+        multiple=config.multiple,
+        fetch=fetch,
         flip=config.flip,
     )
+
+
+def _cache(config, paths):
+    if config.cache == "none":
+        return None
+    folder = Path(config.output_dir) / runs.CACHE
+    with measuring.bad_files_named(config, paths):
+        return cache.make(config.cache, measuring.reader(config), paths, folder=folder)
 
 
 def train(start, paths, *, validated=()):
@@ -74,8 +85,14 @@ def _train(start, paths, *, validated):
         checkpoints.restore(start.weights, checkpoints.named(model.variables))
         print(f"starting from the weights of {start.weights}")
     print("parameter_count =", model.count_params())
-    batches = functools.partial(training_batches, config, paths, first_step=start.first_step)
-    with session.decode_errors_named(paths, images.decode):
+    batches = functools.partial(
+        training_batches,
+        config,
+        paths,
+        first_step=start.first_step,
+        fetch=_cache(config, paths),
+    )
+    with measuring.bad_files_named(config, paths):
         rate = session.pipeline_rate(batches(), config.batch_size)
         print(f"input pipeline alone: {rate:.0f} image/sec")
         if start.checkpoint is not None:
@@ -185,27 +202,42 @@ def test(config, paths, *, checkpoint, context=None):
     Returns:
         Path of index.html.
     """
-    prepare(config)
-    generator = load_generator(config, checkpoint)
-    names, rows = folders.names(paths), []
-    for pictures, measured in measuring.translations(config, generator)(paths):
-        done = names[len(rows) : len(rows) + len(pictures["outputs"])]
-        for name in done:
-            print("evaluated image", name)
-        part = gallery.write_pictures(
-            config.output_dir, done, pictures, aspect_ratio=config.aspect_ratio
-        )
-        for index, row in enumerate(part):
-            row["metrics"] = {name: float(values[index]) for name, values in measured.items()}
-        rows += part
+    rows = []
+    for row in results(config, paths, checkpoint=checkpoint):
+        print("evaluated image", row["name"])
+        rows.append(row)
     return gallery.write_results(
         config.output_dir,
         rows,
         title=f"pix2pix: test of {Path(config.checkpoint).name}",
         options=command.options(config, program=PROGRAM),
-        checkpoint=checkpoint,
-        context=context or {},
+        facts={"checkpoint": str(checkpoint), "context": context or {}},
     )
+
+
+def results(config, paths, *, checkpoint):
+    """Translates every file and writes the pictures.
+
+    Args:
+        config: Resolved `Pix2PixConfig`.
+        paths: Image files.
+        checkpoint: Checkpoint file.
+
+    Yields:
+        The report's rows, with metrics, one by one.
+    """
+    prepare(config)
+    names, first = folders.names(paths), 0
+    for found in measuring.translations(config, load_generator(config, checkpoint))(paths):
+        done = names[first : first + len(found.depths)]
+        first += len(done)
+        rows = gallery.write_pictures(
+            config.output_dir, done, found.pictures, aspect_ratio=config.aspect_ratio
+        )
+        depths.write_exact(config.output_dir, done, outputs=found.outputs, depths=found.depths)
+        for index, row in enumerate(rows):
+            row["metrics"] = {name: float(values[index]) for name, values in found.metrics.items()}
+        yield from rows
 
 
 def constant_image_l1(config, *, known, paths):
@@ -224,10 +256,15 @@ def constant_image_l1(config, *, known, paths):
     """
 
     def targets(files):
-        batches = pipelines.test_pairs(files, batch_size=16, **colour(config))
+        batches = measuring.batches(config, files, batch_size=16)
         return np.concatenate([pair[1].numpy() for pair in batches])
 
     return float(np.abs(targets(paths) - np.median(targets(known), axis=0)).mean())
+
+
+def picture_channels(config):
+    """Channels of the pictures that a run translates; in Lab mode they are colour pictures."""
+    return 3 if config.lab_colorization else config.channels[0]
 
 
 def translator(config, generator):
@@ -242,9 +279,8 @@ def translator(config, generator):
     """
 
     def translate(pictures):
-        return translate_pictures(
-            generator, pictures, multiple=generator.multiple, **colour(config)
-        )
+        size = {"multiple": generator.multiple, "tile": config.tile}
+        return translate_pictures(generator, pictures, **size, **colour(config))
 
     return translate
 
@@ -252,7 +288,12 @@ def translator(config, generator):
 def export(config, *, checkpoint):
     """Writes the generator in `config.export_format`; returns `formats.Exported`."""
     generator = load_generator(config, checkpoint)
-    served = ServedModel(generator, translator(config, generator), filetype=config.output_filetype)
+    served = ServedModel(
+        generator,
+        translator(config, generator),
+        filetype=config.output_filetype,
+        channels=picture_channels(config),
+    )
     exported = formats.export(
         generator,
         served,

@@ -9,17 +9,18 @@ Reference:
 import dataclasses
 
 from pix2pix_tf import settings
+from pix2pix_tf.data import sizes
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.settings import option
 
-MODES = ("train", "test", "export", "demo")
+MODES = ("train", "test", "evaluate", "export", "demo")
 # A number of steps or epochs that leaves room for any product in 64 bits.
 MOST_STEPS = 10**12
 # The longest side of an image to train on.
 MOST_PIXELS = 8192
 # The sides of an image must be multiples of this: what the generator halves on its way down.
 MULTIPLES = {
-    "unet": 256,
+    "unet": 2,  # its depth follows from the size
     "unet_256": 256,
     "unet_128": 128,
     "resnet_9blocks": 4,
@@ -33,8 +34,8 @@ class SharedOptions:
 
     mode: str = option(
         "demo",
-        "What to do: train on a folder; test a run on a folder; export for another runtime; "
-        "demo (new) generates a small data set, trains, tests and exports.",
+        "What to do: train on a folder; test a run on a folder; evaluate (new): FID and more; "
+        "export for another runtime; demo (new): draw a small data set, train, test and export.",
         group="Run",
         choices=MODES,
         adopted="never",
@@ -46,7 +47,7 @@ class SharedOptions:
     checkpoint: str | None = option(
         None,
         "Run folder, or one checkpoint file in it, to continue from (train) or to use "
-        "(test, export).",
+        "(test, evaluate, export).",
         group="Run",
         adopted="never",
     )
@@ -247,14 +248,7 @@ class SharedOptions:
 
     def __post_init__(self):
         settings.check(self)
-        if self.mode == "demo":
-            self._refuse("input_dir", "checkpoint")
-        if self.mode in ("train", "test"):
-            self._require_input()
-        if self.mode in ("test", "export", "serve"):
-            self._require("checkpoint")
-        if self.mode not in ("demo", "serve"):
-            self._require("output_dir")
+        self._check_needs()
         if self.checkpoint and (self.resume or self.init_from):
             raise InputError("Expected one of --checkpoint, --resume, --init_from. Received: more")
         if self.keep_every % max(self.save_freq, 1) or (self.keep_every and not self.save_freq):
@@ -262,6 +256,17 @@ class SharedOptions:
                 "Expected --keep_every to be a multiple of --save_freq. Received: "
                 f"{self.keep_every} and {self.save_freq}"
             )
+
+    def _check_needs(self):
+        """Refuses a command that says less than its mode needs."""
+        if self.mode == "demo":
+            self._refuse("input_dir", "checkpoint")
+        if self.mode in ("train", "test", "evaluate"):
+            self._require_input()
+        if self.mode in ("test", "export", "serve"):
+            self._require("checkpoint")
+        if self.mode not in ("demo", "serve"):
+            self._require("output_dir")
 
     def _require_input(self):
         self._require("input_dir")
@@ -279,15 +284,17 @@ class SharedOptions:
                 )
 
     def _check_size(self, size, *, flag):
-        """Refuses images of `size` pixels that a network cannot take."""
-        if size % MULTIPLES[self.netG]:
+        """Refuses images of a `sizes.Size` that a network cannot take."""
+        multiple, least = MULTIPLES[self.netG], min(sizes.sides(size))
+        if any(side % multiple for side in sizes.sides(size)):
+            better = ", better of a higher power of two" if self.netG == "unet" else ""
             raise InputError(
-                f"Expected {flag} to be a multiple of {MULTIPLES[self.netG]} with --netG "
-                f"{self.netG}. Received: {size}"
+                f"Expected {flag} to be a multiple of {multiple} with --netG {self.netG}{better}. "
+                f"Received: {size}"
             )
         # Two more 4x4 convolutions follow those with stride 2, each takes a pixel away.
         layers = {"basic": 3, "n_layers": self.n_layers_D, "pixel": 0}[self.netD]
-        if self.netD != "pixel" and size < 3 * 2**layers:
+        if self.netD != "pixel" and least < 3 * 2**layers:
             raise InputError(
                 f"Expected {flag} to be at least {3 * 2**layers} with {layers} layers of stride 2 "
                 f"in the discriminator. Received: {size}; --n_layers_D takes fewer"

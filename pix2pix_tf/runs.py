@@ -7,6 +7,7 @@ checkpoints/       step-00005000.safetensors, the newest --keep_checkpoints; bes
 log.csv            one row per --progress_freq steps
 val.csv            one row per --val_freq steps
 tensorboard/       event files and profiles
+cache/             decoded images of --cache disk
 images/            NAME-inputs.png, NAME-outputs.png, NAME-targets.png
 index.html         the report
 metrics.json       test: L1, PSNR, SSIM, mean and per image
@@ -31,6 +32,7 @@ OPTIONS = "options.json"
 CHECKPOINTS = "checkpoints"
 BEST = "best.safetensors"
 LOG = "log.csv"
+CACHE = "cache"
 VALIDATION = "val.csv"
 TENSORBOARD = "tensorboard"
 IMAGES = "images"

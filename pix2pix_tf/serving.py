@@ -1,11 +1,13 @@
 """What `--mode serve` does once TensorFlow is loaded: from run folders to a server."""
 
+import dataclasses
 from pathlib import Path
 
 from pix2pix_tf import api, modes, runs
 from pix2pix_tf.deploy import models, server
 from pix2pix_tf.deploy.limits import Limits
-from pix2pix_tf.deploy.saved_model import ServedModel
+from pix2pix_tf.deploy.saved_model import FILE_CHANNELS, ServedModel
+from pix2pix_tf.errors import InputError
 
 
 def serve(config, sources, *, listener):
@@ -36,8 +38,19 @@ def _load(config, source):
     if source.saved_model:
         return models.load_saved_model(source, editor=_editor(source, _stored(source.path)))
     run = api.load(source.path)
-    translate = modes.translator(run.config, run.generator)
-    served = ServedModel(run.generator, translate, filetype=config.output_filetype)
+    channels = modes.picture_channels(run.config)
+    if channels not in FILE_CHANNELS:
+        raise InputError(
+            "Expected a run whose inputs have 1, 3 or 4 channels, as the files that are sent. "
+            f"Received: {source.path} with {channels}"
+        )
+    made = dataclasses.replace(run.config, tile=config.tile)
+    served = ServedModel(
+        run.generator,
+        modes.translator(made, run.generator),
+        filetype=config.output_filetype,
+        channels=channels,
+    )
     folder, _ = runs.locate(source.path)
     editor = _editor(source, runs.read_json(folder / runs.OPTIONS))
     return models.wrap(served, name=source.name, version=source.version, editor=editor)

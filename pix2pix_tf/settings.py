@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import functools
 import json
 import math
 import textwrap
@@ -10,6 +11,7 @@ import typing
 from absl import flags
 
 from pix2pix_tf import runs
+from pix2pix_tf.data import sizes
 from pix2pix_tf.errors import InputError
 
 
@@ -38,6 +40,7 @@ def option(
         below: Number that must not be reached, or None.
         adopted: What a command that reads a run folder does when the flag is not typed.
             "architecture": always take the run's value, refuse another one;
+            "data": always take the run's value, another one may be typed;
             "run": take the run's value when training goes on; "never": this command's own.
 
     Returns:
@@ -65,9 +68,17 @@ def changed(owner, name, **changes):
 
 
 def _kind(field):
-    """The type behind `int` or `int | None`."""
+    """The type behind `int` or `int | None`; a size stays `sizes.Size`."""
+    if field.type == sizes.Size:
+        return sizes.Size
     kinds = [kind for kind in typing.get_args(field.type) if kind is not type(None)]
     return kinds[0] if kinds else field.type
+
+
+def type_name(field):
+    """The type of an option as a person reads it: "bool", "int", "float", "str" or "size"."""
+    kind = _kind(field)
+    return "size" if kind is sizes.Size else kind.__name__
 
 
 def check(config):
@@ -78,8 +89,9 @@ def check(config):
     """
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
-        if value is not None and (expected := _violated(field.metadata, value)):
-            raise InputError(f"Expected --{field.name} to be {expected}. Received: {value}")
+        for part in sizes.sides(value) if _kind(field) is sizes.Size else (value,):
+            if part is not None and (expected := _violated(field.metadata, part)):
+                raise InputError(f"Expected --{field.name} to be {expected}. Received: {value}")
 
 
 def _violated(rule, value):
@@ -98,6 +110,13 @@ def _violated(rule, value):
     return None
 
 
+class _SizeParser(flags.ArgumentParser):
+    """Reads 256 or 512x256; the text that absl shows is that of the error."""
+
+    def parse(self, argument):
+        return sizes.parse(argument)
+
+
 def define_flags(config_class):
     """Defines one absl flag per field in a private `FlagValues`; nothing global changes."""
     values = flags.FlagValues()
@@ -106,6 +125,7 @@ def define_flags(config_class):
         int: flags.DEFINE_integer,
         float: flags.DEFINE_float,
         str: flags.DEFINE_string,
+        sizes.Size: functools.partial(flags.DEFINE, _SizeParser()),
     }
     for field in dataclasses.fields(config_class):
         text = field.metadata["help"]
@@ -186,7 +206,7 @@ def help_text(config_class, *, program, summary):
 def _flag_help(field):
     kind, rule = _kind(field), field.metadata
     name = f"--[no]{field.name}" if kind is bool else f"--{field.name}"
-    shown = "|".join(rule["choices"]) if rule["choices"] else kind.__name__.upper()
+    shown = "|".join(rule["choices"]) if rule["choices"] else type_name(field).upper()
     default = "" if field.default is None else f" (default: {field.default})"
     head = f"  {name}" if kind is bool else f"  {name} {shown}"
     indent = " " * 6
@@ -215,10 +235,11 @@ def adopt(config, typed, stored, *, source, resuming):
             is not one.
     """
     changes = {}
+    taken = ("architecture", "data", "run") if resuming else ("architecture", "data")
     for field in dataclasses.fields(config):
         name, rule = field.name, field.metadata["adopted"]
         fixed = rule == "architecture"
-        if name not in stored or not (fixed or (resuming and rule == "run")):
+        if name not in stored or rule not in taken:
             continue
         value = stored_value(config, name, stored=stored, source=source)
         if name not in typed:
@@ -255,10 +276,12 @@ def stored_value(config, name, *, stored, source):
         return None
     if kind is float and type(value) is int and abs(value) < 2**53:
         return float(value)
+    if kind is sizes.Size and type(value) in (int, str):
+        return sizes.parse(value)
     if type(value) is kind and not (kind is str and "\0" in value):
         return value
     shown = json.dumps(value)
     raise InputError(
-        f"Expected {name} in {runs.place(source) / runs.OPTIONS} to be of type {kind.__name__}. "
+        f"Expected {name} in {runs.place(source) / runs.OPTIONS} to be of type {type_name(field)}. "
         f"Received: {shown[:40]}{'...' * (len(shown) > 40)}"
     )

@@ -12,6 +12,8 @@ from pix2pix_tf import model as models
 from pix2pix_tf import settings
 from pix2pix_tf.config import Pix2PixConfig
 from pix2pix_tf.errors import InputError
+from pix2pix_tf.evaluate_options import METRICS
+from pix2pix_tf.evaluation import scoring
 from pix2pix_tf.options import MULTIPLES, SharedOptions
 
 PLACES = {"mode": "train", "input_dir": "in", "output_dir": "out"}
@@ -57,9 +59,37 @@ def test_shared_options_keep_their_meaning(config_class):
 def test_help_shows_each_group_once(config_class):
     text = settings.help_text(config_class, program="program", summary="")
     headings = [line for line in text.splitlines() if line.endswith(":") and line[0] != " "]
-    groups = ["Run:", "Training:", "Data:", "Model:", "Watching:", "Test and export:"]
+    groups = ["Run:", "Training:", "Data:", "Model:", "Watching:", "Test and export:", "Evaluate:"]
     own = ["Serve:"] if config_class is Pix2PixConfig else []
     assert headings[-len(groups + own) :] == groups + own
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"metrics": "l1,fit"}, "--metrics of l1, psnr, .* Received: fit"),
+        ({"metrics": "labels"}, "--palette and --metrics labels together"),
+        ({"palette": "facades"}, "--palette and --metrics labels together"),
+        ({"aspect_ratio": 1.5}, "no --aspect_ratio with --mode evaluate"),
+        ({"kid_subset_size": 1}, "--kid_subset_size to be at least 2"),
+        ({"mode": "test", "checkpoint": "run", "metrics": "fid"}, "--metrics only with --mode ev"),
+        ({"mode": "train", "download_weights": True}, "--download_weights only with --mode eval"),
+    ],
+)
+@pytest.mark.parametrize("config_class", [Pix2PixConfig, CycleGANConfig])
+def test_evaluate_refuses_what_makes_no_sense(config_class, options, message):
+    with pytest.raises(InputError, match=message):
+        config_class(**{**PLACES, "mode": "evaluate", **options})
+
+
+def test_metrics_are_names_in_any_spelling():
+    chosen = Pix2PixConfig(**{**PLACES, "mode": "evaluate"}, metrics=" FID,l1,, fid ")
+    assert chosen.chosen_metrics == ("fid", "l1")
+    assert Pix2PixConfig(**{**PLACES, "mode": "evaluate"}).chosen_metrics == ()
+
+
+def test_every_metric_can_be_measured():
+    assert {*scoring.TITLES, "labels", *scoring.SETS} == {*METRICS}
 
 
 def test_no_dropout_is_understood():
@@ -91,9 +121,9 @@ def test_a_pixel_discriminator_takes_small_images():
 
 
 def test_multiples_are_those_of_the_networks():
-    for kind, multiple in MULTIPLES.items():
-        generator = models.build_generator(pix2pix(netG=kind, ngf=1))
-        assert generator.multiple == multiple
+    for kind in MULTIPLES:
+        config = pix2pix(netG=kind, ngf=1)
+        assert models.build_generator(config).multiple == config.multiple
 
 
 @pytest.mark.parametrize(

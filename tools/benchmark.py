@@ -273,7 +273,9 @@ def main(arguments):
     before, rows = machine(), []
     for part, settings in cases():
         precisions = ["float32"] if part in ("pipeline", "devices") else FLAGS.precisions
-        rows += measure(part, precisions=precisions, systems=systems, settings=settings)
+        measured = measure(part, precisions=precisions, systems=systems, settings=settings)
+        print(table(measured), flush=True)
+        rows += measured
     report = {"machine": before, "load_after": os.getloadavg(), "rows": rows}
     if devices := [row for row in rows if row["part"] == "devices"]:
         assumed = {
@@ -284,7 +286,6 @@ def main(arguments):
         report["devices"] = _scaling.report(devices, **assumed)
     (folder / "benchmark.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
     plot(rows, folder / "benchmark.png")
-    print(table(rows))
     if devices:
         print(_scaling.table(report["devices"]))
 

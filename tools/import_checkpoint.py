@@ -122,11 +122,10 @@ def assign(state, arrays):
 def check_whole(missing, arrays):
     """Refuses a network of which a part is missing; returns the names of those that all are."""
     networks = {name.partition("/")[0] for name in arrays}
-    absent = [name for name in missing if not name.endswith("/learning_rate")]
-    for name in absent:
+    for name in missing:
         if name.partition("/")[0] in networks:
             raise InputError(f"Expected whole networks. Received: a source without {name}")
-    return sorted({name.partition("/")[0] for name in absent})
+    return sorted({name.partition("/")[0] for name in missing})
 
 
 def main(arguments: list[str]):

@@ -2,8 +2,7 @@
 
 import tensorflow as tf
 
-from pix2pix_tf.data import color
-from pix2pix_tf.data.folders import MAX_PIXELS
+from pix2pix_tf.data import codecs, color
 
 # tf.image.encode_jpeg in pix2pix.py, export mode.
 JPEG_QUALITY = 80
@@ -11,29 +10,53 @@ JPEG_QUALITY = 80
 _NOTHING = b"\0" * 26
 
 
-def decode(contents):
+def decode(contents, *, channels=3):
     """Decodes JPEG, PNG, GIF or BMP bytes.
 
-    Grey is widened to three channels, alpha is dropped and 16 bits become 8.
+    Grey is widened, alpha is dropped (or added, opaque) and 16 bits become 8.
+
+    Args:
+        contents: String scalar, the bytes of a file.
+        channels: 3, or 4 with alpha.
+
+    Returns:
+        uint8 [h, w, channels].
+
+    Raises:
+        tf.errors.InvalidArgumentError: If the bytes are no such image, or claim to be one of more
+            than `codecs.MAX_PIXELS`: that is refused before any memory is spent on it.
+    """
+
+    def colour():
+        image = tf.io.decode_image(contents, channels=3, expand_animations=False)
+        return tf.ensure_shape(image, [None, None, 3])
+
+    with tf.control_dependencies(size_checks(contents)):
+        if channels == 3:
+            return colour()
+        is_png = tf.strings.substr(contents, 0, 8) == codecs.PNG_MARK
+        return tf.cond(
+            is_png,
+            lambda: tf.io.decode_png(contents, channels=4),
+            lambda: tf.pad(colour(), [[0, 0], [0, 0], [0, 1]], constant_values=255),
+        )
+
+
+def size_checks(contents):
+    """The operations that have to run before a file is decoded, so that no small one fills memory.
 
     Args:
         contents: String scalar, the bytes of a file.
 
     Returns:
-        uint8 [h, w, 3].
-
-    Raises:
-        tf.errors.InvalidArgumentError: If the bytes are no such image, or claim to be one of more
-            than `folders.MAX_PIXELS`: that is refused before any memory is spent on it.
+        List of operations; they raise tf.errors.InvalidArgumentError.
     """
-    allowed = tf.debugging.assert_less_equal(
+    check = tf.debugging.assert_less_equal(
         tf.reduce_prod(_claimed_size(contents)),
-        tf.constant(MAX_PIXELS, tf.int64),
-        message=f"Expected an image of at most {MAX_PIXELS} pixels",
+        tf.constant(codecs.MAX_PIXELS, tf.int64),
+        message=f"Expected an image of at most {codecs.MAX_PIXELS} pixels",
     )
-    with tf.control_dependencies([] if allowed is None else [allowed]):
-        image = tf.io.decode_image(contents, channels=3, expand_animations=False)
-    return tf.ensure_shape(image, [None, None, 3])
+    return [] if check is None else [check]
 
 
 def _claimed_size(contents):
@@ -93,10 +116,10 @@ def split_pair(image):
     """Cuts a side-by-side image at half its width; with an odd width B is one pixel wider.
 
     Args:
-        image: uint8 [h, w, 3].
+        image: uint8, or float in [0, 1], [h, w, c].
 
     Returns:
-        (A, B): float32 in [-1, 1], [h, w // 2, 3] and [h, w - w // 2, 3].
+        (A, B): float32 in [-1, 1], [h, w // 2, c] and [h, w - w // 2, c].
     """
     image = to_signed(to_unit(image))
     middle = tf.shape(image)[1] // 2
@@ -107,7 +130,7 @@ def split_lab(image):
     """Splits a colour image into lightness (A) and colour (B).
 
     Args:
-        image: uint8 [h, w, 3].
+        image: uint8, or float in [0, 1], [h, w, 3].
 
     Returns:
         (A, B): float32 in [-1, 1], [h, w, 1] and [h, w, 2].
@@ -129,15 +152,29 @@ def pictures(inputs, targets, outputs, *, lab=False, direction="AtoB"):
         direction: "AtoB" or "BtoA".
 
     Returns:
-        Dict from "inputs", "outputs", "targets" to uint8 [n, h, w, 1 or 3].
+        Dict from "inputs", "outputs", "targets" to uint8 [n, h, w, 1, 3 or 4].
     """
+    shown = units(inputs, targets, outputs, lab=lab, direction=direction)
+    return {kind: from_unit(viewable(batch)) for kind, batch in shown.items()}
+
+
+def viewable(batch):
+    """The channels of [..., c] that a picture can show: 1, 3 or 4 of them."""
+    count = batch.shape[-1]
+    return batch if count in (1, 3, 4) else batch[..., : 3 if count > 4 else 1]
+
+
+def units(inputs, targets, outputs, *, lab=False, direction="AtoB"):
+    """As `pictures`, in float32 [n, h, w, c] in [0, 1]; without targets if they are None."""
     if lab and direction == "AtoB":
         shown = (from_signed(inputs), color.join(inputs, outputs), color.join(inputs, targets))
     elif lab:
         shown = (color.join(targets, inputs), from_signed(outputs), from_signed(targets))
     else:
-        shown = (from_signed(inputs), from_signed(outputs), from_signed(targets))
-    return dict(zip(("inputs", "outputs", "targets"), map(from_unit, shown), strict=True))
+        targets = None if targets is None else from_signed(targets)
+        shown = (from_signed(inputs), from_signed(outputs), targets)
+    named = zip(("inputs", "outputs", "targets"), shown, strict=True)
+    return {kind: batch for kind, batch in named if batch is not None}
 
 
 def encode(image, *, filetype="png"):

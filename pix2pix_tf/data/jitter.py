@@ -2,65 +2,79 @@
 
 import tensorflow as tf
 
-
-def resize(image, size, *, method="area"):
-    """Resizes to a square; the aspect is not kept.
-
-    Args:
-        image: Float [h, w, c] in [-1, 1].
-        size: Side in pixels.
-        method: "area" as pix2pix.py, or "bicubic" as the PyTorch code.
-
-    Returns:
-        float32 [size, size, c] in [-1, 1].
-    """
-    if method == "area":
-        return tf.image.resize(image, [size, size], method=tf.image.ResizeMethod.AREA)
-    return _pillow_bicubic(image, size)
+from pix2pix_tf.data import framing, sizes
 
 
-def _pillow_bicubic(image, size):
-    """Resizes as Pillow does: the width, then the height, each rounded to 8 bits.
-
-    The kernel is wider where the image shrinks. Its overshoot at edges is cut off after each
-    pass: without that, sharp edges are off by up to 11/255. With it, one value in 10,000 differs
-    from Pillow's by 1/255. (Pillow 13 starts with the height where that shrinks more.)
-    """
-    bicubic, levels = tf.image.ResizeMethod.BICUBIC, tf.round((image + 1) * 127.5)
-    for shape in ([tf.shape(image)[0], size], [size, size]):
-        levels = tf.image.resize(levels, shape, method=bicubic, antialias=True)
-        levels = tf.clip_by_value(tf.floor(levels + 0.5), 0.0, 255.0)
-    return levels / 127.5 - 1
-
-
-def jitter(images, seed, *, scale_size, crop_size, flip, method="area"):
+def jitter(
+    images,
+    seed,
+    *,
+    scale_size,
+    crop_size,
+    flip,
+    preprocess="resize_and_crop",
+    multiple=1,
+    method="area",
+):
     """Mirrors, resizes and crops images that belong together, with one draw for all.
 
-    The order is pix2pix.py's: mirror, resize to a square, crop at an offset of 0 to
-    scale_size - crop_size inclusive. The PyTorch code mirrors last, which is the same draw.
+    The order is pix2pix.py's: mirror, resize (the aspect is not kept), crop at an offset of 0 to
+    scale_size - crop_size inclusive. The PyTorch code mirrors last, which is the same draw. With
+    another `preprocess` the images have to be of one size, and images under the crop size are
+    continued by reflection.
 
     Args:
         images: Sequence of float [h, w, c] in [-1, 1], of any sizes.
         seed: int32 [2].
-        scale_size: Side of the square before the crop, in pixels, at least crop_size.
-        crop_size: Side of the result, in pixels.
+        scale_size: `sizes.Size` before the crop, at least crop_size.
+        crop_size: `sizes.Size` of the result.
         flip: Whether to mirror left-right with probability 1/2.
-        method: As of `resize`.
+        preprocess: One of `sizes.PREPROCESS`; "scale_width" and "none" do not crop.
+        multiple: What sides are rounded to, in pixels, where no crop follows.
+        method: As of `framing.resize`, with "resize_and_crop".
 
     Returns:
-        List of float32 [crop_size, crop_size, c].
+        List of float32 [crop_size, crop_size, c], or of the rounded size.
 
     Reference:
         pix2pix.py, load_examples(), transform(); PyTorch CycleGAN, data/base_dataset.py.
     """
     draws = tf.random.stateless_uniform([3], seed, alg="philox")
-    offset = tf.cast(draws[:2] * float(scale_size - crop_size + 1), tf.int32)
     mirrored = draws[2] < 0.5 if flip else tf.constant(False)
+    scale, crop = sizes.sides(scale_size), sizes.sides(crop_size)
 
     def transform(image):
         image = tf.cond(mirrored, lambda: tf.reverse(image, [1]), lambda: image)
-        image = resize(image, scale_size, method=method)
-        start = tf.concat([offset, [0]], 0)
-        return tf.slice(image, start, [crop_size, crop_size, image.shape[-1]])
+        if preprocess == "resize_and_crop":
+            image = framing.resize(image, *scale, method=method)
+        if preprocess in ("scale_width", "scale_width_and_crop"):
+            image = framing.scale_to_width(image, scale[1], least_height=crop[0])
+        if preprocess in ("scale_width", "none"):
+            return framing.round_to_multiple(image, multiple)
+        if preprocess != "resize_and_crop":
+            image = framing.reflect(image, *crop)
+        room = tf.cast(tf.shape(image)[:2] - crop + 1, tf.float32)
+        start = tf.concat([tf.cast(draws[:2] * room, tf.int32), [0]], 0)
+        return tf.slice(image, start, [*crop, image.shape[-1]])
 
     return [transform(image) for image in images]
+
+
+def still(images, *, scale_size, crop_size, preprocess="resize_and_crop"):
+    """What testing makes of images: nothing is mirrored or cropped.
+
+    Args:
+        images: Sequence of float [h, w, c].
+        scale_size: `sizes.Size`; only its width is used.
+        crop_size: `sizes.Size`.
+        preprocess: One of `sizes.PREPROCESS`.
+
+    Returns:
+        List of float32 [h', w', c]: the crop size with "resize_and_crop", the width of
+        `scale_size` with "scale_width" and "scale_width_and_crop", else the images' own size.
+    """
+    if preprocess == "resize_and_crop":
+        return [framing.resize(image, *sizes.sides(crop_size)) for image in images]
+    if preprocess in ("scale_width", "scale_width_and_crop"):
+        return [framing.scale_to_width(image, sizes.sides(scale_size)[1]) for image in images]
+    return list(images)

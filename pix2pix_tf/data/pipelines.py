@@ -8,8 +8,9 @@ again without the ones before it: a resumed run sees what an uninterrupted one w
 import numpy as np
 import tensorflow as tf
 
-from pix2pix_tf.data import images
-from pix2pix_tf.data.jitter import jitter, resize
+from pix2pix_tf.data import decoding, framing, images
+from pix2pix_tf.data.jitter import jitter, still
+from pix2pix_tf.data.pairs import Reader
 
 # pix2pix.py: CROP_SIZE.
 CROP_SIZE = 256
@@ -41,13 +42,6 @@ def batch_paths(paths, step, *, batch_size, seed):
     return [paths[int(example_index(number, len(paths), seed))] for number in numbers]
 
 
-def _pair(contents, *, direction, lab):
-    """Decodes a file into (input, target), float in [-1, 1]."""
-    image = images.decode(contents)
-    a, b = images.split_lab(image) if lab else images.split_pair(image)
-    return (a, b) if direction == "AtoB" else (b, a)
-
-
 def training_pairs(
     paths,
     *,
@@ -55,36 +49,47 @@ def training_pairs(
     seed=0,
     first_step=0,
     context=None,
-    direction="AtoB",
-    lab=False,
+    preprocess="resize_and_crop",
     scale_size=286,
+    crop_size=CROP_SIZE,
+    multiple=1,
     flip=True,
+    fetch=None,
+    **reading,
 ):
     """Endless batches for training.
 
     Args:
-        paths: Image files; side-by-side pairs, or single images with `lab`.
+        paths: Image files; side-by-side pairs, or single images with `lab`, or pairs of files
+            with `dataset_mode` "folders".
         batch_size: Pairs per batch.
         seed: The run's seed, an int.
         first_step: Number of updates already made: where the data goes on.
         context: tf.distribute.InputContext: then the batches are those of this worker's replicas,
             each the next one's share of a batch; None for whole batches.
-        direction: "AtoB" or "BtoA".
-        lab: Split single images into lightness and colour.
-        scale_size: Side in pixels before the random 256x256 crop.
+        preprocess: One of `sizes.PREPROCESS`.
+        scale_size: `sizes.Size` before the random crop.
+        crop_size: `sizes.Size` of the crop.
+        multiple: What sides are rounded to, in pixels, where `preprocess` does not crop.
         flip: Mirror at random.
+        fetch: Function that `cache.make` made of the same files, or None to decode them anew.
+        reading: `direction`, `lab` and the others of `pairs.Reader`.
 
     Returns:
-        tf.data.Dataset of (inputs, targets), float32 [batch_size, 256, 256, c] in [-1, 1].
+        tf.data.Dataset of (inputs, targets), float32 [batch_size, h, w, c] in [-1, 1]; h and w are
+        those of `crop_size`.
     """
-    files = tf.constant(np.asarray(paths, dtype=object), tf.string)
+    reader, count = Reader(**reading), len(paths)
+    size = {"preprocess": preprocess, "scale_size": scale_size, "crop_size": crop_size}
+    files = None if fetch else tf.constant(np.asarray(paths, dtype=object), tf.string)
 
     @tf.autograph.experimental.do_not_convert
     def load(number):
-        contents = tf.io.read_file(files[example_index(number, len(paths), seed)])
-        pair = _pair(contents, direction=direction, lab=lab)
+        index = example_index(number, count, seed)
+        decoded = fetch(index) if fetch else reader.decode(files[index])
+        pair = reader.assemble(decoded, alike=preprocess != "resize_and_crop")
         draw = tf.stack([tf.constant(seed, tf.int64), number])
-        return tuple(jitter(pair, draw, scale_size=scale_size, crop_size=CROP_SIZE, flip=flip))
+        return tuple(jitter(pair, draw, flip=flip, multiple=multiple, **size))
 
     return _batched(load, batch_size=batch_size, first_step=first_step, context=context)
 
@@ -189,7 +194,7 @@ def training_unpaired(
     @tf.autograph.experimental.do_not_convert
     def load(number):
         def one(paths, index, stream):
-            image = images.to_signed(images.to_unit(images.decode(tf.io.read_file(paths[index]))))
+            image = images.to_signed(decoding.read(tf.io.read_file(paths[index])))
             (cropped,) = jitter(
                 [image],
                 _stream(number, seed, stream),
@@ -206,27 +211,42 @@ def training_unpaired(
     return _batched(load, batch_size=batch_size, first_step=first_step, context=context)
 
 
-def test_pairs(paths, *, batch_size=1, direction="AtoB", lab=False):
-    """Every file once, in order, resized to 256x256, neither mirrored nor cropped.
+def test_pairs(
+    paths,
+    *,
+    batch_size=1,
+    preprocess="resize_and_crop",
+    scale_size=286,
+    crop_size=CROP_SIZE,
+    **reading,
+):
+    """Every example once, in order, neither mirrored nor cropped.
 
     Args:
-        paths: Image files.
-        batch_size: Pairs per batch; the last one may be smaller.
-        direction: "AtoB" or "BtoA".
-        lab: Split single images into lightness and colour.
+        paths: Image files, or pairs of files with `dataset_mode` "folders".
+        batch_size: Pairs per batch; the last one may be smaller. Images that keep their size come
+            one by one.
+        preprocess: One of `sizes.PREPROCESS`; see `jitter.still`.
+        scale_size: `sizes.Size`.
+        crop_size: `sizes.Size`.
+        reading: `direction`, `lab` and the others of `pairs.Reader`.
 
     Returns:
-        tf.data.Dataset of (inputs, targets), float32 [n, 256, 256, c] in [-1, 1].
+        tf.data.Dataset of (inputs, targets), or of (inputs,) with `dataset_mode` "single", float32
+        [n, h, w, c] in [-1, 1]; the crop size with "resize_and_crop".
     """
+    reader = Reader(**reading)
+    size = {"preprocess": preprocess, "scale_size": scale_size, "crop_size": crop_size}
 
     @tf.autograph.experimental.do_not_convert
-    def load(path):
-        pair = _pair(tf.io.read_file(path), direction=direction, lab=lab)
-        size = {"scale_size": CROP_SIZE, "crop_size": CROP_SIZE}
-        return tuple(jitter(pair, tf.zeros([2], tf.int32), flip=False, **size))
+    def load(example):
+        pair = reader.assemble(reader.decode(example), alike=preprocess != "resize_and_crop")
+        return tuple(still(pair, **size))
 
-    files = tf.data.Dataset.from_tensor_slices(tf.constant(list(paths), tf.string))
-    return files.map(load, tf.data.AUTOTUNE).batch(batch_size).prefetch(tf.data.AUTOTUNE)
+    files = tf.constant(np.asarray(paths, dtype=object), tf.string)
+    dataset = tf.data.Dataset.from_tensor_slices(files).map(load, tf.data.AUTOTUNE)
+    count = batch_size if preprocess == "resize_and_crop" else 1
+    return dataset.batch(count).prefetch(tf.data.AUTOTUNE)
 
 
 def test_images(paths, *, size, batch_size=1):
@@ -241,9 +261,10 @@ def test_images(paths, *, size, batch_size=1):
         tf.data.Dataset of float32 [n, size, size, 3] in [-1, 1].
     """
 
+    @tf.autograph.experimental.do_not_convert
     def load(path):
-        image = images.to_signed(images.to_unit(images.decode(tf.io.read_file(path))))
-        return resize(image, size, method="bicubic")
+        image = images.to_signed(decoding.read(tf.io.read_file(path)))
+        return framing.resize(image, size, size, method="bicubic")
 
     files = tf.data.Dataset.from_tensor_slices(tf.constant(list(paths), tf.string))
     return files.map(load, tf.data.AUTOTUNE).batch(batch_size).prefetch(tf.data.AUTOTUNE)

@@ -60,7 +60,7 @@ def export(generator, served, folder, *, export_format, quantize="none"):
     Args:
         generator: A built `UNet` or `ResNet`.
         served: Its `ServedModel`. LiteRT and ONNX files hold its signature `serving_default`:
-            `images` float32 [n, h, w, 3] in [0, 1] of any size to `outputs` of the same kind.
+            `images` float32 [n, h, w, c] in [0, 1] of any size to `outputs` of the same kind.
             Keras files hold the generator itself, .pict files its weights.
         folder: Where the file goes.
         export_format: "saved_model", "litert", "onnx", "keras" or "pict".
@@ -95,8 +95,10 @@ def export(generator, served, folder, *, export_format, quantize="none"):
             expected, received = _keras(generator, temporary)
         else:
             received, lossy = _pict(generator, expected, temporary), True
-        channels = input_channels(generator) if export_format == "keras" else 3
-        worst, decibels = _compare(expected, received, channels=channels, lossy=lossy)
+        channels = input_channels(generator) if export_format == "keras" else served.channels
+        # Sides that the generator takes as they are: all its multiples are powers of two.
+        side = max(256, generator.multiple)
+        worst, decibels = _compare(expected, received, shape=(side, side, channels), lossy=lossy)
     return Exported(path, worst, decibels)
 
 
@@ -168,11 +170,12 @@ def _runtime(module, *, extra):
         ) from None
 
 
-def _compare(expected, received, *, channels, lossy):
+def _compare(expected, received, *, shape, lossy):
     """The largest difference and the agreement in decibels over pictures of two sizes."""
+    height, width, channels = shape
     worst, squares = 0.0, []
-    for shape in ((1, 256, 256, channels), (2, 256, 512, channels)):
-        pictures = _pictures(shape)
+    for size in ((1, height, width, channels), (2, height, 2 * width, channels)):
+        pictures = _pictures(size)
         difference = expected(pictures) - received(pictures)
         # np.max, unlike max, does not lose a NaN.
         worst = float(np.max([worst, np.abs(difference).max()]))

@@ -80,8 +80,8 @@ def load_saved_model(source, *, editor):
     missing = sorted(set(SIGNATURES) - set(loaded.signatures))
     if missing:
         raise InputError(
-            f"Expected a SavedModel that --mode export made. Received: {source.path}, without the "
-            f"signature {missing[0]}"
+            "Expected a SavedModel that --mode export made, for inputs of 1, 3 or 4 channels. "
+            f"Received: {source.path}, without the signature {missing[0]}"
         )
     return wrap(loaded, name=source.name, version=source.version, editor=editor)
 

@@ -45,8 +45,9 @@ def write(path, arrays):
     """
     if other := set(arrays) ^ set(_names()):
         raise InputError(
-            "Expected the generator of pix2pix.py for .pict (--netG unet, --norm batch, without "
-            f"--separable_conv or --nobottleneck_norm). Received: one with another {min(other)}"
+            "Expected the generator of pix2pix.py for .pict (--netG unet, --norm batch, 8 levels, "
+            "without --separable_conv or --nobottleneck_norm). "
+            f"Received: one with another {min(other)}"
         )
     ends = "encoder_1/conv2d/kernel", "decoder_1/conv2d_transpose/kernel"
     if any(arrays[f"generator/{end}"].shape[2] != 3 for end in ends):

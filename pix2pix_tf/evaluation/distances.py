@@ -56,6 +56,35 @@ def frechet_distance(mean1, covariance1, mean2, covariance2):
     return max(0.0, float(np.sum((mean1 - mean2) ** 2) + spread))
 
 
+def frechet_distance_of_few(features1, features2):
+    """`frechet_distance` of two sets that have no more images than features, in a moment.
+
+    With X the centred features over (n - 1)^(1/2), C = X^T X: the root's trace is the sum of the
+    singular values of X1 X2^T, which is as small as the sets are.
+
+    Args:
+        features1: [n, d] floats, n at least 2.
+        features2: [m, d] floats, likewise.
+
+    Returns:
+        Float, at least 0.
+
+    Raises:
+        InputError: If a set has fewer than two rows, the sizes differ or a value is not finite.
+    """
+    sets = [_checked(features) for features in (features1, features2)]
+    if sets[0].shape[1] != sets[1].shape[1]:
+        raise InputError(f"Expected features of one size. Received: {[x.shape for x in sets]}")
+    means = [features.mean(axis=0) for features in sets]
+    centred = [
+        (features - mean) / np.sqrt(len(features) - 1)
+        for features, mean in zip(sets, means, strict=True)
+    ]
+    root_trace = np.linalg.svd(centred[0] @ centred[1].T, compute_uv=False).sum()
+    spread = sum(np.sum(x**2) for x in centred) - 2 * root_trace
+    return max(0.0, float(np.sum((means[0] - means[1]) ** 2) + spread))
+
+
 def kernel_distance(features1, features2, *, subsets=100, subset_size=1000, seed):
     """Kernel distance of two sets of features; of Inception features it is the KID.
 

@@ -1,6 +1,9 @@
 """Pictures in a run folder and the rows of its report."""
 
+import math
+import platform
 import re
+import sys
 
 import numpy as np
 from PIL import Image
@@ -33,7 +36,7 @@ def write_pictures(folder, names, pictures, *, step=None, aspect_ratio=1.0):
     Args:
         folder: Run folder.
         names: The images' names, n of them.
-        pictures: Dict from kind ("inputs", ...) to uint8 arrays [n, h, w, 1 or 3].
+        pictures: Dict from kind ("inputs", ...) to n arrays [h, w, 1, 3 or 4], uint8 or uint16.
         step: Training step for the file names, or None.
         aspect_ratio: Width of a picture becomes round(height * aspect_ratio).
 
@@ -53,6 +56,9 @@ def write_pictures(folder, names, pictures, *, step=None, aspect_ratio=1.0):
 
 
 def _save(path, pixels, aspect_ratio):
+    if pixels.dtype == np.uint16:
+        _save_deep(path, pixels, aspect_ratio)
+        return
     image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
     width = round(image.height * aspect_ratio)
     if aspect_ratio != 1.0 and width != image.width:
@@ -67,6 +73,20 @@ def remove_later(folder, step):
         found = _TRAINING_NAME.fullmatch(path.name)
         if found and int(found[1]) > step:
             path.unlink()
+
+
+def _save_deep(path, pixels, aspect_ratio):
+    """Writes 16 bits, which Pillow does for grey alone."""
+    from pix2pix_tf.data import images
+
+    height, width = pixels.shape[0], max(round(pixels.shape[0] * aspect_ratio), 1)
+    if aspect_ratio != 1.0 and width != pixels.shape[1]:
+        planes = np.moveaxis(pixels.astype(np.float32), -1, 0)
+        planes = [Image.fromarray(plane) for plane in planes]
+        planes = [plane.resize((width, height), Image.Resampling.BICUBIC) for plane in planes]
+        pixels = np.clip(np.round(np.stack(planes, -1)), 0, 65535).astype(np.uint16)
+    with runs.atomic(path, durable=False) as temporary:
+        temporary.write_bytes(images.encode(pixels).numpy())
 
 
 def training_rows(folder):
@@ -94,36 +114,64 @@ def write_training_report(folder, *, title, options):
         Path of the page.
     """
     log = runs.place(folder) / runs.LOG
-    return write_report(folder, title=title, rows=training_rows(folder), options=options, log=log)
+    return write_report(
+        folder, title=title, rows=training_rows(folder), options=options | versions(), log=log
+    )
 
 
-def write_results(folder, rows, *, title, options, checkpoint, context):
-    """Writes what test found: metrics.json, its options and index.html.
+def write_results(folder, rows, *, title, options, facts):
+    """Writes what test or evaluate found: metrics.json, the options and index.html.
+
+    JSON has no infinity and no NaN: such values are null, and means are those of the others.
 
     Args:
         folder: Output folder.
         rows: The report's rows, with metrics.
         title: Heading of the page.
-        options: What made the results, a dict.
-        checkpoint: Checkpoint file.
-        context: Other numbers to stand beside the results, a dict.
+        options: What made the results, a dict with the "mode".
+        facts: What else metrics.json holds, a dict; "context" and "sets", dicts of numbers, stand
+            beside the means on the page.
 
     Returns:
         Path of index.html.
     """
     folder = runs.place(folder)
-    names = dict.fromkeys(name for row in rows for name in row["metrics"])
-    mean = {
-        name: float(np.mean([row["metrics"][name] for row in rows if name in row["metrics"]]))
-        for name in names
+    mean, left_out = means(rows)
+    per_image = {
+        row["name"]: {k: v if math.isfinite(v) else None for k, v in row["metrics"].items()}
+        for row in rows
     }
-    found = {
-        "mean": mean,
-        "per_image": {row["name"]: row["metrics"] for row in rows},
-        "count": len(rows),
-        "checkpoint": str(checkpoint),
-        "context": context,
-    }
-    runs.write_json(folder / f"test_{runs.OPTIONS}", options)
-    runs.write_json(folder / runs.METRICS, found)
-    return write_report(folder, title=title, rows=rows, options=options, summary=mean | context)
+    found = {"mean": mean, "left_out": left_out, "per_image": per_image, "count": len(rows)}
+    runs.write_json(folder / f"{options['mode']}_{runs.OPTIONS}", options)
+    runs.write_json(folder / runs.METRICS, found | facts)
+    summary = mean | facts.get("sets", {}) | facts.get("context", {})
+    return write_report(
+        folder,
+        title=title,
+        rows=rows,
+        options=options | versions(),
+        summary={name: value for name, value in summary.items() if value is not None},
+    )
+
+
+def means(rows):
+    """The mean of each metric over the rows that have a finite value of it.
+
+    Returns:
+        (dict from names to means, None without any; dict from names to the number of images left
+        out because their value is infinite or NaN).
+    """
+    mean, left_out = {}, {}
+    for name in dict.fromkeys(name for row in rows for name in row["metrics"]):
+        values = [row["metrics"][name] for row in rows if name in row["metrics"]]
+        finite = [value for value in values if math.isfinite(value)]
+        mean[name] = float(np.mean(finite)) if finite else None
+        left_out |= {name: len(values) - len(finite)} if len(finite) < len(values) else {}
+    return mean, left_out
+
+
+def versions():
+    """The versions of what this process has loaded, for the report."""
+    loaded = (name for name in ("tensorflow", "keras", "numpy") if name in sys.modules)
+    found = {name: sys.modules[name].__version__ for name in loaded}
+    return {"versions": {"python": platform.python_version(), **found}}

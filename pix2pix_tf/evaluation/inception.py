@@ -29,9 +29,15 @@ from pix2pix_tf import runs
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.evaluation import distances
 
+FEATURES = 2048
 IMAGE_SIZE = 299  # Szegedy et al. 2015, "Rethinking the Inception Architecture", table 1
 # The name under which keras.applications keeps the file.
 KERAS_FILE = "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5"
+# Where it has it from, and the file's MD5.
+KERAS_URL = (
+    f"https://storage.googleapis.com/tensorflow/keras-applications/inception_v3/{KERAS_FILE}"
+)
+KERAS_MD5 = "bcbd6486424b2319ff4ef7d526e38f63"
 
 
 class Statistics(NamedTuple):
@@ -51,7 +57,7 @@ class Statistics(NamedTuple):
 
 
 def find_weights(weights=None):
-    """Finds the weights of the network; nothing is ever downloaded.
+    """Finds the weights of the network; downloads nothing.
 
     Args:
         weights: Path of a Keras weights file without top (`.h5` or `.weights.h5`), or None for the
@@ -64,19 +70,41 @@ def find_weights(weights=None):
         FileNotFoundError: If there is none; the message tells where to put it.
         InputError: If the name does not end in .h5.
     """
-    cached = Path(os.environ.get("KERAS_HOME", "~/.keras"), "models", KERAS_FILE).expanduser()
+    cached = _cached()
     path = Path(weights).expanduser() if weights else cached
     if not path.is_file():
         raise FileNotFoundError(
-            f"Expected the weights of InceptionV3 for FID and KID; they are not downloaded. Put "
-            f"{KERAS_FILE} (keras.applications' file) to {cached} or name it with "
-            f"--inception_weights. Received: no file {path}"
+            f"Expected the weights of InceptionV3 for FID and KID. Put {KERAS_FILE} "
+            f"(keras.applications' file) to {cached}, name it with --inception_weights, or allow "
+            f"the download with --download_weights. Received: no file {path}"
         )
     if path.suffix != ".h5":
         raise InputError(
             f"Expected --inception_weights to end in .h5 or .weights.h5. Received: {path}"
         )
     return path
+
+
+def _cached():
+    return Path(os.environ.get("KERAS_HOME", "~/.keras"), "models", KERAS_FILE).expanduser()
+
+
+def download_weights():
+    """Fetches the weights to Keras' cache and checks their MD5; a file that is there stays.
+
+    Raises:
+        InputError: If they cannot be had.
+        OSError: If they cannot be written.
+    """
+    cached = _cached()
+    if cached.is_file():
+        return
+    with runs.atomic(cached) as temporary:
+        place = {"cache_dir": str(cached.parent.parent), "cache_subdir": cached.parent.name}
+        try:
+            keras.utils.get_file(temporary.name, KERAS_URL, file_hash=KERAS_MD5, **place)
+        except Exception as error:  # get_file raises nothing more special
+            raise InputError(f"Expected {KERAS_FILE} from {KERAS_URL}. Received: {error}") from None
 
 
 def describe(weights=None):

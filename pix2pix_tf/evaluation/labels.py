@@ -1,15 +1,16 @@
 """How right a predicted label picture is: the scores of the paper's photo-to-labels table.
 
-    truth = nearest_label(target, CITYSCAPES_CLASSES + CITYSCAPES_VOID)
-    guess = nearest_label(output, CITYSCAPES_CLASSES)
-    confusion += confusion_matrix(truth, guess, classes=len(CITYSCAPES_CLASSES))
+    confusion += find_palette("cityscapes").confusion(target, output)
     scores = label_scores(confusion)
 
 Pixels whose true colour is a void one get a label beyond the classes and are left out.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
+from pix2pix_tf.data import synthetic
 from pix2pix_tf.errors import InputError
 
 # The 19 classes that Cityscapes scores, in the order of its train ids (Cordts et al. 2016; colours
@@ -49,6 +50,67 @@ CITYSCAPES_VOID = (
     (0, 0, 90),  # caravan
     (0, 0, 110),  # trailer
 )
+
+
+class Palette(NamedTuple):
+    """The colours of label pictures.
+
+    Attributes:
+        classes: RGB of each class that is scored.
+        void: RGB of what is left out.
+    """
+
+    classes: tuple
+    void: tuple = ()
+
+    def confusion(self, target, output):
+        """Counts the pixels of one pair of label pictures, uint8 [h, w, 3]; see `label_scores`."""
+        truth = nearest_label(target, self.classes + self.void)
+        guess = nearest_label(output, self.classes)
+        return confusion_matrix(truth, guess, classes=len(self.classes))
+
+
+def find_palette(name):
+    """The `Palette` called "facades" or "cityscapes", or that of a text file.
+
+    A line of the file is RED GREEN BLUE NAME, from 0 to 255; those whose name is void are left out
+    of the scores, empty lines and those that start with # are skipped.
+
+    Raises:
+        OSError: If the file cannot be read.
+        InputError: If a line is another, two colours are the same, or there is no class.
+    """
+    if name == "facades":
+        return Palette(tuple(synthetic.PALETTE.values()))
+    if name == "cityscapes":
+        return Palette(CITYSCAPES_CLASSES, CITYSCAPES_VOID)
+    with open(name, encoding="utf-8", errors="replace") as file:
+        lines = [line.split() for line in file]
+    lines = [words for words in lines if words and not words[0].startswith("#")]
+    colours = [_colour(words, file=name) for words in lines]
+    is_void = [words[3:] == ["void"] for words in lines]
+    found = Palette(
+        tuple(colour for colour, void in zip(colours, is_void, strict=True) if not void),
+        tuple(colour for colour, void in zip(colours, is_void, strict=True) if void),
+    )
+    if not found.classes or len(set(colours)) < len(colours):
+        raise InputError(
+            f"Expected different colours, of one class or more, in {name}. Received: {colours[:9]}"
+        )
+    return found
+
+
+def _colour(words, *, file):
+    try:
+        colour = tuple(int(word) for word in words[:3])
+    except ValueError:
+        colour = ()
+    if len(colour) < 3 or not all(0 <= value <= 255 for value in colour):
+        raise InputError(
+            f"Expected lines RED GREEN BLUE NAME, from 0 to 255, in {file}. "
+            f"Received: {' '.join(words)[:60]}"
+        )
+    return colour
 
 
 def nearest_label(image, palette):

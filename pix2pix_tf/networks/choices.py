@@ -14,6 +14,7 @@ def make_generator(
     *,
     output_channels=3,
     ngf=64,
+    depth=8,
     norm="batch",
     dropout=True,
     init_gain=INIT_STDDEV,
@@ -29,6 +30,7 @@ def make_generator(
             the PyTorch code.
         output_channels: Channels of the translated image.
         ngf: Filters of the first level.
+        depth: Of "unet": number of levels, each halves the sides of an image.
         norm: "batch", "sync_batch", "instance", "instance_affine" or "none".
         dropout: Whether the levels or blocks that can have dropout do.
         init_gain: Standard deviation of the initial kernels.
@@ -56,7 +58,9 @@ def make_generator(
     if kind == "unet":
         shared |= {} if dropout else {"dropout_levels": ()}
         bottleneck_norm = bottleneck_norm and norm in ("batch", "sync_batch")
-        return UNet(separable_conv=separable_conv, bottleneck_norm=bottleneck_norm, **shared)
+        return UNet(
+            depth=depth, separable_conv=separable_conv, bottleneck_norm=bottleneck_norm, **shared
+        )
     depth = _DEPTHS[kind]
     return UNet(
         depth=depth,

@@ -114,6 +114,7 @@ class UNet(keras.Model):
             x = decoder(
                 tf.nn.relu(skip if x is None else tf.concat([x, skip], 3)), training=training
             )
-            if level in self.dropout_levels and dropout_seeds is not None:
+            inner = level + 1 < self.depth  # the last level makes the image
+            if inner and level in self.dropout_levels and dropout_seeds is not None:
                 x = layers.dropout(x, layers.shifted(dropout_seeds, level + 1))
         return tf.tanh(tf.cast(x, tf.float32))

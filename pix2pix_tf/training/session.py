@@ -175,7 +175,7 @@ def decode_errors_named(paths, decode):
 
     Args:
         paths: Files.
-        decode: Function of a file's bytes that raises a TensorFlow error.
+        decode: Function of a file's bytes that raises a TensorFlow error, or a ValueError.
 
     Raises:
         InputError: Naming the file.
@@ -186,7 +186,8 @@ def decode_errors_named(paths, decode):
         for path in paths:
             try:
                 decode(tf.io.read_file(path))
-            except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError) as error:
-                why = error.message.splitlines()[0].rpartition("}} ")[2]
+            except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError, ValueError) as error:
+                text = error.message if isinstance(error, tf.errors.OpError) else str(error)
+                why = text.splitlines()[0].rpartition("}} ")[2]
                 raise InputError(f"Expected readable images. Received: {path} ({why})") from None
         raise

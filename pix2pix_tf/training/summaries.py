@@ -5,6 +5,7 @@ import struct
 
 import tensorflow as tf
 from google.protobuf.message import DecodeError
+from tensorboard.plugins.histogram.metadata import create_summary_metadata
 
 from pix2pix_tf import runs
 from pix2pix_tf.training import strategies
@@ -109,6 +110,33 @@ def make_look(model, pictures):
     return tf.function(lambda batch: strategies.on_replicas(replica, *batch), autograph=False)
 
 
+def buckets(values):
+    """What TensorBoard shows as a histogram.
+
+    `tf.summary.histogram` makes 30 float64 numbers of each value on the way to the same: 8 s for
+    all weights and gradients of pix2pix on two CPU cores, and this 0.3 s.
+
+    Args:
+        values: Float tensor of any shape, not empty; what is not finite counts as 0.
+
+    Returns:
+        float64 [30, 3]: left edge, right edge, how many, of buckets of equal width between the
+        least and the greatest value.
+    """
+    return _buckets(tf.reshape(tf.cast(values, tf.float32), [-1]))
+
+
+@tf.function(input_signature=[tf.TensorSpec([None], tf.float32)], autograph=False)
+def _buckets(values, count=30):
+    values = tf.where(tf.math.is_finite(values), values, 0.0)
+    low, high = tf.reduce_min(values), tf.reduce_max(values)
+    # The operation refuses a range without width.
+    above = tf.where(high > low, high, low + 1 + tf.abs(low))
+    counts = tf.histogram_fixed_width(values, [low, above], nbins=count)
+    edges = tf.linspace(tf.cast(low, tf.float64), tf.cast(high, tf.float64), count + 1)
+    return tf.stack([edges[:-1], edges[1:], tf.cast(counts, tf.float64)], axis=1)
+
+
 class Summaries(Watcher):
     """Writes event files.
 
@@ -133,8 +161,12 @@ class Summaries(Watcher):
             for tag, images in pictures.items():
                 tf.summary.image(tag, images)
             for variable, gradient in zip(self._model.trainable_variables, gradients, strict=True):
-                tf.summary.histogram(f"{variable.path}/values", variable)
-                tf.summary.histogram(f"{variable.path}/gradients", gradient)
+                for name, values in (("values", variable), ("gradients", gradient)):
+                    tf.summary.write(
+                        f"{variable.path}/{name}",
+                        buckets(values),
+                        metadata=create_summary_metadata(None, None),
+                    )
             if not self._graph_written:
                 tf.summary.graph(self._look.get_concrete_function(batch).graph.as_graph_def())
                 self._graph_written = True

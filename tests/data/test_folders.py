@@ -77,7 +77,7 @@ def test_bad_files_are_named_with_the_reason(tmp_path):
     with pytest.raises(InputError) as caught:
         folders.check_images([good, str(text), str(narrow)], minimum_width=2)
     message = str(caught.value)
-    assert f"{text} (not a JPEG or PNG)" in message
+    assert f"{text} (not an image of a known format)" in message
     assert f"{narrow} (1 pixel wide, a pair needs at least 2)" in message
     assert good not in message
 

@@ -104,4 +104,14 @@ def server(served, tmp_path_factory):
 @pytest.fixture
 def start(served, tmp_path):
     """Starts another server, of one model, with flags."""
-    return lambda *flags: running(served / "facades", tmp_path / "stderr", *flags)
+
+    def start(*flags, run=served / "facades"):
+        return running(run, tmp_path / "stderr", *flags)
+
+    return start
+
+
+@pytest.fixture
+def make_run(tmp_path):
+    """Writes the folder of a run with options."""
+    return lambda name, **options: write_run(tmp_path / name, **options)

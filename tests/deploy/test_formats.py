@@ -22,6 +22,7 @@ NETWORKS = {
     "unet": {},
     "lab": {"lab_colorization": True, "separable_conv": True, "bottleneck_norm": False},
     "resnet": {"netG": "resnet_6blocks", "norm": "instance_affine"},
+    "grey": {"crop_size": "96x64", "input_channels": 1, "output_channels": 4},
 }
 
 
@@ -46,8 +47,12 @@ class Model:
             # Larger than at the beginning of training: small weights would hide a wrong layer.
             width = math.prod(variable.shape[:3]) ** -0.5 if len(variable.shape) == 4 else 0.1
             variable.assign(variable + rng.normal(0, width, variable.shape))
+        self.channels = modes.picture_channels(self.config)
         self.served = saved_model.ServedModel(
-            self.generator, modes.translator(self.config, self.generator), filetype="png"
+            self.generator,
+            modes.translator(self.config, self.generator),
+            filetype="png",
+            channels=self.channels,
         )
 
     def export(self, folder, export_format, **options):
@@ -70,7 +75,7 @@ def pictures(shape, seed=1):
 
 
 # Neither is a size that the export compares; the second is no multiple of anything.
-SIZES = [(3, 256, 256, 3), (1, 75, 301, 3)]
+SIZES = [(3, 256, 256), (1, 75, 301)]
 
 
 @LITERT
@@ -82,8 +87,8 @@ def test_litert_translates_any_size(model, tmp_path, name):
     assert exported.path == tmp_path / "model.tflite" and exported.difference <= 1e-4
     run = Interpreter(str(exported.path)).get_signature_runner("serving_default")
     for size in SIZES:
-        found = run(images=pictures(size))["outputs"]
-        np.testing.assert_allclose(found, model(name).expected(pictures(size)), atol=1e-4)
+        x = pictures((*size, model(name).channels))
+        np.testing.assert_allclose(run(images=x)["outputs"], model(name).expected(x), atol=1e-4)
 
 
 @ONNX
@@ -95,11 +100,12 @@ def test_onnx_translates_any_size(model, tmp_path, name):
     assert exported.path == tmp_path / "model.onnx" and exported.difference <= 1e-4
     session = onnxruntime.InferenceSession(str(exported.path))
     assert [value.name for value in session.get_inputs()] == ["images"]
-    assert session.get_inputs()[0].shape == ["n", "h", "w", 3]
-    assert session.get_outputs()[0].shape == ["n", "h", "w", 3]
+    assert session.get_inputs()[0].shape == ["n", "h", "w", model(name).channels]
+    assert session.get_outputs()[0].shape == ["n", "h", "w", 4 if name == "grey" else 3]
     for size in SIZES:
-        (found,) = session.run(["outputs"], {"images": pictures(size)})
-        np.testing.assert_allclose(found, model(name).expected(pictures(size)), atol=1e-4)
+        x = pictures((*size, model(name).channels))
+        (found,) = session.run(["outputs"], {"images": x})
+        np.testing.assert_allclose(found, model(name).expected(x), atol=1e-4)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -108,7 +114,7 @@ def test_keras_files_hold_the_network(model, tmp_path, name):
     assert exported.path == tmp_path / "model.keras" and exported.difference <= 5e-4
     loaded = tf.keras.models.load_model(exported.path)
     inputs = loaded.inputs[0].shape
-    assert tuple(inputs) == (None, None, None, 1 if name == "lab" else 3)
+    assert tuple(inputs) == (None, None, None, 1 if name in ("lab", "grey") else 3)
     x = pictures((2, 256, 512, inputs[-1])) * 2 - 1
     np.testing.assert_allclose(loaded(x), model(name).generator(x), atol=1e-3)
     assert loaded.count_params() == model(name).generator.count_params()
@@ -139,6 +145,25 @@ def test_quantized_litert_is_smaller_and_measured(model, tmp_path, quantize, sha
     assert small.path.stat().st_size < share * whole.path.stat().st_size
     assert least < small.decibels < whole.decibels
     assert whole.difference < small.difference < 1
+
+
+def test_networks_deeper_than_the_usual_one(tmp_path):
+    config = Pix2PixConfig(
+        mode="export", output_dir="o", checkpoint="c", ngf=1, crop_size=512, scale_size=512
+    )
+    generator = build_generator(config)
+    served = saved_model.ServedModel(generator, modes.translator(config, generator), filetype="png")
+    assert formats.export(generator, served, tmp_path, export_format="keras").difference <= 5e-4
+    with pytest.raises(InputError, match="8 levels.*decoder_9"):
+        formats.export(generator, served, tmp_path, export_format="pict")
+
+
+@pytest.mark.parametrize("export_format", ["litert", "onnx", "keras", "pict"])
+def test_only_saved_models_translate_in_tiles(export_format):
+    options = {"mode": "export", "output_dir": "o", "checkpoint": "c", "tile": 512}
+    assert Pix2PixConfig(**options).tile == 512
+    with pytest.raises(InputError, match=f"--tile only with .*saved_model. .*{export_format}"):
+        Pix2PixConfig(**options, export_format=export_format)
 
 
 def test_pict_files_are_compared_as_what_they_say(model, tmp_path):

@@ -93,7 +93,7 @@ def test_an_export_that_differs_is_not_delivered(tmp_path):
     class Wrong:
         """Compares against something else than what was saved."""
 
-        signatures = served.signatures
+        signatures, channels = served.signatures, served.channels
 
         @staticmethod
         def serving_default(batch):

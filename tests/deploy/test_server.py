@@ -252,6 +252,19 @@ def test_a_taken_port_and_missing_runs_are_one_line(server, served, tmp_path):
     assert "Expected --checkpoint" in line
 
 
+def test_runs_of_other_channels(start, make_run):
+    grey = make_run("grey", crop_size=32, input_channels=1, output_channels=4)
+    with start("--tile", 32, run=grey) as server:
+        x = np.full((1, 40, 50, 1), 0.25)
+        status, answer = server.predict({"instances": x.tolist()}, model="grey")
+        assert status == 200 and np.shape(answer["predictions"]) == (1, 40, 50, 4)
+        _, _, answer = server.ask("POST", "/grey", file(np.full((40, 50, 3), 64, np.uint8)))
+        assert Image.open(io.BytesIO(answer)).mode == "RGBA" and levels(answer).shape == (40, 50, 4)
+    five = make_run("five", crop_size=32, input_channels=5)
+    line = refused(run_command("pix2pix-tf", "--mode", "serve", "--checkpoint", five))
+    assert "1, 3 or 4 channels" in line and "five with 5" in line
+
+
 def test_the_load_test_counts_answers_and_failures(server, tmp_path):
     (tmp_path / "in.png").write_bytes(file(pixels((64, 64))))
     tool = [sys.executable, ROOT / "tools" / "load_test.py", "--file", tmp_path / "in.png"]

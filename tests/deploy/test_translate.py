@@ -57,3 +57,49 @@ def test_lab_joins_what_was_given_with_what_was_made(direction, given, made):
     if direction == "AtoB":
         # No colour: a grey picture.
         assert np.ptp(result, axis=-1).max() < 2e-3
+
+
+def blur(batch):
+    """A network that looks seven pixels far."""
+    return tf.nn.avg_pool2d(batch, 15, 1, "SAME")
+
+
+@pytest.mark.parametrize("size", [(200, 300), (65, 64), (64, 500), (20, 150)])
+def test_tiles_give_what_the_whole_image_gives_away_from_their_borders(size):
+    x = picture(*size)
+    whole, tiled = translate(blur, x, multiple=8), translate(blur, x, multiple=8, tile=64)
+    assert tiled.shape == x.shape
+    # A tile's border pixels weigh little but see less: the weight at 7 px is 8 / 17 at most.
+    difference = np.abs(whole - tiled)
+    assert difference.max() < 0.2 and difference.mean() < 0.01
+    np.testing.assert_allclose(translate(lambda y: y, x, multiple=8, tile=64), x, atol=1e-6)
+
+
+def test_tiles_that_disagree_are_blended_without_a_seam():
+    """The worst case: each tile is of one tone, chosen at random between -1 and 1."""
+    tones = tf.random.Generator.from_seed(1)
+
+    def network(batch):
+        return tf.zeros_like(batch) + tones.uniform([], -1.0, 1.0)
+
+    result = translate(network, picture(500, 700), multiple=8, tile=64).numpy()
+    assert np.ptp(result) > 1
+    # The overlap is 16 px: neighbouring pixels differ by 2 / 17 of the range at most.
+    for axis in (1, 2):
+        assert np.abs(np.diff(result, axis=axis)).max() <= 2 / 17 * np.ptp(result) + 1e-6
+
+
+def test_images_that_fit_into_a_tile_are_not_cut():
+    x = picture(64, 40)
+    expected = translate(blur, x, multiple=64)
+    np.testing.assert_array_equal(translate(blur, x, multiple=64, tile=64), expected)
+    np.testing.assert_array_equal(translate(blur, x, multiple=64, tile=1), expected)
+
+
+def test_tiles_are_the_same_inside_a_graph():
+    inside = tf.function(
+        lambda batch: translate(blur, batch, multiple=8, tile=32),
+        input_signature=[tf.TensorSpec([None, None, None, 3])],
+    )
+    x = picture(50, 90)
+    np.testing.assert_allclose(inside(x), translate(blur, x, multiple=8, tile=32), atol=1e-6)

@@ -4,6 +4,7 @@ from scipy.linalg import sqrtm
 
 from pix2pix_tf.evaluation.distances import (
     frechet_distance,
+    frechet_distance_of_few,
     gaussian_statistics,
     kernel_distance,
 )
@@ -66,6 +67,16 @@ def test_frechet_distance_is_the_matrix_square_root_one():
     expected = np.sum((mean1 - mean2) ** 2) + np.trace(cov1 + cov2 - 2 * root)
     assert frechet_distance(mean1, cov1, mean2, cov2) == pytest.approx(expected, rel=1e-10)
     assert frechet_distance(mean2, cov2, mean1, cov1) == pytest.approx(expected, rel=1e-10)
+
+
+@pytest.mark.parametrize(("n", "m"), [(20, 30), (2, 64), (100, 50)])
+def test_of_few_it_is_the_same_distance(n, m):
+    x, y = correlated(n, 64, seed=8), correlated(m, 64, seed=9, shift=1.0)
+    expected = frechet_distance(*gaussian_statistics(x), *gaussian_statistics(y))
+    assert frechet_distance_of_few(x, y) == pytest.approx(expected, rel=1e-9)
+    assert frechet_distance_of_few(x, x) < 1e-9 * np.trace(gaussian_statistics(x)[1])
+    with pytest.raises(ValueError, match="features of one size"):
+        frechet_distance_of_few(x, y[:, 1:])
 
 
 def test_few_samples_agree_with_the_nuclear_norm_of_the_centred_sets():

@@ -11,32 +11,6 @@ from pix2pix_tf.evaluation import distances, inception
 
 
 @pytest.fixture(scope="module")
-def network():
-    """InceptionV3 with seeded weights that keep the size of the activations."""
-    random = np.random.default_rng(0)
-    network = keras.applications.InceptionV3(
-        weights=None, include_top=False, input_shape=(299, 299, 3)
-    )
-
-    def value(variable):
-        if variable.name == "kernel":
-            deviation = np.sqrt(2 / np.prod(variable.shape[:-1]))
-            return deviation * random.standard_normal(variable.shape, np.float32)
-        low, high = (0.5, 1.5) if variable.name == "moving_variance" else (-0.3, 0.3)
-        return random.uniform(low, high, variable.shape)
-
-    network.set_weights([value(variable) for variable in network.weights])
-    return network
-
-
-@pytest.fixture(scope="module")
-def weights(network, tmp_path_factory):
-    path = tmp_path_factory.mktemp("inception") / "seeded.weights.h5"
-    network.save_weights(path)
-    return path
-
-
-@pytest.fixture(scope="module")
 def images():
     random = np.random.default_rng(1)
     coarse = random.integers(0, 256, (5, 6, 6, 3)).astype(np.uint8)
@@ -112,6 +86,29 @@ def test_weights_that_do_not_fit_are_one_line(network, tmp_path):
     (tmp_path / "inception.pth").write_bytes(b"")
     with pytest.raises(ValueError, match="end in .h5 or .weights.h5"):
         inception.features([image], weights=tmp_path / "inception.pth")
+
+
+def test_downloaded_weights_are_checked_and_a_file_that_is_there_stays(
+    weights, tmp_path, monkeypatch
+):
+    cached = tmp_path / "models" / inception.KERAS_FILE
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr(inception, "KERAS_URL", weights.as_uri())
+    with pytest.raises(ValueError, match="Expected inception_v3.*Received: .*corrupted") as raised:
+        inception.download_weights()
+    assert len(str(raised.value).splitlines()) == 1 and list(cached.parent.iterdir()) == []
+    digest = hashlib.md5(weights.read_bytes()).hexdigest()
+    monkeypatch.setattr(inception, "KERAS_MD5", digest)
+    inception.download_weights()
+    assert inception.find_weights() == cached
+    assert cached.read_bytes() == weights.read_bytes()
+    monkeypatch.setattr(inception, "KERAS_URL", (tmp_path / "nothing.h5").as_uri())
+    cached.write_bytes(b"mine")
+    inception.download_weights()
+    assert cached.read_bytes() == b"mine"
+    cached.unlink()
+    with pytest.raises(ValueError, match="Received: .*nothing.h5"):
+        inception.download_weights()
 
 
 def test_mixed_precision_changes_neither_features_nor_policy(found, images, weights):

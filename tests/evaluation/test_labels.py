@@ -5,6 +5,7 @@ from pix2pix_tf.evaluation.labels import (
     CITYSCAPES_CLASSES,
     CITYSCAPES_VOID,
     confusion_matrix,
+    find_palette,
     label_scores,
     nearest_label,
 )
@@ -92,6 +93,34 @@ def test_cityscapes_pictures_with_noise_are_read_and_void_is_left_out():
     confusion = confusion_matrix(read, guess, classes=19)
     assert len(CITYSCAPES_CLASSES) == 19 and confusion.sum() == 6 * 19
     assert label_scores(confusion)["class_IoU"] == 1.0
+
+
+def test_palettes_have_names_or_files(tmp_path):
+    facades = find_palette("facades")
+    assert len(facades.classes) == 12 and facades.void == ()
+    assert find_palette("cityscapes") == (CITYSCAPES_CLASSES, CITYSCAPES_VOID)
+    file = tmp_path / "mine.txt"
+    file.write_text("# red green blue name\n\n1 2 3 road\n4 5 6 void\n 7\t8 9\n")
+    assert find_palette(file) == (((1, 2, 3), (7, 8, 9)), ((4, 5, 6),))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("1 2 3 void\n", "one class or more"),
+        ("", "one class or more"),
+        ("1 2 3 a\n1 2 3 b\n", "different colours"),
+        ("1 2\n", "RED GREEN BLUE NAME, from 0 to 255, in .*mine.txt. Received: 1 2"),
+        ("1 2 256 sky\n", "Received: 1 2 256 sky"),
+        ("road 1 2 3\n", "Received: road 1 2 3"),
+        ("\xff\xfe", "RED GREEN BLUE"),
+    ],
+)
+def test_other_palette_files_are_refused(tmp_path, text, message):
+    file = tmp_path / "mine.txt"
+    file.write_bytes(text.encode("latin-1"))
+    with pytest.raises(ValueError, match=message):
+        find_palette(file)
 
 
 def test_bad_input_is_named():

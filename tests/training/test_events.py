@@ -1,9 +1,11 @@
 """TensorBoard's files of a run that was interrupted."""
 
+import numpy as np
 import pytest
 import tensorflow as tf
+from tensorboard.plugins.histogram.summary_v2 import histogram_pb
 
-from pix2pix_tf.training.summaries import Events, cut
+from pix2pix_tf.training.summaries import Events, buckets, cut
 
 
 def write(folder, steps):
@@ -52,3 +54,20 @@ def test_a_file_of_something_else_is_not_read_far(tmp_path):
     path.write_bytes(b"\xff" * 1000)
     cut(path, last_step=3)
     assert not path.exists()
+
+
+@pytest.mark.parametrize("shape", [(1,), (4, 4, 3, 8), (1000,)])
+def test_histograms_are_those_of_tensorboard(shape):
+    values = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    expected = tf.make_ndarray(histogram_pb("x", values, buckets=30).value[0].tensor)
+    found = buckets(tf.constant(values)).numpy()
+    assert found[:, 2].sum() == values.size
+    if values.size > 1:
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_histograms_of_constants_and_of_what_is_not_finite():
+    found = buckets(tf.fill([5], 2.0)).numpy()
+    assert found[0].tolist() == [2, 2, 5] and found[1:, 2].sum() == 0
+    found = buckets(tf.constant([np.nan, np.inf, -1.0, 1.0])).numpy()
+    assert (found[0, 0], found[-1, 1]) == (-1, 1) and found[:, 2].sum() == 4

@@ -1,0 +1,99 @@
+"""What `--mode evaluate` of cyclegan-tf does once TensorFlow is loaded."""
+
+from pathlib import Path
+
+from cyclegan_tf import modes
+from cyclegan_tf.config import PROGRAM
+from pix2pix_tf import command
+from pix2pix_tf.data import folders
+from pix2pix_tf.errors import InputError
+from pix2pix_tf.evaluation import comparison, reading, scoring
+
+
+def evaluate(config, paths, *, checkpoint):
+    """Measures pictures; writes copies of them, metrics.json and the report.
+
+    Args:
+        config: Resolved `CycleGANConfig`.
+        paths: Dict from "AtoB" and "BtoA" to the files for the run to translate that way, or None
+            without a run.
+        checkpoint: Checkpoint file of the run, or None.
+
+    Returns:
+        Path of index.html.
+    """
+    scorer = scoring.Scorer(config.chosen_metrics, **config.scoring)
+    if checkpoint:
+        compared, rows = _of_run(config, scorer, paths, checkpoint=checkpoint)
+    else:
+        compared, rows = _of_folders(config, scorer)
+    facts = comparison.measure(
+        scorer, compared, folder=config.output_dir, statistics=config.statistics
+    )
+    return comparison.write(
+        config.output_dir,
+        rows,
+        title=f"CycleGAN: evaluation of {Path(config.checkpoint or config.input_dir).name}",
+        options=command.options(config, program=PROGRAM),
+        facts=facts | {"checkpoint": checkpoint and str(checkpoint)},
+    )
+
+
+def _of_folders(config, scorer):
+    if not (config.target_dir and config.input_dir):
+        raise InputError(
+            "Expected --checkpoint, or --input_dir and --target_dir, with --mode evaluate. "
+            "Received: neither"
+        )
+    fake = "fake_A" if config.direction == "BtoA" else "fake_B"
+    compared, rows = comparison.of_folders(
+        config.input_dir,
+        config.target_dir,
+        config.output_dir,
+        kind=fake,
+        pairs_wanted=scorer.wants_pairs,
+    )
+    return [compared], rows
+
+
+def _of_run(config, scorer, paths, *, checkpoint):
+    """The comparisons of each direction and the report's rows."""
+    if config.target_dir and len(paths) > 1:
+        raise InputError(
+            "Expected one --direction with --target_dir, which is the true set of one. "
+            "Received: both"
+        )
+    true = {way: _true_set(config, way) for way in paths}
+    truths = None
+    if scorer.wants_pairs:
+        truths = {way: _partners(files, true[way]) for way, files in paths.items()}
+    made = modes.results(config, paths, checkpoint=checkpoint, truths=truths)
+    rows = list(reading.progress(made, "translating", total=sum(map(len, paths.values()))))
+    compared = []
+    for way in paths:
+        domain = modes.DIRECTIONS[way][3]
+        kinds = {"output": f"fake_{domain}", "target": f"true_{domain}"}
+        compared.append(
+            comparison.of_rows(rows, config.output_dir, **kinds, targets=true[way], label=f" {way}")
+        )
+    return compared, rows
+
+
+def _true_set(config, direction):
+    """The files of the domain that is translated to; none where its folder is not there."""
+    if config.target_dir:
+        return comparison.true_set(config.target_dir)
+    folder = config.domains("test")["AB".index(modes.DIRECTIONS[direction][3])]
+    return comparison.true_set(folder) if Path(folder).is_dir() else []
+
+
+def _partners(files, true):
+    """For each file the true one of the same name."""
+    named = dict(zip(folders.names(true), true, strict=True))
+    names = folders.names(files)
+    if lone := [name for name in names if name not in named]:
+        raise InputError(
+            "Expected the same names in both domains for metrics of pairs. Received in one only: "
+            f"{', '.join(lone[:5])}; --metrics fid,kid compares sets"
+        )
+    return [named[name] for name in names]

@@ -1,0 +1,101 @@
+"""Decoded images, kept in memory or on disk: what never changes, before any jitter."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from pix2pix_tf import runs
+from pix2pix_tf.data import codecs, images
+
+
+def make(kind, reader, examples, *, folder):
+    """Decodes every example once.
+
+    Args:
+        kind: "memory" or "disk".
+        reader: `pairs.Reader`.
+        examples: Files, or pairs of files.
+        folder: Folder for the cache on disk, which later runs on the same files take up again.
+
+    Returns:
+        Function of an index (int64 scalar tensor) to what `reader.decode` gives for that example.
+    """
+    dtype = _dtype(reader, examples)
+    if kind == "memory":
+        kept = list(_decoded(reader, examples, dtype))
+    else:
+        kept = _on_disk(reader, examples, dtype=dtype, path=Path(folder) / "decoded")
+    channels = reader.decoded_channels
+
+    def fetch(index):
+        found = tf.numpy_function(kept.__getitem__, [index], [tf.as_dtype(dtype)] * len(channels))
+        return tuple(
+            images.to_unit(tf.ensure_shape(image, [None, None, count]))
+            for image, count in zip(tf.nest.flatten(found), channels, strict=True)
+        )
+
+    return fetch
+
+
+def _dtype(reader, examples):
+    """8 bits where that loses nothing, else float32 in [0, 1]."""
+    paths = np.asarray(examples, dtype=object).ravel()
+    plain = all(count in (3, 4) for count in reader.decoded_channels)
+    plain = plain and all(codecs.depth(path).dtype == "uint8" for path in paths)
+    return np.dtype(np.uint8 if plain else np.float32)
+
+
+def _decoded(reader, examples, dtype):
+    """Yields what `reader.decode` gives for each example, as arrays of `dtype`."""
+
+    @tf.autograph.experimental.do_not_convert
+    def load(example):
+        decoded = reader.decode(example)
+        if dtype == np.uint8:
+            return tuple(tf.cast(tf.round(image * 255), tf.uint8) for image in decoded)
+        return decoded
+
+    files = tf.constant(np.asarray(examples, dtype=object), tf.string)
+    dataset = tf.data.Dataset.from_tensor_slices(files).map(load, tf.data.AUTOTUNE).prefetch(4)
+    return dataset.as_numpy_iterator()
+
+
+def _on_disk(reader, examples, *, dtype, path):
+    """The decoded examples as views of one file: PATH.raw, described by PATH.json."""
+    described, key = path.with_suffix(".json"), _key(reader, examples)
+    about = runs.read_json(described) if described.is_file() else {}
+    if about.get("key") != key:
+        shapes = []
+        described.unlink(missing_ok=True)
+        with runs.atomic(path.with_suffix(".raw")) as temporary, open(temporary, "wb") as file:
+            for decoded in _decoded(reader, examples, dtype):
+                shapes.append([image.shape for image in decoded])
+                for image in decoded:
+                    file.write(image.tobytes())
+        about = {"key": key, "shapes": shapes}
+        runs.write_json(described, about)
+    raw = np.memmap(path.with_suffix(".raw"), dtype, "r")
+    return list(_views(raw, about["shapes"]))
+
+
+def _views(raw, shapes):
+    offset = 0
+    for example in shapes:
+        views = []
+        for shape in example:
+            size = int(np.prod(shape))
+            views.append(raw[offset : offset + size].reshape(shape))
+            offset += size
+        yield tuple(views)
+
+
+def _key(reader, examples):
+    """Changes with the files and with how they are read."""
+    paths = np.asarray(examples, dtype=object).ravel()
+    states = [(str(path), (at := os.stat(path)).st_size, at.st_mtime_ns) for path in paths]
+    made = [repr(reader), states]
+    return hashlib.sha256(json.dumps(made).encode("utf-8", errors="surrogateescape")).hexdigest()

@@ -1,0 +1,41 @@
+"""Sizes of images as people write them: 256, or 512x256 (height x width), in pixels."""
+
+import re
+
+from pix2pix_tf.errors import InputError
+
+# A square's side, or "HEIGHTxWIDTH".
+Size = int | str
+
+PREPROCESS = ("resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none")
+
+
+def sides(size):
+    """The (height, width) of a `Size`.
+
+    Raises:
+        InputError: If `size` is neither a number nor HEIGHTxWIDTH.
+    """
+    found = re.fullmatch(r"(\d+)(?:x(\d+))?", str(size))
+    if not found:
+        raise InputError(f"Expected a size such as 256 or 512x256 (HxW). Received: {size}")
+    return int(found[1]), int(found[2] or found[1])
+
+
+def parse(text):
+    """A `Size` in its one spelling: an int for squares, HEIGHTxWIDTH for others."""
+    height, width = sides(text)
+    return height if height == width else f"{height}x{width}"
+
+
+def halvings(size):
+    """How often both sides of a `Size` can be halved: the depth of a U-Net that fits it."""
+    height, width = sides(size)
+    # The lowest bit that is set in either is the largest power of two that divides both.
+    both = height | width
+    return (both & -both).bit_length() - 1
+
+
+def same_for_all(preprocess):
+    """Whether images of any sizes get one size in training, so that they fit into a batch."""
+    return preprocess in ("resize_and_crop", "crop", "scale_width_and_crop")

@@ -1,0 +1,71 @@
+"""Decoded images that are kept: the same batches as without, never a kept jitter."""
+
+import itertools
+import os
+
+import numpy as np
+import pytest
+from support import write_pairs
+
+from pix2pix_tf.data import cache, folders, pipelines
+from pix2pix_tf.data.pairs import Reader
+
+OPTIONS = {"batch_size": 2, "seed": 5, "crop_size": 32, "scale_size": 40}
+
+
+def first(batches, count=6):
+    return [[part.numpy() for part in batch] for batch in itertools.islice(batches, count)]
+
+
+@pytest.mark.parametrize("kind", ["memory", "disk"])
+@pytest.mark.parametrize(
+    "reading",
+    [{}, {"channels": (1, 3)}, {"channels": (4, 4)}, {"lab": True}, {"direction": "BtoA"}],
+)
+def test_batches_are_the_same_as_without(pairs, tmp_path, kind, reading):
+    paths = folders.list_images(pairs)
+    fetch = cache.make(kind, Reader(**reading), paths, folder=tmp_path)
+    expected = first(pipelines.training_pairs(paths, **OPTIONS, **reading))
+    found = first(pipelines.training_pairs(paths, fetch=fetch, **OPTIONS, **reading))
+    for one, other in zip(expected, found, strict=True):
+        for a, b in zip(one, other, strict=True):
+            np.testing.assert_array_equal(a, b)
+    # Five files: the second epoch shows them again, jittered anew.
+    assert len({batch[0].tobytes() for batch in found}) == len(found)
+
+
+def test_any_step_comes_again(pairs, tmp_path):
+    paths = folders.list_images(pairs)
+    fetch = cache.make("memory", Reader(), paths, folder=tmp_path)
+    whole = first(pipelines.training_pairs(paths, fetch=fetch, **OPTIONS))
+    rest = first(pipelines.training_pairs(paths, fetch=fetch, first_step=4, **OPTIONS), 2)
+    np.testing.assert_array_equal(whole[4][0], rest[0][0])
+    np.testing.assert_array_equal(whole[5][1], rest[1][1])
+
+
+def test_deep_files_keep_their_depth(tmp_path):
+    array = np.random.default_rng(0).random((8, 16, 3), np.float32)
+    np.save(tmp_path / "a.npy", array)
+    paths = folders.list_images(tmp_path)
+    decoded = cache.make("disk", Reader(), paths, folder=tmp_path / "cache")(0)[0]
+    np.testing.assert_array_equal(decoded, array)
+
+
+def test_a_cache_on_disk_is_taken_up_until_a_file_changes(tmp_path):
+    paths = folders.list_images(write_pairs(tmp_path / "data", 3))
+    folder = tmp_path / "cache"
+
+    def made():
+        fetch = cache.make("disk", Reader(), paths, folder=folder)
+        return (folder / "decoded.raw").stat().st_ino, fetch(1)[0].numpy()
+
+    before, pixels = made()
+    again, same = made()
+    assert again == before
+    np.testing.assert_array_equal(pixels, same)
+    write_pairs(tmp_path / "data", 3, seed=1)
+    os.utime(paths[1], (1, 1))
+    after, changed = made()
+    assert after != before and (changed != pixels).any()
+    (folder / "decoded.json").write_text("{}")
+    assert made()[0] != after

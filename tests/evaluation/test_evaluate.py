@@ -1,0 +1,354 @@
+"""--mode evaluate of both programs, on real files, against independent numbers."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from pix2pix_tf import runs
+from pix2pix_tf.data import synthetic
+from pix2pix_tf.evaluation import inception
+
+
+@pytest.fixture
+def evaluate(launcher, tmp_path):
+    """Runs --mode evaluate into tmp_path/out; returns (exit code, what it printed)."""
+
+    def run(*words, program="pix2pix-tf"):
+        words = ("--mode", "evaluate", "--output_dir", tmp_path / "out", *words)
+        return launcher.run(program, *words, printed=tmp_path / "printed")
+
+    return run
+
+
+def found(folder):
+    """metrics.json, read as strictly as JSON is defined."""
+
+    def refuse(word):
+        raise AssertionError(f"{word} is not JSON")
+
+    text = (folder / "out" / runs.METRICS).read_text(encoding="utf-8")
+    return json.loads(text, parse_constant=refuse)
+
+
+def write_folders(folder, *, sizes=((48, 40), (30, 30), (60, 52)), distance=40):
+    """Outputs and their noisy targets, with the same names; returns {name: (output, target)}."""
+    random = np.random.default_rng(0)
+    images = {}
+    for number, size in enumerate(sizes, start=1):
+        small = Image.fromarray(random.integers(0, 256, (6, 6, 3), np.uint8))
+        target = np.asarray(small.resize(size, Image.Resampling.BICUBIC))
+        noise = random.integers(-distance, distance + 1, target.shape)
+        output = np.clip(target + noise, 0, 255).astype(np.uint8)
+        images[f"house {number}"] = (output, target)
+        for kind, image in (("outputs", output), ("targets", target)):
+            (folder / kind).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(folder / kind / f"house {number}.png")
+    return images
+
+
+def numpy_fid(a, b):
+    """FID of few images: the root's trace is that of the small product of the centred sets."""
+    a, b = (x.astype(np.float64) for x in (a, b))
+    centred = [(x - x.mean(axis=0)) / np.sqrt(len(x) - 1) for x in (a, b)]
+    root_trace = np.linalg.norm(centred[0] @ centred[1].T, "nuc")
+    spread = sum(np.square(x).sum() for x in centred) - 2 * root_trace
+    return np.square(a.mean(axis=0) - b.mean(axis=0)).sum() + spread
+
+
+def numpy_mmd(a, b):
+    """The unbiased squared MMD of KID, pair by pair."""
+
+    def kernel(x, y):
+        return (np.dot(x, y) / len(x) + 1) ** 3
+
+    m = len(a)
+    others = [(i, j) for i in range(m) for j in range(m) if i != j]
+    within = sum(kernel(a[i], a[j]) + kernel(b[i], b[j]) for i, j in others) / len(others)
+    return within - 2 * np.mean([kernel(x, y) for x in a for y in b])
+
+
+def test_pairs_of_two_folders_against_scikit_image(evaluate, tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "empty"))
+    images = write_folders(tmp_path)
+    code, printed = evaluate("--input_dir", tmp_path / "outputs", "--target_dir",
+                             tmp_path / "targets", "--metrics", "l1,psnr,ssim,ms_ssim")  # fmt: skip
+    assert code == 0, printed
+    metrics = found(tmp_path)
+    for name, (output, target) in images.items():
+        row = metrics["per_image"][name]
+        difference = np.abs(output.astype(float) - target).mean() / 127.5
+        assert row["L1"] == pytest.approx(difference, rel=1e-5)
+        assert row["PSNR"] == pytest.approx(peak_signal_noise_ratio(target, output), rel=1e-5)
+        expected, full = structural_similarity(
+            target, output, channel_axis=-1, gaussian_weights=True, sigma=1.5, win_size=11,
+            use_sample_covariance=False, full=True,
+        )  # fmt: skip
+        assert row["SSIM"] == pytest.approx(full[5:-5, 5:-5].mean(), abs=2e-5)
+        assert row["MS-SSIM"] is None
+        for kind, image in zip(("outputs", "targets"), (output, target), strict=True):
+            copy = Image.open(tmp_path / "out" / "images" / f"{name}-{kind}.png")
+            np.testing.assert_array_equal(np.asarray(copy), image)
+    assert metrics["mean"]["MS-SSIM"] is None and metrics["left_out"] == {"MS-SSIM": 3}
+    mean = np.mean([row["L1"] for row in metrics["per_image"].values()])
+    assert metrics["mean"]["L1"] == pytest.approx(mean)
+    assert metrics["samples"] == {"pairs": 3, "outputs": 3, "targets": 3}
+    assert metrics["settings"]["ssim"]["window"] == 11
+    assert "MS-SSIM none (3 images have none)" in printed
+    assert "measuring: 100%" in printed
+    page = (tmp_path / "out" / runs.INDEX).read_text(encoding="utf-8")
+    assert 'data-best="descending">MS-SSIM<' in page and "versions.tensorflow" in page
+    options = json.loads((tmp_path / "out" / "evaluate_options.json").read_text())
+    assert options["target_dir"] == str(tmp_path / "targets")
+
+
+def test_equal_images_have_no_psnr_and_large_ones_an_ms_ssim(evaluate, tmp_path):
+    write_folders(tmp_path, sizes=((180, 176), (20, 20)), distance=0)
+    folders = ("--input_dir", tmp_path / "outputs", "--target_dir", tmp_path / "targets")
+    code, printed = evaluate(*folders, "--metrics", "psnr,ms_ssim,l1")
+    assert code == 0, printed
+    metrics = found(tmp_path)
+    assert metrics["mean"] == {"PSNR": None, "MS-SSIM": pytest.approx(1), "L1": 0}
+    assert metrics["left_out"] == {"PSNR": 2, "MS-SSIM": 1}
+
+
+def test_fid_and_kid_against_numpy_and_the_cache(evaluate, tmp_path, weights):
+    """One process measures and keeps the statistics, a second one reads them."""
+    images = write_folders(tmp_path, sizes=[(60, 60)] * 5)
+    Image.fromarray(images["house 1"][0]).save(tmp_path / "targets" / "another.png")
+    words = (
+        "--input_dir", tmp_path / "outputs", "--target_dir", tmp_path / "targets",
+        "--inception_weights", weights, "--statistics", tmp_path / "true.npz",
+        "--kid_subset_size", 5, "--kid_subsets", 3,
+    )  # fmt: skip
+    code, printed = evaluate(*words)
+    assert code == 0, printed
+    metrics = found(tmp_path)
+    assert "Only sets are measured" in printed and "another" in printed
+    assert metrics["samples"] == {"pairs": 0, "outputs": 5, "targets": 6} and metrics["count"] == 0
+    files = sorted((tmp_path / "targets").iterdir())
+    outputs = inception.features([pair[0] for pair in images.values()], weights=weights)
+    targets = inception.features([np.asarray(Image.open(f)) for f in files], weights=weights)
+    assert metrics["sets"]["FID"] == pytest.approx(numpy_fid(outputs, targets), rel=1e-3)
+    draws = np.random.default_rng(0)
+    kid = []
+    for _ in range(3):
+        drawn = (draws.choice(x.astype(float), 5, replace=False) for x in (outputs, targets))
+        kid.append(numpy_mmd(*drawn))
+    assert metrics["sets"]["KID"] == pytest.approx(np.mean(kid), rel=1e-4)
+    assert metrics["sets"]["KID_std"] == pytest.approx(np.std(kid), rel=1e-3) and np.std(kid) > 0
+    kid_settings = metrics["settings"]["kid"]
+    assert (kid_settings["subsets"], kid_settings["subset_size"], kid_settings["seed"]) == (3, 5, 0)
+    assert len(kid_settings["weights_sha256"]) == 64
+
+    code, printed = evaluate(*words)
+    assert code == 0 and "statistics of targets" in printed, printed
+    assert "features of targets" not in printed
+    again = found(tmp_path)
+    assert again["sets"] == pytest.approx(metrics["sets"], rel=1e-6)
+
+    (tmp_path / "targets" / "another.png").unlink()
+    code, printed = evaluate(*words)
+    assert code == 1 and "images is 6 and not 5" in printed.splitlines()[-1]
+
+
+def test_the_pictures_of_a_test_and_its_run_give_the_same(
+    evaluate, launcher, pairs, tmp_path, weights
+):
+    words = ("--mode", "train", "--input_dir", pairs, "--output_dir", tmp_path / "run", "--seed", 1)
+    small = ("--ngf", 1, "--ndf", 1, "--max_steps", 1)
+    assert launcher.run("pix2pix-tf", *words, *small, printed=tmp_path / "p")[0] == 0
+    run = ("--checkpoint", tmp_path / "run", "--input_dir", pairs)
+    tested = ("--mode", "test", "--output_dir", tmp_path / "test", *run)
+    assert launcher.run("pix2pix-tf", *tested, printed=tmp_path / "p")[0] == 0
+    by_test = json.loads((tmp_path / "test" / runs.METRICS).read_text())
+
+    sets = ("--inception_weights", weights, "--metrics", "l1,psnr,ssim,ms_ssim,fid")
+    code, printed = evaluate(*run, *sets)
+    assert code == 0 and "translating: 100%" in printed, printed
+    of_run = found(tmp_path)
+    assert of_run["checkpoint"].endswith(".safetensors")
+    assert of_run["settings"]["fid"]["outputs"] == of_run["settings"]["fid"]["targets"] == 5
+    for name in ("L1", "PSNR", "SSIM"):
+        assert of_run["mean"][name] == pytest.approx(by_test["mean"][name], rel=1e-6)
+    assert 0 < of_run["mean"]["MS-SSIM"] < 1
+
+    code, printed = evaluate("--input_dir", tmp_path / "test", *sets)
+    assert code == 0, printed
+    # Where the statistics of the same targets were kept.
+    assert "statistics of targets" in printed
+    assert found(tmp_path)["mean"] == pytest.approx(of_run["mean"], rel=1e-4)
+    assert found(tmp_path)["sets"] == pytest.approx(of_run["sets"], rel=1e-6)
+    code, printed = evaluate("--input_dir", tmp_path / "test" / "images", "--metrics", "l1")
+    assert code == 0, printed
+    assert found(tmp_path)["mean"] == {"L1": pytest.approx(of_run["mean"]["L1"])}
+    assert (tmp_path / "out" / "images" / "3-inputs.png").is_file()
+
+
+def test_without_weights_fid_is_left_out_or_one_line(evaluate, tmp_path, monkeypatch):
+    write_folders(tmp_path)
+    missing = tmp_path / "no.h5"
+    words = ("--input_dir", tmp_path / "outputs", "--target_dir", tmp_path / "targets",
+             "--inception_weights", missing)  # fmt: skip
+    code, printed = evaluate(*words)
+    assert code == 0 and "FID and KID are left out. Expected the weights" in printed
+    assert set(found(tmp_path)["mean"]) == {"L1", "PSNR", "SSIM", "MS-SSIM"}
+    code, printed = evaluate(*words, "--metrics", "fid")
+    last = printed.splitlines()[-1]
+    assert code == 1 and "Traceback" not in printed
+    assert "--download_weights" in last and str(missing) in last
+    (tmp_path / "targets" / "house 1.png").rename(tmp_path / "targets" / "x.png")
+    code, printed = evaluate(*words)
+    assert code == 1 and "there is nothing to measure" in printed.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("--metrics", "l1"), r"house 1.png and .*house 1.png, 48x40 and 20x20 px; --metrics fid"),
+        (("--metrics", "labels", "--palette", "{}/no.txt"), r"No such file .*no.txt"),
+        (("--metrics", "fid,kid", "--kid_subset_size", 4), r"at least 4 images. Received: 3"),
+    ],
+)
+def test_what_cannot_be_measured_is_one_line(evaluate, tmp_path, weights, words, line):
+    write_folders(tmp_path)
+    Image.new("RGB", (20, 20)).save(tmp_path / "targets" / "house 1.png")
+    folders = ("--input_dir", tmp_path / "outputs", "--target_dir", tmp_path / "targets")
+    words = [str(word).format(tmp_path) for word in words]
+    code, printed = evaluate(*folders, *words, "--inception_weights", weights)
+    assert code == 1 and "Traceback" not in printed
+    assert re.search(line, printed.splitlines()[-1])
+
+
+def test_other_names_are_no_pairs(evaluate, tmp_path):
+    write_folders(tmp_path)
+    (tmp_path / "targets" / "house 2.png").rename(tmp_path / "targets" / "x.png")
+    folders = ("--input_dir", tmp_path / "outputs", "--target_dir", tmp_path / "targets")
+    code, printed = evaluate(*folders, "--metrics", "l1")
+    assert code == 1 and "in one only: house 2, x" in printed.splitlines()[-1]
+    code, printed = evaluate("--input_dir", tmp_path / "outputs")
+    assert code == 1 and "NAME-outputs.png and NAME-targets.png" in printed.splitlines()[-1]
+    code, printed = evaluate(*folders[:2], "--target_dir", tmp_path / "nothing")
+    assert code == 1 and "Expected --target_dir to be a folder" in printed.splitlines()[-1]
+
+
+def test_label_maps_are_scored_by_class(evaluate, tmp_path):
+    """The right half of the second map says window where it is facade."""
+    for kind in ("outputs", "targets"):
+        (tmp_path / kind).mkdir()
+    facade, window = (synthetic.PALETTE[name] for name in ("facade", "window"))
+    truth = np.full((4, 8, 3), facade, np.uint8)
+    truth[:, :2] = window
+    guess = truth.copy()
+    guess[:, 4:] = np.array(window) + (9, 9, -9)  # nearest to window still
+    for name, output in (("1", truth), ("2", guess)):
+        Image.fromarray(output).save(tmp_path / "outputs" / f"{name}.png")
+        Image.fromarray(truth).save(tmp_path / "targets" / f"{name}.png")
+    folders = ("--input_dir", tmp_path / "outputs", "--target_dir", tmp_path / "targets")
+    code, printed = evaluate(*folders, "--metrics", "labels", "--palette", "facades")
+    assert code == 0, printed
+    metrics = found(tmp_path)
+    rows = [row["label accuracy"] for row in metrics["per_image"].values()]
+    assert rows == [1.0, 0.5]
+    assert metrics["sets"] == pytest.approx({
+        "per_pixel_accuracy": 48 / 64,
+        "per_class_accuracy": (32 / 48 + 1) / 2,
+        "class_IoU": (32 / 48 + 16 / 32) / 2,
+    })  # fmt: skip
+    lines = ["# mine", "", "{} {} {} facade".format(*facade), "{} {} {} void".format(*window)]
+    (tmp_path / "palette.txt").write_text("\n".join(lines))
+    code, printed = evaluate(*folders, "--metrics", "labels", "--palette", tmp_path / "palette.txt")
+    assert code == 0, printed
+    assert found(tmp_path)["sets"]["per_pixel_accuracy"] == 1
+    assert found(tmp_path)["settings"]["labels"]["classes"] == 1
+
+
+@pytest.fixture(scope="module")
+def unpaired(launcher, tmp_path_factory):
+    """A folder with data and a run of cyclegan-tf."""
+    folder = tmp_path_factory.mktemp("cyclegan")
+    synthetic.write_unpaired(folder / "data", 2, seed=0, test_count=3, size=40)
+    words = (
+        "--mode", "train", "--input_dir", folder / "data", "--output_dir", folder / "run",
+        "--netG", "resnet_6blocks", "--ngf", 1, "--ndf", 1, "--load_size", 40, "--crop_size", 32,
+        "--max_steps", 1, "--seed", 2,
+    )  # fmt: skip
+    code, printed = launcher.run("cyclegan-tf", *words, printed=folder / "printed")
+    assert code == 0, printed
+    return folder
+
+
+def test_cyclegan_both_ways_against_the_other_domain(evaluate, unpaired, tmp_path, weights):
+    words = ("--input_dir", unpaired / "data", "--checkpoint", unpaired / "run",
+             "--inception_weights", weights)  # fmt: skip
+    code, printed = evaluate(*words, program="cyclegan-tf")
+    assert code == 0, printed
+    metrics = found(tmp_path)
+    assert set(metrics["mean"]) == {"cycle L1 A", "cycle L1 B"}
+    assert set(metrics["sets"]) == {
+        f"{name} {way}" for name in ("FID", "KID", "KID_std") for way in ("AtoB", "BtoA")
+    }
+    fakes = sorted((tmp_path / "out" / "images").glob("*-fake_B.png"))
+    true = sorted((unpaired / "data" / "testB").iterdir())
+    features = [
+        inception.features([np.asarray(Image.open(f)) for f in files], weights=weights)
+        for files in (fakes, true)
+    ]
+    assert metrics["sets"]["FID AtoB"] == pytest.approx(numpy_fid(*features), rel=1e-3)
+    assert metrics["samples"]["targets BtoA"] == 3
+    assert {p.name for p in (tmp_path / "out").glob("*.npz")} == {
+        "statistics-AtoB.npz", "statistics-BtoA.npz",
+    }  # fmt: skip
+
+
+def test_cyclegan_measures_pairs_when_asked(evaluate, unpaired, tmp_path):
+    words = ("--input_dir", unpaired / "data", "--checkpoint", unpaired / "run",
+             "--direction", "BtoA", "--metrics", "l1,ssim")  # fmt: skip
+    code, printed = evaluate(*words, program="cyclegan-tf")
+    assert code == 0, printed
+    metrics = found(tmp_path)
+    assert {"cycle L1 B", "L1 BtoA", "SSIM BtoA"} <= set(metrics["mean"])
+    images = tmp_path / "out" / "images"
+    fake, true = (
+        np.asarray(Image.open(images / f"B-6-{kind}.png"), float) for kind in ("fake_A", "true_A")
+    )
+    expected = np.abs(fake - true).mean() / 127.5
+    assert metrics["per_image"]["B-6"]["L1 BtoA"] == pytest.approx(expected, abs=0.01)
+    outputs = ("--input_dir", tmp_path / "out", "--target_dir", unpaired / "data" / "testA")
+    code, printed = evaluate(*outputs, "--direction", "BtoA", "--metrics", "l1",
+                             program="cyclegan-tf")  # fmt: skip
+    assert code == 1 and "B-5, B-6" in printed.splitlines()[-1]
+    code, printed = evaluate(*outputs[:2], program="cyclegan-tf")
+    assert code == 1 and "--checkpoint, or --input_dir and --target_dir" in printed
+
+
+def test_two_folders_are_the_same_to_both_programs(evaluate, tmp_path):
+    write_folders(tmp_path)
+    words = ("--input_dir", tmp_path / "outputs", "--target_dir", tmp_path / "targets",
+             "--metrics", "l1,psnr,ssim", "--seed", 5)  # fmt: skip
+    metrics = []
+    for program in ("pix2pix-tf", "cyclegan-tf"):
+        code, printed = evaluate(*words, program=program)
+        assert code == 0, printed
+        metrics.append(found(tmp_path))
+    assert metrics[0] == metrics[1]
+
+
+def test_deep_grey_and_alpha_files_are_compared(evaluate, tmp_path):
+    random = np.random.default_rng(3)
+    for kind in ("outputs", "targets"):
+        (tmp_path / kind).mkdir()
+    deep = random.integers(0, 65536, (20, 24), np.uint16)
+    Image.fromarray(deep).save(tmp_path / "outputs" / "deep.png")
+    np.save(tmp_path / "targets" / "deep.npy", (deep / 65535).astype(np.float32))
+    colour = random.integers(0, 256, (20, 24, 4), np.uint8)
+    Image.fromarray(colour).save(tmp_path / "outputs" / "alpha.png")
+    Image.fromarray(colour[..., :3]).save(tmp_path / "targets" / "alpha.png")
+    folders = ("--input_dir", tmp_path / "outputs", "--target_dir", tmp_path / "targets")
+    code, printed = evaluate(*folders, "--metrics", "l1")
+    assert code == 0, printed
+    per_image = found(tmp_path)["per_image"]
+    assert per_image["deep"]["L1"] < 1e-6 and per_image["alpha"]["L1"] == 0

@@ -1,0 +1,52 @@
+"""What the two commands of the README do, with less training."""
+
+import json
+
+import pytest
+
+from pix2pix_tf import runs
+
+SMALL = ("--ngf", 1, "--ndf", 1, "--max_steps", 3)
+
+
+@pytest.fixture(scope="module")
+def demo(launcher, tmp_path_factory):
+    """The folder of a finished pix2pix demonstration, and what was printed."""
+    folder = tmp_path_factory.mktemp("demo") / "new"
+    words = ("--output_dir", folder, *SMALL)
+    code, text = launcher.run("pix2pix-tf", *words, printed=folder.with_suffix(".txt"))
+    assert code == 0, text
+    return folder, text
+
+
+def test_it_trains_tests_on_other_houses_and_exports(demo):
+    folder, text = demo
+    metrics = json.loads((folder / "test" / runs.METRICS).read_text())
+    constant = metrics["context"]["L1 of the best constant image"]
+    assert 0.1 < constant < 0.5 and f"{constant:.3f}" in text
+    houses = {path.stem for path in (folder / "data" / "val").iterdir()}
+    painted = (folder / "test" / runs.IMAGES).glob("*-outputs.png")
+    assert len(houses) == 40 and {path.stem.partition("-")[0] for path in painted} == houses
+    assert houses.isdisjoint(path.stem for path in (folder / "data" / "train").iterdir())
+    assert (folder / "export" / "saved_model.pb").is_file()
+    assert str(folder / "test" / runs.INDEX) in text
+
+
+def test_the_same_command_again_goes_on(launcher, demo, tmp_path):
+    folder, _ = demo
+    words = ("--output_dir", folder, *SMALL[:-1], 4)
+    code, text = launcher.run("pix2pix-tf", *words, printed=tmp_path / "out.txt")
+    assert code == 0, text
+    assert "drawing" not in text and "trained to step 4:" in text
+
+
+def test_cyclegan_is_measured_against_the_truth(launcher, tmp_path):
+    folder = tmp_path / "new"
+    words = ("--output_dir", folder, *SMALL, "--crop_size", 32, "--load_size", 36)
+    code, text = launcher.run("cyclegan-tf", *words, printed=tmp_path / "out.txt")
+    assert code == 0, text
+    mean = json.loads((folder / "test" / runs.METRICS).read_text())["mean"]
+    for direction in ("AtoB", "BtoA"):
+        nothing = mean[f"L1 of the input {direction}"]
+        assert nothing > 0.3 and f"{nothing:.3f}" in text
+    assert list((folder / "export").rglob("saved_model.pb"))

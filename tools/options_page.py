@@ -1,0 +1,96 @@
+"""Writes the page of all options, docs/options.md, from the dataclasses that define them.
+
+Usage: python tools/options_page.py [--output_file FILE]
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import _cli
+from absl import flags
+
+from cyclegan_tf.config import CycleGANConfig
+from pix2pix_tf.config import Pix2PixConfig
+from pix2pix_tf.settings import type_name
+
+FLAGS = flags.FlagValues()
+flags.DEFINE_string("output_file", "docs/options.md", "where to", flag_values=FLAGS)
+
+PROGRAMS = {"pix2pix-tf": Pix2PixConfig, "cyclegan-tf": CycleGANConfig}
+HEAD = """# Every option
+
+Written by `python tools/options_page.py`; `pix2pix-tf --help` and `cyclegan-tf --help` say the
+same. A program without a default here does not have the option; `none` means that nothing is set.
+Boolean flags are turned off by `--noNAME` or `--no_NAME`. "(new)" marks what neither reference has.
+"""
+
+
+def page() -> str:
+    """The whole page in Markdown."""
+    fields = {}
+    for program, config in PROGRAMS.items():
+        for field in dataclasses.fields(config):
+            fields.setdefault(field.name, {})[program] = field
+    groups = dict.fromkeys(next(iter(f.values())).metadata["group"] for f in fields.values())
+    lines = [HEAD.rstrip()]
+    for group in sorted(groups, key=list(_order()).index):
+        lines += ["", f"## {group}", "", f"| flag | {' | '.join(PROGRAMS)} | meaning |"]
+        lines.append("|---" * (len(PROGRAMS) + 2) + "|")
+        lines += [
+            _row(name, found)
+            for name, found in fields.items()
+            if next(iter(found.values())).metadata["group"] == group
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _order() -> Iterator[str]:
+    for config in PROGRAMS.values():
+        yield from dict.fromkeys(field.metadata["group"] for field in dataclasses.fields(config))
+
+
+def _row(name: str, found: dict) -> str:
+    """One option's line; where the programs differ, what each says."""
+    defaults = [_default(found[program]) if program in found else "" for program in PROGRAMS]
+    texts = dict.fromkeys(field.metadata["help"] for field in found.values())
+    if len(texts) > 1:
+        texts = [f"{program}: {field.metadata['help']}" for program, field in found.items()]
+    rules = dict.fromkeys(_rule(field) for field in found.values())
+    meaning = " ".join([*texts, *filter(None, rules)]).replace("|", "\\|")
+    return f"| `--{name}` | {' | '.join(defaults)} | {meaning} |"
+
+
+def _default(field: dataclasses.Field) -> str:
+    return "none" if field.default is None else f"`{field.default}`"
+
+
+def _rule(field: dataclasses.Field) -> str:
+    """The type and the range of an option, in brackets."""
+    rule = field.metadata
+    if rule["choices"]:
+        return f"[{', '.join(rule['choices'])}]"
+    words = {
+        "minimum": "at least",
+        "above": "more than",
+        "maximum": "at most",
+        "below": "less than",
+    }
+    limits = [f"{words[name]} {rule[name]:,}" for name in words if rule[name] is not None]
+    kind = type_name(field)
+    return "" if kind in ("bool", "str") else f"[{', '.join([kind, *limits])}]"
+
+
+def main(arguments: Sequence[str]):
+    """Writes the page."""
+    _cli.refuse_arguments(arguments)
+    path = Path(FLAGS.output_file)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page(), encoding="utf-8")
+    print(f"wrote {path}")
+
+
+if __name__ == "__main__":
+    _cli.run(main, FLAGS, usage=__doc__)
