@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import sys
 
 from cyclegan_tf.config import PROGRAM, CycleGANConfig
@@ -72,10 +71,13 @@ def _test_paths(config):
 
 def evaluate(config, typed):
     """Measures a run on folders there and back, or pictures against others without any model."""
+    runs.local(config.output_dir, flag="--output_dir", mode="evaluate")
     paths = checkpoint = None
     if config.checkpoint:
         config, checkpoint = command.use_run(config, typed, program=PROGRAM)
-        if "direction" not in typed and all(map(os.path.isdir, config.domains("test"))):
+        if "direction" not in typed and all(
+            runs.place(one).is_dir() for one in config.domains("test")
+        ):
             config = dataclasses.replace(config, direction="both")
         paths = _test_paths(config)
     runs.prepare_folder(config.output_dir)

@@ -35,8 +35,7 @@ def train(start, paths):
     Raises:
         InputError: If a file cannot be decoded (named), or a loss or gradient is not finite.
     """
-    files = [*paths[0], *paths[1]]
-    with strategies.entered(start.config, meeting=start.meeting, files=files):
+    with strategies.entered(start.config, meeting=start.meeting, files=[*paths[0], *paths[1]]):
         return _train(start, paths)
 
 
@@ -68,7 +67,7 @@ def _train(start, paths):
             gallery.remove_later(config.output_dir, start.first_step)
         result = session.train(
             model,
-            strategies.distributed(lambda context: batches(context=context)),
+            strategies.distributed(batches),
             plan=plan,
             hooks=_hooks(config, model, paths),
             folder=config.output_dir,

@@ -58,7 +58,7 @@ def _local(config):
     """`config` with a data set of TensorFlow Datasets replaced by folders of its images."""
     if not (config.input_dir or "").startswith(TFDS):
         return config
-    runtime.load_tensorflow()
+    runtime.import_tensorflow()
     try:
         from pix2pix_tf.data import catalog
     except ImportError as error:
@@ -123,6 +123,7 @@ def evaluate(config, typed):
     """Measures a run on a folder, or pictures against others without any model."""
     if config.check_data:
         return check(config)
+    runs.local(config.output_dir, flag="--output_dir", mode="evaluate")
     paths = checkpoint = None
     if config.checkpoint:
         config, checkpoint = command.use_run(config, typed, program=PROGRAM)

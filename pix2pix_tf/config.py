@@ -6,8 +6,9 @@ Reference:
 
 import dataclasses
 
+from pix2pix_tf import runs
 from pix2pix_tf.data import codecs, sizes
-from pix2pix_tf.device_options import DeviceOptions
+from pix2pix_tf.device_options import MULTI_WORKER, DeviceOptions
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.evaluate_options import EvaluateOptions
 from pix2pix_tf.options import MOST_PIXELS, MOST_STEPS, MULTIPLES, SharedOptions
@@ -181,6 +182,13 @@ class Pix2PixConfig(ServeOptions, DeviceOptions, EvaluateOptions, SharedOptions)
         if self.separable_conv and self.netG != "unet":
             raise InputError(
                 f"Expected --separable_conv only with --netG unet. Received: --netG {self.netG}"
+            )
+        if self.cache == "disk" and (
+            self.strategy == MULTI_WORKER or runs.is_remote(self.output_dir)
+        ):
+            raise InputError(
+                "Expected --cache none or memory with several workers or an address as "
+                "--output_dir. Received: disk"
             )
         if self.tile and self.mode == "export" and self.export_format != "saved_model":
             raise InputError(

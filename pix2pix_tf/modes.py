@@ -72,8 +72,7 @@ def train(start, paths, *, validated=()):
     Raises:
         InputError: If a file cannot be decoded (named), or a loss or gradient is not finite.
     """
-    files = [*paths, *validated]
-    with strategies.entered(start.config, meeting=start.meeting, files=files):
+    with strategies.entered(start.config, meeting=start.meeting, files=[*paths, *validated]):
         return _train(start, paths, validated=validated)
 
 
@@ -85,13 +84,8 @@ def _train(start, paths, *, validated):
         checkpoints.restore(start.weights, checkpoints.named(model.variables))
         print(f"starting from the weights of {start.weights}")
     print("parameter_count =", model.count_params())
-    batches = functools.partial(
-        training_batches,
-        config,
-        paths,
-        first_step=start.first_step,
-        fetch=_cache(config, paths),
-    )
+    data = {"first_step": start.first_step, "fetch": _cache(config, paths)}
+    batches = functools.partial(training_batches, config, paths, **data)
     with measuring.bad_files_named(config, paths):
         rate = session.pipeline_rate(batches(), config.batch_size)
         print(f"input pipeline alone: {rate:.0f} image/sec")
@@ -101,7 +95,7 @@ def _train(start, paths, *, validated):
             gallery.remove_later(config.output_dir, start.first_step)
         result = session.train(
             model,
-            strategies.distributed(lambda context: batches(context=context)),
+            strategies.distributed(batches),
             plan=_plan(config, count=len(paths), first_step=start.first_step),
             hooks=_hooks(config, model, paths, validated=validated),
             folder=config.output_dir,

@@ -138,9 +138,8 @@ class SharedOptions:
     )
     norm: str = option(
         "batch",
-        "Normalisation in both networks; sync_batch is batch over all devices together; "
-        "instance_affine (new) learns a scale and an offset per channel, as CycleGAN's first code "
-        "did.",
+        "Normalisation in both networks; sync_batch is batch over all devices; instance_affine "
+        "(new) learns a scale and an offset per channel, as CycleGAN's first code did.",
         group="Model",
         choices=("batch", "sync_batch", "instance", "instance_affine", "none"),
         adopted="architecture",

@@ -83,6 +83,8 @@ class RemotePath:
         """The same: addresses have no links."""
         return self
 
+    absolute = resolve
+
     def exists(self):
         """Whether there is a file or a folder."""
         return self._do("exists")

@@ -79,7 +79,7 @@ def _prepare(case, devices):
     from pix2pix_tf.training import cluster, loop, meeting, strategies
     from pix2pix_tf.training.averages import LossAverages
 
-    def batches(context):
+    def batches(*, context):
         share = context.get_per_replica_batch_size(case["batch_size"])
         size = case["image_size"]
         pair = tuple(_subjects.noise(share, size, size, 3, seed=seed) for seed in (0, 1))

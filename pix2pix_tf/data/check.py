@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from pix2pix_tf import runs
 from pix2pix_tf.data import codecs, folders
 
 # How many sizes, files or pairs of files one line names.
@@ -48,7 +49,7 @@ def data_sets(folder):
     Images in the folder itself are its first set; a folder named like one of `SETS` brings its
     neighbours, and a folder without images of its own brings those it holds.
     """
-    folder = Path(folder)
+    folder = runs.place(folder)
     home = folder.absolute().parent if folder.name in SETS else folder
     near = {name: home / name for name in SETS if (home / name).is_dir()}
     first = {} if home == folder and near and not _has_images(folder) else {folder.name: folder}
@@ -63,7 +64,7 @@ def look(path, *, minimum_width, channels, value_range):
     """Decodes a file; returns its `Look`."""
     fault = folders.fault(path, minimum_width=minimum_width, channels=channels)
     try:
-        array = codecs.read(Path(path).read_bytes())
+        array = codecs.read(runs.place(path).read_bytes())
         dtype = codecs.depth(path).dtype
     except (OSError, ValueError, Image.DecompressionBombError) as error:
         return Look(path, fault or str(error))

@@ -9,11 +9,11 @@ import io
 import math
 import struct
 import zlib
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 
+from pix2pix_tf import runs
 from pix2pix_tf.errors import InputError
 
 SUFFIXES = (
@@ -239,13 +239,15 @@ def depth(path):
     Returns:
         `Depth`; 8 bits for what cannot be read.
     """
-    with open(path, "rb") as file:
+    with runs.place(path).open("rb") as file:
         head = file.read(PNG_DEPTH_AT + 1)
         file.seek(0)
         if head.startswith(PNG_MARK):
             return Depth("uint16" if head[PNG_DEPTH_AT:] == b"\x10" else "uint8")
         if head.startswith(NPY_MARK):
-            return Depth(np.load(path, mmap_mode="r", allow_pickle=False).dtype.name, ".npy")
+            with runs.fetched(path) as local:
+                array = np.load(local, mmap_mode="r", allow_pickle=False)
+                return Depth(array.dtype.name, ".npy")
         if head.startswith(TIFF_MARKS):
             return Depth(read(file.read()).dtype.name, ".tif")
     return Depth()
@@ -257,8 +259,10 @@ def write(path, array):
     Raises:
         InputError: If a TIFF of several channels is wanted without tifffile.
     """
-    if Path(path).suffix == ".npy":
-        np.save(path, array)
+    path, contents = runs.place(path), io.BytesIO()
+    if path.suffix == ".npy":
+        np.save(contents, array)
+        path.write_bytes(contents.getvalue())
         return
     try:
         import tifffile
@@ -269,4 +273,5 @@ def write(path, array):
         ) from None
     kind = "rgb" if array.shape[-1] in (3, 4) else "minisblack"
     single = array[..., 0] if array.shape[-1] == 1 else array
-    tifffile.imwrite(path, single, photometric=kind, planarconfig="contig", metadata=None)
+    tifffile.imwrite(contents, single, photometric=kind, planarconfig="contig", metadata=None)
+    path.write_bytes(contents.getvalue())

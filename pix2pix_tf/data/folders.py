@@ -77,12 +77,12 @@ def list_pairs(folder):
     Raises:
         InputError: Naming every file without a partner, or names that are there twice.
     """
-    sides = [list_images(Path(folder) / side) for side in ("A", "B")]
+    sides = [list_images(runs.place(folder) / side) for side in ("A", "B")]
     stems = [[Path(path).stem for path in paths] for paths in sides]
     for side, found in zip(("A", "B"), stems, strict=True):
         if twice := [stem for stem, count in Counter(found).items() if count > 1]:
             raise InputError(
-                f"Expected one file per name in {Path(folder) / side}. Received more of: "
+                f"Expected one file per name in {runs.place(folder) / side}. Received more of: "
                 f"{', '.join(sorted(twice))}"
             )
     only_a, only_b = sorted(set(stems[0]) - set(stems[1])), sorted(set(stems[1]) - set(stems[0]))

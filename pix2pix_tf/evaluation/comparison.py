@@ -157,13 +157,13 @@ def true_set(folder):
 
 def _of_kind(folder, kind):
     """Dict from names to the pictures NAME-KIND.png of a folder or of its images/."""
-    files = sorted(Path(folder).glob(f"?*-{kind}.png"))
-    files = files or sorted(Path(folder, runs.IMAGES).glob(f"?*-{kind}.png"))
+    files = sorted(runs.place(folder).glob(f"?*-{kind}.png"))
+    files = files or sorted((runs.place(folder) / runs.IMAGES).glob(f"?*-{kind}.png"))
     return {path.name.removesuffix(f"-{kind}.png"): path for path in files}
 
 
 def _by_name(files):
-    return dict(zip(folders.names(files), map(Path, files), strict=True))
+    return dict(zip(folders.names(files), map(runs.place, files), strict=True))
 
 
 def _row(folder, name, files):

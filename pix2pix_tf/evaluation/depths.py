@@ -1,7 +1,5 @@
 """Results in the depth of their sources: 8 or 16 bits, floats, any number of channels."""
 
-from pathlib import Path
-
 import numpy as np
 
 from pix2pix_tf import runs
@@ -61,5 +59,7 @@ def write_exact(folder, names, *, outputs, depths):
     for name, array, depth in zip(names, outputs, depths, strict=True):
         if not depth.fits_png(array.shape[-1]):
             suffix = ".npy" if depth.suffix == ".png" else depth.suffix
-            with runs.atomic(Path(folder) / runs.IMAGES / f"{name}-outputs{suffix}") as temporary:
+            with runs.atomic(
+                runs.place(folder) / runs.IMAGES / f"{name}-outputs{suffix}"
+            ) as temporary:
                 codecs.write(temporary, array)

@@ -101,8 +101,8 @@ def _multi_worker(cluster):
     try:
         with runtime.quiet():
             return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=cluster.resolver)
-    except tf.errors.OpError as error:
-        why = (error.message.splitlines() or [type(error).__name__])[0]
+    except (tf.errors.OpError, RuntimeError) as error:  # the latter if TensorFlow is in use
+        why = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(
             f"Expected to connect to {', '.join(cluster.addresses)} as "
             f"{cluster.addresses[cluster.index]}. Received: {why}"
@@ -122,16 +122,16 @@ def distributed(make_dataset):
     """The batches of all devices of this process.
 
     Args:
-        make_dataset: Function of a tf.distribute.InputContext to the batches of a replica, each
-            the next one's; it is called once per worker.
+        make_dataset: Function that takes a tf.distribute.InputContext as `context` and returns
+            the batches of this worker's replicas, each the next one's share.
 
     Returns:
         Iterable of batches, whose parts are tensors or values per replica.
     """
     strategy = tf.distribute.get_strategy()
     if not tf.distribute.has_strategy():
-        return make_dataset(tf.distribute.InputContext())
-    return strategy.distribute_datasets_from_function(make_dataset)
+        return make_dataset(context=tf.distribute.InputContext())
+    return strategy.distribute_datasets_from_function(lambda context: make_dataset(context=context))
 
 
 def local(batch):
