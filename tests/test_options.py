@@ -59,7 +59,8 @@ def test_shared_options_keep_their_meaning(config_class):
 def test_help_shows_each_group_once(config_class):
     text = settings.help_text(config_class, program="program", summary="")
     headings = [line for line in text.splitlines() if line.endswith(":") and line[0] != " "]
-    groups = ["Run:", "Training:", "Data:", "Model:", "Watching:", "Test and export:", "Evaluate:"]
+    groups = ["Run:", "Training:", "Data:", "Model:", "Watching:", "Test and export:"]
+    groups += ["Evaluate:", "Devices:"]
     own = ["Serve:"] if config_class is Pix2PixConfig else []
     assert headings[-len(groups + own) :] == groups + own
 
@@ -108,7 +109,7 @@ def test_no_dropout_is_understood():
         (cyclegan, {"crop_size": 16}, "at least 24 with 3 layers"),
         (cyclegan, {"load_size": 200}, "--load_size to be at least --crop_size, 256"),
         (cyclegan, {"direction": "both"}, "AtoB or BtoA with --mode train"),
-        (cyclegan, {"norm": "layer"}, "--norm to be one of batch, instance, instance_affine, none"),
+        (cyclegan, {"norm": "layer"}, "--norm to be one of batch, sync_batch, instance"),
     ],
 )
 def test_impossible_combinations_are_refused(make, options, message):
