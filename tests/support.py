@@ -6,7 +6,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import safetensors.numpy
 from PIL import Image
+
+from pix2pix_tf import runs
 
 ROOT = Path(__file__).parent.parent
 GOLDENS = Path(__file__).parent / "goldens"
@@ -44,3 +47,27 @@ def refused(process):
     assert len(lines) == 1, process.stderr
     assert "Traceback" not in process.stdout + process.stderr
     return lines[0]
+
+
+def state(folder, step):
+    """All arrays of a run's checkpoint."""
+    return safetensors.numpy.load_file(runs.checkpoint_path(folder, step))
+
+
+def assert_equal_to_rounding(found, expected):
+    """Asserts that two runs' checkpoints, dicts of arrays, differ by no more than rounding.
+
+    Weights move by up to 2e-4 per update. Rounding can move those by more whose gradients are
+    hardly larger than Adam's epsilon.
+    """
+    assert list(found) == list(expected)
+    for name, value in expected.items():
+        largest = np.abs(value).max()
+        allowed = 1e-3 * largest if "adam/" in name or "averages/" in name else 2e-5
+        np.testing.assert_allclose(found[name], value, rtol=0, atol=allowed, err_msg=name)
+
+
+def logged_losses(folder):
+    """A run's log.csv without the last column, which is the speed; float [steps, columns]."""
+    lines = (folder / runs.LOG).read_text().splitlines()
+    return np.array([[float(cell) for cell in line.split(",")[:-1]] for line in lines[1:]])

@@ -41,10 +41,10 @@ def run(*words):
     assert cli.main([str(word) for word in words]) == 0
 
 
-def train_and_test(data, home):
+def train_and_test(data, home, *, stops):
     """A run that is gone on with and tested; returns the files of the run and of the test."""
     start = ("--mode", "train", "--input_dir", data, "--val_dir", data, *WORDS)
-    for steps in (2, 3):
+    for steps in stops:
         run(*start, "--output_dir", home / "run", "--resume", "--max_steps", steps)
     run("--mode", "test", "--input_dir", data, "--output_dir", home / "out",
         "--checkpoint", home / "run")  # fmt: skip
@@ -56,7 +56,8 @@ def test_a_run_at_an_address_is_that_of_a_folder(tmp_path, ram):
     for path in data.iterdir():
         (ram / "data" / path.name).parent.mkdir(parents=True, exist_ok=True)
         (ram / "data" / path.name).write_bytes(path.read_bytes())
-    here, there = train_and_test(data, tmp_path), train_and_test(ram / "data", ram)
+    here = train_and_test(data, tmp_path, stops=[3])
+    there = train_and_test(ram / "data", ram, stops=[2, 3])
     for local, remote in zip(here, there, strict=True):
         names = {name for name in local if "events.out" not in name}
         assert {name for name in remote if "events.out" not in name} == names
@@ -64,9 +65,7 @@ def test_a_run_at_an_address_is_that_of_a_folder(tmp_path, ram):
         told = ("log.csv", "index.html", "curves.png", "options.json", "metrics.json")
         for name in names:
             assert remote[name] == local[name] or name.endswith(told), name
-    # Events after the step that training goes on from are cut off.
-    counts = [sum("events.out" in name for name in run) for run in (here[0], there[0])]
-    assert counts[0] == counts[1] == 2
+    assert sum("events.out" in name for name in there[0]) == 2
     assert len(there[0]["log.csv"].splitlines()) == 4
 
 
@@ -79,7 +78,7 @@ def test_what_cannot_be_used_there_is_one_line(capsys, ram):
     assert f"to be a folder. Received: {ram}/nothing" in refused(*train, ram / "nothing")
     (ram / "data").mkdir(parents=True, exist_ok=True)
     (ram / "data" / "1.png").write_bytes(b"no picture")
-    assert "1.png (not a JPEG or PNG)" in refused(*train, ram / "data")
+    assert "1.png (not an image of a known format)" in refused(*train, ram / "data")
     assert "Expected an address of one of" in refused(*train, "nowhere://data")
     assert "on this machine with --mode demo" in refused("--output_dir", ram / "demo")
     assert "output folder of a training run" in refused(
@@ -142,7 +141,9 @@ def test_images_are_listed_and_checked(tmp_path, ram):
     paths = folders.list_images(str(ram))
     assert [os.path.basename(path) for path in paths] == [f"{n}.png" for n in range(1, 12)]
     folders.check_images(paths)
-    (ram / "3.png").write_bytes((ram / "3.png").read_bytes()[:-30])
+    whole = (ram / "3.png").read_bytes()
+    (ram / "3.png").unlink()  # A file in memory, unlike others, would be appended to.
+    (ram / "3.png").write_bytes(whole[:-30])
     with pytest.raises(InputError, match=r"3\.png \(image file is truncated"):
         folders.check_images(paths)
     assert np.all([path.startswith("ram://") for path in paths])
