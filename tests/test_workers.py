@@ -16,7 +16,7 @@ from pix2pix_tf import runs
 
 # A gain at which no unit sits so near to its kink that rounding decides on which side.
 NETWORKS = ("--ngf", 1, "--ndf", 1, "--norm", "instance", "--init_gain", 0.2)
-LAST = 14
+LAST = 10
 WATCHED = (
     "--seed", 3, "--max_steps", LAST, "--save_freq", 2, "--progress_freq", 1,
     "--summary_freq", 0, "--ema_decay", 0.9, "--batch_size", 4,
@@ -89,7 +89,7 @@ def test_workers_that_are_killed_make_the_run_of_one_device(
     launcher, start, ended, pairs, tmp_path
 ):
     one, killed = tmp_path / "one", tmp_path / "killed"
-    for victim, step in ((1, 4), (0, 9)):
+    for victim, step in ((1, 3), (0, 6)):
         processes = start(killed)
         kill_after(processes[victim], killed, step)
         results = ended()
