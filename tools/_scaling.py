@@ -17,6 +17,7 @@ import sys
 
 import _cli  # noqa: F401 - it finds the package of a checkout
 import _subjects
+from absl import flags
 
 # Images per step of all devices together.
 IMAGES = 2
@@ -169,16 +170,37 @@ def predict(facts, *, tflops, images, gigabytes_per_s, counts=(1, 2, 4, 8, 16)):
     return found
 
 
-def report(rows, *, tflops, images, links):
+def define_flags(values):
+    """Adds the flags of the prediction to absl's FlagValues."""
+    flags.DEFINE_float("gpu_tflops", 30, "of devices: what a GPU sustains", flag_values=values)
+    flags.DEFINE_integer(
+        "gpu_images", 4, "of devices: images per GPU and step", lower_bound=1, flag_values=values
+    )
+    names = ["NVLink=200", "PCIe 4=20", "100 Gbit/s=10"]
+    flags.DEFINE_list(
+        "links", names, "of devices: links between GPUs and their GB/s", flag_values=values
+    )
+
+
+def report(rows, values):
     """What is kept beside the rows: bytes, costs of exchanging, predictions per link."""
+    rows = [row for row in rows if row["part"] == "devices"]
     facts = next(row for row in rows if row["system"] == "one")
+    assumed = {
+        "tflops": values.gpu_tflops,
+        "images": values.gpu_images,
+        "latency_s": LATENCY,
+        "links": links(values.links),
+    }
     return {
         "reduced_bytes": facts["reduced_bytes"],
         "exchange_seconds": exchange_seconds(rows),
-        "assumed": {"tflops": tflops, "images": images, "latency_s": LATENCY, "links": links},
+        "assumed": assumed,
         "predicted": {
-            name: predict(facts, tflops=tflops, images=images, gigabytes_per_s=rate)
-            for name, rate in links.items()
+            name: predict(
+                facts, tflops=assumed["tflops"], images=assumed["images"], gigabytes_per_s=rate
+            )
+            for name, rate in assumed["links"].items()
         },
     }
 
