@@ -3,8 +3,6 @@
 `launcher` starts it with the name of a check; a check that fails raises.
 """
 
-import json
-
 import keras
 import numpy as np
 import tensorflow as tf
@@ -60,30 +58,26 @@ def statistics(_):
 
 
 def fit(words):
-    """Keras' own loop reaches the same on two replicas, on both kinds of data sets."""
+    """Keras' own loop reaches the same on two replicas."""
     paths = pix2pix_tf.list_images(words[0])
     options = {"norm": "instance", "init_gain": 0.2, "ngf": 1, "ndf": 1, "seed": 0}
     config = pix2pix_tf.Pix2PixConfig(mode="train", input_dir=".", output_dir=".", **options)
 
-    def trained(strategy, make):
+    def trained(strategy):
         keras.utils.set_random_seed(0)
         with strategy.scope():
             model = pix2pix_tf.build(config)
-        batches = make(
-            lambda context: pix2pix_tf.training_pairs(paths, batch_size=4, context=context)
-        )
+        batches = pix2pix_tf.training_pairs(paths, batch_size=4)
         history = model.fit(batches, steps_per_epoch=3, shuffle=False, verbose=0).history
         return history, {variable.path: variable.numpy() for variable in model.variables}
 
     mirrored = two_replicas()
-    history, expected = trained(tf.distribute.get_strategy(), lambda make: make(None))
-    for make in (lambda make: make(None), mirrored.distribute_datasets_from_function):
-        also, found = trained(mirrored, make)
-        for name, values in history.items():
-            np.testing.assert_allclose(also[name], values, rtol=1e-5, err_msg=name)
-        for name, value in expected.items():
-            np.testing.assert_allclose(found[name], value, atol=2e-5, err_msg=name)
-    print(json.dumps(history))
+    history, expected = trained(tf.distribute.get_strategy())
+    also, found = trained(mirrored)
+    for name, values in history.items():
+        np.testing.assert_allclose(also[name], values, rtol=1e-5, err_msg=name)
+    for name, value in expected.items():
+        np.testing.assert_allclose(found[name], value, atol=2e-5, err_msg=name)
 
 
 CHECKS = {"statistics": statistics, "fit": fit}

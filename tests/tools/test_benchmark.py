@@ -2,9 +2,10 @@
 
 import importlib.util
 import json
+from types import SimpleNamespace
 
 import pytest
-from support import refused
+from support import ROOT, refused
 
 SMALL = {"ngf": 2, "ndf": 2, "batch_sizes": 1, "rounds": 2, "runs": 1, "precisions": "float32"}
 SMALL |= {"cycle_size": 64}
@@ -44,8 +45,28 @@ def test_compares_networks_of_one_size_with_pytorch(run_tool, tmp_path):
 
 @pytest.mark.parametrize(
     ("flag", "value"),
-    [("parts", "walk"), ("precisions", "int8"), ("image_sizes", "100"), ("batch_sizes", "0")],
+    [("parts", "walk"), ("precisions", "int8"), ("image_sizes", "100"), ("batch_sizes", "0")]
+    + [("links", "NVLink")],
 )
 def test_refuses_what_it_does_not_know(run_tool, tmp_path, flag, value):
     done = run_tool("benchmark", flags={"output_dir": tmp_path, flag: value})
     assert f"--{flag}" in refused(done)
+
+
+def test_predicts_what_gpus_would_do(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "tools")
+    scaling = importlib.import_module("_scaling")
+    medians = {"one": 1.0, "two replicas": 1.3, "one worker": 1.0, "two workers": 2.5}
+    # Two images are 100 GFLOP; the gradients are 1 GB, the smallest exchanges 3 ms in all.
+    facts = {"part": "devices", "gflop": 100, "reduced_bytes": 1e9, "reduced_tensors": 100}
+    rows = [{**facts, "system": name, "median": median} for name, median in medians.items()]
+    values = SimpleNamespace(gpu_tflops=10, gpu_images=4, links=["slow=10", "fast=100"])
+    found = scaling.report([{"part": "peak"}, *rows], values)
+    assert found["exchange_seconds"] == pytest.approx({"replicas": 0.3, "workers": 1.5})
+    steps = {name: [row["step_ms"] for row in rows] for name, rows in found["predicted"].items()}
+    assert steps["slow"] == pytest.approx([20, 123, 173, 198, 210.5])
+    assert steps["fast"][:2] == pytest.approx([20, 33])
+    four = found["predicted"]["slow"][2]
+    assert four["images_per_s"] == pytest.approx(16 / 0.173)
+    assert four["efficiency"] == pytest.approx(20 / 173)
+    assert "slow (10 GB/s)  1: 200/s (100%)" in scaling.table(found)
