@@ -72,7 +72,9 @@ def _losses_named():
     try:
         yield
     except (errors.UnavailableError, errors.AbortedError, errors.CancelledError) as error:
-        why = (error.message.splitlines() or [type(error).__name__])[-1]
+        # The lines in front of this one, if it is there, name the operation.
+        lines = error.message.splitlines() or [type(error).__name__]
+        why = next((line for line in lines if "aborted" in line), lines[-1])
         raise InputError(
             "Expected all workers to stay to the end. Received: one is gone "
             f"({why[:200]}); start all of them again with --resume"

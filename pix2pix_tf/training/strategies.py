@@ -135,9 +135,11 @@ def distributed(make_dataset):
 
 
 def local(batch):
-    """The part of a batch that is on this machine, a tuple of tensors."""
+    """The part of a batch that is on this machine: tensors in the same structure."""
     strategy = tf.distribute.get_strategy()
-    return tuple(tf.concat(strategy.experimental_local_results(part), 0) for part in batch)
+    return tf.nest.map_structure(
+        lambda part: tf.concat(strategy.experimental_local_results(part), 0), batch
+    )
 
 
 def on_replicas(function, *arguments):
