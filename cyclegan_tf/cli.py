@@ -107,7 +107,7 @@ DEMO = {
     "flip": False,
     "load_size": 128,
     "lr": 0.0005,
-    "n_epochs": 3,
+    "n_epochs": 4,
     "n_epochs_decay": 3,
     "ndf": 16,
     "netG": "resnet_6blocks",

@@ -254,11 +254,12 @@ def main(arguments):
     before, rows = machine(), []
     for part, settings in cases():
         precisions = ["float32"] if part == "pipeline" else FLAGS.precisions
-        rows += measure(part, precisions=precisions, systems=systems, settings=settings)
+        measured = measure(part, precisions=precisions, systems=systems, settings=settings)
+        print(table(measured), flush=True)
+        rows += measured
     report = {"machine": before, "load_after": os.getloadavg(), "rows": rows}
     (folder / "benchmark.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
     plot(rows, folder / "benchmark.png")
-    print(table(rows))
 
 
 if __name__ == "__main__":
