@@ -11,6 +11,12 @@ from pix2pix_tf.networks import convolution
 SIZES = ((1, 1), (2, 4), (1, 16), (3, 16), (2, 32))
 
 
+@pytest.fixture
+def small_kernels_too(monkeypatch):
+    """Products also where a small kernel does without."""
+    monkeypatch.setattr(convolution, "SMALL_KERNEL", 0)
+
+
 def images(*shape, seed=0):
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
@@ -40,14 +46,14 @@ def check(ours, theirs, x):
 
 
 @pytest.mark.parametrize(("count", "side"), SIZES)
-def test_convolution_and_its_gradients(count, side):
+def test_convolution_and_its_gradients(count, side, small_kernels_too):
     options = {"filters": 5, "kernel_size": 4, "strides": 2, "padding": "same"}
     pair = (convolution.Conv(**options), keras.layers.Conv2D(**options))
     check(*pair, images(count, 2 * side, 2 * side, 3))
 
 
 @pytest.mark.parametrize(("count", "side"), SIZES)
-def test_transposed_convolution_and_its_gradients(count, side):
+def test_transposed_convolution_and_its_gradients(count, side, small_kernels_too):
     options = {"filters": 3, "kernel_size": 4, "strides": 2, "padding": "same"}
     pair = (convolution.Deconv(**options), keras.layers.Conv2DTranspose(**options))
     check(*pair, images(count, side, side, 5))
@@ -56,15 +62,15 @@ def test_transposed_convolution_and_its_gradients(count, side):
 @pytest.mark.parametrize("strides", [1, 2])
 @pytest.mark.parametrize("side", [3, 4])
 @pytest.mark.parametrize("width", [6, 10, 32])
-def test_convolution_without_padding(width, side, strides):
+def test_convolution_without_padding(width, side, strides, small_kernels_too):
     options = {"filters": 2, "kernel_size": side, "strides": strides, "padding": "valid"}
     pair = (convolution.Conv(**options), keras.layers.Conv2D(**options))
     check(*pair, images(2, width, width + 1, 3))
 
 
 def test_each_pass_has_its_own_limit():
-    def fits(count, side, **options):
-        shapes = (count, 2 * side, 2 * side, 3), (count, side, side, 5)
+    def fits(count, side, channels=256, **options):
+        shapes = (count, 2 * side, 2 * side, channels), (count, side, side, channels)
         passes = convolution.Passes(*shapes, side=4, strides=2, padding="SAME", **options)
         return [passes.fit(forward=forward) for forward in (True, False)]
 
@@ -73,6 +79,7 @@ def test_each_pass_has_its_own_limit():
     assert fits(1, 32, dtype="bfloat16") == [False, False]
     assert fits(2, 32) == [False, False]
     assert fits(None, 8) == [False, False]
+    assert fits(1, 8, 64) == [True, True] and fits(2, 8, 64) == [False, False]
 
 
 def test_images_of_unknown_size():
