@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cyclegan_tf.config import PROGRAM, CycleGANConfig
 from pix2pix_tf import command, runs
-from pix2pix_tf.data import folders, synthetic
+from pix2pix_tf.data import folders, sizes, synthetic
 from pix2pix_tf.training import runtime
 
 SUMMARY = """
@@ -29,7 +29,10 @@ def train(config, typed):
     begun = command.begin_run(config, typed, program=PROGRAM, draw_seed=runtime.draw_seed)
     with begun as start:
         config = start.config
-        paths = [_checked(folder) for folder in config.domains("train")]
+        paths = [
+            _checked(config, folder, domain)
+            for folder, domain in zip(config.domains("train"), "AB", strict=True)
+        ]
         command.announce(config, program=PROGRAM)
         print("examples count =", *map(len, paths))
         runtime.load_tensorflow()
@@ -40,10 +43,10 @@ def train(config, typed):
     return command.ended(config, step=step, stopped=stopped)
 
 
-def _checked(folder):
-    """The usable images of a folder."""
+def _checked(config, folder, domain):
+    """The images of a folder of domain "A" or "B", each looked at."""
     paths = folders.list_images(folder)
-    folders.check_images(paths)
+    folders.check_images(paths, channels=config.file_channels(domain))
     return paths
 
 
@@ -66,8 +69,8 @@ def _test_paths(config):
     directions = ("AtoB", "BtoA") if config.direction == "both" else (config.direction,)
     places = dict(zip(("AtoB", "BtoA"), config.domains("test"), strict=True))
     if not any(Path(place).is_dir() for place in places.values()) and len(directions) == 1:
-        return {directions[0]: _checked(config.input_dir)}
-    return {direction: _checked(places[direction]) for direction in directions}
+        places[directions[0]] = config.input_dir
+    return {way: _checked(config, places[way], way[0]) for way in directions}
 
 
 def evaluate(config, typed):
@@ -132,7 +135,7 @@ def demo(config, typed):
             DEMO_IMAGES,
             seed=config.seed,
             test_count=DEMO_TEST_IMAGES,
-            size=config.crop_size,
+            size=max(sizes.sides(config.crop_size)),
         )
     place = {"input_dir": str(data), "direction": "AtoB"}
     trained = dataclasses.replace(config, mode="train", output_dir=run, resume=True, **place)

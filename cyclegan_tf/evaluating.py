@@ -4,6 +4,7 @@ from pathlib import Path
 
 from cyclegan_tf import modes
 from cyclegan_tf.config import PROGRAM
+from cyclegan_tf.measuring import DIRECTIONS
 from pix2pix_tf import command
 from pix2pix_tf.data import folders
 from pix2pix_tf.errors import InputError
@@ -71,7 +72,7 @@ def _of_run(config, scorer, paths, *, checkpoint):
     rows = list(reading.progress(made, "translating", total=sum(map(len, paths.values()))))
     compared = []
     for way in paths:
-        domain = modes.DIRECTIONS[way][3]
+        domain = DIRECTIONS[way][3]
         kinds = {"output": f"fake_{domain}", "target": f"true_{domain}"}
         compared.append(
             comparison.of_rows(rows, config.output_dir, **kinds, targets=true[way], label=f" {way}")
@@ -83,7 +84,7 @@ def _true_set(config, direction):
     """The files of the domain that is translated to; none where its folder is not there."""
     if config.target_dir:
         return comparison.true_set(config.target_dir)
-    folder = config.domains("test")["AB".index(modes.DIRECTIONS[direction][3])]
+    folder = config.domains("test")["AB".index(DIRECTIONS[direction][3])]
     return comparison.true_set(folder) if Path(folder).is_dir() else []
 
 

@@ -40,7 +40,7 @@ def training_batches(config, paths, *, first_step=0):
         seed=config.seed,
         first_step=first_step,
         **measuring.reading(config),
-        **measuring.size(config),
+        **config.framing,
         multiple=config.multiple,
         fetch=_cache(config, paths),
         flip=config.flip,

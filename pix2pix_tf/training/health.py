@@ -68,7 +68,7 @@ class VerdictCheck(Watcher):
 
 
 class OutputCheck(Watcher):
-    """Watches what the generators make of the first two batches of this process.
+    """Watches what the generators make of the first two batches of one size in this process.
 
     Args:
         translate: Function of a batch to a dict from names to (inputs, outputs), float
@@ -84,13 +84,14 @@ class OutputCheck(Watcher):
 
     def __init__(self, translate, *, inversion=False, frequency=100):
         self.frequency = frequency
-        self._translate = tf.function(translate, autograph=False)
+        self._translate = tf.function(translate, autograph=False, reduce_retracing=True)
         self._inversion = inversion
         self._batches, self._before, self._alarms = [], {}, {}
 
     def before(self, step, batch):
-        """Keeps the first two batches."""
-        if len(self._batches) < 2:
+        """Keeps the first batch, and the next one with images of the same sizes."""
+        shapes = [[part.shape for part in kept] for kept in (*self._batches, batch)]
+        if len(self._batches) < 2 and shapes[0] == shapes[-1]:
             self._batches.append(batch)
 
     def after(self, step, losses):

@@ -76,7 +76,8 @@ def make_update(model, averages):
         return losses, finite.sums([*losses.values(), *gradients])
 
     # Nothing here branches on a tensor in Python; looking for it would double the start-up time.
-    @tf.function(autograph=False)
+    # Images of several sizes have one graph, not one each.
+    @tf.function(autograph=False, reduce_retracing=True)
     def update(batch):
         # Every replica's share is already divided by the number of replicas.
         losses, sums = tf.nest.map_structure(

@@ -133,7 +133,7 @@ class Summaries(Watcher):
     def __init__(self, events, *, model, averages, frequency, pictures, clock):
         self.frequency, self._events = frequency, events
         self._model, self._averages, self._pictures, self._clock = model, averages, pictures, clock
-        self._look = tf.function(self._compute, autograph=False)
+        self._look = tf.function(self._compute, autograph=False, reduce_retracing=True)
         self._graph_written = False
 
     def _compute(self, batch):

@@ -183,7 +183,7 @@ class Display(Watcher):
 
     def __init__(self, *, frequency, look, show):
         self.frequency, self._show = frequency, show
-        self._look = tf.function(look, autograph=False)
+        self._look = tf.function(look, autograph=False, reduce_retracing=True)
 
     def before(self, step, batch):
         """Translates the batch with the weights that the update of `step` starts from."""
