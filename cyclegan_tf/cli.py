@@ -8,7 +8,8 @@ from pathlib import Path
 
 from cyclegan_tf.config import PROGRAM, CycleGANConfig
 from pix2pix_tf import command, runs
-from pix2pix_tf.data import folders, sizes, synthetic
+from pix2pix_tf.data import check as data_check
+from pix2pix_tf.data import codecs, folders, sizes, synthetic
 from pix2pix_tf.training import runtime
 
 SUMMARY = """
@@ -17,11 +18,39 @@ Keras 3.
 
   cyclegan-tf                                       a demonstration on data that it draws itself
   cyclegan-tf --mode train --input_dir DIR --output_dir RUN         (DIR/trainA and DIR/trainB)
+  cyclegan-tf --check_data --input_dir DIR          what is in a data set, and what is wrong
   cyclegan-tf --mode test --input_dir DIR --output_dir OUT --checkpoint RUN     (DIR/testA, B)
   cyclegan-tf --mode evaluate --input_dir DIR --output_dir OUT --checkpoint RUN
   cyclegan-tf --mode evaluate --input_dir OUTPUTS --target_dir TARGETS --output_dir OUT
   cyclegan-tf --mode export --output_dir OUT --checkpoint RUN --direction both
 """
+
+
+def check(config, _typed):
+    """Reads the whole data set and reports on it; returns the exit code."""
+    sets = {
+        name: (folders.list_images(folder), config.file_channels(name[-1]))
+        for name, folder in _places(config).items()
+    }
+    lines, usable = data_check.report(sets, value_range=codecs.parse_range(config.value_range))
+    print("\n".join(lines))
+    return 0 if usable else 1
+
+
+def _places(config):
+    """Dict from names, which end with the domain, to the folders of a data set."""
+    if config.input_dir_A and config.input_dir_B:
+        return dict(zip("AB", config.domains("train"), strict=True))
+    places = {
+        f"{phase}{domain}": folder
+        for phase in ("train", "test")
+        for domain, folder in zip("AB", config.domains(phase), strict=True)
+    }
+    found = {name for name, folder in places.items() if os.path.isdir(folder)}
+    # Training needs both domains, test one.
+    found |= {"trainA", "trainB"} if found & {"trainA", "trainB"} else set()
+    alone = {"B" if config.direction == "BtoA" else "A": config.input_dir}
+    return {name: places[name] for name in places if name in found} or alone
 
 
 def train(config, typed):
@@ -170,7 +199,14 @@ def _report_demo(folder):
     print(f"the exported models: {folder / 'export'}")
 
 
-MODES = {"train": train, "test": test, "evaluate": evaluate, "export": export, "demo": demo}
+MODES = {
+    "train": train,
+    "test": test,
+    "evaluate": evaluate,
+    "export": export,
+    "demo": demo,
+    "check_data": check,
+}
 
 
 def main(argv=None):

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from pix2pix_tf.data import codecs, folders, images, pairs, pipelines
+from cyclegan_tf import reading
+from pix2pix_tf.data import codecs, folders, images, pipelines
 from pix2pix_tf.deploy.translate import translate
 from pix2pix_tf.evaluation import depths, metrics
 from pix2pix_tf.networks.layers import dropout_seeds
@@ -18,20 +19,6 @@ DIRECTIONS = {"AtoB": ("gen_ab", "gen_ba", "A", "B"), "BtoA": ("gen_ba", "gen_ab
 def channels(config, direction):
     """Channels of what goes in and of what comes out."""
     return config.channels if direction == "AtoB" else config.channels[::-1]
-
-
-def reader(config, *counts):
-    """The `pairs.Reader` of images with so many channels, or of such with their translations."""
-    return pairs.Reader(
-        dataset_mode="single" if len(counts) == 1 else "folders",
-        channels=(counts[0], counts[-1]),
-        value_range=codecs.parse_range(config.value_range),
-    )
-
-
-def readers(config):
-    """The `pairs.Reader` of images of A, and that of images of B."""
-    return [reader(config, count) for count in config.channels]
 
 
 class Translated(NamedTuple):
@@ -65,7 +52,7 @@ def translations(config, generators, examples, *, direction):
     counts = channels(config, direction)
     look = _look(config, generators, direction=direction)
     is_true_known = not isinstance(examples[0], str)
-    read = reader(config, *counts) if is_true_known else reader(config, counts[0])
+    read = reading.reader(config, *(counts if is_true_known else counts[:1]))
     batches = pipelines.test_pairs(
         examples, batch_size=config.batch_size, method="bicubic", **vars(read), **config.framing
     )

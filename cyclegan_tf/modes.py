@@ -1,13 +1,12 @@
 """What the modes of cyclegan-tf do once TensorFlow is loaded."""
 
-import contextlib
 import functools
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 
-from cyclegan_tf import measuring
+from cyclegan_tf import measuring, reading
 from cyclegan_tf import model as models
 from cyclegan_tf.config import PROGRAM
 from cyclegan_tf.measuring import DIRECTIONS
@@ -19,38 +18,6 @@ from pix2pix_tf.deploy.translate import translate_pictures
 from pix2pix_tf.evaluation import depths, gallery
 from pix2pix_tf.training import checkpoints, loop, losses, session
 from pix2pix_tf.training.averages import WeightAverages
-
-
-def training_batches(config, paths, *, first_step=0):
-    """The batches that a run trains on.
-
-    Args:
-        config: `CycleGANConfig` with a seed.
-        paths: (files of A, files of B).
-        first_step: Number of updates already made.
-
-    Returns:
-        tf.data.Dataset of (images of A, images of B), float32 [n, h, w, c] in [-1, 1], endless.
-    """
-    return pipelines.training_unpaired(
-        *paths,
-        readers=measuring.readers(config),
-        batch_size=config.batch_size,
-        seed=config.seed,
-        first_step=first_step,
-        flip=config.flip,
-        multiple=config.multiple,
-        **config.framing,
-    )
-
-
-@contextlib.contextmanager
-def _bad_files_named(config, paths):
-    """Raises an `InputError` that names the file that cannot be decoded."""
-    with contextlib.ExitStack() as stack:
-        for files, reader in zip(paths, measuring.readers(config), strict=True):
-            stack.enter_context(session.decode_errors_named(files, reader.attempt))
-        yield
 
 
 def train(start, paths):
@@ -74,8 +41,9 @@ def train(start, paths):
         checkpoints.restore(start.weights, checkpoints.named(model.variables))
         print(f"starting from the weights of {start.weights}")
     print("parameter_count =", model.count_params())
-    batches = training_batches(config, paths, first_step=start.first_step)
-    with _bad_files_named(config, paths):
+    data = {"first_step": start.first_step, "fetches": reading.caches(config, paths)}
+    batches = reading.training_batches(config, paths, **data)
+    with reading.bad_files_named(config, paths):
         rate = session.pipeline_rate(batches, config.batch_size)
         print(f"input pipeline alone: {rate:.0f} image/sec")
         if start.checkpoint is not None:

@@ -30,12 +30,12 @@ a 70x70 PatchGAN), on TensorFlow 2 and Keras 3.
 """
 
 
-def check(config):
+def check(config, _typed):
     """Reads the whole data set and reports on it; returns the exit code."""
     config = _local(config)
     try:
         sets = {
-            name: folders.list_examples(folder, config.dataset_mode)
+            name: (folders.list_examples(folder, config.dataset_mode), config.file_channels)
             for name, folder in data_check.data_sets(config.input_dir).items()
         }
     except FileNotFoundError:
@@ -45,10 +45,8 @@ def check(config):
     lines, usable = data_check.report(
         sets,
         minimum_width=config.minimum_width,
-        channels=config.file_channels,
         value_range=codecs.parse_range(config.value_range),
     )
-    lines.append("all files can be used" if usable else "training or testing would fail")
     print("\n".join(lines))
     return 0 if usable else 1
 
@@ -72,8 +70,6 @@ def _local(config):
 
 def train(config, typed):
     """Trains a new run or goes on with one; returns the exit code."""
-    if config.check_data:
-        return check(config)
     begun = command.begin_run(config, typed, program=PROGRAM, draw_seed=runtime.draw_seed)
     with begun as start:
         config = _local(start.config)
@@ -101,8 +97,6 @@ def _checked(config, folder):
 
 def test(config, typed):
     """Translates a folder of pairs and measures the results."""
-    if config.check_data:
-        return check(config)
     config, checkpoint = command.use_run(config, typed, program=PROGRAM)
     config = _local(config)
     paths = _checked(config, config.input_dir)
@@ -120,8 +114,6 @@ def test(config, typed):
 
 def evaluate(config, typed):
     """Measures a run on a folder, or pictures against others without any model."""
-    if config.check_data:
-        return check(config)
     paths = checkpoint = None
     if config.checkpoint:
         config, checkpoint = command.use_run(config, typed, program=PROGRAM)
@@ -188,8 +180,6 @@ DEMO_PAIRS, DEMO_TEST_PAIRS = 400, 40
 
 def demo(config, typed):
     """Draws a data set, trains on it, tests on held-out pairs and exports."""
-    if config.check_data:
-        return check(config)
     given = {name: value for name, value in DEMO.items() if name not in typed}
     config = dataclasses.replace(config, **given)
     folder = Path(config.output_dir)
@@ -249,6 +239,7 @@ MODES = {
     "export": export,
     "serve": serve,
     "demo": demo,
+    "check_data": check,
 }
 
 

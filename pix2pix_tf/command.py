@@ -211,8 +211,8 @@ def run(argv, *, config_class, program, summary, modes):
         config_class: Dataclass of the options.
         program: Name of the command.
         summary: Paragraphs shown by `--help`.
-        modes: Dict from the values of `--mode` to functions of (config, typed) that return an
-            exit code or None.
+        modes: Dict from the values of `--mode`, and "check_data", to functions of
+            (config, typed) that return an exit code or None.
 
     Returns:
         The exit code.
@@ -226,7 +226,8 @@ def run(argv, *, config_class, program, summary, modes):
         if "--version" in argv:
             print(program, options(config, program=program)["version"])
             return 0
-        return modes[config.mode](config, typed) or 0
+        mode = "check_data" if config.check_data else config.mode
+        return modes[mode](config, typed) or 0
     except InputError as error:
         print(f"{program}: {error}", file=sys.stderr)
     except OSError as error:

@@ -1,6 +1,7 @@
 """Unpaired data as people have it, through the commands."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -216,3 +217,50 @@ def test_what_does_not_fit_is_refused(wide, tmp_path, capsys, words, part):
     assert train(wide, tmp_path / "run", *words) == 1
     captured = capsys.readouterr()
     assert part in captured.err and len(captured.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("cache", ["memory", "disk"])
+def test_a_cache_changes_nothing_but_the_time(wide, tmp_path, cache):
+    logs = []
+    for kind in ("none", cache):
+        words = ("--cache", kind, "--progress_freq", 1, "--preprocess", "crop")
+        assert train(wide, tmp_path / kind, *words) == 0
+        rows = (tmp_path / kind / runs.LOG).read_text().splitlines()
+        logs.append([row.rpartition(",")[0] for row in rows])  # all but the speed
+    assert logs[0] == logs[1] and len(logs[0]) == 3
+    if cache == "disk":
+        kept = {side: tmp_path / cache / runs.CACHE / side / "decoded.raw" for side in "AB"}
+        pixels = {"A": 70 * 45 + 61 * 50 + 40 * 33, "B": 70 * 45 + 61 * 50}
+        assert {side: kept[side].stat().st_size for side in "AB"} == {
+            side: 3 * count for side, count in pixels.items()
+        }
+
+
+def test_check_data_shows_both_domains(wide, capsys):
+    assert run("--check_data", "--input_dir", wide) == 0
+    text = capsys.readouterr().out
+    assert "trainA: 3 examples in 3 files" in text and "testB: 2 examples in 2 files" in text
+    assert "70x45 (1), 61x50 (1), 40x33 (1)" in text
+    assert text.splitlines()[-1] == "all files can be used"
+    words = ("--input_dir_A", wide / "trainA", "--input_dir_B", wide / "trainA")
+    assert run("--check_data", *words, "--input_channels", 1, "--output_channels", 4) == 0
+    assert "equal images in A and B: 3: 0.png = 0.png" in capsys.readouterr().out
+    assert run("--check_data", "--mode", "test", "--input_dir", wide / "testB") == 0
+    assert "A: 2 examples in 2 files" in capsys.readouterr().out
+
+
+def test_check_data_knows_the_channels_of_each_domain(wide, capsys):
+    assert run("--check_data", "--input_dir", wide, "--output_channels", 5) == 1
+    text = capsys.readouterr().out
+    assert text.count("unusable     2: 0.png (3 channels, expected 5)") == 2
+    assert text.splitlines()[-1] == "training or testing would fail"
+
+
+def test_check_data_misses_a_domain(wide, tmp_path, capsys):
+    shutil.copytree(wide / "trainB", tmp_path / "trainB")
+    assert run("--check_data", "--input_dir", tmp_path) == 1
+    assert "trainA" in capsys.readouterr().err
+    assert run("--check_data", "--input_dir", tmp_path / "nothing") == 1
+    assert "Expected --input_dir to be a folder" in capsys.readouterr().err
+    assert run("--check_data") == 1
+    assert "--input_dir" in capsys.readouterr().err
