@@ -28,6 +28,7 @@ Keras 3.
 
 def check(config, _typed):
     """Reads the whole data set and reports on it; returns the exit code."""
+    config = _local(config)
     sets = {
         name: (folders.list_images(folder), config.file_channels(name[-1]))
         for name, folder in _places(config).items()
@@ -35,6 +36,14 @@ def check(config, _typed):
     lines, usable = data_check.report(sets, value_range=codecs.parse_range(config.value_range))
     print("\n".join(lines))
     return 0 if usable else 1
+
+
+def _local(config):
+    """`config` with a data set of TensorFlow Datasets replaced by folders of its images."""
+    if not command.names_catalog(config.input_dir):
+        return config
+    catalog = command.load_catalog(config.input_dir)
+    return dataclasses.replace(config, input_dir=catalog.unpack_unpaired(config.input_dir))
 
 
 def _places(config):
@@ -57,7 +66,8 @@ def train(config, typed):
     """Trains a new run or goes on with one; returns the exit code."""
     begun = command.begin_run(config, typed, program=PROGRAM, draw_seed=runtime.draw_seed)
     with begun as start:
-        config = start.config
+        config = _local(start.config)
+        start = dataclasses.replace(start, config=config)
         paths = [
             _checked(config, folder, domain)
             for folder, domain in zip(config.domains("train"), "AB", strict=True)
@@ -82,6 +92,7 @@ def _checked(config, folder, domain):
 def test(config, typed):
     """Translates folders there and back."""
     config, checkpoint = command.use_run(config, typed, program=PROGRAM)
+    config = _local(config)
     paths = _test_paths(config)
     runs.prepare_folder(config.output_dir)
     command.announce(config, program=PROGRAM)
@@ -107,6 +118,7 @@ def evaluate(config, typed):
     paths = checkpoint = None
     if config.checkpoint:
         config, checkpoint = command.use_run(config, typed, program=PROGRAM)
+        config = _local(config)
         if "direction" not in typed and all(map(os.path.isdir, config.domains("test"))):
             config = dataclasses.replace(config, direction="both")
         paths = _test_paths(config)

@@ -24,8 +24,9 @@ class CycleGANConfig(EvaluateOptions, DataOptions):
     input_dir: str | None = changed(
         SharedOptions,
         "input_dir",
-        help="Folder with the folders trainA and trainB (train), testA and testB (test); test also "
-        "takes a folder of images.",
+        help="Folder with the folders trainA and trainB (train), testA and testB (test), or "
+        "tfds:cycle_gan/NAME for a data set of TensorFlow Datasets; test also takes a folder of "
+        "images.",
     )
     input_dir_A: str | None = option(
         None, "(new) Folder of A, where it is not in --input_dir.", group="Run"

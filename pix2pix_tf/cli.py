@@ -13,8 +13,6 @@ from pix2pix_tf.deploy import sources
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.training import runtime
 
-# What starts an --input_dir that names a data set of TensorFlow Datasets.
-TFDS = "tfds:"
 SUMMARY = """
 Learns to translate images from pairs (pix2pix: conditional adversarial networks with a U-Net and
 a 70x70 PatchGAN), on TensorFlow 2 and Keras 3.
@@ -53,16 +51,9 @@ def check(config, _typed):
 
 def _local(config):
     """`config` with a data set of TensorFlow Datasets replaced by folders of its images."""
-    if not (config.input_dir or "").startswith(TFDS):
+    if not command.names_catalog(config.input_dir):
         return config
-    runtime.load_tensorflow()
-    try:
-        from pix2pix_tf.data import catalog
-    except ImportError as error:
-        raise InputError(
-            f"Expected tensorflow-datasets, for --input_dir {config.input_dir}. Received: {error}; "
-            "pip install 'pix2pix-tf[tfds]'"
-        ) from None
+    catalog = command.load_catalog(config.input_dir)
     training = config.mode not in ("test", "evaluate")
     folder, mode = catalog.unpack(config.input_dir, training=training)
     return dataclasses.replace(config, input_dir=folder, dataset_mode=mode)

@@ -9,6 +9,9 @@ from pathlib import Path
 from pix2pix_tf import runs, settings
 from pix2pix_tf.errors import InputError
 
+# What starts an --input_dir that names a data set of TensorFlow Datasets.
+TFDS = "tfds:"
+
 
 def stored_options(folder, *, program):
     """Reads a run's options.json and checks that `program` made it."""
@@ -175,6 +178,30 @@ def _refuse_run(folder):
             f"Expected --output_dir to be free. Received: {folder}, which holds a run{step}; "
             f"continue it with {continued}, or start afresh in another folder"
         )
+
+
+def names_catalog(input_dir):
+    """Whether an --input_dir names a data set of TensorFlow Datasets."""
+    return (input_dir or "").startswith(TFDS)
+
+
+def load_catalog(input_dir):
+    """Imports `data.catalog`, which needs TensorFlow Datasets.
+
+    Raises:
+        InputError: If that is not installed.
+    """
+    from pix2pix_tf.training import runtime
+
+    runtime.load_tensorflow()
+    try:
+        from pix2pix_tf.data import catalog
+    except ImportError as error:
+        raise InputError(
+            f"Expected tensorflow-datasets, for --input_dir {input_dir}. Received: {error}; "
+            "pip install 'pix2pix-tf[tfds]'"
+        ) from None
+    return catalog
 
 
 def ended(config, *, step, stopped):
