@@ -18,6 +18,7 @@ TEST = [
     *TIFF,
     "hypothesis>=6.100",
     "pytest>=8",
+    "pytest-xdist>=3.6",
     "ruff>=0.8",
     "scikit-image>=0.24",
     "scipy>=1.13",

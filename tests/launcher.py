@@ -8,6 +8,7 @@ import contextlib
 import importlib
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -31,13 +32,14 @@ class Launcher:
         )  # fmt: skip
         assert self._process.stdout.readline() == "ready\n"
 
-    def start(self, program, *words, printed, kill_at=None, largest_file=None):
+    def start(self, program, *words, printed, cwd=".", kill_at=None, largest_file=None):
         """Starts a command.
 
         Args:
-            program: Name of the command.
+            program: Name of the command, or path of a Python script.
             words: Its words.
             printed: File that gets what it prints, standard output and error.
+            cwd: Folder that it runs in.
             kill_at: (name of a function in `os`, n): SIGKILL instead of its n-th call.
             largest_file: Size in bytes that no file can exceed.
 
@@ -45,8 +47,9 @@ class Launcher:
             The process' id.
         """
         order = {
-            "program": program, "words": [str(word) for word in words], "printed": str(printed),
-            "kill_at": kill_at, "largest_file": largest_file,
+            "program": str(program), "words": [str(word) for word in words],
+            "printed": str(printed), "cwd": str(cwd), "kill_at": kill_at,
+            "largest_file": largest_file,
         }  # fmt: skip
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
@@ -81,7 +84,7 @@ def _serve():
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 
 
-def _become(*, program, words, printed, kill_at, largest_file):
+def _become(*, program, words, printed, cwd, kill_at, largest_file):
     code = 70
     try:
         sink = os.open(printed, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
@@ -94,7 +97,11 @@ def _become(*, program, words, printed, kill_at, largest_file):
             import resource
 
             resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
-        code = importlib.import_module(MAIN[program]).main(words)
+        os.chdir(cwd)
+        if program in MAIN:
+            code = importlib.import_module(MAIN[program]).main(words)
+        else:
+            code = _run_script(program, words)
     except BaseException:
         traceback.print_exc()
     finally:
@@ -102,6 +109,15 @@ def _become(*, program, words, printed, kill_at, largest_file):
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(code)
+
+
+def _run_script(path, words):
+    sys.argv, sys.path[0] = [path, *words], str(Path(path).parent)
+    try:
+        runpy.run_path(path, run_name="__main__")
+    except SystemExit as end:
+        return end.code or 0
+    return 0
 
 
 def _arm(name, count):

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-# Side of the matrices whose product shows what the hardware can do, and files of the pipeline.
-PEAK_SIDE, PIPELINE_FILES = 2048, 64
+# Side of the matrices whose product shows what the hardware can do; files of the pipeline, and how
+# many images one run takes from it: far more than what waits in its buffers when the run starts.
+PEAK_SIDE, PIPELINE_FILES, PIPELINE_IMAGES = 2048, 64, 256
 
 
 def noise(*shape, seed=0):
@@ -131,21 +132,78 @@ def peer_generator(case):
     return lambda: model.translate(x), {"parameters": torch_peer.parameters(model.generator)}
 
 
-def our_pipeline(case):
-    """One batch from files; the facts say how many files there are."""
-    config = our_config(case)
-    from pix2pix_tf import modes
+def our_cycle(case):
+    """One update of CycleGAN, as the training loop makes it."""
+    our_config(case)
+    import tensorflow as tf
+
+    from cyclegan_tf import model as models
+    from cyclegan_tf.config import CycleGANConfig
+    from pix2pix_tf.training import loop
+    from pix2pix_tf.training.averages import LossAverages
+
+    size = case["image_size"]
+    options = {name: case[name] for name in ("batch_size", "precision", "ngf", "ndf")}
+    options |= {"crop_size": size, "load_size": size}
+    config = CycleGANConfig(mode="train", input_dir=".", output_dir=".", seed=0, **options)
+    model = models.build(config, steps_per_epoch=1000)
+    update = loop.make_update(model, [LossAverages(models.LOSSES)])
+    batch = tuple(tf.constant(noise(case["batch_size"], size, size, 3, seed=s)) for s in (0, 1))
+    return lambda: update(batch)[1].numpy(), {"parameters": model.count_params()}
+
+
+def peer_cycle(case):
+    """One update of CycleGAN in PyTorch."""
+    import torch
+    import torch_cycle
+
+    bfloat16 = case["precision"] != "float32"
+    model = torch_cycle.CycleGAN(ngf=case["ngf"], ndf=case["ndf"], bfloat16=bfloat16)
+    shape = (case["batch_size"], 3, case["image_size"], case["image_size"])
+    batch = tuple(torch.from_numpy(noise(*shape, seed=seed)) for seed in (0, 1))
+    return lambda: model.train_step(*batch), {"parameters": model.count_params()}
+
+
+def pairs_folder(case):
+    """(list of paths, what keeps the files): the pairs named, or facades made up."""
     from pix2pix_tf.data import folders, synthetic
 
+    if case["pairs"]:
+        return folders.list_images(case["pairs"]), None
     folder = tempfile.TemporaryDirectory()
     synthetic.write_pairs(Path(folder.name), PIPELINE_FILES, seed=0)
-    batches = iter(modes.training_batches(config, folders.list_images(folder.name)))
+    return folders.list_images(folder.name), folder
+
+
+def take(batches, *, batch_size, folder):
+    """How to take `PIPELINE_IMAGES` from batches of the files in `folder`, and that number."""
+    count = max(1, PIPELINE_IMAGES // batch_size)
 
     def run():
-        return next(batches)
+        for _ in range(count):
+            next(batches)
 
     run.folder = folder  # It is removed with its last reference.
-    return run, {"files": PIPELINE_FILES}
+    return run, {"images": count * batch_size}
+
+
+def our_pipeline(case):
+    """Batches from files."""
+    config = our_config(case)
+    from pix2pix_tf import modes
+
+    paths, folder = pairs_folder(case)
+    batches = iter(modes.training_batches(config, paths))
+    return take(batches, batch_size=case["batch_size"], folder=folder)
+
+
+def peer_pipeline(case):
+    """Batches from the same files by torch.utils.data.DataLoader and Pillow."""
+    import torch_loader
+
+    paths, folder = pairs_folder(case)
+    batches = torch_loader.endless(paths, batch_size=case["batch_size"])
+    return take(batches, batch_size=case["batch_size"], folder=folder)
 
 
 def our_peak(case):
@@ -172,6 +230,7 @@ def peer_peak(case):
 PARTS = {
     "step": {"ours": our_step, "torch": peer_step},
     "inference": {"ours": our_generator, "export": our_export, "torch": peer_generator},
-    "pipeline": {"ours": our_pipeline},
+    "pipeline": {"ours": our_pipeline, "torch": peer_pipeline},
+    "cycle": {"ours": our_cycle, "torch": peer_cycle},
     "peak": {"ours": our_peak, "torch": peer_peak},
 }

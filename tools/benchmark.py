@@ -1,4 +1,4 @@
-"""Measures a training step, the input pipeline and inference of pix2pix, and PyTorch beside them.
+"""Measures training steps, the input pipeline and inference, and PyTorch beside them.
 
 Usage: python tools/benchmark.py --output_dir DIR [flags]
 
@@ -28,19 +28,30 @@ from absl import flags
 FLAGS = flags.FlagValues()
 flags.DEFINE_string("output_dir", None, "folder for the results", flag_values=FLAGS)
 flags.DEFINE_list(
-    "parts", ["step", "inference", "pipeline"], "step, inference, pipeline", flag_values=FLAGS
+    "parts",
+    ["step", "inference", "pipeline", "cycle"],
+    "step, inference, pipeline; cycle, the step of CycleGAN",
+    flag_values=FLAGS,
 )
 flags.DEFINE_list("batch_sizes", ["1", "4"], "images per step", flag_values=FLAGS)
 flags.DEFINE_list(
     "precisions", ["float32", "mixed_bfloat16"], "float32, mixed_bfloat16", flag_values=FLAGS
 )
 flags.DEFINE_list("image_sizes", ["256"], "sides in pixels, multiples of 256", flag_values=FLAGS)
+flags.DEFINE_integer(
+    "cycle_size", 128, "side in pixels of cycle", lower_bound=32, flag_values=FLAGS
+)
+flags.DEFINE_string(
+    "pairs", None, "folder of pairs for pipeline; made up if not given", flag_values=FLAGS
+)
 flags.DEFINE_integer("ngf", 64, "filters of the generator", lower_bound=1, flag_values=FLAGS)
 flags.DEFINE_integer("ndf", 64, "filters of the discriminator", lower_bound=1, flag_values=FLAGS)
 flags.DEFINE_integer("rounds", 7, "turns of each system", lower_bound=1, flag_values=FLAGS)
 flags.DEFINE_integer("runs", 3, "runs in one turn", lower_bound=1, flag_values=FLAGS)
 flags.DEFINE_boolean("peer", True, "measure PyTorch as well", flag_values=FLAGS)
 
+# Facts of a system that are shown per second, and their units.
+RATES = {"gflop": "GFLOP/s", "images": "images/s"}
 # Runs of every system before its time is taken: tracing, allocation, choice of kernels.
 WARM_UP = 2
 
@@ -75,7 +86,7 @@ class Subject:
     def __init__(self, prepare, case):
         context = multiprocessing.get_context("spawn")
         self._ours, theirs = context.Pipe()
-        self._process = context.Process(target=serve, args=(theirs, prepare, case), daemon=True)
+        self._process = context.Process(target=serve, args=(theirs, prepare, case))
         self._process.start()
         theirs.close()
         self.facts, self.seconds = self._receive(), []
@@ -112,14 +123,15 @@ def measure(part, *, precisions, systems, settings):
     """
     chosen = {name: make for name, make in _subjects.PARTS[part].items() if name in systems}
     subjects = {}
-    for (system, prepare), precision in itertools.product(chosen.items(), precisions):
-        subjects[system, precision] = Subject(prepare, {**settings, "precision": precision})
-    check_sizes(subjects)
-    for _ in range(FLAGS.rounds):
-        for subject in subjects.values():
-            subject.turn(FLAGS.runs)
-    for subject in subjects.values():
-        subject.close()
+    with contextlib.ExitStack() as stack:
+        for (system, prepare), precision in itertools.product(chosen.items(), precisions):
+            subject = Subject(prepare, {**settings, "precision": precision})
+            subjects[system, precision] = subject
+            stack.callback(subject.close)
+        check_sizes(subjects)
+        for _ in range(FLAGS.rounds):
+            for subject in subjects.values():
+                subject.turn(FLAGS.runs)
     return [
         {"part": part, **settings, "system": system, "precision": precision, **outcome(subject)}
         for (system, precision), subject in subjects.items()
@@ -138,10 +150,10 @@ def check_sizes(subjects):
 
 
 def outcome(subject):
-    """What is kept of one system: facts, all times, their median and the rate of arithmetic."""
+    """What is kept of one system: facts, all times, their median and what it does per second."""
     median = statistics.median(subject.seconds)
-    rate = {"gflop_per_s": subject.facts["gflop"] / median} if "gflop" in subject.facts else {}
-    return {**subject.facts, "median": median, **rate, "seconds": subject.seconds}
+    rates = {f"{n}_per_s": subject.facts[n] / median for n in RATES if n in subject.facts}
+    return {**subject.facts, "median": median, **rates, "seconds": subject.seconds}
 
 
 def machine():
@@ -184,8 +196,8 @@ def table(rows):
         for row in group:
             line = f"  {row['system']:7} {row['precision']:15} {row['median'] * 1e3:9.1f} ms"
             line += f"  {peers[0] / row['median']:5.2f} x PyTorch float32" if peers else ""
-            if "gflop_per_s" in row:
-                line += f"  {row['gflop_per_s']:6.0f} GFLOP/s"
+            rates = [f"{row[f'{n}_per_s']:6.0f} {unit}" for n, unit in RATES.items() if n in row]
+            line = "  ".join([line, *rates])
             lines.append(line)
     return "\n".join(lines)
 
@@ -218,7 +230,11 @@ def cases():
     parts = ["peak", *FLAGS.parts]
     for part, size, batch in itertools.product(parts, FLAGS.image_sizes, FLAGS.batch_sizes):
         settings = {"batch_size": int(batch), "image_size": int(size), **widths}
-        # Neither depends on the network: once is enough.
+        if part == "cycle":
+            settings["image_size"] = FLAGS.cycle_size
+        if part == "pipeline":
+            settings["pairs"] = FLAGS.pairs
+        # The others do not depend on the network: once is enough.
         first = (size, batch) == (FLAGS.image_sizes[0], FLAGS.batch_sizes[0])
         if first or part in ("step", "inference"):
             yield part, settings

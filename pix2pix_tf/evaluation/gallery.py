@@ -131,7 +131,7 @@ def write_results(folder, rows, *, title, options, facts):
         title: Heading of the page.
         options: What made the results, a dict with the "mode".
         facts: What else metrics.json holds, a dict; "context" and "sets", dicts of numbers, stand
-            beside the means on the page.
+            beside the means on the page, and so do the training curves of the "checkpoint".
 
     Returns:
         Path of index.html.
@@ -146,12 +146,14 @@ def write_results(folder, rows, *, title, options, facts):
     runs.write_json(folder / f"{options['mode']}_{runs.OPTIONS}", options)
     runs.write_json(folder / runs.METRICS, found | facts)
     summary = mean | facts.get("sets", {}) | facts.get("context", {})
+    log = Path(facts.get("checkpoint") or "").parent.parent / runs.LOG
     return write_report(
         folder,
         title=title,
         rows=rows,
         options=options | versions(),
         summary={name: value for name, value in summary.items() if value is not None},
+        log=log if facts.get("checkpoint") and log.is_file() else None,
     )
 
 

@@ -164,6 +164,8 @@ def test_the_pictures_of_a_test_and_its_run_give_the_same(
     run = ("--checkpoint", tmp_path / "run", "--input_dir", pairs)
     tested = ("--mode", "test", "--output_dir", tmp_path / "test", *run)
     assert launcher.run("pix2pix-tf", *tested, printed=tmp_path / "p")[0] == 0
+    assert "Training curves" in (tmp_path / "test" / runs.INDEX).read_text(encoding="utf-8")
+    assert Image.open(tmp_path / "test" / "curves.png").width > 100
     by_test = json.loads((tmp_path / "test" / runs.METRICS).read_text())
 
     sets = ("--inception_weights", weights, "--metrics", "l1,psnr,ssim,ms_ssim,fid")

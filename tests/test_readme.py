@@ -1,0 +1,226 @@
+"""Every command and Python block of README.md and docs/ is run, on little data.
+
+Commands keep their words; to trainings flags are appended that make them small. Lines that install
+something are compared with what setup.py offers.
+"""
+
+import ast
+import contextlib
+import importlib.util
+import os
+import re
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+import numpy as np
+import pytest
+from PIL import Image
+from support import GOLDENS, ROOT
+
+from pix2pix_tf.data import synthetic
+
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+WEIGHTS = "inception.weights.h5"
+# What makes a training small, unless the command says otherwise.
+SMALL = {
+    "pix2pix-tf": {"--crop_size": "64", "--scale_size": "72"},
+    "cyclegan-tf": {"--netG": "resnet_6blocks", "--crop_size": "32", "--load_size": "36"},
+}
+TOOLS = {"tools/experiments.py": ("--max_steps=2", "--ngf=1")}
+SHORT = ("--ngf", "1", "--ndf", "1", "--max_steps", "2", "--summary_freq", "2")
+# Trained once; a document that trains one of them itself starts without it.
+PHOTOS = "pix2pix-tf --mode train --input_dir photos/train --output_dir"
+RUNS = {
+    "photos_train": f"{PHOTOS} photos_train",
+    "h2z": "cyclegan-tf --mode train --input_dir horse2zebra --output_dir h2z",
+    "pix2pix-demo": f"{PHOTOS} pix2pix-demo/run",
+}
+# What values of --export_format need.
+PACKAGES = {"litert": "ai_edge_litert", "onnx": "tf2onnx"}
+SHELL = ("curl", "printf")
+
+
+def blocks(document):
+    """(language, text) of each block to run, in order."""
+    return [match.groups() for match in BLOCK.finditer(document.read_text(encoding="utf-8"))]
+
+
+def commands(text):
+    """The lines of a shell block; those that end in a backslash go on."""
+    return [line for line in text.replace("\\\n", " ").splitlines() if line.strip()]
+
+
+class Place:
+    """A folder with all the files that the documents name, in which commands run."""
+
+    def __init__(self, folder, launcher):
+        self.folder, self._launcher = folder, launcher
+        self._printed, self._server, self._port = folder / "printed.txt", None, None
+
+    def run_block(self, language, text):
+        if language == "python":
+            script = self.folder / "block.py"
+            script.write_text(text.replace("ngf=16, ndf=16", "ngf=1, ndf=1"), encoding="utf-8")
+            self._launch(script)
+            return
+        try:
+            for line in commands(text):
+                self.run(line)
+        finally:
+            self._stop_server()
+
+    def run(self, line):
+        program, *words = shlex.split(line)
+        if program in SMALL:
+            self._run_program(program, words)
+        elif program == "python":
+            assert words[0].startswith("tools/") and (ROOT / words[0]).is_file(), line
+            self._launch(ROOT / words[0], *words[1:], *TOOLS.get(words[0], ()))
+        elif program == "pip":
+            check_installs(words)
+        elif program == "tensorboard":
+            assert importlib.util.find_spec("tensorboard")
+            assert list(self.folder.joinpath(words[1]).rglob("events*")), line
+        elif program in SHELL:
+            line = line.replace("127.0.0.1:8000", f"127.0.0.1:{self._port}")
+            subprocess.run(["bash", "-c", line], cwd=self.folder, check=True)
+        else:
+            assert program == "pytest", f"an unknown command: {line}"
+            assert line in (ROOT / ".ci" / "run").read_text()
+
+    def _run_program(self, program, words):
+        mode = words[words.index("--mode") + 1] if "--mode" in words else "demo"
+        if mode == "demo" and "--check_data" not in words:
+            return  # tests/test_demo.py runs it
+        if mode == "train":
+            defaults = SMALL[program].items() if "--netG" not in words else ()
+            defaults = [pair for pair in defaults if pair[0] not in words]
+            words = [*words, *SHORT, *(word for pair in defaults for word in pair)]
+        for extra, package in PACKAGES.items():
+            if extra in words and not importlib.util.find_spec(package):
+                pytest.skip(f"needs the extra [{extra}]")
+        if mode == "serve":
+            self._serve(program, words)
+        else:
+            self._launch(program, *words)
+
+    def _launch(self, program, *words):
+        options = {"printed": self._printed, "cwd": self.folder}
+        code, printed = self._launcher.run(program, *words, **options)
+        assert code == 0, f"{program} {shlex.join(words)}\n{printed}"
+
+    def _serve(self, program, words):
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self._port = free.getsockname()[1]
+        options = {"printed": self._printed, "cwd": self.folder}
+        self._server = self._launcher.start(program, *words, "--port", self._port, **options)
+        while not self._answers():
+            time.sleep(0.1)
+
+    def _answers(self):
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{self._port}/health", timeout=5)
+        except (urllib.error.URLError, OSError):
+            try:
+                os.kill(self._server, 0)
+            except ProcessLookupError:
+                raise AssertionError(self._printed.read_text()) from None
+            return False
+        return True
+
+    def _stop_server(self):
+        if self._server is not None:
+            # Without a process there is nothing to stop; its end is still to be waited for.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._server, signal.SIGINT)
+            self._server = None
+            assert self._launcher.wait() in (0, 130)
+
+
+def check_installs(words):
+    """pip install . or ".[extra,extra]" with extras that there are."""
+    assert words[0] == "install"
+    offered = next(
+        {key.value for key in node.value.keys}
+        for node in ast.walk(ast.parse((ROOT / "setup.py").read_text(encoding="utf-8")))
+        if isinstance(node, ast.keyword) and node.arg == "extras_require"
+    )
+    for word in words[1:]:
+        extras = re.fullmatch(r"\.(?:\[([\w,]+)\])?", word)
+        assert extras, word
+        assert set((extras[1] or "").split(",")) - {""} <= offered, word
+
+
+@pytest.fixture(scope="module")
+def prepared(launcher, tmp_path_factory):
+    """Everything that the documents take for granted."""
+    folder = tmp_path_factory.mktemp("readme")
+    synthetic.write_pairs(folder / "photos" / "train", 3, seed=0, size=64)
+    synthetic.write_pairs(folder / "photos" / "val", 2, seed=0, start=3, size=64)
+    synthetic.write_pairs(folder / "others" / "train", 2, seed=1, size=64)
+    for name in ("horse2zebra", "day2night"):
+        synthetic.write_unpaired(folder / name, 2, seed=2, test_count=2, size=40)
+    for kind, seed in (("outputs", 3), ("targets", 4), ("raw", 5)):
+        (folder / kind).mkdir()
+        for index in range(3):
+            labels = synthetic.draw_labels(synthetic.sample_facade(seed, index), 64)
+            Image.fromarray(labels).save(folder / kind / f"{index}.png")
+    pixels = np.random.default_rng(0).integers(0, 256, (80, 70, 3), np.uint8)
+    Image.fromarray(pixels).save(folder / "photo.png")
+    shutil.copytree(GOLDENS / "small", folder / "OLD")
+    for line in RUNS.values():
+        Place(folder, launcher).run(line)
+    return folder
+
+
+@pytest.fixture
+def place(prepared, launcher, tmp_path):
+    """A copy of it."""
+    folder = tmp_path / "place"
+    shutil.copytree(prepared, folder)
+    return Place(folder, launcher)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_what_a_document_says_can_be_done(place, document):
+    found = blocks(document)
+    text = "\n".join(block for _, block in found)
+    trainings = [line for line in commands(text) if "--mode train" in line]
+    for name in RUNS:
+        if any(f"--output_dir {name} " in f"{line} " for line in trainings):
+            shutil.rmtree(place.folder / name)
+    if WEIGHTS in text:
+        write_weights(place.folder / WEIGHTS)
+    for language, block in found:
+        place.run_block(language, block)
+
+
+def write_weights(path):
+    """InceptionV3 with random weights."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    shape = (299, 299, 3)
+    network = keras.applications.InceptionV3(weights=None, include_top=False, input_shape=shape)
+    network.save_weights(path)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_to_files(document):
+    text = document.read_text(encoding="utf-8")
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", BLOCK.sub("", text))
+    missing = [link for link in links if not (document.parent / link).exists()]
+    assert missing == []
+
+
+def test_the_readme_links_every_guide():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for guide in DOCUMENTS[1:]:
+        assert f"(docs/{guide.name})" in text, guide.name
