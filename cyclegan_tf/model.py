@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from cyclegan_tf.image_pool import ImagePool
 from pix2pix_tf.data import sizes
-from pix2pix_tf.networks import layers
+from pix2pix_tf.networks import initialization, layers
 from pix2pix_tf.networks.choices import make_discriminator, make_generator
 from pix2pix_tf.training import checkpoints, losses, runtime
 from pix2pix_tf.training.optimizers import gradients, judged, make_adam, trained
@@ -260,7 +260,7 @@ def build_network(config, name):
             shared |= {"n_layers": config.n_layers_D, "bias": config.norm.startswith("instance")}
             network = make_discriminator(config.netD, ndf=config.ndf, **shared)
     network.build((None, *sizes.sides(config.crop_size), inputs))
-    return network
+    return initialization.initialize(network, config.init_type, gain=config.init_gain)
 
 
 def build(config, *, steps_per_epoch):

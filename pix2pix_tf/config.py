@@ -115,6 +115,10 @@ class Pix2PixConfig(ServeOptions, EvaluateOptions, DataOptions):
             raise InputError(
                 f"Expected --separable_conv only with --netG unet. Received: --netG {self.netG}"
             )
+        if self.separable_conv and self.init_type != "normal":
+            raise InputError(
+                f"Expected --separable_conv with --init_type normal. Received: {self.init_type}"
+            )
 
     @property
     def minimum_width(self):

@@ -120,6 +120,23 @@ class DataOptions(SharedOptions):
                 f"the proportion of the defaults is {_scaled(crop)}"
             )
 
+    def _check_size(self, size, *, flag):
+        """Refuses images of a `sizes.Size` that a network cannot take."""
+        multiple, least = MULTIPLES[self.netG], min(sizes.sides(size))
+        if any(side % multiple for side in sizes.sides(size)):
+            better = ", better of a higher power of two" if self.netG == "unet" else ""
+            raise InputError(
+                f"Expected {flag} to be a multiple of {multiple} with --netG {self.netG}{better}. "
+                f"Received: {size}"
+            )
+        # Two more 4x4 convolutions follow those with stride 2, each takes a pixel away.
+        layers = {"basic": 3, "n_layers": self.n_layers_D, "pixel": 0}[self.netD]
+        if self.netD != "pixel" and least < 3 * 2**layers:
+            raise InputError(
+                f"Expected {flag} to be at least {3 * 2**layers} with {layers} layers of stride 2 "
+                f"in the discriminator. Received: {size}; --n_layers_D takes fewer"
+            )
+
     @property
     def multiple(self):
         """The sides of an image that the generator takes are multiples of this, in pixels."""
