@@ -130,6 +130,17 @@ def test_any_numbers_of_channels(tmp_path, counts):
     for name, count in (("A-1-fake_B", counts[1]), ("B-1-fake_A", counts[0])):
         found = np.load(tmp_path / "out" / "images" / f"{name}.npy")
         assert found.shape == (8, 8, count) and 0 <= found.min() <= found.max() <= 1
+    words = (
+        "--mode",
+        "evaluate",
+        "--input_dir",
+        tmp_path / "data",
+        "--checkpoint",
+        tmp_path / "run",
+    )
+    assert run(*words, "--output_dir", tmp_path / "scores", "--metrics", "l1") == 0
+    metrics = json.loads((tmp_path / "scores" / runs.METRICS).read_text())
+    assert {"L1 AtoB", "L1 BtoA"} <= set(metrics["mean"])
     same = counts[0] == counts[1]
     assert (tmp_path / "out" / "images" / "A-0-idt_A.png").is_file() == same
 
