@@ -6,7 +6,8 @@ import sys
 
 from cyclegan_tf.config import PROGRAM, CycleGANConfig
 from pix2pix_tf import command, runs
-from pix2pix_tf.data import folders, synthetic
+from pix2pix_tf.data import check as data_check
+from pix2pix_tf.data import codecs, folders, sizes, synthetic
 from pix2pix_tf.device_options import ONE
 from pix2pix_tf.training import runtime
 
@@ -16,6 +17,7 @@ Keras 3.
 
   cyclegan-tf                                       a demonstration on data that it draws itself
   cyclegan-tf --mode train --input_dir DIR --output_dir RUN         (DIR/trainA and DIR/trainB)
+  cyclegan-tf --check_data --input_dir DIR          what is in a data set, and what is wrong
   cyclegan-tf --mode test --input_dir DIR --output_dir OUT --checkpoint RUN     (DIR/testA, B)
   cyclegan-tf --mode evaluate --input_dir DIR --output_dir OUT --checkpoint RUN
   cyclegan-tf --mode evaluate --input_dir OUTPUTS --target_dir TARGETS --output_dir OUT
@@ -23,12 +25,52 @@ Keras 3.
 """
 
 
+def check(config, _typed):
+    """Reads the whole data set and reports on it; returns the exit code."""
+    config = _local(config)
+    sets = {
+        name: (folders.list_images(folder), config.file_channels(name[-1]))
+        for name, folder in _places(config).items()
+    }
+    lines, usable = data_check.report(sets, value_range=codecs.parse_range(config.value_range))
+    print("\n".join(lines))
+    return 0 if usable else 1
+
+
+def _local(config):
+    """`config` with a data set of TensorFlow Datasets replaced by folders of its images."""
+    if not command.names_catalog(config.input_dir):
+        return config
+    catalog = command.load_catalog(config.input_dir)
+    return dataclasses.replace(config, input_dir=catalog.unpack_unpaired(config.input_dir))
+
+
+def _places(config):
+    """Dict from names, which end with the domain, to the folders of a data set."""
+    if config.input_dir_A and config.input_dir_B:
+        return dict(zip("AB", config.domains("train"), strict=True))
+    places = {
+        f"{phase}{domain}": folder
+        for phase in ("train", "test")
+        for domain, folder in zip("AB", config.domains(phase), strict=True)
+    }
+    found = {name for name, folder in places.items() if runs.place(folder).is_dir()}
+    # Training needs both domains, test one.
+    found |= {"trainA", "trainB"} if found & {"trainA", "trainB"} else set()
+    alone = {"B" if config.direction == "BtoA" else "A": config.input_dir}
+    return {name: places[name] for name in places if name in found} or alone
+
+
 def train(config, typed):
     """Trains a new run or goes on with one; returns the exit code."""
     begun = command.begin_run(config, typed, program=PROGRAM, draw_seed=runtime.draw_seed)
     with begun as start:
-        config = start.config
-        paths = [_checked(folder) for folder in config.domains("train")]
+        config = _local(start.config)
+        start = dataclasses.replace(start, config=config)
+        paths = [
+            _checked(config, folder, domain)
+            for folder, domain in zip(config.domains("train"), "AB", strict=True)
+        ]
         command.announce(config, program=PROGRAM)
         print("examples count =", *map(len, paths))
         runtime.load_tensorflow(starting=config.strategy == ONE)
@@ -39,16 +81,17 @@ def train(config, typed):
     return command.ended(config, step=step, stopped=stopped)
 
 
-def _checked(folder):
-    """The usable images of a folder."""
+def _checked(config, folder, domain):
+    """The images of a folder of domain "A" or "B", each looked at."""
     paths = folders.list_images(folder)
-    folders.check_images(paths)
+    folders.check_images(paths, channels=config.file_channels(domain))
     return paths
 
 
 def test(config, typed):
     """Translates folders there and back."""
     config, checkpoint = command.use_run(config, typed, program=PROGRAM)
+    config = _local(config)
     paths = _test_paths(config)
     runs.prepare_folder(config.output_dir)
     command.announce(config, program=PROGRAM)
@@ -65,8 +108,8 @@ def _test_paths(config):
     directions = ("AtoB", "BtoA") if config.direction == "both" else (config.direction,)
     places = dict(zip(("AtoB", "BtoA"), config.domains("test"), strict=True))
     if not any(runs.place(place).is_dir() for place in places.values()) and len(directions) == 1:
-        return {directions[0]: _checked(config.input_dir)}
-    return {direction: _checked(places[direction]) for direction in directions}
+        places[directions[0]] = config.input_dir
+    return {way: _checked(config, places[way], way[0]) for way in directions}
 
 
 def evaluate(config, typed):
@@ -75,6 +118,7 @@ def evaluate(config, typed):
     paths = checkpoint = None
     if config.checkpoint:
         config, checkpoint = command.use_run(config, typed, program=PROGRAM)
+        config = _local(config)
         if "direction" not in typed and all(
             runs.place(one).is_dir() for one in config.domains("test")
         ):
@@ -134,7 +178,7 @@ def demo(config, typed):
             DEMO_IMAGES,
             seed=config.seed,
             test_count=DEMO_TEST_IMAGES,
-            size=config.crop_size,
+            size=max(sizes.sides(config.crop_size)),
         )
     place = {"input_dir": str(data), "direction": "AtoB"}
     trained = dataclasses.replace(config, mode="train", output_dir=run, resume=True, **place)
@@ -169,7 +213,14 @@ def _report_demo(folder):
     print(f"the exported models: {folder / 'export'}")
 
 
-MODES = {"train": train, "test": test, "evaluate": evaluate, "export": export, "demo": demo}
+MODES = {
+    "train": train,
+    "test": test,
+    "evaluate": evaluate,
+    "export": export,
+    "demo": demo,
+    "check_data": check,
+}
 
 
 def main(argv=None):

@@ -7,6 +7,8 @@ Reference:
 import dataclasses
 import os
 
+from pix2pix_tf.data import sizes
+from pix2pix_tf.data_options import DataOptions
 from pix2pix_tf.device_options import DeviceOptions
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.evaluate_options import EvaluateOptions
@@ -17,14 +19,15 @@ PROGRAM = "cyclegan-tf"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class CycleGANConfig(DeviceOptions, EvaluateOptions, SharedOptions):
+class CycleGANConfig(DeviceOptions, EvaluateOptions, DataOptions):
     """Options of one command; invalid ones raise `InputError` when the object is made."""
 
     input_dir: str | None = changed(
         SharedOptions,
         "input_dir",
-        help="Folder with the folders trainA and trainB (train), testA and testB (test); test also "
-        "takes a folder of images.",
+        help="Folder with the folders trainA and trainB (train), testA and testB (test), or "
+        "tfds:cycle_gan/NAME for a data set of TensorFlow Datasets; test also takes a folder of "
+        "images.",
     )
     input_dir_A: str | None = option(
         None, "(new) Folder of A, where it is not in --input_dir.", group="Run"
@@ -95,36 +98,74 @@ class CycleGANConfig(DeviceOptions, EvaluateOptions, SharedOptions):
         group="Data",
         choices=("AtoB", "BtoA", "both"),
     )
-    load_size: int = option(
+    load_size: sizes.Size = option(
         286,
-        "Images are resized to this size in pixels before the random crop.",
+        "Images are resized to this size in pixels before the random crop; one number or HxW.",
+        also="scale_size",
         group="Data",
         minimum=1,
         maximum=MOST_PIXELS,
+        adopted="data",
     )
-    crop_size: int = option(
-        256,
-        "Side in pixels of the crops that training uses, and of what test resizes images to.",
-        group="Data",
-        minimum=1,
-        maximum=MOST_PIXELS,
-        adopted="architecture",
+    input_channels: int = changed(
+        DataOptions,
+        "input_channels",
+        help="(PyTorch code) Channels of images of A: 1, 3 and 4 are made of what files hold, "
+        "other numbers have to be there.",
+    )
+    output_channels: int = changed(
+        DataOptions,
+        "output_channels",
+        help="(PyTorch code) Channels of images of B. Where they are not those of A, there is no "
+        "identity loss: --lambda_identity 0.",
     )
 
     def __post_init__(self):
         super().__post_init__()
-        self._check_size(self.crop_size, flag="--crop_size")
-        if self.load_size < self.crop_size:
-            raise InputError(
-                f"Expected --load_size to be at least --crop_size, {self.crop_size}. "
-                f"Received: {self.load_size}"
-            )
+        self._check_scale(self.load_size, flag="--load_size")
+        self._check_training()
+
+    def _check_training(self):
+        if self.mode not in ("train", "demo") or self.check_data:
+            return
         if self.mode == "train" and self.direction == "both":
             raise InputError("Expected --direction AtoB or BtoA with --mode train. Received: both")
+        if self.lambda_identity and self.input_channels != self.output_channels:
+            # As PyTorch CycleGAN, cycle_gan_model.py.
+            raise InputError(
+                "Expected --lambda_identity 0 where A and B differ in their channels. Received: "
+                f"{self.lambda_identity}, {self.input_channels} and {self.output_channels} channels"
+            )
+        if self.pool_size and not sizes.same_for_all(self.preprocess):
+            raise InputError(
+                f"Expected --pool_size 0 with --preprocess {self.preprocess}, where images differ "
+                f"in size. Received: {self.pool_size}"
+            )
 
     def _require_input(self):
         if not (self.input_dir_A and self.input_dir_B):
             super()._require_input()
+
+    @property
+    def scale_size(self):
+        """`load_size`, under the name that both programs share."""
+        return self.load_size
+
+    @property
+    def channels(self):
+        """Channels of images of (A, B)."""
+        return self.input_channels, self.output_channels
+
+    @property
+    def cycle_weights(self):
+        """The weights of the cycles A to B to A and B to A to B."""
+        weights = (self.lambda_A, self.lambda_B)
+        # PyTorch's --direction BtoA exchanges the domains, and with them what the weights are of.
+        return weights[::-1] if self.direction == "BtoA" else weights
+
+    def file_channels(self, domain):
+        """For `folders.check_images` what files of domain "A" or "B" are decoded to."""
+        return ((self.channels["AB".index(domain)],),)
 
     def domains(self, phase):
         """The folders of A and B.

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from cyclegan_tf import modes
+from cyclegan_tf import measuring, modes
 from cyclegan_tf.config import PROGRAM
+from cyclegan_tf.measuring import DIRECTIONS
 from pix2pix_tf import command
 from pix2pix_tf.data import folders
 from pix2pix_tf.errors import InputError
@@ -71,20 +72,24 @@ def _of_run(config, scorer, paths, *, checkpoint):
     rows = list(reading.progress(made, "translating", total=sum(map(len, paths.values()))))
     compared = []
     for way in paths:
-        domain = modes.DIRECTIONS[way][3]
+        domain = DIRECTIONS[way][3]
         kinds = {"output": f"fake_{domain}", "target": f"true_{domain}"}
+        # Sets of images are compared as pictures.
+        seen = true[way] if measuring.channels(config, way)[1] in (1, 3, 4) else []
         compared.append(
-            comparison.of_rows(rows, config.output_dir, **kinds, targets=true[way], label=f" {way}")
+            comparison.of_rows(rows, config.output_dir, **kinds, targets=seen, label=f" {way}")
         )
     return compared, rows
 
 
 def _true_set(config, direction):
     """The files of the domain that is translated to; none where its folder is not there."""
+    domain = DIRECTIONS[direction][3]
+    channels = config.file_channels(domain)
     if config.target_dir:
-        return comparison.true_set(config.target_dir)
-    folder = config.domains("test")["AB".index(modes.DIRECTIONS[direction][3])]
-    return comparison.true_set(folder) if Path(folder).is_dir() else []
+        return comparison.true_set(config.target_dir, channels=channels)
+    folder = config.domains("test")["AB".index(domain)]
+    return comparison.true_set(folder, channels=channels) if Path(folder).is_dir() else []
 
 
 def _partners(files, true):

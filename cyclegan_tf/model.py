@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from cyclegan_tf.image_pool import ImagePool
 from pix2pix_tf.data import sizes
-from pix2pix_tf.networks import layers
+from pix2pix_tf.networks import initialization, layers
 from pix2pix_tf.networks.choices import make_discriminator, make_generator
 from pix2pix_tf.training import checkpoints, losses, runtime
 from pix2pix_tf.training.optimizers import gradients, judged, make_adam, trained
@@ -26,8 +26,8 @@ LOSSES = {
 # PyTorch CycleGAN, backward_D_basic(); Zhu et al. 2017, section 7.1: "we divide the objective by
 # 2 while optimizing D".
 DISCRIMINATOR_WEIGHT = 0.5
-CHANNELS = 3
 NETWORKS = ("gen_ab", "gen_ba", "disc_a", "disc_b")
+SCHEDULE = ("n_epochs", "n_epochs_decay", "lr_decay_iters")
 
 
 class CycleGAN(keras.Model):
@@ -44,8 +44,8 @@ class CycleGAN(keras.Model):
         lambda_a: Weight of the cycle A to B to A; Zhu et al. 2017, section 4 (lambda = 10).
         lambda_b: Weight of the cycle B to A to B.
         lambda_identity: Weight of the identity terms relative to the cycles; 0 leaves them out.
-        batched: Give a network its batches in one call. Equal in value and faster where every
-            normalisation is that of a single image; wrong with batch normalisation.
+        batched: Give a network its batches in one call. Equal in value and faster for images of
+            one size where every normalisation is that of an image; wrong with batch normalisation.
         seed: Seed of dropout, an int.
 
     Reference:
@@ -246,17 +246,20 @@ class CycleGAN(keras.Model):
 
 def build_network(config, name):
     """Makes one network of `NETWORKS` that `config` describes, with all its weights."""
+    a, b = config.channels
+    ends = {"gen_ab": (a, b), "gen_ba": (b, a), "disc_a": (a, 1), "disc_b": (b, 1)}
+    inputs, outputs = ends[name]
     shared = {"norm": config.norm, "init_gain": config.init_gain, "name": name}
     with runtime.precision(config.precision):
         if name.startswith("gen"):
             shared |= {"depth": sizes.halvings(config.crop_size), "dropout": config.dropout}
-            shared |= {"output_channels": CHANNELS, "ngf": config.ngf}
+            shared |= {"output_channels": outputs, "ngf": config.ngf}
             network = make_generator(config.netG, **shared)
         else:
             shared |= {"n_layers": config.n_layers_D, "bias": config.norm.startswith("instance")}
             network = make_discriminator(config.netD, ndf=config.ndf, **shared)
-    network.build((None, config.crop_size, config.crop_size, CHANNELS))
-    return network
+    network.build((None, *sizes.sides(config.crop_size), inputs))
+    return initialization.initialize(network, config.init_type, gain=config.init_gain)
 
 
 def build(config, *, steps_per_epoch):
@@ -269,29 +272,28 @@ def build(config, *, steps_per_epoch):
     Returns:
         `CycleGAN`, 28,285,832 parameters at the defaults.
     """
-    seed, shape = config.seed or 0, (config.crop_size, config.crop_size, CHANNELS)
-    weights = (config.lambda_A, config.lambda_B)
-    # PyTorch's --direction BtoA exchanges the domains, and with them what the weights belong to.
-    lambda_a, lambda_b = weights[::-1] if config.direction == "BtoA" else weights
+    seed, size = config.seed or 0, sizes.sides(config.crop_size)
+    lambda_a, lambda_b = config.cycle_weights
     model = CycleGAN(
         **{name: build_network(config, name) for name in NETWORKS},
-        pools=[ImagePool(config.pool_size, shape, seed=seed, name=f"pool_{x}") for x in "ab"],
+        pools=[
+            ImagePool(config.pool_size, (*size, count), seed=seed, name=f"pool_{side}")
+            for side, count in zip("ab", config.channels, strict=True)
+        ],
         gan_mode=config.gan_mode,
         lambda_a=lambda_a,
         lambda_b=lambda_b,
         lambda_identity=config.lambda_identity,
-        batched=config.norm not in ("batch", "sync_batch"),
+        batched="batch" not in config.norm and sizes.same_for_all(config.preprocess),
         seed=seed,
     )
     rate = EpochSchedule(
         config.lr,
         policy=config.lr_policy,
         steps_per_epoch=steps_per_epoch,
-        n_epochs=config.n_epochs,
-        n_epochs_decay=config.n_epochs_decay,
-        lr_decay_iters=config.lr_decay_iters,
+        **{name: getattr(config, name) for name in SCHEDULE},
     )
-    adam = {"learning_rate": rate, "beta_1": config.beta1, "torch_epsilon": True}
-    adam["precision"] = config.precision
+    adam = {"learning_rate": rate, "beta_1": config.beta1, "precision": config.precision}
+    adam["torch_epsilon"] = True
     model.compile(make_adam(name="gen_adam", **adam), make_adam(name="disc_adam", **adam))
     return model

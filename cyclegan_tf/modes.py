@@ -6,20 +6,18 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
+from cyclegan_tf import measuring, reading
 from cyclegan_tf import model as models
 from cyclegan_tf.config import PROGRAM
+from cyclegan_tf.measuring import DIRECTIONS
 from pix2pix_tf import command, runs
-from pix2pix_tf.data import decoding, folders, images, pipelines
+from pix2pix_tf.data import folders, images, pipelines
 from pix2pix_tf.deploy import formats
 from pix2pix_tf.deploy.saved_model import ServedModel
 from pix2pix_tf.deploy.translate import translate_pictures
-from pix2pix_tf.evaluation import gallery, metrics
-from pix2pix_tf.networks.layers import dropout_seeds
+from pix2pix_tf.evaluation import depths, gallery
 from pix2pix_tf.training import checkpoints, loop, losses, session, strategies
 from pix2pix_tf.training.averages import WeightAverages
-
-# The domains from which each generator translates, and the kinds of pictures that come of it.
-DIRECTIONS = {"AtoB": ("gen_ab", "gen_ba", "A", "B"), "BtoA": ("gen_ba", "gen_ab", "B", "A")}
 
 
 def train(start, paths):
@@ -48,17 +46,9 @@ def _train(start, paths):
         checkpoints.restore(start.weights, checkpoints.named(model.variables))
         print(f"starting from the weights of {start.weights}")
     print("parameter_count =", model.count_params())
-    batches = functools.partial(
-        pipelines.training_unpaired,
-        *paths,
-        batch_size=config.batch_size,
-        seed=config.seed,
-        first_step=start.first_step,
-        load_size=config.load_size,
-        crop_size=config.crop_size,
-        flip=config.flip,
-    )
-    with session.decode_errors_named([*paths[0], *paths[1]], decoding.read):
+    data = {"first_step": start.first_step, "fetches": reading.caches(config, paths)}
+    batches = functools.partial(reading.training_batches, config, paths, **data)
+    with reading.bad_files_named(config, paths):
         rate = session.pipeline_rate(batches(), config.batch_size)
         print(f"input pipeline alone: {rate:.0f} image/sec")
         if start.checkpoint is not None:
@@ -110,7 +100,7 @@ def _hooks(config, model, paths):
             "fake_B": (batch[0], model.gen_ab(batch[0])),
             "fake_A": (batch[1], model.gen_ba(batch[1])),
         },
-        inversion=True,
+        inversion=len(set(config.channels)) == 1,
         undecided=losses.undecided(
             "discriminator_loss_A",
             "discriminator_loss_B",
@@ -126,8 +116,11 @@ def _pictures(batch, tensors):
     found |= {"fake_B": tensors["fake_b"], "rec_A": tensors["rec_a"]}
     found |= {"fake_A": tensors["fake_a"], "rec_B": tensors["rec_b"]}
     found |= {"idt_A": tensors["identity_a"], "idt_B": tensors["identity_b"]}
-    shown = {kind: images.from_unit(images.from_signed(found[kind])) for kind in found}
-    return {kind: shown[kind] for kind in gallery.KINDS if kind in shown}
+    return {
+        kind: images.from_unit(images.viewable(images.from_signed(found[kind])))
+        for kind in gallery.KINDS
+        if kind in found
+    }
 
 
 def _show(config, step, pictures, *, paths):
@@ -206,65 +199,30 @@ def results(config, paths, *, checkpoint, truths=None):
     prepare(config)
     generators = load_generators(config, checkpoint)
     for direction, files in paths.items():
-        true = truths[direction] if truths else None
-        yield from _translated(config, generators, files, direction=direction, truths=true)
+        examples = list(zip(files, truths[direction], strict=True)) if truths else files
+        yield from _translated(config, generators, examples, direction=direction)
 
 
-def _translated(config, generators, files, *, direction, truths):
+def _translated(config, generators, examples, *, direction):
     """The report's rows of one direction; names are A-NAME or B-NAME, after the input's domain."""
-    forth, back, source, target = DIRECTIONS[direction]
-
-    @tf.function(reduce_retracing=True)
-    def look(real, first):
-        seeds = dropout_seeds(config.seed, first, tf.shape(real, tf.int64)[0])
-        seeds = seeds if config.test_dropout and config.dropout else None
-        fake = generators[forth](real, dropout_seeds=seeds)
-        return {
-            f"real_{source}": real,
-            f"fake_{target}": fake,
-            f"rec_{source}": generators[back](fake, dropout_seeds=seeds),
-            f"idt_{source}": generators[back](real, dropout_seeds=seeds),
-        }
-
-    options = {"batch_size": config.batch_size, "size": config.crop_size}
-    batches = pipelines.test_images(files, **options)
-    answers = pipelines.test_images(truths, **options) if truths else None
-    names, first = [f"{source}-{name}" for name in folders.names(files)], 0
-    with session.decode_errors_named(files, decoding.read):
-        for real, true in zip(batches, answers or batches, strict=True):
-            signed = look(real, tf.constant(first, tf.int64))
-            if truths:
-                signed[f"true_{target}"] = true
-            done = names[first : first + len(real)]
-            first += len(done)
-            yield from _rows(config, done, signed, direction=direction)
-
-
-def _rows(config, names, signed, *, direction):
-    """Writes the pictures of a batch and measures them."""
     _, _, source, target = DIRECTIONS[direction]
-    shown = {kind: images.from_unit(images.from_signed(x)).numpy() for kind, x in signed.items()}
-    rows = gallery.write_pictures(config.output_dir, names, shown, aspect_ratio=config.aspect_ratio)
-    real = signed[f"real_{source}"]
-    measured = {f"cycle L1 {source}": metrics.l1(real, signed[f"rec_{source}"])}
-    if f"true_{target}" in signed:
-        true = signed[f"true_{target}"]
-        measured |= {
-            f"L1 {direction}": metrics.l1(true, signed[f"fake_{target}"]),
-            f"L1 of the input {direction}": metrics.l1(true, real),
-        }
-    for index, row in enumerate(rows):
-        row["metrics"] = {name: float(values[index]) for name, values in measured.items()}
-    return rows
-
-
-def translator(generator):
-    """Makes the function from pictures in [0, 1] to pictures in [0, 1], of any size."""
-
-    def translate(pictures):
-        return translate_pictures(generator, pictures, multiple=generator.multiple)
-
-    return translate
+    names, first = [f"{source}-{name}" for name in folders.names(examples)], 0
+    for found in measuring.translations(config, generators, examples, direction=direction):
+        done = names[first : first + len(found.depths)]
+        first += len(done)
+        rows = gallery.write_pictures(
+            config.output_dir, done, found.pictures, aspect_ratio=config.aspect_ratio
+        )
+        depths.write_exact(
+            config.output_dir,
+            done,
+            outputs=found.outputs,
+            depths=found.depths,
+            kind=f"fake_{target}",
+        )
+        for index, row in enumerate(rows):
+            row["metrics"] = {name: float(values[index]) for name, values in found.metrics.items()}
+        yield from rows
 
 
 def export(config, *, checkpoint):
@@ -278,7 +236,13 @@ def export(config, *, checkpoint):
     exported = []
     for direction in DIRECTIONS if both else (config.direction,):
         generator = generators[DIRECTIONS[direction][0]]
-        served = ServedModel(generator, translator(generator), filetype=config.output_filetype)
+        size = {"multiple": generator.multiple, "tile": config.tile}
+        served = ServedModel(
+            generator,
+            functools.partial(translate_pictures, generator, **size),
+            filetype=config.output_filetype,
+            channels=measuring.channels(config, direction)[0],
+        )
         folder = Path(config.output_dir) / (direction if both else "")
         exported.append(
             formats.export(

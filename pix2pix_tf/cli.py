@@ -14,8 +14,6 @@ from pix2pix_tf.device_options import ONE
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.training import runtime
 
-# What starts an --input_dir that names a data set of TensorFlow Datasets.
-TFDS = "tfds:"
 SUMMARY = """
 Learns to translate images from pairs (pix2pix: conditional adversarial networks with a U-Net and
 a 70x70 PatchGAN), on TensorFlow 2 and Keras 3.
@@ -31,12 +29,12 @@ a 70x70 PatchGAN), on TensorFlow 2 and Keras 3.
 """
 
 
-def check(config):
+def check(config, _typed):
     """Reads the whole data set and reports on it; returns the exit code."""
     config = _local(config)
     try:
         sets = {
-            name: folders.list_examples(folder, config.dataset_mode)
+            name: (folders.list_examples(folder, config.dataset_mode), config.file_channels)
             for name, folder in data_check.data_sets(config.input_dir).items()
         }
     except FileNotFoundError:
@@ -46,26 +44,17 @@ def check(config):
     lines, usable = data_check.report(
         sets,
         minimum_width=config.minimum_width,
-        channels=config.file_channels,
         value_range=codecs.parse_range(config.value_range),
     )
-    lines.append("all files can be used" if usable else "training or testing would fail")
     print("\n".join(lines))
     return 0 if usable else 1
 
 
 def _local(config):
     """`config` with a data set of TensorFlow Datasets replaced by folders of its images."""
-    if not (config.input_dir or "").startswith(TFDS):
+    if not command.names_catalog(config.input_dir):
         return config
-    runtime.import_tensorflow()
-    try:
-        from pix2pix_tf.data import catalog
-    except ImportError as error:
-        raise InputError(
-            f"Expected tensorflow-datasets, for --input_dir {config.input_dir}. Received: {error}; "
-            "pip install 'pix2pix-tf[tfds]'"
-        ) from None
+    catalog = command.load_catalog(config.input_dir)
     training = config.mode not in ("test", "evaluate")
     folder, mode = catalog.unpack(config.input_dir, training=training)
     return dataclasses.replace(config, input_dir=folder, dataset_mode=mode)
@@ -73,8 +62,6 @@ def _local(config):
 
 def train(config, typed):
     """Trains a new run or goes on with one; returns the exit code."""
-    if config.check_data:
-        return check(config)
     begun = command.begin_run(config, typed, program=PROGRAM, draw_seed=runtime.draw_seed)
     with begun as start:
         config = _local(start.config)
@@ -102,8 +89,6 @@ def _checked(config, folder):
 
 def test(config, typed):
     """Translates a folder of pairs and measures the results."""
-    if config.check_data:
-        return check(config)
     config, checkpoint = command.use_run(config, typed, program=PROGRAM)
     config = _local(config)
     paths = _checked(config, config.input_dir)
@@ -121,8 +106,6 @@ def test(config, typed):
 
 def evaluate(config, typed):
     """Measures a run on a folder, or pictures against others without any model."""
-    if config.check_data:
-        return check(config)
     runs.local(config.output_dir, flag="--output_dir", mode="evaluate")
     paths = checkpoint = None
     if config.checkpoint:
@@ -190,8 +173,6 @@ DEMO_PAIRS, DEMO_TEST_PAIRS = 400, 40
 
 def demo(config, typed):
     """Draws a data set, trains on it, tests on held-out pairs and exports."""
-    if config.check_data:
-        return check(config)
     given = {name: value for name, value in DEMO.items() if name not in typed}
     config = dataclasses.replace(config, **given)
     folder = runs.local(config.output_dir, flag="--output_dir", mode="demo")
@@ -251,6 +232,7 @@ MODES = {
     "export": export,
     "serve": serve,
     "demo": demo,
+    "check_data": check,
 }
 
 

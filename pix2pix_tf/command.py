@@ -10,6 +10,9 @@ from pix2pix_tf import runs, settings
 from pix2pix_tf.device_options import MULTI_WORKER
 from pix2pix_tf.errors import InputError
 
+# What starts an --input_dir that names a data set of TensorFlow Datasets.
+TFDS = "tfds:"
+
 
 def stored_options(folder, *, program):
     """Reads a run's options.json and checks that `program` made it."""
@@ -198,6 +201,30 @@ def _refuse_run(folder):
         )
 
 
+def names_catalog(input_dir):
+    """Whether an --input_dir names a data set of TensorFlow Datasets."""
+    return (input_dir or "").startswith(TFDS)
+
+
+def load_catalog(input_dir):
+    """Imports `data.catalog`, which needs TensorFlow Datasets.
+
+    Raises:
+        InputError: If that is not installed.
+    """
+    from pix2pix_tf.training import runtime
+
+    runtime.import_tensorflow()
+    try:
+        from pix2pix_tf.data import catalog
+    except ImportError as error:
+        raise InputError(
+            f"Expected tensorflow-datasets, for --input_dir {input_dir}. Received: {error}; "
+            "pip install 'pix2pix-tf[tfds]'"
+        ) from None
+    return catalog
+
+
 def ended(config, *, step, stopped):
     """Prints how training ended.
 
@@ -232,8 +259,8 @@ def run(argv, *, config_class, program, summary, modes):
         config_class: Dataclass of the options.
         program: Name of the command.
         summary: Paragraphs shown by `--help`.
-        modes: Dict from the values of `--mode` to functions of (config, typed) that return an
-            exit code or None.
+        modes: Dict from the values of `--mode`, and "check_data", to functions of
+            (config, typed) that return an exit code or None.
 
     Returns:
         The exit code.
@@ -247,7 +274,8 @@ def run(argv, *, config_class, program, summary, modes):
         if "--version" in argv:
             print(program, options(config, program=program)["version"])
             return 0
-        return modes[config.mode](config, typed) or 0
+        mode = "check_data" if config.check_data else config.mode
+        return modes[mode](config, typed) or 0
     except InputError as error:
         print(f"{program}: {error}", file=sys.stderr)
     except OSError as error:

@@ -6,12 +6,12 @@ Reference:
 
 import dataclasses
 
-from pix2pix_tf import runs
-from pix2pix_tf.data import codecs, sizes
-from pix2pix_tf.device_options import MULTI_WORKER, DeviceOptions
+from pix2pix_tf.data import sizes
+from pix2pix_tf.data_options import DataOptions
+from pix2pix_tf.device_options import DeviceOptions
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.evaluate_options import EvaluateOptions
-from pix2pix_tf.options import MOST_PIXELS, MOST_STEPS, MULTIPLES, SharedOptions
+from pix2pix_tf.options import MOST_PIXELS, MOST_STEPS, SharedOptions
 from pix2pix_tf.serve_options import ServeOptions
 from pix2pix_tf.settings import changed, option
 
@@ -20,7 +20,7 @@ DATASET_MODES = ("aligned", "folders", "single")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Pix2PixConfig(ServeOptions, DeviceOptions, EvaluateOptions, SharedOptions):
+class Pix2PixConfig(ServeOptions, DeviceOptions, EvaluateOptions, DataOptions):
     """Options of one command; invalid ones raise `InputError` when the object is made."""
 
     mode: str = changed(
@@ -72,72 +72,14 @@ class Pix2PixConfig(ServeOptions, DeviceOptions, EvaluateOptions, SharedOptions)
         choices=("AtoB", "BtoA"),
         adopted="architecture",
     )
-    preprocess: str = option(
-        "resize_and_crop",
-        "(PyTorch code) How images get their size in training: resized to --scale_size and cropped "
-        "at random; only cropped; scaled to the width of --scale_size, without or with a crop; or "
-        "left alone. Where no crop follows, sides are rounded to what the generator takes. Test "
-        "resizes to --crop_size with resize_and_crop, to the width of --scale_size with "
-        "scale_width*, and keeps the size of every image with crop and none.",
-        group="Data",
-        choices=sizes.PREPROCESS,
-        adopted="data",
-    )
     scale_size: sizes.Size = option(
         286,
         "Images are resized to this size in pixels before the random crop; one number or HxW.",
+        also="load_size",
         group="Data",
         minimum=1,
         maximum=MOST_PIXELS,
         adopted="data",
-    )
-    crop_size: sizes.Size = option(
-        256,
-        "(new) Size in pixels of the random crops, one number or HxW. The depth of --netG unet "
-        "follows from it: 8 halvings for 256, to 1x1 for powers of two, else as many as both sides "
-        "allow.",
-        group="Data",
-        minimum=1,
-        maximum=MOST_PIXELS,
-        adopted="architecture",
-    )
-    input_channels: int = option(
-        3,
-        "(new) Channels of the input: 1, 3 and 4 are made of what files hold, other numbers have "
-        "to be there.",
-        group="Data",
-        minimum=1,
-        maximum=1024,
-        adopted="architecture",
-    )
-    output_channels: int = option(
-        3,
-        "(new) Channels of the output.",
-        group="Data",
-        minimum=1,
-        maximum=1024,
-        adopted="architecture",
-    )
-    value_range: str = option(
-        "0,1",
-        "(new) LOW,HIGH: the values in float TIFF and .npy files that stand for black and white. "
-        "Integers use the range of their type.",
-        group="Data",
-        adopted="data",
-    )
-    cache: str = option(
-        "none",
-        "(new) Keep decoded images in memory or on disk (in --output_dir); the jitter is always "
-        "made anew.",
-        group="Data",
-        choices=("none", "memory", "disk"),
-    )
-    check_data: bool = option(
-        False,
-        "(new) Only read the whole data set and report: counts, sizes, channels, what cannot be "
-        "used, odd widths, equal images in training and test. Exit code 1 if training would fail.",
-        group="Data",
-        adopted="never",
     )
     lab_colorization: bool = option(
         False,
@@ -156,14 +98,6 @@ class Pix2PixConfig(ServeOptions, DeviceOptions, EvaluateOptions, SharedOptions)
         group="Model",
         adopted="architecture",
     )
-    tile: int = option(
-        0,
-        "(new) Translate images larger than this, in pixels, in overlapping tiles of this size, "
-        "rounded up to what the generator takes; 0 for whole images.",
-        group="Test and export",
-        minimum=0,
-        adopted="never",
-    )
     val_dir: str | None = option(
         None,
         "(new) Folder like --input_dir that is measured while training: val.csv, TensorBoard, "
@@ -176,43 +110,21 @@ class Pix2PixConfig(ServeOptions, DeviceOptions, EvaluateOptions, SharedOptions)
 
     def __post_init__(self):
         super().__post_init__()
-        self._check_size(self.crop_size, flag="--crop_size")
-        self._check_scale()
+        self._check_scale(self.scale_size, flag="--scale_size")
         self._check_pairs()
         if self.separable_conv and self.netG != "unet":
             raise InputError(
                 f"Expected --separable_conv only with --netG unet. Received: --netG {self.netG}"
             )
-        if self.cache == "disk" and (
-            self.strategy == MULTI_WORKER or runs.is_remote(self.output_dir)
-        ):
+        if self.separable_conv and self.init_type != "normal":
             raise InputError(
-                "Expected --cache none or memory with several workers or an address as "
-                "--output_dir. Received: disk"
+                f"Expected --separable_conv with --init_type normal. Received: {self.init_type}"
             )
-        if self.tile and self.mode == "export" and self.export_format != "saved_model":
-            raise InputError(
-                "Expected --tile only with --export_format saved_model. Received: "
-                f"{self.export_format}"
-            )
-
-    def _check_needs(self):
-        if self.check_data:
-            self._require_input()
-        else:
-            super()._check_needs()
 
     @property
     def minimum_width(self):
         """The smallest usable width of a file, in pixels."""
         return 2 if self.dataset_mode == "aligned" and not self.lab_colorization else 1
-
-    @property
-    def multiple(self):
-        """The sides of an image that the generator takes are multiples of this, in pixels."""
-        if self.netG == "unet":
-            return 2 ** sizes.halvings(self.crop_size)
-        return MULTIPLES[self.netG]
 
     @property
     def channels(self):
@@ -231,7 +143,6 @@ class Pix2PixConfig(ServeOptions, DeviceOptions, EvaluateOptions, SharedOptions)
         return modes.get(self.dataset_mode, ((self.input_channels,),))
 
     def _check_pairs(self):
-        codecs.parse_range(self.value_range)
         if self.dataset_mode == "single" and self.mode == "train":
             raise InputError(
                 "Expected --dataset_mode aligned or folders with --mode train: learning needs "
@@ -245,25 +156,3 @@ class Pix2PixConfig(ServeOptions, DeviceOptions, EvaluateOptions, SharedOptions)
                     *given
                 )
             )
-        uniform = sizes.same_for_all(self.preprocess)
-        if self.mode == "train" and self.batch_size > 1 and not uniform:
-            raise InputError(
-                f"Expected --batch_size 1 with --preprocess {self.preprocess}, where images differ "
-                f"in size. Received: {self.batch_size}"
-            )
-
-    def _check_scale(self):
-        crop, scale = sizes.sides(self.crop_size), sizes.sides(self.scale_size)
-        # Which sides are scaled before a crop: both, the width alone, or none.
-        first = {"resize_and_crop": 0, "scale_width_and_crop": 1}.get(self.preprocess, 2)
-        small = any(side < least for side, least in zip(scale[first:], crop[first:], strict=True))
-        if self.mode in ("train", "demo") and small:
-            raise InputError(
-                f"Expected --scale_size to be at least {self.crop_size}. Received: "
-                f"{self.scale_size}; the proportion of the defaults is {_scaled(crop)}"
-            )
-
-
-def _scaled(crop):
-    """The --scale_size that is to this crop what 286 is to 256."""
-    return sizes.parse("x".join(str(round(side * 286 / 256)) for side in crop))

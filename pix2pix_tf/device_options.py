@@ -54,3 +54,5 @@ class DeviceOptions:
             )
         if self.strategy == MULTI_WORKER and self.mode == "demo":
             raise InputError("Expected --mode train with --strategy multi_worker. Received: demo")
+        if self.strategy == MULTI_WORKER and self.cache == "disk":
+            raise InputError("Expected --cache none or memory with several workers. Received: disk")

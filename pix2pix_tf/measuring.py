@@ -38,15 +38,9 @@ def reader(config):
     return pairs.Reader(**reading(config))
 
 
-def size(config):
-    """The options of `config` that say which size images get, as arguments."""
-    names = ("preprocess", "scale_size", "crop_size")
-    return {name: getattr(config, name) for name in names}
-
-
 def batches(config, paths, *, batch_size):
     """The examples as test sees them; see `pipelines.test_pairs`."""
-    return pipelines.test_pairs(paths, batch_size=batch_size, **reading(config), **size(config))
+    return pipelines.test_pairs(paths, batch_size=batch_size, **reading(config), **config.framing)
 
 
 def bad_files_named(config, paths):

@@ -6,6 +6,7 @@ import tensorflow as tf
 from pix2pix_tf.data import sizes
 from pix2pix_tf.networks import layers
 from pix2pix_tf.networks.choices import make_discriminator, make_generator
+from pix2pix_tf.networks.initialization import initialize
 from pix2pix_tf.training import checkpoints, losses, runtime
 from pix2pix_tf.training.optimizers import gradients, judged, make_adam, trained
 
@@ -154,7 +155,7 @@ def build_generator(config):
             bottleneck_norm=config.bottleneck_norm,
         )
     generator.build((None, *sizes.sides(config.crop_size), inputs))
-    return generator
+    return initialize(generator, config.init_type, gain=config.init_gain)
 
 
 def build(config):
@@ -178,6 +179,7 @@ def build(config):
             init_gain=config.init_gain,
         )
     discriminator.build((None, *sizes.sides(config.crop_size), sum(config.channels)))
+    initialize(discriminator, config.init_type, gain=config.init_gain)
     model = Pix2Pix(
         generator=generator,
         discriminator=discriminator,

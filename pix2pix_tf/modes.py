@@ -43,7 +43,7 @@ def training_batches(config, paths, *, first_step=0, context=None, fetch=None):
         first_step=first_step,
         context=context,
         **measuring.reading(config),
-        **measuring.size(config),
+        **config.framing,
         multiple=config.multiple,
         fetch=fetch,
         flip=config.flip,

@@ -2,14 +2,13 @@
 
 Reference:
     affinelayer/pix2pix-tensorflow, pix2pix.py; junyanz/pytorch-CycleGAN-and-pix2pix, options/, for
-    --netG, --netD, --n_layers_D, --norm, --init_gain, --gan_mode and --no_dropout. Options that
-    neither has are marked "(new)".
+    --netG, --netD, --n_layers_D, --norm, --init_type, --init_gain, --gan_mode and --no_dropout.
+    Options that neither has are marked "(new)".
 """
 
 import dataclasses
 
 from pix2pix_tf import settings
-from pix2pix_tf.data import sizes
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.settings import option
 
@@ -166,8 +165,17 @@ class SharedOptions:
         group="Model",
         adopted="architecture",
     )
+    init_type: str = option(
+        "normal",
+        "How the initial kernels are drawn.",
+        group="Model",
+        choices=("normal", "xavier", "kaiming", "orthogonal"),
+    )
     init_gain: float = option(
-        0.02, "Standard deviation of the initial weights.", group="Model", above=0
+        0.02,
+        "Standard deviation of the initial weights, or factor of xavier and orthogonal kernels.",
+        group="Model",
+        above=0,
     )
     progress_freq: int = option(
         50,
@@ -281,20 +289,3 @@ class SharedOptions:
                     f"Expected no --{name} with --mode demo, which makes its own data. "
                     f"Received: {getattr(self, name)}; name --mode train, test or export"
                 )
-
-    def _check_size(self, size, *, flag):
-        """Refuses images of a `sizes.Size` that a network cannot take."""
-        multiple, least = MULTIPLES[self.netG], min(sizes.sides(size))
-        if any(side % multiple for side in sizes.sides(size)):
-            better = ", better of a higher power of two" if self.netG == "unet" else ""
-            raise InputError(
-                f"Expected {flag} to be a multiple of {multiple} with --netG {self.netG}{better}. "
-                f"Received: {size}"
-            )
-        # Two more 4x4 convolutions follow those with stride 2, each takes a pixel away.
-        layers = {"basic": 3, "n_layers": self.n_layers_D, "pixel": 0}[self.netD]
-        if self.netD != "pixel" and least < 3 * 2**layers:
-            raise InputError(
-                f"Expected {flag} to be at least {3 * 2**layers} with {layers} layers of stride 2 "
-                f"in the discriminator. Received: {size}; --n_layers_D takes fewer"
-            )

@@ -20,6 +20,7 @@ def option(
     text,
     *,
     group,
+    also=None,
     choices=None,
     minimum=None,
     maximum=None,
@@ -33,6 +34,7 @@ def option(
         default: The value when the flag is not typed.
         text: One or two sentences of help.
         group: The heading of `--help` under which the flag stands.
+        also: Another name of the flag, or None.
         choices: Allowed strings, or None.
         minimum: Smallest allowed number, or None.
         maximum: Largest allowed number, or None.
@@ -46,7 +48,7 @@ def option(
     Returns:
         A `dataclasses.field`.
     """
-    rule = {"choices": choices, "minimum": minimum, "maximum": maximum}
+    rule = {"also": also, "choices": choices, "minimum": minimum, "maximum": maximum}
     rule |= {"above": above, "below": below, "adopted": adopted}
     return dataclasses.field(default=default, metadata={"help": text, "group": group, **rule})
 
@@ -79,6 +81,12 @@ def type_name(field):
     """The type of an option as a person reads it: "bool", "int", "float", "str" or "size"."""
     kind = _kind(field)
     return "size" if kind is sizes.Size else kind.__name__
+
+
+def description(field):
+    """The help of an option, with its other name."""
+    also = field.metadata["also"]
+    return field.metadata["help"] + (f" Also --{also}." if also else "")
 
 
 def check(config):
@@ -128,7 +136,7 @@ def define_flags(config_class):
         sizes.Size: functools.partial(flags.DEFINE, _SizeParser()),
     }
     for field in dataclasses.fields(config_class):
-        text = field.metadata["help"]
+        text = description(field)
         define[_kind(field)](field.name, field.default, text, flag_values=values)
     return values
 
@@ -148,7 +156,8 @@ def parse(config_class, argv):
     """
     values = define_flags(config_class)
     booleans = {f.name for f in dataclasses.fields(config_class) if _kind(f) is bool}
-    words = [_negated(word, booleans) for word in argv]
+    others = {f.metadata["also"]: f.name for f in dataclasses.fields(config_class)}
+    words = [_spelled(word, booleans, others) for word in argv]
     try:
         rest = values(["program", *words])[1:]
     except flags.UnrecognizedFlagError as error:
@@ -162,12 +171,13 @@ def parse(config_class, argv):
     return config_class(**{name: values[name].value for name in names}), typed
 
 
-def _negated(word, booleans):
-    """Spells the reference's `--no_flip` in absl's way, `--noflip`."""
-    name = word.lstrip("-")
-    if word.startswith("-") and name.startswith("no_") and name[3:] in booleans:
+def _spelled(word, booleans, others):
+    """Spells the other name of a flag, and the reference's `--no_flip`, in absl's way."""
+    flag, equals, value = word.partition("=")
+    name = flag.lstrip("-") if flag.startswith("-") else ""
+    if name.startswith("no_") and name[3:] in booleans:
         return "--no" + name[3:]
-    return word
+    return f"--{others[name]}{equals}{value}" if name in others else word
 
 
 def _unknown_flag(error, values):
@@ -211,7 +221,7 @@ def _flag_help(field):
     head = f"  {name}" if kind is bool else f"  {name} {shown}"
     indent = " " * 6
     body = textwrap.wrap(
-        rule["help"] + default, 96, initial_indent=indent, subsequent_indent=indent
+        description(field) + default, 96, initial_indent=indent, subsequent_indent=indent
     )
     return [head, *body]
 

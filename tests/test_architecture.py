@@ -20,8 +20,8 @@ ARROWS = {
 }
 # Everything below the command line that must answer before TensorFlow is loaded.
 WITHOUT_TENSORFLOW = (
-    "settings.py", "options.py", "serve_options.py", "device_options.py", "joining.py", "remote.py",
-    "training/cluster.py", "training/meeting.py", "evaluate_options.py",
+    "settings.py", "options.py", "data_options.py", "serve_options.py", "device_options.py",
+    "joining.py", "remote.py", "training/cluster.py", "training/meeting.py", "evaluate_options.py",
     "command.py", "runs.py", "config.py", "cli.py", "errors.py",
     "__init__.py",
     "data/folders.py", "data/synthetic.py", "evaluation/report.py", "evaluation/curves.py",
@@ -75,7 +75,7 @@ def test_pix2pix_never_imports_cyclegan():
 
 def test_cyclegan_imports_only_shared_parts():
     shared = {*ROOMS, "settings", "runs", "errors", "command"}
-    shared |= {"options", "device_options", "evaluate_options"}
+    shared |= {"options", "data_options", "device_options", "evaluate_options"}
     for path in (ROOT / "cyclegan_tf").rglob("*.py"):
         for name in imports(path):
             parts = name.split(".")

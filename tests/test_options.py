@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from cyclegan_tf import model as cyclegan_models
 from cyclegan_tf.config import CycleGANConfig
+from cyclegan_tf.model import NETWORKS
 from pix2pix_tf import model as models
 from pix2pix_tf import settings
 from pix2pix_tf.config import Pix2PixConfig
@@ -28,14 +30,25 @@ def cyclegan(**options):
 
 
 def test_defaults_are_those_of_each_reference():
-    names = ("netG", "netD", "n_layers_D", "norm", "gan_mode", "dropout", "init_gain", "lr")
+    names = ("netG", "netD", "n_layers_D", "norm", "gan_mode", "dropout", "init_type", "init_gain")
+    names += ("lr",)
     ours = {
         kind: tuple(getattr(config, name) for name in names)
         for kind, config in (("pix2pix", pix2pix()), ("cyclegan", cyclegan()))
     }
     assert ours == {
-        "pix2pix": ("unet", "basic", 3, "batch", "vanilla", True, 0.02, 0.0002),
-        "cyclegan": ("resnet_9blocks", "basic", 3, "instance", "lsgan", False, 0.02, 0.0002),
+        "pix2pix": ("unet", "basic", 3, "batch", "vanilla", True, "normal", 0.02, 0.0002),
+        "cyclegan": (
+            "resnet_9blocks",
+            "basic",
+            3,
+            "instance",
+            "lsgan",
+            False,
+            "normal",
+            0.02,
+            0.0002,
+        ),
     }
     config = cyclegan()
     assert (config.lambda_A, config.lambda_B, config.lambda_identity) == (10.0, 10.0, 0.5)
@@ -103,11 +116,12 @@ def test_no_dropout_is_understood():
     ("make", "options", "message"),
     [
         (pix2pix, {"separable_conv": True, "netG": "unet_256"}, "only with --netG unet"),
+        (pix2pix, {"separable_conv": True, "init_type": "xavier"}, "with --init_type normal"),
         (pix2pix, {"netD": "n_layers", "n_layers_D": 7}, "at least 384 with 7 layers"),
         (cyclegan, {"crop_size": 130}, "multiple of 4 with --netG resnet_9blocks"),
         (cyclegan, {"netG": "unet_256", "crop_size": 128}, "multiple of 256 with --netG unet_256"),
         (cyclegan, {"crop_size": 16}, "at least 24 with 3 layers"),
-        (cyclegan, {"load_size": 200}, "--load_size to be at least --crop_size, 256"),
+        (cyclegan, {"load_size": 200}, "--load_size to be at least 256"),
         (cyclegan, {"direction": "both"}, "AtoB or BtoA with --mode train"),
         (cyclegan, {"norm": "layer"}, "--norm to be one of batch, sync_batch, instance"),
     ],
@@ -170,3 +184,19 @@ def test_instance_normalisation_leaves_the_bottleneck_of_the_unet_alive():
     _, _, gradients, _ = model.compute_gradients(*pair)
     found = dict(zip((v.path for v in model.generator.trainable_variables), gradients, strict=True))
     assert np.abs(found["generator/encoder_8/conv2d/kernel"]).max() > 0
+
+
+@pytest.mark.parametrize("kind", ["kaiming", "orthogonal"])
+def test_both_programs_draw_their_kernels_as_told(kind):
+    options = {"ngf": 4, "ndf": 4, "crop_size": 32, "init_type": kind, "init_gain": 0.1}
+    networks = [cyclegan_models.build_network(cyclegan(**options), name) for name in NETWORKS]
+    model = models.build(pix2pix(**options, scale_size=32))
+    for network in (*networks, model.generator, model.discriminator):
+        kernel = next(v for v in network.trainable_variables if v.path.endswith("kernel")).numpy()
+        flat = kernel.reshape(-1, kernel.shape[-1])
+        square = np.linalg.norm(flat, axis=0) ** 2
+        if kind == "orthogonal":
+            np.testing.assert_allclose(square, 0.1**2, rtol=1e-4)
+        else:
+            # As many values as connections, of a variance of 2 / connections.
+            assert 1 < square.mean() < 3

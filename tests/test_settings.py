@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from cyclegan_tf.config import CycleGANConfig
 from pix2pix_tf import settings
 from pix2pix_tf.config import Pix2PixConfig
 from pix2pix_tf.errors import InputError
@@ -98,3 +99,14 @@ def test_each_mode_says_what_it_needs(mode):
 def test_demo_refuses_data_that_it_would_not_use():
     with pytest.raises(InputError, match="makes its own data.*--mode train"):
         Pix2PixConfig(input_dir="photos")
+
+
+@pytest.mark.parametrize("word", ["--load_size=300x500", "-scale_size=300x500"])
+def test_a_flag_has_the_name_of_either_reference(word):
+    words = ["--mode=train", "--input_dir=i", "--output_dir=o", word]
+    config, typed = settings.parse(Pix2PixConfig, [*words, "--input_nc", "1"])
+    assert (config.scale_size, config.input_channels) == ("300x500", 1)
+    assert {"scale_size", "input_channels"} <= typed
+    config, typed = settings.parse(CycleGANConfig, [*words, "--output_nc=3"])
+    assert (config.load_size, config.output_channels) == ("300x500", 3)
+    assert {"load_size", "output_channels"} <= typed

@@ -14,7 +14,7 @@ from absl import flags
 
 from cyclegan_tf.config import CycleGANConfig
 from pix2pix_tf.config import Pix2PixConfig
-from pix2pix_tf.settings import type_name
+from pix2pix_tf.settings import description, type_name
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_string("output_file", "docs/options.md", "where to", flag_values=FLAGS)
@@ -55,9 +55,9 @@ def _order() -> Iterator[str]:
 def _row(name: str, found: dict) -> str:
     """One option's line; where the programs differ, what each says."""
     defaults = [_default(found[program]) if program in found else "" for program in PROGRAMS]
-    texts = dict.fromkeys(field.metadata["help"] for field in found.values())
+    texts = dict.fromkeys(map(description, found.values()))
     if len(texts) > 1:
-        texts = [f"{program}: {field.metadata['help']}" for program, field in found.items()]
+        texts = [f"{program}: {description(field)}" for program, field in found.items()]
     rules = dict.fromkeys(_rule(field) for field in found.values())
     meaning = " ".join([*texts, *filter(None, rules)]).replace("|", "\\|")
     return f"| `--{name}` | {' | '.join(defaults)} | {meaning} |"

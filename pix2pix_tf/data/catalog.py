@@ -17,6 +17,7 @@ from pix2pix_tf.errors import InputError
 HOST = "http://efrosgans.eecs.berkeley.edu/pix2pix/datasets"
 # What testing uses, the first that is there.
 TEST_SPLITS = ("test", "val", "validation")
+UNPAIRED_SPLITS = ("trainA", "trainB", "testA", "testB")
 
 _CITATION = """
 @inproceedings{isola2017image,
@@ -106,21 +107,68 @@ def unpack(address, *, training, data_dir=None):
         InputError: If there is no such data set or split, or its examples hold no images.
     """
     name, _, split = address.removeprefix("tfds:").partition(":")
-    builder = _builder(name, data_dir)
-    builder.download_and_prepare()
+    builder = _prepared(name, data_dir)
     split = split or _usual_split(builder, training)
     if split not in builder.info.splits:
         raise InputError(
             f"Expected a split of {name}: {', '.join(builder.info.splits)}. Received: {split}"
         )
+    kinds = _kinds(builder, most=2)
+    folder = _unpacked(builder, split, kinds=kinds)
+    return str(folder), "aligned" if len(kinds) == 1 else "folders"
+
+
+def unpack_unpaired(address, *, data_dir=None):
+    """Prepares a data set of two unpaired sets and writes its images into folders, once.
+
+    Args:
+        address: "tfds:NAME/CONFIG", such as "tfds:cycle_gan/horse2zebra".
+        data_dir: Folder of TensorFlow Datasets, or None for its own choice.
+
+    Returns:
+        Path of the folder that holds trainA, trainB, testA and testB.
+
+    Raises:
+        InputError: If there is no such data set, it has other splits, or its examples are not of
+            one image.
+    """
+    name = address.removeprefix("tfds:")
+    builder = _prepared(name, data_dir)
+    if missing := [split for split in UNPAIRED_SPLITS if split not in builder.info.splits]:
+        raise InputError(
+            f"Expected the splits {', '.join(UNPAIRED_SPLITS)} of {name}. Received: "
+            f"{', '.join(builder.info.splits)}, without {missing[0]}"
+        )
+    kinds = _kinds(builder, most=1)
+    for split in UNPAIRED_SPLITS:
+        folder = _unpacked(builder, split, kinds=kinds)
+    return str(folder.parent)
+
+
+def _prepared(name, data_dir):
+    builder = _builder(name, data_dir)
+    builder.download_and_prepare()
+    return builder
+
+
+def _kinds(builder, *, most):
+    """The names of the images of an example, one up to `most`."""
     features = builder.info.features
     kinds = [key for key in features if isinstance(features[key], tfds.features.Image)]
-    if len(kinds) not in (1, 2):
-        raise InputError(f"Expected one or two images per example. Received: {name}, {features}")
+    if not 1 <= len(kinds) <= most:
+        wanted = "one image" if most == 1 else "one or two images"
+        raise InputError(
+            f"Expected {wanted} per example. Received: {builder.info.full_name}, {features}"
+        )
+    return kinds
+
+
+def _unpacked(builder, split, *, kinds):
+    """The folder of a split's images, which is written if it is not there."""
     folder = Path(builder.data_dir) / "images" / split
     if not folder.is_dir():
         _write(builder, split, kinds=kinds, folder=folder)
-    return str(folder), "aligned" if len(kinds) == 1 else "folders"
+    return folder
 
 
 def _builder(name, data_dir):

@@ -84,13 +84,13 @@ def look(path, *, minimum_width, channels, value_range):
     )
 
 
-def report(sets, *, minimum_width=1, channels=((3,),), value_range=(0.0, 1.0)):
+def report(sets, *, minimum_width=1, value_range=(0.0, 1.0)):
     """Reads every file of the sets.
 
     Args:
-        sets: Dict from names to lists of examples (files, or pairs of files).
+        sets: Dict from names to (list of examples, which are files or pairs of files; for each
+            file of an example the numbers of channels that it is decoded to).
         minimum_width: Smallest usable width in pixels; 2 for side-by-side pairs.
-        channels: For each file of an example the numbers of channels that it is decoded to.
         value_range: The (low, high) of float samples.
 
     Returns:
@@ -103,12 +103,13 @@ def report(sets, *, minimum_width=1, channels=((3,),), value_range=(0.0, 1.0)):
 
     lines, digests, usable = [], {}, True
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for name, examples in sets.items():
+        for name, (examples, channels) in sets.items():
             looks = list(pool.map(one, folders.files(examples), itertools.cycle(channels)))
             lines += _set_lines(name, examples, looks, side_by_side=minimum_width == 2)
             digests[name] = _by_digest(looks)
             usable = usable and not any(seen.fault for seen in looks)
-    return lines + _duplicate_lines(digests), usable
+    verdict = "all files can be used" if usable else "training or testing would fail"
+    return [*lines, *_duplicate_lines(digests), verdict], usable
 
 
 def _by_digest(looks):

@@ -26,11 +26,19 @@ def _pillow_bicubic(image, height, width):
     The kernel is wider where the image shrinks. Its overshoot at edges is cut off after each
     pass: without that, sharp edges are off by up to 11/255. With it, one value in 10,000 differs
     from Pillow's by 1/255. (Pillow 13 starts with the height where that shrinks more.)
+
+    Images that are not of 8 bits are not rounded; they keep within their own extremes.
     """
-    bicubic, levels = tf.image.ResizeMethod.BICUBIC, tf.round((image + 1) * 127.5)
+    bicubic, levels = tf.image.ResizeMethod.BICUBIC, (image + 1) * 127.5
+    # Neighbours of 16 bits are 1/257 apart, float32 is 1e-5 off.
+    coarse = tf.reduce_all(tf.abs(levels - tf.round(levels)) < 1e-3)
+    levels = tf.where(coarse, tf.round(levels), levels)
+    low = tf.where(coarse, 0.0, tf.reduce_min(levels))
+    high = tf.where(coarse, 255.0, tf.reduce_max(levels))
     for shape in ([tf.shape(image)[0], width], [height, width]):
         levels = tf.image.resize(levels, shape, method=bicubic, antialias=True)
-        levels = tf.clip_by_value(tf.floor(levels + 0.5), 0.0, 255.0)
+        levels = tf.where(coarse, tf.floor(levels + 0.5), levels)
+        levels = tf.clip_by_value(levels, low, high)
     return levels / 127.5 - 1
 
 
@@ -70,25 +78,30 @@ def rounded_up(size, multiple):
     return (size + multiple - 1) // multiple * multiple
 
 
-def scale_to_width(image, width, *, least_height=1):
+def scale_to_width(image, width, *, least_height=1, method="area"):
     """Scales float [h, w, c] to a width, keeping the aspect but for a least height in pixels.
+
+    `method` is that of `resize`.
 
     Reference:
         PyTorch pix2pix, base_dataset.py, __scale_width().
     """
     shape = tf.shape(image)
-    return resize(image, tf.maximum(width * shape[0] // shape[1], least_height), width)
+    height = tf.maximum(width * shape[0] // shape[1], least_height)
+    return resize(image, height, width, method=method)
 
 
-def round_to_multiple(image, multiple):
+def round_to_multiple(image, multiple, *, method="area"):
     """Resizes float [h, w, c] to the nearest multiples of `multiple` pixels, at least one.
+
+    `method` is that of `resize`.
 
     Reference:
         PyTorch pix2pix, base_dataset.py, __make_power_2(), whose multiple is always 4.
     """
     size = tf.cast(tf.shape(image)[:2], tf.float32) / multiple
     height, width = tf.unstack(tf.maximum(tf.cast(tf.round(size), tf.int32), 1) * multiple)
-    return resize(image, height, width)
+    return resize(image, height, width, method=method)
 
 
 def same_size(first, second):

@@ -31,7 +31,7 @@ def jitter(
         flip: Whether to mirror left-right with probability 1/2.
         preprocess: One of `sizes.PREPROCESS`; "scale_width" and "none" do not crop.
         multiple: What sides are rounded to, in pixels, where no crop follows.
-        method: As of `framing.resize`, with "resize_and_crop".
+        method: As of `framing.resize`.
 
     Returns:
         List of float32 [crop_size, crop_size, c], or of the rounded size.
@@ -48,9 +48,9 @@ def jitter(
         if preprocess == "resize_and_crop":
             image = framing.resize(image, *scale, method=method)
         if preprocess in ("scale_width", "scale_width_and_crop"):
-            image = framing.scale_to_width(image, scale[1], least_height=crop[0])
+            image = framing.scale_to_width(image, scale[1], least_height=crop[0], method=method)
         if preprocess in ("scale_width", "none"):
-            return framing.round_to_multiple(image, multiple)
+            return framing.round_to_multiple(image, multiple, method=method)
         if preprocess != "resize_and_crop":
             image = framing.reflect(image, *crop)
         room = tf.cast(tf.shape(image)[:2] - crop + 1, tf.float32)
@@ -60,7 +60,7 @@ def jitter(
     return [transform(image) for image in images]
 
 
-def still(images, *, scale_size, crop_size, preprocess="resize_and_crop"):
+def still(images, *, scale_size, crop_size, preprocess="resize_and_crop", method="area"):
     """What testing makes of images: nothing is mirrored or cropped.
 
     Args:
@@ -68,13 +68,15 @@ def still(images, *, scale_size, crop_size, preprocess="resize_and_crop"):
         scale_size: `sizes.Size`; only its width is used.
         crop_size: `sizes.Size`.
         preprocess: One of `sizes.PREPROCESS`.
+        method: As of `framing.resize`.
 
     Returns:
         List of float32 [h', w', c]: the crop size with "resize_and_crop", the width of
         `scale_size` with "scale_width" and "scale_width_and_crop", else the images' own size.
     """
+    crop, width = sizes.sides(crop_size), sizes.sides(scale_size)[1]
     if preprocess == "resize_and_crop":
-        return [framing.resize(image, *sizes.sides(crop_size)) for image in images]
+        return [framing.resize(image, *crop, method=method) for image in images]
     if preprocess in ("scale_width", "scale_width_and_crop"):
-        return [framing.scale_to_width(image, sizes.sides(scale_size)[1]) for image in images]
+        return [framing.scale_to_width(image, width, method=method) for image in images]
     return list(images)

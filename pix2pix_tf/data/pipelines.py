@@ -8,12 +8,13 @@ again without the ones before it: a resumed run sees what an uninterrupted one w
 import numpy as np
 import tensorflow as tf
 
-from pix2pix_tf.data import decoding, framing, images
 from pix2pix_tf.data.jitter import jitter, still
 from pix2pix_tf.data.pairs import Reader
 
 # pix2pix.py: CROP_SIZE.
 CROP_SIZE = 256
+# How colour images of both sets are read.
+SINGLE = (Reader(dataset_mode="single"),) * 2
 
 
 def example_index(number, count, seed):
@@ -160,53 +161,53 @@ def training_unpaired(
     paths_a,
     paths_b,
     *,
+    readers=SINGLE,
+    fetches=(None, None),
     batch_size=1,
     seed=0,
     first_step=0,
     context=None,
-    load_size=286,
-    crop_size=CROP_SIZE,
     flip=True,
+    multiple=1,
+    **framing,
 ):
     """Endless batches of unpaired images for training, mirrored and cropped independently.
 
     Args:
         paths_a: Image files of A.
         paths_b: Image files of B.
+        readers: (`pairs.Reader` of A, of B) with `dataset_mode` "single".
+        fetches: For A and B what `cache.make` made of the same files, or None to decode them anew.
         batch_size: Images of each set per batch.
         seed: The run's seed, an int.
         first_step: Number of updates already made: where the data goes on.
         context: tf.distribute.InputContext: then the batches are those of this worker's replicas,
             each the next one's share of a batch; None for whole batches.
-        load_size: Side in pixels before the random crop.
-        crop_size: Side of the crop.
         flip: Mirror at random.
+        multiple: What sides are rounded to, in pixels, where `preprocess` does not crop.
+        framing: `preprocess`, `scale_size` and `crop_size` of `jitter`.
 
     Returns:
-        tf.data.Dataset of (images of A, images of B), float32
-        [batch_size, crop_size, crop_size, 3] in [-1, 1].
+        tf.data.Dataset of (images of A, images of B), float32 [batch_size, h, w, c] in [-1, 1]; h
+        and w are those of `crop_size`.
     """
     files = [
-        tf.constant(np.asarray(paths, dtype=object), tf.string) for paths in (paths_a, paths_b)
+        None if fetch else tf.constant(np.asarray(paths, dtype=object), tf.string)
+        for paths, fetch in zip((paths_a, paths_b), fetches, strict=True)
     ]
     counts = (len(paths_a), len(paths_b))
+    size = {"scale_size": 286, "crop_size": CROP_SIZE, **framing, "multiple": multiple}
 
     @tf.autograph.experimental.do_not_convert
     def load(number):
-        def one(paths, index, stream):
-            image = images.to_signed(decoding.read(tf.io.read_file(paths[index])))
-            (cropped,) = jitter(
-                [image],
-                _stream(number, seed, stream),
-                scale_size=load_size,
-                crop_size=crop_size,
-                flip=flip,
-                method="bicubic",
-            )
-            return cropped
+        def one(side, index):
+            reader, fetch = readers[side], fetches[side]
+            decoded = fetch(index) if fetch else reader.decode(files[side][index])
+            image = reader.assemble(decoded, alike=False)
+            draw = _stream(number, seed, side + 1)
+            return jitter(image, draw, flip=flip, method="bicubic", **size)[0]
 
-        indices = unpaired_indices(number, counts, seed)
-        return tuple(map(one, files, indices, (1, 2)))
+        return tuple(map(one, (0, 1), unpaired_indices(number, counts, seed)))
 
     return _batched(load, batch_size=batch_size, first_step=first_step, context=context)
 
@@ -218,6 +219,7 @@ def test_pairs(
     preprocess="resize_and_crop",
     scale_size=286,
     crop_size=CROP_SIZE,
+    method="area",
     **reading,
 ):
     """Every example once, in order, neither mirrored nor cropped.
@@ -229,6 +231,7 @@ def test_pairs(
         preprocess: One of `sizes.PREPROCESS`; see `jitter.still`.
         scale_size: `sizes.Size`.
         crop_size: `sizes.Size`.
+        method: "area" as pix2pix.py, or "bicubic" as the PyTorch code.
         reading: `direction`, `lab` and the others of `pairs.Reader`.
 
     Returns:
@@ -241,30 +244,9 @@ def test_pairs(
     @tf.autograph.experimental.do_not_convert
     def load(example):
         pair = reader.assemble(reader.decode(example), alike=preprocess != "resize_and_crop")
-        return tuple(still(pair, **size))
+        return tuple(still(pair, method=method, **size))
 
     files = tf.constant(np.asarray(paths, dtype=object), tf.string)
     dataset = tf.data.Dataset.from_tensor_slices(files).map(load, tf.data.AUTOTUNE)
     count = batch_size if preprocess == "resize_and_crop" else 1
     return dataset.batch(count).prefetch(tf.data.AUTOTUNE)
-
-
-def test_images(paths, *, size, batch_size=1):
-    """Every image once, in order, resized to a square as the PyTorch code does.
-
-    Args:
-        paths: Image files.
-        size: Side in pixels.
-        batch_size: Images per batch; the last one may be smaller.
-
-    Returns:
-        tf.data.Dataset of float32 [n, size, size, 3] in [-1, 1].
-    """
-
-    @tf.autograph.experimental.do_not_convert
-    def load(path):
-        image = images.to_signed(decoding.read(tf.io.read_file(path)))
-        return framing.resize(image, size, size, method="bicubic")
-
-    files = tf.data.Dataset.from_tensor_slices(tf.constant(list(paths), tf.string))
-    return files.map(load, tf.data.AUTOTUNE).batch(batch_size).prefetch(tf.data.AUTOTUNE)

@@ -23,6 +23,7 @@ _SHARED = {
     "beta1": ("beta1", float),
     "gan_mode": ("gan_mode", str),
     "init_gain": ("init_gain", float),
+    "init_type": ("init_type", str),
     "lr": ("lr", float),
 }
 _OWN = {
@@ -162,9 +163,20 @@ def _options(program, networks, direction):
             channels = channel_options(network.inputs, network.outputs)
     if program == PIX2PIX:
         return options | channels
-    if channels:
-        raise InputError(f"Expected CycleGAN on 3 channels. Received: {channels}")
-    return options | ({"direction": direction} if direction else {})
+    domains = _domain_channels(networks, exchanged=direction == "BtoA")
+    return options | domains | ({"direction": direction} if direction else {})
+
+
+def _domain_channels(networks, *, exchanged):
+    """cyclegan-tf's options for the channels of A and of B, where they are not colour."""
+    network = networks.get("G_A") or networks["G_B"]
+    a, b = network.inputs, network.outputs
+    if ("G_A" not in networks) != exchanged:  # the generator from B to A
+        a, b = b, a
+    if (a, b) == (3, 3):
+        return {}
+    identity = {} if a == b else {"lambda_identity": 0.0}
+    return {"input_channels": a, "output_channels": b, **identity}
 
 
 def arrays(network, name):

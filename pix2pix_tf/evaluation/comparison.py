@@ -144,14 +144,18 @@ def _same_names(outputs, true, *, required):
     return False
 
 
-def true_set(folder):
+def true_set(folder, *, channels=((3,),)):
     """The images of a folder, each looked at.
+
+    Args:
+        folder: Path of a folder.
+        channels: As of `folders.check_images`.
 
     Raises:
         InputError: If there are none, or one cannot be read.
     """
     files = folders.list_images(folder, flag="--target_dir")
-    folders.check_images(files)
+    folders.check_images(files, channels=channels)
     return files
 
 

@@ -47,19 +47,19 @@ def _view(array, value_range):
     return codecs.from_unit(codecs.to_unit(array, value_range), np.uint8)
 
 
-def write_exact(folder, names, *, outputs, depths):
-    """Writes images/NAME-outputs.tif or .npy for outputs that a PNG cannot hold.
+def write_exact(folder, names, *, outputs, depths, kind="outputs"):
+    """Writes images/NAME-KIND.tif or .npy for outputs that a PNG cannot hold.
 
     Args:
         folder: Folder of the results.
         names: The n names.
         outputs: List of n arrays [h, w, c] of the sources' types.
         depths: `codecs.Depth` of each of the n sources.
+        kind: What the outputs are called.
     """
     for name, array, depth in zip(names, outputs, depths, strict=True):
         if not depth.fits_png(array.shape[-1]):
             suffix = ".npy" if depth.suffix == ".png" else depth.suffix
-            with runs.atomic(
-                runs.place(folder) / runs.IMAGES / f"{name}-outputs{suffix}"
-            ) as temporary:
+            path = runs.place(folder) / runs.IMAGES / f"{name}-{kind}{suffix}"
+            with runs.atomic(path) as temporary:
                 codecs.write(temporary, array)

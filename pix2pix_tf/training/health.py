@@ -69,7 +69,7 @@ class VerdictCheck(Watcher):
 
 
 class OutputCheck(Watcher):
-    """Watches what the generators make of the first two batches of this process.
+    """Watches what the generators make of the first two batches of one size in this process.
 
     Args:
         translate: Function of a batch to a dict from names to (inputs, outputs), float
@@ -85,14 +85,19 @@ class OutputCheck(Watcher):
 
     def __init__(self, translate, *, inversion=False, frequency=100):
         self.frequency = frequency
-        self._translate = tf.function(translate, autograph=False)
+        self._translate = tf.function(translate, autograph=False, reduce_retracing=True)
         self._inversion = inversion
         self._batches, self._before, self._alarms = [], {}, {}
 
     def before(self, step, batch):
-        """Keeps the first two batches, of which this machine's part is enough."""
-        if len(self._batches) < 2:
-            self._batches.append(strategies.local(batch))
+        """Keeps the first batch, and the next one with images of the same sizes.
+
+        Of each, this machine's part is enough.
+        """
+        batch = strategies.local(batch)
+        shapes = [[part.shape for part in kept] for kept in (*self._batches, batch)]
+        if len(self._batches) < 2 and shapes[0] == shapes[-1]:
+            self._batches.append(batch)
 
     def after(self, step, losses):
         """Translates them again and compares."""

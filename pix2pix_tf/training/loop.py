@@ -79,7 +79,8 @@ def make_update(model, averages):
         return dict(zip(losses, tf.unstack(sums[: len(losses)]), strict=True)), sums
 
     # Nothing here branches on a tensor in Python; looking for it would double the start-up time.
-    @tf.function(autograph=False)
+    # Images of several sizes have one graph, not one each.
+    @tf.function(autograph=False, reduce_retracing=True)
     def update(batch):
         losses, sums = strategies.on_replicas(replica, batch)
         for average in averages:

@@ -66,14 +66,14 @@ def discriminator_loss(real, fake, *, mode="vanilla"):
 
     Args:
         real: Logits for real images or pairs, any shape.
-        fake: Logits for translated ones, of the same shape.
+        fake: Logits for translated ones, which may be of another size.
         mode: As of `gan_terms`.
 
     Returns:
         float32 scalar. 2 ln 2 when a "vanilla" discriminator cannot tell.
     """
-    terms = gan_terms(real, real=True, mode=mode) + gan_terms(fake, real=False, mode=mode)
-    return global_mean(terms)
+    on_real = global_mean(gan_terms(real, real=True, mode=mode))
+    return on_real + global_mean(gan_terms(fake, real=False, mode=mode))
 
 
 def undecided(*names, mode="vanilla", weight=1.0):

@@ -107,7 +107,11 @@ def make_look(model, pictures):
         shown = tf.nest.map_structure(strategies.joined, pictures(batch, tensors))
         return shown, strategies.total([one for part in gradients for one in part])
 
-    return tf.function(lambda batch: strategies.on_replicas(replica, *batch), autograph=False)
+    return tf.function(
+        lambda batch: strategies.on_replicas(replica, *batch),
+        autograph=False,
+        reduce_retracing=True,
+    )
 
 
 def buckets(values):

@@ -200,7 +200,11 @@ class Display(Watcher):
             shown = pictures(batch, model.forward(*batch)[1])
             return tf.nest.map_structure(strategies.joined, shown)
 
-        return tf.function(lambda batch: strategies.on_replicas(replica, *batch), autograph=False)
+        return tf.function(
+            lambda batch: strategies.on_replicas(replica, *batch),
+            autograph=False,
+            reduce_retracing=True,
+        )
 
     def before(self, step, batch):
         """Translates the batch with the weights that the update of `step` starts from."""

@@ -1,29 +1,21 @@
 """The builders of the pix2pix sets: real archives, served over HTTP on the loopback interface."""
 
-import functools
 import hashlib
-import http.server
 import io
 import tarfile
-import threading
 
 import numpy as np
 import pytest
+from archives import jpeg, served
 from PIL import Image
 
+from pix2pix_tf import cli
 from pix2pix_tf.data import folders, pipelines
 from pix2pix_tf.errors import InputError
 
 tfds = pytest.importorskip("tensorflow_datasets", reason="the extra [tfds] is not installed")
 
 from pix2pix_tf.data import catalog  # noqa: E402
-
-
-def jpeg(number):
-    pixels = np.random.default_rng(number).integers(0, 256, (8, 16, 3), np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).resize((64, 32)).save(buffer, "JPEG")
-    return buffer.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -38,12 +30,8 @@ def server(tmp_path_factory):
                 entry = tarfile.TarInfo(name)
                 entry.size = len(contents[name])
                 archive.addfile(entry, io.BytesIO(contents[name]))
-    quiet = type("Quiet", (http.server.SimpleHTTPRequestHandler,), {"log_message": lambda *_: None})
-    handler = functools.partial(quiet, directory=folder)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
-        threading.Thread(target=running.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{running.server_port}/facades.tar.gz", contents
-        running.shutdown()
+    with served(folder) as address:
+        yield f"{address}/facades.tar.gz", contents
 
 
 @pytest.fixture
@@ -109,6 +97,12 @@ def test_a_data_set_becomes_folders_of_its_own_files(local, tmp_path):
         again, _ = catalog.unpack(address, training=training, data_dir=tmp_path)
         assert again == folder
         assert next(iter(pipelines.test_pairs(paths)))[0].shape == (1, 256, 256, 3)
+
+
+def test_the_command_reads_it(local, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path))
+    assert cli.main(("--check_data", "--input_dir", "tfds:pix2pix/facades")) == 0
+    assert "train: 3 examples in 3 files" in capsys.readouterr().out
 
 
 def test_what_is_not_there_is_named(local, tmp_path):

@@ -35,6 +35,17 @@ def test_bicubic_leaves_an_image_of_that_size_alone():
     np.testing.assert_allclose(resize(signed, 64, 64, method="bicubic"), signed, atol=1e-6)
 
 
+def test_bicubic_keeps_the_depth_and_the_range_of_deep_images():
+    ramp = np.linspace(-1.5, 1.2, 64, dtype=np.float32)
+    deep = tf.constant(np.broadcast_to(ramp[None, :, None], (8, 64, 1)))
+    received = resize(deep, 8, 128, method="bicubic").numpy()[0, :, 0]
+    expected = (np.arange(128) + 0.5) / 2 - 0.5
+    # Away from the border a bicubic kernel leaves a ramp a ramp.
+    wanted = np.interp(expected, np.arange(64), ramp)[8:-8]
+    np.testing.assert_allclose(received[8:-8], wanted, atol=1e-5)
+    assert received.min() == ramp[0] and received.max() == ramp[-1]
+
+
 def test_bicubic_jitter_keeps_images_that_belong_together_together():
     signed = tf.constant(photograph(2, 80, 64) / 127.5 - 1, tf.float32)
     options = {"scale_size": 40, "crop_size": 32, "flip": True, "method": "bicubic"}
@@ -91,7 +102,7 @@ def folders(tmp_path_factory):
 
 
 def batches(folders, count, **options):
-    options = {"batch_size": 2, "seed": 5, "load_size": 36, "crop_size": 32, **options}
+    options = {"batch_size": 2, "seed": 5, "scale_size": 36, "crop_size": 32, **options}
     dataset = pipelines.training_unpaired(*folders, **options)
     return [tuple(part.numpy() for part in batch) for batch in dataset.take(count)]
 
@@ -127,3 +138,23 @@ def test_both_sets_are_mirrored_at_random_and_independently(folders):
     assert all(
         image[0, 0, 0] > image[0, -1, 0] for pair in still for part in pair for image in part
     )
+
+
+@pytest.mark.parametrize(
+    ("preprocess", "expected"),
+    [
+        ("resize_and_crop", {(32, 24)}),
+        ("crop", {(32, 24)}),
+        ("scale_width_and_crop", {(32, 24)}),
+        # To a width of 30 and the nearest multiples of 8; of A, of B.
+        ("scale_width", {(32, 32), (40, 32)}),
+        ("none", {(40, 40), (48, 32)}),
+    ],
+)
+def test_the_sizes_of_every_preprocess(folders, preprocess, expected):
+    size = {"preprocess": preprocess, "scale_size": "36x30", "crop_size": "32x24"}
+    options = {"batch_size": 1, "seed": 5, "multiple": 8, **size}
+    for batch in pipelines.training_unpaired(*folders, **options).take(4):
+        for part in batch:
+            assert tuple(part.shape[1:3]) in expected
+            assert -1 <= tf.reduce_min(part) and tf.reduce_max(part) <= 1

@@ -330,6 +330,26 @@ def test_cyclegan_trained_backwards(tmp_path):
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("role", "direction", "name", "channels"),
+    [
+        ("G_A", "AtoB", "gen_ab", (3, 1)),
+        ("G_A", "BtoA", "gen_ba", (1, 3)),
+        ("G_B", "AtoB", "gen_ba", (1, 3)),
+        ("G_B", "BtoA", "gen_ab", (3, 1)),
+    ],
+)
+def test_cyclegan_of_other_channels(tmp_path, torch_golden, role, direction, name, channels):
+    # From colour to grey.
+    write_torch(tmp_path, "resnet_6blocks", role)
+    imported = importers.read(tmp_path, program="cyclegan-tf", direction=direction)
+    found = (imported.options["input_channels"], imported.options["output_channels"])
+    assert found == channels and imported.options["lambda_identity"] == 0
+    inputs = torch_golden["resnet_6blocks/input_u8"].astype(np.float32) / 127.5 - 1
+    found = generator_of(imported, name)(inputs, training=True)
+    np.testing.assert_allclose(found, torch_golden["resnet_6blocks/output"], atol=1e-5)
+
+
 def test_a_residual_generator_alone_is_that_of_cyclegan(tmp_path):
     path = write_torch(tmp_path, "cyclegan_G_A", "G").rename(tmp_path / "horse2zebra.pth")
     imported = importers.read(path)

@@ -71,6 +71,15 @@ def test_outputs_that_no_longer_change_are_told_once(capsys):
     assert "the outputs no longer change (step " in line and "--lr" in line
 
 
+def test_images_of_several_sizes_are_compared_with_their_like(capsys):
+    check = health.OutputCheck(lambda x: {"outputs": (x[0], tf.tanh(100 * x[0]))})
+    for step in range(1, 10):
+        check.before(step, (pictures(step)[:, : 8 - step % 3],))
+        check.after(step, {})
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "the outputs no longer change (step " in line
+
+
 def test_outputs_that_ignore_their_inputs_are_told_once(capsys):
     moved = tf.Variable(0.0)
     check = health.OutputCheck(lambda x: {"outputs": (x, tf.zeros_like(x) + moved)})

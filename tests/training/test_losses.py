@@ -26,6 +26,12 @@ def test_a_discriminator_that_cannot_tell_costs_two_ln_two():
     assert float(losses.discriminator_loss(zero, zero)) == pytest.approx(2 * np.log(2))
 
 
+def test_verdicts_on_images_of_two_sizes_weigh_the_same():
+    real, fake = np.full((1, 4, 5, 1), 3, np.float32), np.full((1, 1, 9, 1), -1, np.float32)
+    expected = -np.log(sigmoid(real).mean()) - np.log(1 - sigmoid(fake).mean())
+    assert float(losses.discriminator_loss(real, fake)) == pytest.approx(expected, 1e-6)
+
+
 @pytest.mark.parametrize("size", [100.0, 1e4, 1e30])
 def test_saturated_logits_give_finite_losses_and_gradients(size):
     logits = tf.constant([size, -size])

@@ -1,0 +1,277 @@
+"""Unpaired data as people have it, through the commands."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from cyclegan_tf import cli
+from cyclegan_tf.config import PROGRAM, CycleGANConfig
+from cyclegan_tf.model import build
+from pix2pix_tf import command, runs
+from pix2pix_tf.training import checkpoints
+
+# A U-Net of three levels and a discriminator without any: graphs that are quickly made.
+SMALL = {"netG": "unet", "netD": "pixel", "ngf": 2, "ndf": 2, "crop_size": 8, "load_size": 12}
+SMALL |= {"seed": 3, "pool_size": 2}
+
+
+def run(*words):
+    """One command in this process, which has TensorFlow loaded already."""
+    return cli.main([str(word) for word in words])
+
+
+def train(source, folder, *words):
+    small = [part for name, value in SMALL.items() for part in (f"--{name}", value)]
+    start = ("--mode", "train", "--input_dir", source, "--output_dir", folder, *small)
+    return run(*start, "--summary_freq", 0, "--max_steps", 2, *words)
+
+
+def translated(source, folder, out, *words):
+    start = ("--mode", "test", "--input_dir", source, "--output_dir", out)
+    assert run(*start, "--checkpoint", folder, *words) == 0
+    return json.loads((out / runs.METRICS).read_text())
+
+
+def untrained(folder, **options):
+    """A run folder as training leaves it, with weights from before the first step."""
+    options = {**SMALL, **options}
+    config = CycleGANConfig(mode="train", input_dir="in", output_dir=str(folder), **options)
+    checkpoints.save(folder, 1, build(config, steps_per_epoch=1).state, keep=1)
+    runs.write_json(folder / runs.OPTIONS, command.options(config, program=PROGRAM))
+    return folder
+
+
+def size(path):
+    return Image.open(path).size
+
+
+def write(folder, sizes, *, seed):
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(seed)
+    for number, wanted in enumerate(sizes):
+        pixels = rng.integers(0, 256, (6, 7, 3), np.uint8)
+        Image.fromarray(pixels).resize(wanted).save(folder / f"{number}.png")
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory):
+    """Two sets of 70x45 and other sizes."""
+    folder = tmp_path_factory.mktemp("wide")
+    for seed, name in enumerate(("trainA", "trainB", "testA", "testB")):
+        write(folder / name, [(70, 45), (61, 50), (40, 33)][: 2 + (name == "trainA")], seed=seed)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("words", "tested"),
+    [
+        (
+            (
+                "--crop_size",
+                "24x40",
+                "--scale_size",
+                "28x44",
+                "--netD",
+                "n_layers",
+                "--n_layers_D",
+                1,
+            ),
+            (40, 24),
+        ),
+        (("--preprocess", "crop"), (70, 45)),
+        (("--preprocess", "scale_width_and_crop", "--load_size", 36), (36, 23)),
+        (("--preprocess", "scale_width", "--load_size", 30, "--pool_size", 0), (30, 19)),
+        (("--preprocess", "none", "--pool_size", 0), (70, 45)),
+    ],
+)
+def test_every_preprocess_is_trained_and_tested(wide, tmp_path, words, tested):
+    assert train(wide, tmp_path / "run", *words) == 0
+    metrics = translated(wide, tmp_path / "run", tmp_path / "out")
+    assert metrics["count"] == 2
+    for name in ("A-0-real_A", "A-0-fake_B", "A-0-rec_A", "A-0-idt_A"):
+        assert size(tmp_path / "out" / "images" / f"{name}.png") == tested
+
+
+def test_large_images_are_translated_in_tiles(wide, tmp_path):
+    folder, found = untrained(tmp_path / "run"), {}
+    for tile in (0, 32):
+        out = tmp_path / f"tile {tile}"
+        translated(wide, folder, out, "--preprocess", "none", "--tile", tile)
+        found[tile] = np.asarray(Image.open(out / "images" / "A-0-fake_B.png"), int)
+        assert found[tile].shape == (45, 70, 3)
+    assert 0 < np.abs(found[0] - found[32]).mean() < 40
+
+
+def test_training_goes_on_for_long_with_images_of_all_sizes(wide, tmp_path, capsys):
+    """The health checks, at step 100, compare images."""
+    words = ("--preprocess", "none", "--pool_size", 0)
+    assert train(wide, tmp_path / "run", *words, "--max_steps", 101) == 0
+    assert "trained to step 101" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("counts", [(4, 1), (2, 5), (1, 1)])
+def test_any_numbers_of_channels(tmp_path, counts):
+    rng = np.random.default_rng(0)
+    for side, count in zip("AB", counts, strict=True):
+        for phase in ("train", "test"):
+            (tmp_path / "data" / f"{phase}{side}").mkdir(parents=True)
+            for number in range(2):
+                array = rng.random((12, 9, count), np.float32)
+                np.save(tmp_path / "data" / f"{phase}{side}" / f"{number}.npy", array)
+    words = ("--input_channels", counts[0], "--output_channels", counts[1], "--lambda_identity", 0)
+    assert train(tmp_path / "data", tmp_path / "run", *words, "--display_freq", 2) == 0
+    both = ("--direction", "both")
+    metrics = translated(tmp_path / "data", tmp_path / "run", tmp_path / "out", *both)
+    assert set(metrics["per_image"]) == {"A-0", "A-1", "B-0", "B-1"}
+    for name, count in (("A-1-fake_B", counts[1]), ("B-1-fake_A", counts[0])):
+        found = np.load(tmp_path / "out" / "images" / f"{name}.npy")
+        assert found.shape == (8, 8, count) and 0 <= found.min() <= found.max() <= 1
+    words = (
+        "--mode",
+        "evaluate",
+        "--input_dir",
+        tmp_path / "data",
+        "--checkpoint",
+        tmp_path / "run",
+    )
+    assert run(*words, "--output_dir", tmp_path / "scores", "--metrics", "l1") == 0
+    metrics = json.loads((tmp_path / "scores" / runs.METRICS).read_text())
+    assert {"L1 AtoB", "L1 BtoA"} <= set(metrics["mean"])
+    same = counts[0] == counts[1]
+    assert (tmp_path / "out" / "images" / "A-0-idt_A.png").is_file() == same
+
+
+def test_grey_and_colour_files_are_converted(wide, tmp_path):
+    folder = untrained(tmp_path / "run", input_channels=1, lambda_identity=0.0)
+    metrics = translated(wide, folder, tmp_path / "out", "--preprocess", "none")
+    assert metrics["count"] == 2
+    grey, colour = (
+        np.asarray(Image.open(tmp_path / "out" / "images" / f"A-0-{kind}.png"))
+        for kind in ("real_A", "fake_B")
+    )
+    assert grey.shape == (45, 70) and colour.shape == (45, 70, 3)
+    expected = np.asarray(Image.open(wide / "testA" / "0.png").convert("L"), int)
+    assert np.abs(grey - expected).max() <= 1
+
+
+def test_results_have_the_depth_of_their_source(tmp_path):
+    tifffile = pytest.importorskip("tifffile", reason="the extra [tiff] is not installed")
+    rng, source = np.random.default_rng(0), tmp_path / "testA"
+    source.mkdir()
+    deep = rng.integers(0, 65536, (32, 36, 3)).astype(np.uint16)
+    (source / "a.png").write_bytes(tf.io.encode_png(deep).numpy())
+    tifffile.imwrite(source / "b.tif", deep / np.float32(655.35), photometric="rgb")
+    np.save(source / "c.npy", (deep / 655.35).astype(np.float64))
+    Image.fromarray((deep >> 8).astype(np.uint8)).save(source / "d.png")
+    folder, out = untrained(tmp_path / "run", value_range="0,100"), tmp_path / "out"
+    words = ("--input_dir", tmp_path, "--output_dir", out, "--checkpoint", folder)
+    assert run("--mode", "test", *words, "--preprocess", "none") == 0
+    found = tf.io.decode_png((out / "images" / "A-a-fake_B.png").read_bytes(), dtype=tf.uint16)
+    assert found.shape == (32, 36, 3) and (found.numpy() % 257 != 0).any()
+    floats = tifffile.imread(out / "images" / "A-b-fake_B.tif")
+    doubles = np.load(out / "images" / "A-c-fake_B.npy")
+    assert (floats.dtype, doubles.dtype) == (np.float32, np.float64)
+    assert np.abs(floats - found / np.float32(655.35)).max() < 0.05
+    assert np.abs(floats - doubles).max() < 0.05
+    inputs = tf.io.decode_png((out / "images" / "A-a-real_A.png").read_bytes(), dtype=tf.uint16)
+    np.testing.assert_array_equal(inputs, deep)
+    assert np.asarray(Image.open(out / "images" / "A-d-fake_B.png")).dtype == np.uint8
+
+
+def test_export_of_other_channels_sizes_and_tiles(tmp_path):
+    folder = untrained(
+        tmp_path / "run", output_channels=1, lambda_identity=0.0, crop_size="8x12", load_size="8x12"
+    )
+    words = ("--mode", "export", "--output_dir", tmp_path / "out", "--checkpoint", folder)
+    assert run(*words, "--direction", "both", "--tile", 32) == 0
+    for way, (inputs, outputs) in {"AtoB": (3, 1), "BtoA": (1, 3)}.items():
+        signatures = tf.saved_model.load(str(tmp_path / "out" / way)).signatures
+        x = np.random.default_rng(0).random((1, 41, 70, inputs), np.float32)
+        found = signatures["serving_default"](images=x)["outputs"]
+        assert found.shape == (1, 41, 70, outputs)
+
+
+def test_true_images_of_another_size_are_compared(wide, tmp_path):
+    folder = untrained(tmp_path / "run")
+    write(tmp_path / "data" / "testA", [(40, 36), (44, 32)], seed=1)
+    write(tmp_path / "data" / "testB", [(80, 72), (44, 33)], seed=2)
+    words = ("--input_dir", tmp_path / "data", "--output_dir", tmp_path / "out")
+    done = run(
+        "--mode", "evaluate", *words, "--checkpoint", folder, "--direction", "AtoB",
+        "--preprocess", "none", "--metrics", "l1",
+    )  # fmt: skip
+    assert done == 0
+    for kind in ("real_A", "fake_B", "true_B"):
+        assert size(tmp_path / "out" / "images" / f"A-0-{kind}.png") == (40, 36)
+    found = json.loads((tmp_path / "out" / runs.METRICS).read_text())["per_image"]
+    assert set(found["A-0"]) == {"cycle L1 A", "L1 AtoB", "L1 of the input AtoB"}
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (("--input_channels", 1), "Expected --lambda_identity 0 where A and B differ"),
+        (("--input_nc", 5, "--output_nc", 5), "trainA/0.png (3 channels, expected 5)"),
+        (("--output_channels", 5, "--lambda_identity", 0), "trainB/0.png (3 channels, expected 5)"),
+        (("--preprocess", "none"), "Expected --pool_size 0 with --preprocess none"),
+        (("--preprocess", "none", "--batch_size", 2), "Expected --batch_size 1 with --preprocess"),
+        (("--value_range", "1,0"), "--value_range LOW,HIGH such as 0,1. Received: 1,0"),
+        (("--crop_size", "8x9"), "multiple of 2 with --netG unet, better of a higher power of two"),
+        (("--scale_size", "8x7"), "Expected --load_size to be at least 8. Received: 8x7"),
+    ],
+)
+def test_what_does_not_fit_is_refused(wide, tmp_path, capsys, words, part):
+    assert train(wide, tmp_path / "run", *words) == 1
+    captured = capsys.readouterr()
+    assert part in captured.err and len(captured.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("cache", ["memory", "disk"])
+def test_a_cache_changes_nothing_but_the_time(wide, tmp_path, cache):
+    logs = []
+    for kind in ("none", cache):
+        words = ("--cache", kind, "--progress_freq", 1, "--preprocess", "crop")
+        assert train(wide, tmp_path / kind, *words) == 0
+        rows = (tmp_path / kind / runs.LOG).read_text().splitlines()
+        logs.append([row.rpartition(",")[0] for row in rows])  # all but the speed
+    assert logs[0] == logs[1] and len(logs[0]) == 3
+    if cache == "disk":
+        kept = {side: tmp_path / cache / runs.CACHE / side / "decoded.raw" for side in "AB"}
+        pixels = {"A": 70 * 45 + 61 * 50 + 40 * 33, "B": 70 * 45 + 61 * 50}
+        assert {side: kept[side].stat().st_size for side in "AB"} == {
+            side: 3 * count for side, count in pixels.items()
+        }
+
+
+def test_check_data_shows_both_domains(wide, capsys):
+    assert run("--check_data", "--input_dir", wide) == 0
+    text = capsys.readouterr().out
+    assert "trainA: 3 examples in 3 files" in text and "testB: 2 examples in 2 files" in text
+    assert "70x45 (1), 61x50 (1), 40x33 (1)" in text
+    assert text.splitlines()[-1] == "all files can be used"
+    words = ("--input_dir_A", wide / "trainA", "--input_dir_B", wide / "trainA")
+    assert run("--check_data", *words, "--input_channels", 1, "--output_channels", 4) == 0
+    assert "equal images in A and B: 3: 0.png = 0.png" in capsys.readouterr().out
+    assert run("--check_data", "--mode", "test", "--input_dir", wide / "testB") == 0
+    assert "A: 2 examples in 2 files" in capsys.readouterr().out
+
+
+def test_check_data_knows_the_channels_of_each_domain(wide, capsys):
+    assert run("--check_data", "--input_dir", wide, "--output_channels", 5) == 1
+    text = capsys.readouterr().out
+    assert text.count("unusable     2: 0.png (3 channels, expected 5)") == 2
+    assert text.splitlines()[-1] == "training or testing would fail"
+
+
+def test_check_data_misses_a_domain(wide, tmp_path, capsys):
+    shutil.copytree(wide / "trainB", tmp_path / "trainB")
+    assert run("--check_data", "--input_dir", tmp_path) == 1
+    assert "trainA" in capsys.readouterr().err
+    assert run("--check_data", "--input_dir", tmp_path / "nothing") == 1
+    assert "Expected --input_dir to be a folder" in capsys.readouterr().err
+    assert run("--check_data") == 1
+    assert "--input_dir" in capsys.readouterr().err
