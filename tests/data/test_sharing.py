@@ -41,7 +41,7 @@ def test_shares_of_unpaired_batches(pairs):
     paths = folders.list_images(pairs)
 
     def make(context, batch_size):
-        options = {"load_size": 36, "crop_size": 32, "seed": 1, "context": context}
+        options = {"scale_size": 36, "crop_size": 32, "seed": 1, "context": context}
         return pipelines.training_unpaired(paths, paths[:3], batch_size=batch_size, **options)
 
     found = shares(make, workers=2, replicas=2, batch_size=4, steps=3)
