@@ -13,7 +13,8 @@ from pix2pix_tf.remote import RemotePath
 
 WORDS = (
     "--ngf", 1, "--ndf", 1, "--seed", 3, "--save_freq", 1, "--keep_checkpoints", 2,
-    "--progress_freq", 1, "--summary_freq", 2, "--display_freq", 2, "--val_freq", 2,
+    "--crop_size", 64, "--scale_size", 72, "--progress_freq", 1, "--summary_freq", 2,
+    "--display_freq", 2, "--val_freq", 2,
 )  # fmt: skip
 
 

@@ -15,7 +15,10 @@ from support import assert_equal_to_rounding, logged_losses, state
 from pix2pix_tf import runs
 
 # A gain at which no unit sits so near to its kink that rounding decides on which side.
-NETWORKS = ("--ngf", 1, "--ndf", 1, "--norm", "instance", "--init_gain", 0.2)
+NETWORKS = (
+    "--ngf", 1, "--ndf", 1, "--norm", "instance", "--init_gain", 0.2, "--crop_size", 64,
+    "--scale_size", 72,
+)  # fmt: skip
 LAST = 10
 WATCHED = (
     "--seed", 3, "--max_steps", LAST, "--save_freq", 2, "--progress_freq", 1,

@@ -17,7 +17,8 @@ MIRRORED = ("--strategy", "mirrored", "--logical_devices", 2)
 SMALL = ("--ngf", 1, "--ndf", 1, "--batch_size", 4, "--init_gain", 0.2, "--seed", 3)
 WATCHED = ("--save_freq", 2, "--progress_freq", 1, "--max_steps", 4)
 PAIRED = (
-    *WATCHED, "--norm", "sync_batch", "--ema_decay", 0.9, "--summary_freq", 3, "--display_freq", 3,
+    *WATCHED, "--crop_size", 64, "--scale_size", 72, "--norm", "sync_batch", "--ema_decay", 0.9,
+    "--summary_freq", 3, "--display_freq", 3,
 )  # fmt: skip
 CYCLE = (
     *WATCHED, "--netG", "resnet_6blocks", "--crop_size", 32, "--load_size", 36, "--pool_size", 3,
