@@ -1,5 +1,6 @@
 """One description of an option, three uses: dataclass field, absl flag, options.json."""
 
+import contextlib
 import dataclasses
 import difflib
 import functools
@@ -287,7 +288,8 @@ def stored_value(config, name, *, stored, source):
     if kind is float and type(value) is int and abs(value) < 2**53:
         return float(value)
     if kind is sizes.Size and type(value) in (int, str):
-        return sizes.parse(value)
+        with contextlib.suppress(InputError):
+            return sizes.parse(value)
     if type(value) is kind and not (kind is str and "\0" in value):
         return value
     shown = json.dumps(value)
