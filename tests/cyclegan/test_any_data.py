@@ -104,16 +104,8 @@ def test_large_images_are_translated_in_tiles(wide, tmp_path):
     assert 0 < np.abs(found[0] - found[32]).mean() < 40
 
 
-def test_training_goes_on_for_long_with_images_of_all_sizes(wide, tmp_path, capsys):
-    """The health checks, at step 100, compare images."""
-    words = ("--preprocess", "none", "--pool_size", 0)
-    assert train(wide, tmp_path / "run", *words, "--max_steps", 101) == 0
-    assert "trained to step 101" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("counts", [(4, 1), (2, 2)])
-def test_any_numbers_of_channels(tmp_path, counts):
-    rng = np.random.default_rng(0)
+def test_any_numbers_of_channels(tmp_path):
+    rng, counts = np.random.default_rng(0), (4, 1)
     for side, count in zip("AB", counts, strict=True):
         for phase in ("train", "test"):
             (tmp_path / "data" / f"{phase}{side}").mkdir(parents=True)
@@ -139,8 +131,7 @@ def test_any_numbers_of_channels(tmp_path, counts):
     assert run(*words, "--output_dir", tmp_path / "scores", "--metrics", "l1") == 0
     metrics = json.loads((tmp_path / "scores" / runs.METRICS).read_text())
     assert {"L1 AtoB", "L1 BtoA"} <= set(metrics["mean"])
-    same = counts[0] == counts[1]
-    assert (tmp_path / "out" / "images" / "A-0-idt_A.png").is_file() == same
+    assert not (tmp_path / "out" / "images" / "A-0-idt_A.png").exists()
 
 
 def test_grey_and_colour_files_are_converted(wide, tmp_path):
