@@ -116,16 +116,10 @@ def begin_run(config, typed, *, program, draw_seed):
 
 @contextlib.contextmanager
 def begin_alone(config, typed, *, program, draw_seed):
-    """Takes the output folder and decides what training starts from.
+    """As `begin_run`: takes the output folder and decides what training starts from.
 
     Training that goes on takes every option that was not typed from the run. The folder belongs
     to this process until the block ends.
-
-    Args:
-        config: Configuration of the command.
-        typed: Names of the flags that were typed.
-        program: Name of the command.
-        draw_seed: Function that draws a seed.
 
     Yields:
         `Start`.

@@ -16,12 +16,6 @@ def begin_run(config, typed, *, program, draw_seed):
     Only the chief reads and writes the output folder; its options and its state are everybody's.
     Folders that are typed on another worker are where that one finds its images.
 
-    Args:
-        config: Configuration of the command.
-        typed: Names of the flags that were typed.
-        program: Name of the command.
-        draw_seed: Function that draws a seed.
-
     Yields:
         `command.Start`.
 

@@ -26,6 +26,13 @@ def write_pairs(folder, count, *, size=64, suffix=".png", seed=0):
     return folder
 
 
+def write_all(folder):
+    """Writes pairs, and the two folders of images that are not paired."""
+    write_pairs(folder / "trainA", 5, size=40)
+    write_pairs(folder / "trainB", 4, size=40, seed=1)
+    return write_pairs(folder, 5)
+
+
 def command_line(program, *words):
     """The installed console script, or the module where there is none."""
     script = shutil.which(program, path=str(Path(sys.executable).parent))

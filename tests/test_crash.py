@@ -8,7 +8,7 @@ import time
 
 import pytest
 import tensorflow as tf
-from support import write_pairs
+from support import write_all
 
 from pix2pix_tf import runs
 
@@ -33,11 +33,8 @@ WATCHED = (
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """A folder with pairs, and with the two folders of images that are not paired."""
-    folder = write_pairs(tmp_path_factory.mktemp("data"), 5)
-    write_pairs(folder / "trainA", 5, size=40)
-    write_pairs(folder / "trainB", 4, size=40, seed=1)
-    return folder
+    """What both programs train on."""
+    return write_all(tmp_path_factory.mktemp("data"))
 
 
 def words(program, data, folder):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from support import assert_equal_to_rounding, logged_losses, state, write_pairs
+from support import assert_equal_to_rounding, logged_losses, state, write_all
 
 from cyclegan_tf.config import CycleGANConfig
 from pix2pix_tf import runs
@@ -28,11 +28,8 @@ CYCLE = (
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """A folder with pairs, and with the two folders of images that are not paired."""
-    folder = write_pairs(tmp_path_factory.mktemp("data"), 5)
-    write_pairs(folder / "trainA", 5, size=40)
-    write_pairs(folder / "trainB", 4, size=40, seed=1)
-    return folder
+    """What both programs train on."""
+    return write_all(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture
