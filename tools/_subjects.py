@@ -5,6 +5,7 @@ other, and returns (function that runs it once, dict of facts about it).
 """
 
 import math
+import os
 import tempfile
 from pathlib import Path
 
@@ -94,28 +95,66 @@ def our_generator(case):
     return lambda: translate(x).numpy(), {"parameters": generator.count_params()}
 
 
-def our_export(case):
-    """One call of the reloaded SavedModel, which takes pictures of any size."""
+def served_generator(case):
+    """(generator, its ServedModel, which takes pictures of any size)."""
     config = our_config(case)
-    import tensorflow as tf
-
     from pix2pix_tf import model as models
     from pix2pix_tf import modes
     from pix2pix_tf.deploy.saved_model import ServedModel
 
-    generator, size = models.build_generator(config), case["image_size"]
-    served = ServedModel(generator, modes.translator(config, generator), filetype="png")
+    generator = models.build_generator(config)
+    return generator, ServedModel(generator, modes.translator(config, generator), filetype="png")
+
+
+def in_unit(case):
+    """Pictures in [0, 1], as exports take them."""
+    return noise(case["batch_size"], case["image_size"], case["image_size"], 3) / 2 + 0.5
+
+
+def our_saved_model(case):
+    """One call of the reloaded SavedModel."""
+    generator, served = served_generator(case)
+    import tensorflow as tf
+
     with tempfile.TemporaryDirectory() as folder:
         tf.saved_model.save(served, folder, signatures=served.signatures)
         loaded = tf.saved_model.load(folder)
-    serve = loaded.signatures["serving_default"]
-    x = tf.constant(noise(case["batch_size"], size, size, 3) / 2 + 0.5)
+    serve, x = loaded.signatures["serving_default"], tf.constant(in_unit(case))
 
     def run():
         return serve(images=x)["outputs"].numpy()
 
     run.model = loaded  # The signature does not keep its variables alive.
     return run, {"parameters": generator.count_params()}
+
+
+def exported(case, export_format):
+    """(number of parameters, bytes of the export, pictures for it)."""
+    from pix2pix_tf.deploy import formats
+
+    generator, served = served_generator(case)
+    with tempfile.TemporaryDirectory() as folder:
+        made = formats.export(generator, served, folder, export_format=export_format)
+        return {"parameters": generator.count_params()}, made.path.read_bytes(), in_unit(case)
+
+
+def our_litert(case):
+    """One call of LiteRT with a thread per core."""
+    facts, model, x = exported(case, "litert")
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_content=model, num_threads=len(os.sched_getaffinity(0)))
+    serve = interpreter.get_signature_runner("serving_default")
+    return lambda: serve(images=x)["outputs"], facts
+
+
+def our_onnx(case):
+    """One call of ONNX Runtime."""
+    facts, model, x = exported(case, "onnx")
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    return lambda: session.run(["outputs"], {"images": x})[0], facts
 
 
 def peer_generator(case):
@@ -226,10 +265,19 @@ def peer_peak(case):
     return lambda: x @ x, {"gflop": 2 * PEAK_SIDE**3 / 1e9}
 
 
+# The package that a system needs beside ours; its files hold float32.
+NEEDS = {"torch": "torch", "litert": "ai_edge_litert", "onnx": "tf2onnx"}
+FLOAT32_ONLY = {"litert", "onnx"}
 # What is compared in each part: names of systems and how they are prepared.
 PARTS = {
     "step": {"ours": our_step, "torch": peer_step},
-    "inference": {"ours": our_generator, "export": our_export, "torch": peer_generator},
+    "inference": {
+        "ours": our_generator,
+        "saved_model": our_saved_model,
+        "litert": our_litert,
+        "onnx": our_onnx,
+        "torch": peer_generator,
+    },
     "pipeline": {"ours": our_pipeline, "torch": peer_pipeline},
     "cycle": {"ours": our_cycle, "torch": peer_cycle},
     "peak": {"ours": our_peak, "torch": peer_peak},

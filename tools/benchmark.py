@@ -6,14 +6,14 @@ Usage: python tools/benchmark.py --output_dir DIR [flags]
 from it what several GPUs would do.
 
 Every system runs in a process of its own and they take turns (A B A B), so that whatever else the
-machine does meets all of them; the medians are compared. PyTorch (the extra [bench]) is left out
-where it is not installed. DIR receives benchmark.json and benchmark.png.
+machine does meets all of them; the medians are compared. PyTorch (the extra [bench]), LiteRT and
+ONNX (extras [litert], [onnx]) are left out where they are not installed. DIR receives
+benchmark.json and benchmark.png.
 """
 
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import itertools
 import json
 import multiprocessing
@@ -22,6 +22,7 @@ import platform
 import statistics
 import time
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 
 import _cli
@@ -115,23 +116,29 @@ class Subject:
         self._process.join()
 
 
-def measure(part, *, precisions, systems, settings):
+def can_run(system):
+    """Whether a system is asked for and its package is there."""
+    package = _subjects.NEEDS.get(system)
+    return not package or ((FLAGS.peer or system != "torch") and find_spec(package))
+
+
+def measure(part, *, precisions, settings):
     """Lets all systems in all precisions take turns.
 
     Args:
         part: Key of `PARTS`.
         precisions: List of precisions.
-        systems: Names of the systems that may take part.
         settings: Dict with "batch_size", "image_size", "ngf" and "ndf".
 
     Returns:
         List of dicts, one per system and precision.
     """
-    chosen = {name: make for name, make in PARTS[part].items() if name in systems}
     subjects = {}
     with contextlib.ExitStack() as stack:
-        for (system, prepare), precision in itertools.product(chosen.items(), precisions):
-            subject = Subject(prepare, {**settings, "precision": precision})
+        for system, precision in itertools.product(filter(can_run, PARTS[part]), precisions):
+            if precision != "float32" and system in _subjects.FLOAT32_ONLY:
+                continue
+            subject = Subject(PARTS[part][system], {**settings, "precision": precision})
             subjects[system, precision] = subject
             stack.callback(subject.close)
         check_sizes(subjects)
@@ -192,12 +199,10 @@ def title(row):
 
 def table(rows):
     """The text shown at the end: medians and how many times as fast as PyTorch in float32."""
-    lines = []
+    peer, lines = ("torch", "float32"), []
     for name, group in itertools.groupby(rows, title):
         group = list(group)
-        peers = [
-            r["median"] for r in group if (r["system"], r["precision"]) == ("torch", "float32")
-        ]
+        peers = [row["median"] for row in group if (row["system"], row["precision"]) == peer]
         lines.append(name)
         for row in group:
             line = f"  {row['system']:12} {row['precision']:15} {row['median'] * 1e3:9.1f} ms"
@@ -254,8 +259,8 @@ def check_flags():
     Raises:
         ValueError: If a flag holds one.
     """
-    known = {"parts": set(PARTS), "precisions": {"float32", "mixed_bfloat16"}}
-    for name, allowed in known.items():
+    precisions = {"float32", "mixed_bfloat16"}
+    for name, allowed in {"parts": set(PARTS), "precisions": precisions}.items():
         if unknown := set(FLAGS[name].value) - allowed:
             raise ValueError(f"expected --{name} among {sorted(allowed)}, received {unknown}")
     for size in FLAGS.image_sizes:
@@ -273,13 +278,10 @@ def main(arguments):
     check_flags()
     folder = Path(FLAGS.output_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    systems = {"ours", "export", *_scaling.SYSTEMS}
-    if FLAGS.peer and importlib.util.find_spec("torch"):
-        systems.add("torch")
     before, rows = machine(), []
     for part, settings in cases():
         precisions = ["float32"] if part in ("pipeline", "devices") else FLAGS.precisions
-        measured = measure(part, precisions=precisions, systems=systems, settings=settings)
+        measured = measure(part, precisions=precisions, settings=settings)
         print(table(measured), flush=True)
         rows += measured
     report = {"machine": before, "load_after": os.getloadavg(), "rows": rows}

@@ -87,10 +87,15 @@ def read(contents):
             array = _read_pillow(contents)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ValueError(_TOO_LARGE) from None
+    except ValueError as error:
+        raise ValueError(str(error).partition("\n")[0]) from None
     except (OSError, SyntaxError, EOFError, struct.error, zlib.error) as error:
         named = str(error).split(" <_io")[0].split(" '")[0]
         unknown = "identify" in named or not contents
         raise ValueError("not an image of a known format" if unknown else named) from None
+    except Exception as error:  # what parsers meet in damaged files, they do not all foresee
+        named = str(error).partition("\n")[0]
+        raise ValueError(f"damaged ({type(error).__name__}: {named})") from None
     array = array[..., None] if array.ndim == 2 else array
     if array.ndim != 3 or not array.size or array.dtype.kind not in "uifb":
         raise ValueError(
@@ -144,13 +149,10 @@ def _read_tiff(contents):
         return _tiff_without_tifffile(contents)
     with tifffile.TiffFile(io.BytesIO(contents)) as file:
         page = file.pages.first
-        _check_size(page.imagewidth, page.imagelength)
+        _check_size(int(page.imagewidth), int(page.imagelength))  # damaged ones are tuples or bytes
         if page.photometric.name not in ("MINISBLACK", "RGB") or page.dtype is None:
             return _read_pillow(contents)
-        try:
-            array = page.asarray()
-        except (ValueError, RuntimeError, KeyError) as error:
-            raise ValueError(str(error).splitlines()[0]) from None
+        array = page.asarray()
         array = np.moveaxis(array, 0, -1) if page.axes.startswith("S") else array
         tag = page.tags.get(_ORIENTATION)
     return upright(array, int(tag.value) if tag else 1)

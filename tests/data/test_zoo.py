@@ -1,6 +1,7 @@
 """Awkward files of every kind: read right, or refused with a reason."""
 
 import io
+import random
 
 import numpy as np
 import pytest
@@ -157,6 +158,27 @@ def test_files_cut_at_ten_places_are_refused(tmp_path, name, part):
     why = folders.fault(path)
     assert why and "\n" not in why
     assert not check.look(str(path), minimum_width=1, channels=(3,), value_range=(0, 1)).size
+
+
+@pytest.mark.filterwarnings("ignore")  # Pillow's and tifffile's, of what they skip
+@pytest.mark.parametrize("name", [name for name in ZOO if len(ZOO[name][0]) < 20_000])
+def test_damaged_files_are_read_or_refused_in_one_line(name):
+    draw = random.Random(name)
+    for _ in range(200):
+        damaged = bytearray(ZOO[name][0])
+        for _ in range(draw.randint(1, 6)):  # Heads matter more than pixels.
+            place = draw.randrange(min(len(damaged), draw.choice([16, 200, 20_000])))
+            damaged[place] = draw.choice([0, 1, 255, draw.randrange(256)])
+        try:
+            assert codecs.read(bytes(damaged)).size
+        except ValueError as error:
+            assert str(error) and "\n" not in str(error)
+
+
+@pytest.mark.parametrize("mark", codecs.TIFF_MARKS)
+def test_a_tiff_without_pages_is_refused(mark):
+    with pytest.raises(ValueError, match=r"damaged|not a TIFF|invalid|known format"):
+        codecs.read(mark + b"\1\0\0\1" * 8)
 
 
 @pytest.mark.parametrize(

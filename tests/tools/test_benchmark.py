@@ -16,7 +16,9 @@ def test_measures_our_parts(run_tool, tmp_path):
     assert done.returncode == 0, done.stderr
     report = json.loads((tmp_path / "benchmark.json").read_text())
     systems = [(row["part"], row["system"]) for row in report["rows"]]
-    inference = [("inference", "ours"), ("inference", "export")]
+    exports = {"litert": "ai_edge_litert", "onnx": "tf2onnx"}
+    found = [name for name, package in exports.items() if importlib.util.find_spec(package)]
+    inference = [("inference", name) for name in ("ours", "saved_model", *found)]
     rest = [("pipeline", "ours"), ("cycle", "ours")]
     assert systems == [("peak", "ours"), ("step", "ours"), *inference, *rest]
     for row in report["rows"]:
