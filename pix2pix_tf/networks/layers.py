@@ -187,7 +187,7 @@ class DoublingConv(keras.layers.Conv2DTranspose):
             strides=2,
             padding="VALID",
         )
-        y = y[:, 1:, 1:]
+        y = tf.slice(y, [0, 1, 1, 0], [-1] * 4)  # Its gradient is faster than that of y[:, 1:, 1:].
         y.set_shape([x.shape[0], *_doubled(x.shape[1:3]), self.filters])
         return tf.nn.bias_add(y, tf.convert_to_tensor(self.bias)) if self.use_bias else y
 

@@ -68,6 +68,38 @@ def test_convolution_without_padding(width, side, strides, small_kernels_too):
     check(*pair, images(2, width, width + 1, 3))
 
 
+def passes(larger, smaller, side, **options):
+    options = {"strides": 1, "padding": "VALID", **options}
+    return convolution.Passes(larger, smaller, side=side, **options)
+
+
+@pytest.mark.parametrize(("side", "height"), [(3, 32), (4, 30), (1, 2)])
+def test_one_image_is_convolved_in_two_bands(side, height):
+    options = {"filters": 6, "kernel_size": side}
+    pair = (convolution.Conv(**options), keras.layers.Conv2D(**options))
+    x = images(1, height + side - 1, 12, 256)
+    smaller = (1, height, 13 - side, 6)
+    assert passes(x.shape, smaller, side).banded
+    check(*pair, x)
+    assert not passes((2, *x.shape[1:]), (2, *smaller[1:]), side).banded
+    assert not passes(x.shape, smaller, side, dtype="bfloat16").banded
+    assert not passes((1, None, None, 256), (1, None, None, 6), side).banded
+    assert not passes(x[:, 1:].shape, (1, height - 1, 13 - side, 6), side).banded
+
+
+@pytest.mark.parametrize("filters", [1, 3, 4])
+@pytest.mark.parametrize("count", [1, 2])
+def test_neighbours_of_few_filters_are_made_at_once(filters, count):
+    options = {"filters": filters, "kernel_size": 7}
+    pair = (convolution.Conv(**options), keras.layers.Conv2D(**options))
+    x = images(count, 16, 22, 5)
+    assert passes(x.shape, (count, 10, 16, filters), 7).wide
+    check(*pair, x)
+    assert not passes((count, 16, 21, 5), (count, 10, 15, filters), 7).wide
+    assert not passes((count, 12, 18, 5), (count, 10, 16, filters), 3).wide
+    assert not passes(x.shape, (count, 10, 16, 16), 7).wide
+
+
 def test_each_pass_has_its_own_limit():
     def fits(count, side, channels=256, **options):
         shapes = (count, 2 * side, 2 * side, channels), (count, side, side, channels)
