@@ -3,7 +3,8 @@
 Usage: python tools/experiments.py --output_dir DIR --facades FACADES [--horse2zebra H2Z] [flags]
 
 FACADES holds train/ and val/, H2Z trainA/, trainB/, testA/ and testB/. What is done already is not
-done again, and what was interrupted goes on. DIR/results.md gets a table. Experiments:
+done again, and what was interrupted goes on. DIR/results.md gets a table, DIR/outputs.png a column
+of pictures for each experiment on facades. Experiments:
 {experiments}
 """
 
@@ -17,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import _cli
+import strip
 from absl import flags
 
 from pix2pix_tf import runs
@@ -119,6 +121,17 @@ def table(rows: Sequence[dict]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def paint():
+    """Writes outputs.png: a column for each experiment on facades that is done, in their order."""
+    folders = [Path(FLAGS.output_dir, f"{name}-scores", "images") for name in FACADES]
+    folders = [folder for folder in folders if folder.is_dir()]
+    if folders:
+        names = strip.first_names(folders[0], kind="outputs", count=4)
+        paths = [[folder / f"{name}-outputs.png" for folder in folders] for name in names]
+        rows = [[strip.load(path, height=128) for path in row] for row in paths]
+        strip.assemble(rows, gap=4).save(Path(FLAGS.output_dir, "outputs.png"), optimize=True)
+
+
 def main(arguments: Sequence[str]):
     """Does all experiments that there are data for."""
     _cli.refuse_arguments(arguments)
@@ -136,6 +149,7 @@ def main(arguments: Sequence[str]):
     for experiment, name, extra in plan:
         rows += experiment(name, extra)
         runs.write_text(Path(FLAGS.output_dir, "results.md"), table(rows))
+        paint()
     print(table(rows), end="")
 
 

@@ -156,7 +156,7 @@ def _watchers(model, *, plan, hooks, folder, config, averages, state):
     return [*watchers, saver]
 
 
-def pipeline_rate(batches, batch_size, *, seconds=0.5):
+def pipeline_rate(batches, batch_size, *, seconds=0.25):
     """Images per second that the pipeline makes when nothing else runs."""
     iterator = iter(batches)
     next(iterator)

@@ -4,6 +4,7 @@ import importlib
 import json
 
 import pytest
+from PIL import Image
 from support import ROOT
 
 from pix2pix_tf import runs
@@ -50,6 +51,10 @@ def test_experiments_are_trained_measured_and_tabled(experiments, tmp_path):
     assert rows[0]["L1"] == f"{metrics['mean']['L1']:.4g}" and rows[1]["L1"] == ""
     assert 0 < float(rows[4]["cycle L1 A"]) < 2
     assert len(experiments.done) == 2 + 5
+    painted = sorted((tmp_path / "out" / "patch-16-scores" / "images").glob("*-outputs.png"))
+    with Image.open(tmp_path / "out" / "outputs.png") as strip, Image.open(painted[1]) as last:
+        assert strip.size == (128, 2 * 128 + 4)
+        assert strip.crop((0, 132, 128, 260)) == last.resize((128, 128), Image.Resampling.LANCZOS)
 
     experiments.main([])
     assert len(experiments.done) == 2 + 5 + 2  # both trainings see that they have ended
