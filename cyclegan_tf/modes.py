@@ -3,9 +3,6 @@
 import functools
 from pathlib import Path
 
-import keras
-import tensorflow as tf
-
 from cyclegan_tf import measuring, reading
 from cyclegan_tf import model as models
 from cyclegan_tf.config import PROGRAM
@@ -16,7 +13,7 @@ from pix2pix_tf.deploy import formats
 from pix2pix_tf.deploy.saved_model import ServedModel
 from pix2pix_tf.deploy.translate import translate_pictures
 from pix2pix_tf.evaluation import depths, gallery
-from pix2pix_tf.training import checkpoints, loop, losses, session, strategies
+from pix2pix_tf.training import checkpoints, loop, losses, runtime, session, strategies
 from pix2pix_tf.training.averages import WeightAverages
 
 
@@ -39,7 +36,7 @@ def train(start, paths):
 
 def _train(start, paths):
     config = start.config
-    prepare(config)
+    runtime.prepare(config)
     plan = _plan(config, count=max(map(len, paths)), first_step=start.first_step)
     model = models.build(config, steps_per_epoch=plan.steps_per_epoch)
     if start.weights is not None:
@@ -67,13 +64,6 @@ def _train(start, paths):
     if strategies.leads():
         _write_report(config)
     return result
-
-
-def prepare(config):
-    """Seeds what Keras draws and, if asked to, forbids operations that are not deterministic."""
-    keras.utils.set_random_seed(config.seed)
-    if config.deterministic:
-        tf.config.experimental.enable_op_determinism()
 
 
 def _plan(config, *, count, first_step):
@@ -196,7 +186,7 @@ def results(config, paths, *, checkpoint, truths=None):
     Yields:
         The report's rows, with metrics, one by one.
     """
-    prepare(config)
+    runtime.prepare(config)
     generators = load_generators(config, checkpoint)
     for direction, files in paths.items():
         examples = list(zip(files, truths[direction], strict=True)) if truths else files

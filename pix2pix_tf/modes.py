@@ -3,7 +3,6 @@
 import functools
 from pathlib import Path
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -16,7 +15,7 @@ from pix2pix_tf.deploy.saved_model import ServedModel
 from pix2pix_tf.deploy.translate import translate_pictures
 from pix2pix_tf.evaluation import depths, gallery, metrics
 from pix2pix_tf.measuring import colour
-from pix2pix_tf.training import checkpoints, loop, losses, session, strategies
+from pix2pix_tf.training import checkpoints, loop, losses, runtime, session, strategies
 from pix2pix_tf.training.averages import WeightAverages
 
 # What the report shows of a training batch; TensorBoard also gets the discriminator's verdicts.
@@ -78,7 +77,7 @@ def train(start, paths, *, validated=()):
 
 def _train(start, paths, *, validated):
     config = start.config
-    prepare(config)
+    runtime.prepare(config)
     model = models.build(config)
     if start.weights is not None:
         checkpoints.restore(start.weights, checkpoints.named(model.variables))
@@ -105,13 +104,6 @@ def _train(start, paths, *, validated):
     if strategies.leads():
         write_training_report(config)
     return result
-
-
-def prepare(config):
-    """Seeds what Keras draws and, if asked to, forbids operations that are not deterministic."""
-    keras.utils.set_random_seed(config.seed)
-    if config.deterministic:
-        tf.config.experimental.enable_op_determinism()
 
 
 def _hooks(config, model, paths, *, validated):
@@ -220,7 +212,7 @@ def results(config, paths, *, checkpoint):
     Yields:
         The report's rows, with metrics, one by one.
     """
-    prepare(config)
+    runtime.prepare(config)
     names, first = folders.names(paths), 0
     for found in measuring.translations(config, load_generator(config, checkpoint))(paths):
         done = names[first : first + len(found.depths)]

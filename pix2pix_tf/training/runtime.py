@@ -97,6 +97,16 @@ def precision(policy):
         keras.config.set_dtype_policy(before)
 
 
+def prepare(config):
+    """Seeds what Keras draws and, if asked to, forbids operations that are not deterministic."""
+    import keras
+    import tensorflow as tf
+
+    keras.utils.set_random_seed(config.seed)
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
+
+
 def draw_seed():
     """A seed as the reference draws it, in [0, 2**31 - 1]."""
     return random.SystemRandom().randint(0, 2**31 - 1)
