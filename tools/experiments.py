@@ -126,9 +126,9 @@ def paint():
     folders = [Path(FLAGS.output_dir, f"{name}-scores", "images") for name in FACADES]
     folders = [folder for folder in folders if folder.is_dir()]
     if folders:
-        names = strip.first_names(folders[0], kind="outputs", count=4)
+        names = strip.first_names(folders[0], kind="outputs", count=3)
         paths = [[folder / f"{name}-outputs.png" for folder in folders] for name in names]
-        rows = [[strip.load(path, height=128) for path in row] for row in paths]
+        rows = [[strip.load(path, height=96) for path in row] for row in paths]
         strip.assemble(rows, gap=4).save(Path(FLAGS.output_dir, "outputs.png"), optimize=True)
 
 

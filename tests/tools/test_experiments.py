@@ -53,8 +53,8 @@ def test_experiments_are_trained_measured_and_tabled(experiments, tmp_path):
     assert len(experiments.done) == 2 + 5
     painted = sorted((tmp_path / "out" / "patch-16-scores" / "images").glob("*-outputs.png"))
     with Image.open(tmp_path / "out" / "outputs.png") as strip, Image.open(painted[1]) as last:
-        assert strip.size == (128, 2 * 128 + 4)
-        assert strip.crop((0, 132, 128, 260)) == last.resize((128, 128), Image.Resampling.LANCZOS)
+        assert strip.size == (96, 2 * 96 + 4)
+        assert strip.crop((0, 100, 96, 196)) == last.resize((96, 96), Image.Resampling.LANCZOS)
 
     experiments.main([])
     assert len(experiments.done) == 2 + 5 + 2  # both trainings see that they have ended
