@@ -16,6 +16,8 @@ def pytest_configure():
     inside = Path(pix2pix_tf.__file__).is_relative_to(ROOT / "pix2pix_tf")
     if os.environ.get("CI") and inside:
         raise pytest.UsageError("Expected an installed pix2pix_tf. Received: the checkout's")
+    # Sums are rounded by how many threads share them: the same on machines of any number of cores.
+    os.environ["TF_NUM_INTRAOP_THREADS"] = "2"
     runtime.load_tensorflow()
 
 

@@ -1,7 +1,8 @@
 """Starts commands as real processes without the seconds that loading TensorFlow takes.
 
 A process that has imported everything, but has run nothing, forks one child per command. The
-children differ from a command typed in a shell only in that.
+children differ from a command typed in a shell only in that, and in a single thread per operation:
+several tests run at a time.
 """
 
 import contextlib
@@ -30,9 +31,11 @@ class Launcher:
     def __init__(self):
         home = str(Path(pix2pix_tf.__file__).parent.parent)
         paths = filter(None, [home, os.environ.get("PYTHONPATH")])
+        variables = {"PYTHONPATH": os.pathsep.join(paths), "TF_CPP_MIN_LOG_LEVEL": "3"}
+        variables |= {"TF_NUM_INTRAOP_THREADS": "1"}
         self._process = subprocess.Popen(
             [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "TF_CPP_MIN_LOG_LEVEL": "3"},
+            env={**os.environ, **variables},
         )  # fmt: skip
         assert self._process.stdout.readline() == "ready\n"
 
