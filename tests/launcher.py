@@ -1,8 +1,8 @@
 """Starts commands as real processes without the seconds that loading TensorFlow takes.
 
 A process that has imported everything, but has run nothing, forks one child per command. The
-children differ from a command typed in a shell only in that, and in a single thread per operation:
-several tests run at a time.
+children differ from a command typed in a shell only in that, and in a single thread per operation
+where a test does not ask for more: several tests run at a time.
 """
 
 import contextlib
@@ -26,13 +26,17 @@ MAIN = {
 
 
 class Launcher:
-    """Starts one command at a time."""
+    """Starts one command at a time.
 
-    def __init__(self):
+    Args:
+        threads: Threads of an operation; 0 for one per core.
+    """
+
+    def __init__(self, *, threads=1):
         home = str(Path(pix2pix_tf.__file__).parent.parent)
         paths = filter(None, [home, os.environ.get("PYTHONPATH")])
         variables = {"PYTHONPATH": os.pathsep.join(paths), "TF_CPP_MIN_LOG_LEVEL": "3"}
-        variables |= {"TF_NUM_INTRAOP_THREADS": "1"}
+        variables |= {"TF_NUM_INTRAOP_THREADS": str(threads)}
         self._process = subprocess.Popen(
             [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             env={**os.environ, **variables},

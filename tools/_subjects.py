@@ -129,7 +129,7 @@ def our_saved_model(case):
 
 
 def exported(case, export_format):
-    """(number of parameters, bytes of the export, pictures for it)."""
+    """(facts, bytes of the export, pictures for it)."""
     from pix2pix_tf.deploy import formats
 
     generator, served = served_generator(case)
@@ -265,8 +265,9 @@ def peer_peak(case):
     return lambda: x @ x, {"gflop": 2 * PEAK_SIDE**3 / 1e9}
 
 
-# The package that a system needs beside ours; its files hold float32.
+# The package that a system needs beside ours.
 NEEDS = {"torch": "torch", "litert": "ai_edge_litert", "onnx": "tf2onnx"}
+# Their files are made from float32 only.
 FLOAT32_ONLY = {"litert", "onnx"}
 # What is compared in each part: names of systems and how they are prepared.
 PARTS = {

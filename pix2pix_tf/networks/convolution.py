@@ -54,7 +54,7 @@ class Passes:
 
     def fit(self, *, forward):
         """Whether the forward pass or else the others are products."""
-        if not self._matters:
+        if not self._applies:
             return False
         n, height, width, channels = self.smaller
         if channels == 1:  # A matrix times a vector gains nothing.
@@ -68,13 +68,13 @@ class Passes:
     def banded(self):
         """Whether an image is cut into two bands."""
         one = (self.smaller[0], self.strides, self.padding) == (1, 1, "VALID")
-        many = one and self._matters and self.larger[3] >= BAND_CHANNELS
+        many = one and self._applies and self.larger[3] >= BAND_CHANNELS
         return many and self.smaller[1] % 2 == 0 and self.dtype == "float32"
 
     @property
     def wide(self):
         """Whether neighbours are made at once."""
-        valid = self._matters and (self.strides, self.padding) == (1, "VALID")
+        valid = self._applies and (self.strides, self.padding) == (1, "VALID")
         few = self.smaller[3] <= FEW_FILTERS and self.side >= WIDE_SIDE
         return valid and few and self.smaller[2] % NEIGHBOURS == 0 and self.dtype == "float32"
 
@@ -84,8 +84,8 @@ class Passes:
         return not (self.wide or self.fit(forward=True))
 
     @property
-    def _matters(self):
-        """Whether shapes are known and this is no accelerator, which reorders nothing."""
+    def _applies(self):
+        """Whether shapes are known, and this is no accelerator: all this is measured on CPUs."""
         known = None not in (*self.larger, *self.smaller)
         return known and not tf.config.list_physical_devices("GPU")
 
