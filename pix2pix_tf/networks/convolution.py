@@ -11,7 +11,7 @@ For one image with many channels oneDNN chooses a slow forward kernel as well. F
 cut into an upper and a lower band, the image counts as two, and takes 0.5 to 0.75 of the time.
 
 The last layer of a ResNet makes 3 channels with a processor that computes 16 at a time. A kernel
-that moves 4 pixels at a time makes 4 neighbours at once, as 12 channels, in half the time.
+that moves 4 pixels at a time makes 4 neighbours at once, as 12 channels, in 0.4 to 0.7 of the time.
 """
 
 import dataclasses
