@@ -34,7 +34,7 @@ setup(
     license="MIT",
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["pix2pix_tf", "pix2pix_tf.*", "cyclegan_tf", "cyclegan_tf.*"]),
-    package_data={"pix2pix_tf": ["deploy/web/*", "evaluation/report.*"]},
+    package_data={"pix2pix_tf": ["server/web/*", "evaluation/report.*"]},
     install_requires=[
         "absl-py>=2.1",
         "matplotlib>=3.9",

@@ -5,9 +5,11 @@ import json
 import sys
 
 from cyclegan_tf.config import PROGRAM, CycleGANConfig
-from pix2pix_tf import command, runs
+from pix2pix_tf import run_folder
+from pix2pix_tf.commands import frame
 from pix2pix_tf.data import check as data_check
-from pix2pix_tf.data import codecs, folders, sizes, synthetic
+from pix2pix_tf.data import codecs, listing, sizes
+from pix2pix_tf.demo import facades
 from pix2pix_tf.device_options import ONE
 from pix2pix_tf.training import runtime
 
@@ -29,7 +31,7 @@ def check(config, _typed):
     """Reads the whole data set and reports on it; returns the exit code."""
     config = _local(config)
     sets = {
-        name: (folders.list_images(folder), config.file_channels(name[-1]))
+        name: (listing.list_images(folder), config.file_channels(name[-1]))
         for name, folder in _places(config).items()
     }
     lines, usable = data_check.report(sets, value_range=codecs.parse_range(config.value_range))
@@ -39,9 +41,9 @@ def check(config, _typed):
 
 def _local(config):
     """`config` with a data set of TensorFlow Datasets replaced by folders of its images."""
-    if not command.names_catalog(config.input_dir):
+    if not frame.names_catalog(config.input_dir):
         return config
-    catalog = command.load_catalog(config.input_dir)
+    catalog = frame.load_catalog(config.input_dir)
     return dataclasses.replace(config, input_dir=catalog.unpack_unpaired(config.input_dir))
 
 
@@ -54,7 +56,7 @@ def _places(config):
         for phase in ("train", "test")
         for domain, folder in zip("AB", config.domains(phase), strict=True)
     }
-    found = {name for name, folder in places.items() if runs.place(folder).is_dir()}
+    found = {name for name, folder in places.items() if run_folder.place(folder).is_dir()}
     # Training needs both domains, test one.
     found |= {"trainA", "trainB"} if found & {"trainA", "trainB"} else set()
     alone = {"B" if config.direction == "BtoA" else "A": config.input_dir}
@@ -63,7 +65,7 @@ def _places(config):
 
 def train(config, typed):
     """Trains a new run or goes on with one; returns the exit code."""
-    begun = command.begin_run(config, typed, program=PROGRAM, draw_seed=runtime.draw_seed)
+    begun = frame.begin_run(config, typed, program=PROGRAM, draw_seed=runtime.draw_seed)
     with begun as start:
         config = _local(start.config)
         start = dataclasses.replace(start, config=config)
@@ -71,30 +73,30 @@ def train(config, typed):
             _checked(config, folder, domain)
             for folder, domain in zip(config.domains("train"), "AB", strict=True)
         ]
-        command.announce(config, program=PROGRAM)
+        frame.announce(config, program=PROGRAM)
         print("examples count =", *map(len, paths))
         runtime.load_tensorflow(starting=config.strategy == ONE)
 
         from cyclegan_tf import modes
 
         step, stopped = modes.train(start, paths)
-    return command.ended(config, step=step, stopped=stopped)
+    return frame.ended(config, step=step, stopped=stopped)
 
 
 def _checked(config, folder, domain):
     """The images of a folder of domain "A" or "B", each looked at."""
-    paths = folders.list_images(folder)
-    folders.check_images(paths, channels=config.file_channels(domain))
+    paths = listing.list_images(folder)
+    listing.check_images(paths, channels=config.file_channels(domain))
     return paths
 
 
 def test(config, typed):
     """Translates folders there and back."""
-    config, checkpoint = command.use_run(config, typed, program=PROGRAM)
+    config, checkpoint = frame.use_run(config, typed, program=PROGRAM)
     config = _local(config)
     paths = _test_paths(config)
-    runs.prepare_folder(config.output_dir)
-    command.announce(config, program=PROGRAM)
+    run_folder.prepare_folder(config.output_dir)
+    frame.announce(config, program=PROGRAM)
     print("examples count =", *map(len, paths.values()))
     runtime.load_tensorflow()
 
@@ -107,25 +109,28 @@ def _test_paths(config):
     """Dict from direction to files: of testA and testB, or of one folder of images."""
     directions = ("AtoB", "BtoA") if config.direction == "both" else (config.direction,)
     places = dict(zip(("AtoB", "BtoA"), config.domains("test"), strict=True))
-    if not any(runs.place(place).is_dir() for place in places.values()) and len(directions) == 1:
+    if (
+        not any(run_folder.place(place).is_dir() for place in places.values())
+        and len(directions) == 1
+    ):
         places[directions[0]] = config.input_dir
     return {way: _checked(config, places[way], way[0]) for way in directions}
 
 
 def evaluate(config, typed):
     """Measures a run on folders there and back, or pictures against others without any model."""
-    runs.local(config.output_dir, flag="--output_dir", mode="evaluate")
+    run_folder.local(config.output_dir, flag="--output_dir", mode="evaluate")
     paths = checkpoint = None
     if config.checkpoint:
-        config, checkpoint = command.use_run(config, typed, program=PROGRAM)
+        config, checkpoint = frame.use_run(config, typed, program=PROGRAM)
         config = _local(config)
         if "direction" not in typed and all(
-            runs.place(one).is_dir() for one in config.domains("test")
+            run_folder.place(one).is_dir() for one in config.domains("test")
         ):
             config = dataclasses.replace(config, direction="both")
         paths = _test_paths(config)
-    runs.prepare_folder(config.output_dir)
-    command.announce(config, program=PROGRAM)
+    run_folder.prepare_folder(config.output_dir)
+    frame.announce(config, program=PROGRAM)
     runtime.load_tensorflow()
 
     from cyclegan_tf import evaluating
@@ -135,9 +140,9 @@ def evaluate(config, typed):
 
 def export(config, typed):
     """Writes the generators for another runtime."""
-    config, checkpoint = command.use_run(config, typed, program=PROGRAM)
-    with runs.locked(runs.local(config.output_dir, flag="--output_dir", mode="export")):
-        command.announce(config, program=PROGRAM)
+    config, checkpoint = frame.use_run(config, typed, program=PROGRAM)
+    with run_folder.locked(run_folder.local(config.output_dir, flag="--output_dir", mode="export")):
+        frame.announce(config, program=PROGRAM)
         runtime.load_tensorflow()
 
         from cyclegan_tf import modes
@@ -168,12 +173,12 @@ def demo(config, typed):
     """Draws facades by day and by night, trains unpaired, tests against the truth and exports."""
     given = {name: value for name, value in DEMO.items() if name not in typed}
     config = dataclasses.replace(config, **given)
-    folder = runs.local(config.output_dir, flag="--output_dir", mode="demo")
+    folder = run_folder.local(config.output_dir, flag="--output_dir", mode="demo")
     run, data = str(folder / "run"), folder / "data"
-    runs.prepare_folder(folder)
-    if not runs.checkpoints(run):
+    run_folder.prepare_folder(folder)
+    if not run_folder.checkpoints(run):
         print(f"drawing {2 * DEMO_IMAGES} facades by day and by night")
-        synthetic.write_unpaired(
+        facades.write_unpaired(
             data,
             DEMO_IMAGES,
             seed=config.seed,
@@ -195,20 +200,20 @@ def demo(config, typed):
 def _test_demo(config):
     from cyclegan_tf import modes
 
-    config, checkpoint = command.use_run(config, set(), program=PROGRAM)
+    config, checkpoint = frame.use_run(config, set(), program=PROGRAM)
     paths = _test_paths(config)
     truths = {"AtoB": paths["BtoA"], "BtoA": paths["AtoB"]}
     modes.test(config, paths, checkpoint=checkpoint, truths=truths)
 
 
 def _report_demo(folder):
-    metrics = json.loads((folder / "test" / runs.METRICS).read_text(encoding="utf-8"))
+    metrics = json.loads((folder / "test" / run_folder.METRICS).read_text(encoding="utf-8"))
     mean = metrics["mean"]
     print()
     for direction, words in (("AtoB", "day to night"), ("BtoA", "night to day")):
         found, nothing = mean[f"L1 {direction}"], mean[f"L1 of the input {direction}"]
         print(f"{words}: held-out L1 {found:.3f}; of leaving the picture as it is {nothing:.3f}")
-    print(f"the pictures:        {folder / 'test' / runs.INDEX}")
+    print(f"the pictures:        {folder / 'test' / run_folder.INDEX}")
     print(f"the curves:          tensorboard --logdir {folder / 'run'}")
     print(f"the exported models: {folder / 'export'}")
 
@@ -225,7 +230,7 @@ MODES = {
 
 def main(argv=None):
     """Runs cyclegan-tf; returns the exit code."""
-    return command.run(
+    return frame.run(
         argv, config_class=CycleGANConfig, program=PROGRAM, summary=SUMMARY, modes=MODES
     )
 

@@ -12,8 +12,8 @@ from pix2pix_tf.data_options import DataOptions
 from pix2pix_tf.device_options import DeviceOptions
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.evaluate_options import EvaluateOptions
-from pix2pix_tf.options import MOST_PIXELS, MOST_STEPS, SharedOptions
-from pix2pix_tf.settings import changed, option
+from pix2pix_tf.options import changed, option
+from pix2pix_tf.shared_options import MOST_PIXELS, MOST_STEPS, SharedOptions
 
 PROGRAM = "cyclegan-tf"
 

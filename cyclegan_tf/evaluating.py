@@ -5,8 +5,8 @@ from pathlib import Path
 from cyclegan_tf import measuring, modes
 from cyclegan_tf.config import PROGRAM
 from cyclegan_tf.measuring import DIRECTIONS
-from pix2pix_tf import command
-from pix2pix_tf.data import folders
+from pix2pix_tf.commands import frame
+from pix2pix_tf.data import listing
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.evaluation import comparison, reading, scoring
 
@@ -35,7 +35,7 @@ def evaluate(config, paths, *, checkpoint):
         config.output_dir,
         rows,
         title=f"CycleGAN: evaluation of {Path(config.checkpoint or config.input_dir).name}",
-        options=command.options(config, program=PROGRAM),
+        options=frame.run_options(config, program=PROGRAM),
         facts=facts | {"checkpoint": checkpoint and str(checkpoint)},
     )
 
@@ -94,8 +94,8 @@ def _true_set(config, direction):
 
 def _partners(files, true):
     """For each file the true one of the same name."""
-    named = dict(zip(folders.names(true), true, strict=True))
-    names = folders.names(files)
+    named = dict(zip(listing.names(true), true, strict=True))
+    names = listing.names(files)
     if lone := [name for name in names if name not in named]:
         raise InputError(
             "Expected the same names in both domains for metrics of pairs. Received in one only: "

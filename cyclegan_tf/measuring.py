@@ -6,9 +6,9 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from cyclegan_tf import reading
-from pix2pix_tf.data import codecs, folders, images, pipelines
-from pix2pix_tf.deploy.translate import translate
+from pix2pix_tf.data import codecs, images, listing, pipelines
 from pix2pix_tf.evaluation import depths, metrics
+from pix2pix_tf.inference.translate import translate
 from pix2pix_tf.networks.layers import dropout_seeds
 from pix2pix_tf.training.session import decode_errors_named
 
@@ -57,11 +57,11 @@ def translations(config, generators, examples, *, direction):
         examples, batch_size=config.batch_size, method="bicubic", **vars(read), **config.framing
     )
     first = 0
-    with decode_errors_named(folders.files(examples), read.attempt):
+    with decode_errors_named(listing.files(examples), read.attempt):
         for real, *true in batches:
             units = look(real, true, tf.constant(first, tf.int64))
             found = [
-                codecs.depth(folders.source(example))
+                codecs.depth(listing.source(example))
                 for example in examples[first : first + len(real)]
             ]
             first += len(real)

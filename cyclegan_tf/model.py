@@ -6,7 +6,7 @@ import tensorflow as tf
 from cyclegan_tf.image_pool import ImagePool
 from pix2pix_tf.data import sizes
 from pix2pix_tf.networks import initialization, layers
-from pix2pix_tf.networks.choices import make_discriminator, make_generator
+from pix2pix_tf.networks.factory import make_discriminator, make_generator
 from pix2pix_tf.training import checkpoints, losses, runtime
 from pix2pix_tf.training.optimizers import gradients, judged, make_adam, trained
 from pix2pix_tf.training.schedules import EpochSchedule

@@ -7,13 +7,14 @@ from cyclegan_tf import measuring, reading
 from cyclegan_tf import model as models
 from cyclegan_tf.config import PROGRAM
 from cyclegan_tf.measuring import DIRECTIONS
-from pix2pix_tf import command, runs
-from pix2pix_tf.data import folders, images, pipelines
-from pix2pix_tf.deploy import formats
-from pix2pix_tf.deploy.saved_model import ServedModel
-from pix2pix_tf.deploy.translate import translate_pictures
+from pix2pix_tf import run_folder
+from pix2pix_tf.commands import frame
+from pix2pix_tf.data import images, listing, pipelines
 from pix2pix_tf.evaluation import depths, gallery
-from pix2pix_tf.training import checkpoints, loop, losses, runtime, session, strategies
+from pix2pix_tf.export import formats
+from pix2pix_tf.export.saved_model import ServedModel
+from pix2pix_tf.inference.translate import translate_pictures
+from pix2pix_tf.training import checkpoints, distribution, loop, losses, runtime, session
 from pix2pix_tf.training.averages import WeightAverages
 
 
@@ -21,7 +22,7 @@ def train(start, paths):
     """Trains the run in the configuration's `output_dir`.
 
     Args:
-        start: `command.Start`.
+        start: `frame.Start`.
         paths: (files of A, files of B).
 
     Returns:
@@ -30,7 +31,7 @@ def train(start, paths):
     Raises:
         InputError: If a file cannot be decoded (named), or a loss or gradient is not finite.
     """
-    with strategies.entered(start.config, meeting=start.meeting, files=[*paths[0], *paths[1]]):
+    with distribution.entered(start.config, meeting=start.meeting, files=[*paths[0], *paths[1]]):
         return _train(start, paths)
 
 
@@ -50,18 +51,18 @@ def _train(start, paths):
         print(f"input pipeline alone: {rate:.0f} image/sec")
         if start.checkpoint is not None:
             print(f"continuing at step {start.first_step}: {start.checkpoint}")
-        if strategies.leads():
+        if distribution.leads():
             gallery.remove_later(config.output_dir, start.first_step)
         result = session.train(
             model,
-            strategies.distributed(batches),
+            distribution.distributed(batches),
             plan=plan,
             hooks=_hooks(config, model, paths),
             folder=config.output_dir,
             checkpoint=start.checkpoint,
             config=config,
         )
-    if strategies.leads():
+    if distribution.leads():
         _write_report(config)
     return result
 
@@ -117,7 +118,7 @@ def _show(config, step, pictures, *, paths):
     chosen = pipelines.unpaired_paths(
         *paths, step - 1, batch_size=config.batch_size, seed=config.seed
     )
-    pairs = zip(*map(folders.names, chosen), strict=True)
+    pairs = zip(*map(listing.names, chosen), strict=True)
     names = [f"{name_a}-{name_b}" for name_a, name_b in pairs]
     gallery.write_pictures(config.output_dir, names, pictures, step=step)
     _write_report(config)
@@ -127,7 +128,7 @@ def _write_report(config):
     gallery.write_training_report(
         config.output_dir,
         title=f"CycleGAN: training of {Path(config.output_dir).name}",
-        options=command.options(config, program=PROGRAM),
+        options=frame.run_options(config, program=PROGRAM),
     )
 
 
@@ -169,7 +170,7 @@ def test(config, paths, *, checkpoint, truths=None, context=None):
         config.output_dir,
         rows,
         title=f"CycleGAN: test of {Path(config.checkpoint).name}",
-        options=command.options(config, program=PROGRAM),
+        options=frame.run_options(config, program=PROGRAM),
         facts={"checkpoint": str(checkpoint), "context": context or {}},
     )
 
@@ -196,7 +197,7 @@ def results(config, paths, *, checkpoint, truths=None):
 def _translated(config, generators, examples, *, direction):
     """The report's rows of one direction; names are A-NAME or B-NAME, after the input's domain."""
     _, _, source, target = DIRECTIONS[direction]
-    names, first = [f"{source}-{name}" for name in folders.names(examples)], 0
+    names, first = [f"{source}-{name}" for name in listing.names(examples)], 0
     for found in measuring.translations(config, generators, examples, direction=direction):
         done = names[first : first + len(found.depths)]
         first += len(done)
@@ -243,6 +244,6 @@ def export(config, *, checkpoint):
                 quantize=config.quantize,
             )
         )
-    made = command.options(config, program=PROGRAM)
-    runs.write_json(Path(config.output_dir) / f"export_{runs.OPTIONS}", made)
+    made = frame.run_options(config, program=PROGRAM)
+    run_folder.write_json(Path(config.output_dir) / f"export_{run_folder.OPTIONS}", made)
     return exported

@@ -2,7 +2,7 @@
 
 import contextlib
 
-from pix2pix_tf import runs
+from pix2pix_tf import run_folder
 from pix2pix_tf.data import cache, codecs, pairs, pipelines
 from pix2pix_tf.training.session import decode_errors_named
 
@@ -25,7 +25,7 @@ def caches(config, paths):
     """For (files of A, files of B) what `pipelines.training_unpaired` takes as `fetches`."""
     if config.cache == "none":
         return (None, None)
-    folder = runs.place(config.output_dir) / runs.CACHE
+    folder = run_folder.place(config.output_dir) / run_folder.CACHE
     with bad_files_named(config, paths):
         return [
             cache.make(config.cache, one, files, folder=folder / domain)

@@ -5,13 +5,15 @@ import json
 import sys
 from pathlib import Path
 
-from pix2pix_tf import command, runs
+from pix2pix_tf import run_folder
+from pix2pix_tf.commands import frame
 from pix2pix_tf.config import PROGRAM, Pix2PixConfig
 from pix2pix_tf.data import check as data_check
-from pix2pix_tf.data import codecs, folders, synthetic
-from pix2pix_tf.deploy import sources
+from pix2pix_tf.data import codecs, listing
+from pix2pix_tf.demo import facades
 from pix2pix_tf.device_options import ONE
 from pix2pix_tf.errors import InputError
+from pix2pix_tf.server import sources
 from pix2pix_tf.training import runtime
 
 SUMMARY = """
@@ -34,7 +36,7 @@ def check(config, _typed):
     config = _local(config)
     try:
         sets = {
-            name: (folders.list_examples(folder, config.dataset_mode), config.file_channels)
+            name: (listing.list_examples(folder, config.dataset_mode), config.file_channels)
             for name, folder in data_check.data_sets(config.input_dir).items()
         }
     except FileNotFoundError:
@@ -52,9 +54,9 @@ def check(config, _typed):
 
 def _local(config):
     """`config` with a data set of TensorFlow Datasets replaced by folders of its images."""
-    if not command.names_catalog(config.input_dir):
+    if not frame.names_catalog(config.input_dir):
         return config
-    catalog = command.load_catalog(config.input_dir)
+    catalog = frame.load_catalog(config.input_dir)
     training = config.mode not in ("test", "evaluate")
     folder, mode = catalog.unpack(config.input_dir, training=training)
     return dataclasses.replace(config, input_dir=folder, dataset_mode=mode)
@@ -62,26 +64,26 @@ def _local(config):
 
 def train(config, typed):
     """Trains a new run or goes on with one; returns the exit code."""
-    begun = command.begin_run(config, typed, program=PROGRAM, draw_seed=runtime.draw_seed)
+    begun = frame.begin_run(config, typed, program=PROGRAM, draw_seed=runtime.draw_seed)
     with begun as start:
         config = _local(start.config)
         start = dataclasses.replace(start, config=config)
         paths = _checked(config, config.input_dir)
         validated = _checked(config, config.val_dir) if config.val_dir else ()
-        command.announce(config, program=PROGRAM)
+        frame.announce(config, program=PROGRAM)
         print("examples count =", len(paths))
         runtime.load_tensorflow(starting=config.strategy == ONE)
 
-        from pix2pix_tf import modes
+        from pix2pix_tf.commands import modes
 
         step, stopped = modes.train(start, paths, validated=validated)
-    return command.ended(config, step=step, stopped=stopped)
+    return frame.ended(config, step=step, stopped=stopped)
 
 
 def _checked(config, folder):
     """The examples of a folder, each looked at."""
-    examples = folders.list_examples(folder, config.dataset_mode)
-    folders.check_images(
+    examples = listing.list_examples(folder, config.dataset_mode)
+    listing.check_images(
         examples, minimum_width=config.minimum_width, channels=config.file_channels
     )
     return examples
@@ -89,15 +91,15 @@ def _checked(config, folder):
 
 def test(config, typed):
     """Translates a folder of pairs and measures the results."""
-    config, checkpoint = command.use_run(config, typed, program=PROGRAM)
+    config, checkpoint = frame.use_run(config, typed, program=PROGRAM)
     config = _local(config)
     paths = _checked(config, config.input_dir)
-    runs.prepare_folder(config.output_dir)
-    command.announce(config, program=PROGRAM)
+    run_folder.prepare_folder(config.output_dir)
+    frame.announce(config, program=PROGRAM)
     print("examples count =", len(paths))
     runtime.load_tensorflow()
 
-    from pix2pix_tf import modes
+    from pix2pix_tf.commands import modes
 
     index = modes.test(config, paths, checkpoint=checkpoint)
     print("wrote index at", index)
@@ -106,17 +108,17 @@ def test(config, typed):
 
 def evaluate(config, typed):
     """Measures a run on a folder, or pictures against others without any model."""
-    runs.local(config.output_dir, flag="--output_dir", mode="evaluate")
+    run_folder.local(config.output_dir, flag="--output_dir", mode="evaluate")
     paths = checkpoint = None
     if config.checkpoint:
-        config, checkpoint = command.use_run(config, typed, program=PROGRAM)
+        config, checkpoint = frame.use_run(config, typed, program=PROGRAM)
         config = _local(config)
         paths = _checked(config, config.input_dir)
-    runs.prepare_folder(config.output_dir)
-    command.announce(config, program=PROGRAM)
+    run_folder.prepare_folder(config.output_dir)
+    frame.announce(config, program=PROGRAM)
     runtime.load_tensorflow()
 
-    from pix2pix_tf import evaluating
+    from pix2pix_tf.commands import evaluating
 
     print("wrote index at", evaluating.evaluate(config, paths, checkpoint=checkpoint))
     return 0
@@ -124,12 +126,12 @@ def evaluate(config, typed):
 
 def export(config, typed):
     """Writes the generator for another runtime."""
-    config, checkpoint = command.use_run(config, typed, program=PROGRAM)
-    with runs.locked(runs.local(config.output_dir, flag="--output_dir", mode="export")):
-        command.announce(config, program=PROGRAM)
+    config, checkpoint = frame.use_run(config, typed, program=PROGRAM)
+    with run_folder.locked(run_folder.local(config.output_dir, flag="--output_dir", mode="export")):
+        frame.announce(config, program=PROGRAM)
         runtime.load_tensorflow()
 
-        from pix2pix_tf import modes
+        from pix2pix_tf.commands import modes
 
         print(modes.export(config, checkpoint=checkpoint))
 
@@ -137,17 +139,17 @@ def export(config, typed):
 def serve(config, typed):
     """Serves runs and SavedModels over HTTP, with a page to draw on."""
     try:
-        from pix2pix_tf.deploy import server
+        from pix2pix_tf.server import run
     except ImportError as error:
         raise InputError(
             f"Expected the extra of --mode serve: pip install 'pix2pix-tf[serve]'. "
             f"Received: no module {error.name}"
         ) from None
     found = sources.find(config.checkpoint)
-    with server.listen(config.host, config.port) as listener:
+    with run.listen(config.host, config.port) as listener:
         runtime.load_tensorflow()
 
-        from pix2pix_tf import serving
+        from pix2pix_tf.commands import serving
 
         serving.serve(config, found, listener=listener)
 
@@ -175,16 +177,16 @@ def demo(config, typed):
     """Draws a data set, trains on it, tests on held-out pairs and exports."""
     given = {name: value for name, value in DEMO.items() if name not in typed}
     config = dataclasses.replace(config, **given)
-    folder = runs.local(config.output_dir, flag="--output_dir", mode="demo")
+    folder = run_folder.local(config.output_dir, flag="--output_dir", mode="demo")
     data, run = folder / "data", str(folder / "run")
-    runs.prepare_folder(folder)
+    run_folder.prepare_folder(folder)
     trained = dataclasses.replace(
         config, mode="train", input_dir=str(data / "train"), output_dir=run, resume=True
     )
-    if not runs.checkpoints(run):
+    if not run_folder.checkpoints(run):
         print(f"drawing {DEMO_PAIRS + DEMO_TEST_PAIRS} facades")
-        synthetic.write_pairs(data / "train", DEMO_PAIRS, seed=config.seed)
-        synthetic.write_pairs(data / "val", DEMO_TEST_PAIRS, seed=config.seed, start=DEMO_PAIRS)
+        facades.write_pairs(data / "train", DEMO_PAIRS, seed=config.seed)
+        facades.write_pairs(data / "val", DEMO_TEST_PAIRS, seed=config.seed, start=DEMO_PAIRS)
     if code := train(trained, typed):
         return code
     tested = dataclasses.replace(
@@ -202,11 +204,11 @@ def demo(config, typed):
 
 
 def _test_demo(config):
-    from pix2pix_tf import modes
+    from pix2pix_tf.commands import modes
 
-    config, checkpoint = command.use_run(config, set(), program=PROGRAM)
-    paths = folders.list_images(config.input_dir)
-    known = folders.list_images(Path(config.input_dir).with_name("train"))
+    config, checkpoint = frame.use_run(config, set(), program=PROGRAM)
+    paths = listing.list_images(config.input_dir)
+    known = listing.list_images(Path(config.input_dir).with_name("train"))
     constant = modes.constant_image_l1(config, known=known, paths=paths)
     modes.test(config, paths, checkpoint=checkpoint, context={CONSTANT: constant})
 
@@ -215,12 +217,12 @@ CONSTANT = "L1 of the best constant image"
 
 
 def _report_demo(folder):
-    metrics = json.loads((folder / "test" / runs.METRICS).read_text(encoding="utf-8"))
+    metrics = json.loads((folder / "test" / run_folder.METRICS).read_text(encoding="utf-8"))
     mean = metrics["mean"]
     print()
     print(f"held-out L1 {mean['L1']:.3f}, PSNR {mean['PSNR']:.2f} dB, SSIM {mean['SSIM']:.3f}")
     print(f"{CONSTANT} {metrics['context'][CONSTANT]:.3f}")
-    print(f"the pictures:       {folder / 'test' / runs.INDEX}")
+    print(f"the pictures:       {folder / 'test' / run_folder.INDEX}")
     print(f"the curves:         tensorboard --logdir {folder / 'run'}")
     print(f"the exported model: {folder / 'export'}")
 
@@ -238,7 +240,7 @@ MODES = {
 
 def main(argv=None):
     """Runs pix2pix-tf; returns the exit code."""
-    return command.run(
+    return frame.run(
         argv, config_class=Pix2PixConfig, program=PROGRAM, summary=SUMMARY, modes=MODES
     )
 

@@ -7,11 +7,11 @@ Reference:
 
 import dataclasses
 
-from pix2pix_tf import runs
+from pix2pix_tf import run_folder
 from pix2pix_tf.data import codecs, sizes
 from pix2pix_tf.errors import InputError
-from pix2pix_tf.options import MOST_PIXELS, MULTIPLES, SharedOptions
-from pix2pix_tf.settings import option
+from pix2pix_tf.options import option
+from pix2pix_tf.shared_options import MOST_PIXELS, MULTIPLES, SharedOptions
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -98,7 +98,7 @@ class DataOptions(SharedOptions):
                 f"Expected --batch_size 1 with --preprocess {self.preprocess}, where images differ "
                 f"in size. Received: {self.batch_size}"
             )
-        if self.cache == "disk" and runs.is_remote(self.output_dir):
+        if self.cache == "disk" and run_folder.is_remote(self.output_dir):
             raise InputError(
                 "Expected --cache none or memory with an address as --output_dir. Received: disk"
             )

@@ -3,7 +3,7 @@
 import dataclasses
 
 from pix2pix_tf.errors import InputError
-from pix2pix_tf.settings import option
+from pix2pix_tf.options import option
 
 ONE, MIRRORED, MULTI_WORKER = "one", "mirrored", "multi_worker"
 

@@ -3,7 +3,7 @@
 import dataclasses
 
 from pix2pix_tf.errors import InputError
-from pix2pix_tf.settings import option
+from pix2pix_tf.options import option
 
 # Of pairs, of pairs of label pictures, of sets.
 METRICS = ("l1", "psnr", "ssim", "ms_ssim", "lpips", "labels", "fid", "kid")

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from pix2pix_tf.data import sizes
 from pix2pix_tf.networks import layers
-from pix2pix_tf.networks.choices import make_discriminator, make_generator
+from pix2pix_tf.networks.factory import make_discriminator, make_generator
 from pix2pix_tf.networks.initialization import initialize
 from pix2pix_tf.training import checkpoints, losses, runtime
 from pix2pix_tf.training.optimizers import gradients, judged, make_adam, trained

@@ -1,291 +1,301 @@
-"""The options that pix2pix-tf and cyclegan-tf share; each program adds its own and its defaults.
+"""One description of an option, three uses: dataclass field, absl flag, options.json."""
 
-Reference:
-    affinelayer/pix2pix-tensorflow, pix2pix.py; junyanz/pytorch-CycleGAN-and-pix2pix, options/, for
-    --netG, --netD, --n_layers_D, --norm, --init_type, --init_gain, --gan_mode and --no_dropout.
-    Options that neither has are marked "(new)".
-"""
-
+import contextlib
 import dataclasses
+import difflib
+import functools
+import json
+import math
+import textwrap
+import typing
 
-from pix2pix_tf import settings
+from absl import flags
+
+from pix2pix_tf import run_folder
+from pix2pix_tf.data import sizes
 from pix2pix_tf.errors import InputError
-from pix2pix_tf.settings import option
-
-MODES = ("train", "test", "evaluate", "export", "demo")
-# A number of steps or epochs that leaves room for any product in 64 bits.
-MOST_STEPS = 10**12
-# The longest side of an image to train on.
-MOST_PIXELS = 8192
-# The sides of an image must be multiples of this: what the generator halves on its way down.
-MULTIPLES = {
-    "unet": 2,  # its depth follows from the size
-    "unet_256": 256,
-    "unet_128": 128,
-    "resnet_9blocks": 4,
-    "resnet_6blocks": 4,
-}
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class SharedOptions:
-    """Options of one command; invalid ones raise `InputError` when the object is made."""
+def option(
+    default,
+    text,
+    *,
+    group,
+    also=None,
+    choices=None,
+    minimum=None,
+    maximum=None,
+    above=None,
+    below=None,
+    adopted="run",
+):
+    """A dataclass field that is also a command-line flag.
 
-    mode: str = option(
-        "demo",
-        "What to do: train on a folder; test a run on a folder; evaluate (new): FID and more; "
-        "export for another runtime; demo (new): draw a small data set, train, test and export.",
-        group="Run",
-        choices=MODES,
-        adopted="never",
-    )
-    input_dir: str | None = option(None, "Folder with images.", group="Run")
-    output_dir: str | None = option(
-        None, "Folder that receives what the mode makes.", group="Run", adopted="never"
-    )
-    checkpoint: str | None = option(
-        None,
-        "Run folder, or one checkpoint file in it, to continue from (train) or to use "
-        "(test, evaluate, export).",
-        group="Run",
-        adopted="never",
-    )
-    resume: bool = option(
-        False,
-        "(new) Continue the run in --output_dir, or start it if there is none: for running the "
-        "same command line again.",
-        group="Run",
-        adopted="never",
-    )
-    init_from: str | None = option(
-        None,
-        "(new) Run folder, or one checkpoint file in it, whose weights a new run starts from.",
-        group="Run",
-        adopted="never",
-    )
-    seed: int | None = option(
-        None,
-        "Seed of everything random; drawn and stored when not given.",
-        group="Run",
-        minimum=0,
-        # What numpy.random.seed takes.
-        maximum=2**32 - 1,
-    )
-    deterministic: bool = option(
-        False,
-        "(new) Only operations that give the same bits in every run, also on accelerators; "
-        "slower there.",
-        group="Run",
-    )
-    max_steps: int | None = option(
-        None,
-        "Step at which training ends, counted from the very first one; 0 for no end.",
-        group="Training",
-        minimum=0,
-        maximum=MOST_STEPS,
-    )
-    batch_size: int = option(1, "Images per step.", group="Training", minimum=1, maximum=4096)
-    lr: float = option(0.0002, "Learning rate of Adam.", group="Training", minimum=0)
-    beta1: float = option(
-        0.5, "Decay of Adam's first moment.", group="Training", minimum=0, below=1
-    )
-    precision: str = option(
-        "float32",
-        "(new) What the networks compute in; weights, statistics, losses and outputs are float32. "
-        "mixed_float16 scales the losses.",
-        group="Training",
-        choices=("float32", "mixed_bfloat16", "mixed_float16"),
-    )
-    ema_decay: float = option(
-        0.0,
-        "(new) Decay per step of a moving average of the generator's weights, such as 0.999; "
-        "0 for none. Test and export use the average.",
-        group="Training",
-        minimum=0,
-        below=1,
-    )
-    gan_mode: str = option(
-        "vanilla",
-        "What the discriminator's verdicts cost: cross-entropy (vanilla), least squares (lsgan) "
-        "or Wasserstein (wgangp, without gradient penalty, as in the PyTorch code).",
-        group="Training",
-        choices=("vanilla", "lsgan", "wgangp"),
-    )
-    flip: bool = option(True, "Mirror images at random; --no_flip turns it off.", group="Data")
-    netG: str = option(
-        "unet",
-        "Generator: unet is that of pix2pix.py, the others are those of the PyTorch code.",
-        group="Model",
-        choices=tuple(MULTIPLES),
-        adopted="architecture",
-    )
-    netD: str = option(
-        "basic",
-        "Discriminator: 70x70 patches (basic), patches of --n_layers_D, or single pixels.",
-        group="Model",
-        choices=("basic", "n_layers", "pixel"),
-        adopted="architecture",
-    )
-    n_layers_D: int = option(
-        3,
-        "Layers with stride 2 of --netD n_layers; 3 for 70x70 patches, one more doubles them.",
-        group="Model",
-        minimum=1,
-        # One more would need images of 3 * 2**12 pixels, which are more than MOST_PIXELS.
-        maximum=11,
-        adopted="architecture",
-    )
-    norm: str = option(
-        "batch",
-        "Normalisation in both networks; sync_batch is batch over all devices; instance_affine "
-        "(new) learns a scale and an offset per channel, as CycleGAN's first code did.",
-        group="Model",
-        choices=("batch", "sync_batch", "instance", "instance_affine", "none"),
-        adopted="architecture",
-    )
-    ngf: int = option(
-        64,
-        "Filters of the generator's first layer.",
-        group="Model",
-        minimum=1,
-        maximum=1024,
-        adopted="architecture",
-    )
-    ndf: int = option(
-        64,
-        "Filters of the discriminator's first layer.",
-        group="Model",
-        minimum=1,
-        maximum=1024,
-        adopted="architecture",
-    )
-    dropout: bool = option(
-        True,
-        "Dropout in the generator; --no_dropout builds it without.",
-        group="Model",
-        adopted="architecture",
-    )
-    init_type: str = option(
-        "normal",
-        "How the initial kernels are drawn.",
-        group="Model",
-        choices=("normal", "xavier", "kaiming", "orthogonal"),
-    )
-    init_gain: float = option(
-        0.02,
-        "Standard deviation of the initial weights, or factor of xavier and orthogonal kernels.",
-        group="Model",
-        above=0,
-    )
-    progress_freq: int = option(
-        50,
-        "Steps between progress lines and rows of log.csv; 0 for none.",
-        group="Watching",
-        minimum=0,
-    )
-    summary_freq: int = option(
-        100, "Steps between TensorBoard summaries; 0 for none.", group="Watching", minimum=0
-    )
-    display_freq: int = option(
-        0,
-        "Steps between pictures in the run's index.html; 0 for none.",
-        group="Watching",
-        minimum=0,
-    )
-    trace_freq: int = option(
-        0, "Steps between profiles for TensorBoard; 0 for none.", group="Watching", minimum=0
-    )
-    save_freq: int = option(
-        5000,
-        "Steps between checkpoints; 0 for none at all, not even at the end.",
-        group="Watching",
-        minimum=0,
-    )
-    keep_checkpoints: int = option(
-        3, "(new) How many checkpoints are kept.", group="Watching", minimum=1
-    )
-    keep_every: int = option(
-        0,
-        "(new) Checkpoints of the multiples of this step are kept for ever; 0 for none.",
-        group="Watching",
-        minimum=0,
-    )
-    aspect_ratio: float = option(
-        1.0,
-        "Width divided by height of the pictures that test writes.",
-        group="Test and export",
-        above=0,
-        adopted="never",
-    )
-    test_dropout: bool = option(
-        True,
-        "(new) Keep dropout on in test as the references do, seeded by --seed; "
-        "--notest_dropout turns it off.",
-        group="Test and export",
-    )
-    ema: bool = option(
-        True,
-        "(new) Use the averaged weights of a run that has them (--ema_decay); --noema refuses.",
-        group="Test and export",
-        adopted="never",
-    )
-    output_filetype: str = option(
-        "png",
-        "Encoding of the pictures that an export returns.",
-        group="Test and export",
-        choices=("png", "jpeg"),
-        adopted="never",
-    )
-    export_format: str = option(
-        "saved_model",
-        "(new) What export writes: saved_model for TensorFlow and its servers; litert (extra "
-        "[litert]) and onnx (extra [onnx]) for their runtimes; keras, a model of Keras' own "
-        "layers; pict for the reference's browser demo.",
-        group="Test and export",
-        choices=("saved_model", "litert", "onnx", "keras", "pict"),
-        adopted="never",
-    )
-    quantize: str = option(
-        "none",
-        "(new) Store the weights of --export_format litert in half (float16) or a quarter (int8).",
-        group="Test and export",
-        choices=("none", "float16", "int8"),
-        adopted="never",
-    )
+    Args:
+        default: The value when the flag is not typed.
+        text: One or two sentences of help.
+        group: The heading of `--help` under which the flag stands.
+        also: Another name of the flag, or None.
+        choices: Allowed strings, or None.
+        minimum: Smallest allowed number, or None.
+        maximum: Largest allowed number, or None.
+        above: Number that must be exceeded, or None.
+        below: Number that must not be reached, or None.
+        adopted: What a command that reads a run folder does when the flag is not typed.
+            "architecture": always take the run's value, refuse another one;
+            "data": always take the run's value, another one may be typed;
+            "run": take the run's value when training goes on; "never": this command's own.
 
-    def __post_init__(self):
-        settings.check(self)
-        self._check_needs()
-        if self.checkpoint and (self.resume or self.init_from):
-            raise InputError("Expected one of --checkpoint, --resume, --init_from. Received: more")
-        if self.keep_every % max(self.save_freq, 1) or (self.keep_every and not self.save_freq):
+    Returns:
+        A `dataclasses.field`.
+    """
+    rule = {"also": also, "choices": choices, "minimum": minimum, "maximum": maximum}
+    rule |= {"above": above, "below": below, "adopted": adopted}
+    return dataclasses.field(default=default, metadata={"help": text, "group": group, **rule})
+
+
+def changed(owner, name, **changes):
+    """The option `name` of the dataclass `owner` with another default or another rule.
+
+    Args:
+        owner: Dataclass whose fields were made by `option`.
+        name: Name of the field.
+        changes: New values of "default" or of the field's metadata, such as "help".
+
+    Returns:
+        A `dataclasses.field` for a subclass; it keeps its place among the fields.
+    """
+    field = owner.__dataclass_fields__[name]
+    default = changes.pop("default", field.default)
+    return dataclasses.field(default=default, metadata={**field.metadata, **changes})
+
+
+def _kind(field):
+    """The type behind `int` or `int | None`; a size stays `sizes.Size`."""
+    if field.type == sizes.Size:
+        return sizes.Size
+    kinds = [kind for kind in typing.get_args(field.type) if kind is not type(None)]
+    return kinds[0] if kinds else field.type
+
+
+def type_name(field):
+    """The type of an option as a person reads it: "bool", "int", "float", "str" or "size"."""
+    kind = _kind(field)
+    return "size" if kind is sizes.Size else kind.__name__
+
+
+def description(field):
+    """The help of an option, with its other name."""
+    also = field.metadata["also"]
+    return field.metadata["help"] + (f" Also --{also}." if also else "")
+
+
+def check(config):
+    """Refuses values out of range; called by a configuration's `__post_init__`.
+
+    Raises:
+        InputError: Naming the flag, what was expected and what was received.
+    """
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        for part in sizes.sides(value) if _kind(field) is sizes.Size else (value,):
+            if part is not None and (expected := _violated(field.metadata, part)):
+                raise InputError(f"Expected --{field.name} to be {expected}. Received: {value}")
+
+
+def _violated(rule, value):
+    if rule["choices"] and value not in rule["choices"]:
+        return "one of " + ", ".join(rule["choices"])
+    if isinstance(value, float) and not math.isfinite(value):
+        return "a finite number"
+    if rule["minimum"] is not None and value < rule["minimum"]:
+        return f"at least {rule['minimum']}"
+    if rule["maximum"] is not None and value > rule["maximum"]:
+        return f"at most {rule['maximum']}"
+    if rule["above"] is not None and value <= rule["above"]:
+        return f"more than {rule['above']}"
+    if rule["below"] is not None and value >= rule["below"]:
+        return f"less than {rule['below']}"
+    return None
+
+
+class _SizeParser(flags.ArgumentParser):
+    """Reads 256 or 512x256; the text that absl shows is that of the error."""
+
+    def parse(self, argument):
+        return sizes.parse(argument)
+
+
+def define_flags(config_class):
+    """Defines one absl flag per field in a private `FlagValues`; nothing global changes."""
+    values = flags.FlagValues()
+    define = {
+        bool: flags.DEFINE_boolean,
+        int: flags.DEFINE_integer,
+        float: flags.DEFINE_float,
+        str: flags.DEFINE_string,
+        sizes.Size: functools.partial(flags.DEFINE, _SizeParser()),
+    }
+    for field in dataclasses.fields(config_class):
+        text = description(field)
+        define[_kind(field)](field.name, field.default, text, flag_values=values)
+    return values
+
+
+def parse(config_class, argv):
+    """Turns command-line words into a configuration.
+
+    Args:
+        config_class: Dataclass whose fields were made by `option`.
+        argv: The words after the program's name.
+
+    Returns:
+        (configuration, names of the flags that were typed).
+
+    Raises:
+        InputError: For an unknown flag, a wrong type or a value out of range.
+    """
+    values = define_flags(config_class)
+    booleans = {f.name for f in dataclasses.fields(config_class) if _kind(f) is bool}
+    others = {f.metadata["also"]: f.name for f in dataclasses.fields(config_class)}
+    words = [_spelled(word, booleans, others) for word in argv]
+    try:
+        rest = values(["program", *words])[1:]
+    except flags.UnrecognizedFlagError as error:
+        raise InputError(_unknown_flag(error, values)) from None
+    except flags.Error as error:
+        raise InputError(_one_line(error)) from None
+    if rest:
+        raise InputError(f"Expected flags only, such as --mode train. Received: {rest[0]}")
+    names = [field.name for field in dataclasses.fields(config_class)]
+    typed = {name for name in names if values[name].present}
+    return config_class(**{name: values[name].value for name in names}), typed
+
+
+def _spelled(word, booleans, others):
+    """Spells the other name of a flag, and the reference's `--no_flip`, in absl's way."""
+    flag, equals, value = word.partition("=")
+    name = flag.lstrip("-") if flag.startswith("-") else ""
+    if name.startswith("no_") and name[3:] in booleans:
+        return "--no" + name[3:]
+    return f"--{others[name]}{equals}{value}" if name in others else word
+
+
+def _unknown_flag(error, values):
+    name = error.flagname
+    near = difflib.get_close_matches(name, list(values), n=1)
+    hint = f"did you mean --{near[0]}?" if near else "--help lists them all."
+    return f"Expected a known flag. Received: --{name}; {hint}"
+
+
+def _one_line(error):
+    text = " ".join(str(error).split())
+    return f"Expected a value of the flag's type. Received: {text}"
+
+
+def help_text(config_class, *, program, summary):
+    """Every flag under its group's heading, in the order of the dataclass' fields.
+
+    Args:
+        config_class: Dataclass whose fields were made by `option`.
+        program: Name of the command.
+        summary: Paragraphs shown before the flags.
+
+    Returns:
+        The text that `--help` prints.
+    """
+    lines = [f"usage: {program} [--mode MODE] [flags]", "", summary.strip()]
+    fields = dataclasses.fields(config_class)
+    for group in dict.fromkeys(field.metadata["group"] for field in fields):
+        lines += ["", f"{group}:"]
+        for field in fields:
+            lines += _flag_help(field) if field.metadata["group"] == group else []
+    lines += ["", "  --help, --version"]
+    return "\n".join(lines) + "\n"
+
+
+def _flag_help(field):
+    kind, rule = _kind(field), field.metadata
+    name = f"--[no]{field.name}" if kind is bool else f"--{field.name}"
+    shown = "|".join(rule["choices"]) if rule["choices"] else type_name(field).upper()
+    default = "" if field.default is None else f" (default: {field.default})"
+    head = f"  {name}" if kind is bool else f"  {name} {shown}"
+    indent = " " * 6
+    body = textwrap.wrap(
+        description(field) + default, 96, initial_indent=indent, subsequent_indent=indent
+    )
+    return [head, *body]
+
+
+def adopt(config, typed, stored, *, source, resuming):
+    """Takes what was not typed from a run's options.json.
+
+    Args:
+        config: Configuration of this command.
+        typed: Names of the flags that were typed.
+        stored: The run's options, a dict.
+        source: The run's folder, for messages.
+        resuming: Whether training goes on (all of the run's options are taken) or the run is
+            only used (its architecture alone is).
+
+    Returns:
+        The resolved configuration.
+
+    Raises:
+        InputError: If a typed flag contradicts the architecture of the run, or a stored value
+            is not one.
+    """
+    changes = {}
+    taken = ("architecture", "data", "run") if resuming else ("architecture", "data")
+    for field in dataclasses.fields(config):
+        name, rule = field.name, field.metadata["adopted"]
+        fixed = rule == "architecture"
+        if name not in stored or rule not in taken:
+            continue
+        value = stored_value(config, name, stored=stored, source=source)
+        if name not in typed:
+            changes[name] = value
+        elif fixed and value != getattr(config, name):
             raise InputError(
-                "Expected --keep_every to be a multiple of --save_freq. Received: "
-                f"{self.keep_every} and {self.save_freq}"
+                f"Expected --{name} to be left out or {value}, as the run in {source} was "
+                f"made. Received: {getattr(config, name)}"
             )
+    try:
+        return dataclasses.replace(config, **changes)
+    except InputError as error:
+        raise InputError(
+            f"{error} (from {run_folder.place(source) / run_folder.OPTIONS})"
+        ) from None
 
-    def _check_needs(self):
-        """Refuses a command that says less than its mode needs."""
-        if self.mode == "demo":
-            self._refuse("input_dir", "checkpoint")
-        if self.mode in ("train", "test", "evaluate"):
-            self._require_input()
-        if self.mode in ("test", "export", "serve"):
-            self._require("checkpoint")
-        if self.mode not in ("demo", "serve"):
-            self._require("output_dir")
 
-    def _require_input(self):
-        self._require("input_dir")
+def stored_value(config, name, *, stored, source):
+    """The value of one option in a run's options.json, of the option's type.
 
-    def _require(self, name):
-        if not getattr(self, name):
-            raise InputError(f"Expected --{name} with --mode {self.mode}. Received: nothing")
+    Args:
+        config: Dataclass, or an object of it, whose fields were made by `option`.
+        name: Name of the option.
+        stored: The run's options, a dict that has it.
+        source: The run's folder, for messages.
 
-    def _refuse(self, *names):
-        for name in names:
-            if getattr(self, name):
-                raise InputError(
-                    f"Expected no --{name} with --mode demo, which makes its own data. "
-                    f"Received: {getattr(self, name)}; name --mode train, test or export"
-                )
+    Returns:
+        bool, int, float, str or None.
+
+    Raises:
+        InputError: If the value has another type.
+    """
+    field = config.__dataclass_fields__[name]
+    kind, value = _kind(field), stored[name]
+    if value is None and type(None) in typing.get_args(field.type):
+        return None
+    if kind is float and type(value) is int and abs(value) < 2**53:
+        return float(value)
+    if kind is sizes.Size and type(value) in (int, str):
+        with contextlib.suppress(InputError):
+            return sizes.parse(value)
+    if type(value) is kind and not (kind is str and "\0" in value):
+        return value
+    shown, place = json.dumps(value), run_folder.place(source) / run_folder.OPTIONS
+    raise InputError(
+        f"Expected {name} in {place} to be of type {type_name(field)}. "
+        f"Received: {shown[:40]}{'...' * (len(shown) > 40)}"
+    )

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from pix2pix_tf.settings import option
+from pix2pix_tf.options import option
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

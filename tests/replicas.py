@@ -9,11 +9,11 @@ import tensorflow as tf
 
 import pix2pix_tf
 from pix2pix_tf.networks.normalization import normalization
-from pix2pix_tf.training import strategies
+from pix2pix_tf.training import distribution
 
 
 def two_replicas():
-    strategies.split(2)
+    distribution.split(2)
     operations = tf.distribute.ReductionToOneDevice()
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"], cross_device_ops=operations)
 

@@ -9,7 +9,7 @@ import numpy as np
 import safetensors.numpy
 from PIL import Image
 
-from pix2pix_tf import runs
+from pix2pix_tf import run_folder
 
 ROOT = Path(__file__).parent.parent
 GOLDENS = Path(__file__).parent / "goldens"
@@ -58,7 +58,7 @@ def refused(process):
 
 def state(folder, step):
     """All arrays of a run's checkpoint."""
-    return safetensors.numpy.load_file(runs.checkpoint_path(folder, step))
+    return safetensors.numpy.load_file(run_folder.checkpoint_path(folder, step))
 
 
 def assert_equal_to_rounding(found, expected):
@@ -76,5 +76,5 @@ def assert_equal_to_rounding(found, expected):
 
 def logged_losses(folder):
     """A run's log.csv without the last column, which is the speed; float [steps, columns]."""
-    lines = (folder / runs.LOG).read_text().splitlines()
+    lines = (folder / run_folder.LOG).read_text().splitlines()
     return np.array([[float(cell) for cell in line.split(",")[:-1]] for line in lines[1:]])

@@ -8,7 +8,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from pix2pix_tf import cli, command, runs
+from pix2pix_tf import cli, run_folder
+from pix2pix_tf.commands import frame
 from pix2pix_tf.config import PROGRAM, Pix2PixConfig
 from pix2pix_tf.model import build
 from pix2pix_tf.training import checkpoints
@@ -29,7 +30,7 @@ def train(source, folder, *words):
 def test(source, folder, out, *words):
     start = ("--mode", "test", "--input_dir", source, "--output_dir", out)
     assert run(*start, "--checkpoint", folder, *words) == 0
-    return json.loads((out / runs.METRICS).read_text())
+    return json.loads((out / run_folder.METRICS).read_text())
 
 
 test.__test__ = False
@@ -40,7 +41,7 @@ def untrained(folder, **options):
     options = {"ngf": 2, "ndf": 2, "seed": 3, **options}
     config = Pix2PixConfig(mode="train", input_dir="in", output_dir=str(folder), **options)
     checkpoints.save(folder, 1, build(config).state, keep=1)
-    runs.write_json(folder / runs.OPTIONS, command.options(config, program=PROGRAM))
+    run_folder.write_json(folder / run_folder.OPTIONS, frame.run_options(config, program=PROGRAM))
     return folder
 
 
@@ -115,7 +116,7 @@ def test_training_on_two_folders_with_a_cache_on_disk(wide, tmp_path):
     source = halves(wide, tmp_path / "two")
     words = ("--crop_size", 32, "--scale_size", 36, "--dataset_mode", "folders", "--cache", "disk")
     train(source, tmp_path / "run", *words)
-    assert (tmp_path / "run" / runs.CACHE / "decoded.raw").stat().st_size == 6 * 350 * 300 * 3
+    assert (tmp_path / "run" / run_folder.CACHE / "decoded.raw").stat().st_size == 6 * 350 * 300 * 3
 
 
 def test_every_name_without_a_partner_is_listed(wide, tmp_path, capsys):
@@ -135,7 +136,7 @@ def test_images_without_targets(wide, tmp_path):
     assert metrics["count"] == 3 and metrics["mean"] == {}
     found = sorted(path.name for path in (tmp_path / "out" / "images").iterdir())
     assert found == [f"{i}-{kind}.png" for i in range(3) for kind in ("inputs", "outputs")]
-    page = (tmp_path / "out" / runs.INDEX).read_text()
+    page = (tmp_path / "out" / run_folder.INDEX).read_text()
     assert "2-outputs.png" in page
 
 

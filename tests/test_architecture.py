@@ -1,53 +1,79 @@
-"""The house rules, read off the source."""
+"""The house rules, read off the source: floors, circles, and what may know what."""
 
 import ast
-import statistics
+import importlib.util
 
 import pytest
 from support import ROOT
 
 PACKAGES = ("pix2pix_tf", "cyclegan_tf")
-ROOMS = ("networks", "data", "training", "evaluation", "deploy")
 FILES = [path for name in PACKAGES for path in sorted((ROOT / name).rglob("*.py"))]
-SCRIPTS = sorted((ROOT / "tools").glob("*.py"))
-# What each room may import of the house besides itself; every other arrow is forbidden.
-ARROWS = {
-    "networks": set(),
-    "data": {"errors", "runs"},
-    "training": {"errors", "runs"},
-    "evaluation": {"errors", "runs", "data"},
-    "deploy": {"errors", "runs", "data", "networks"},
-}
-# Everything below the command line that must answer before TensorFlow is loaded.
-WITHOUT_TENSORFLOW = (
-    "settings.py", "options.py", "data_options.py", "serve_options.py", "device_options.py",
-    "joining.py", "remote.py", "training/cluster.py", "training/meeting.py", "evaluate_options.py",
-    "command.py", "runs.py", "config.py", "cli.py", "errors.py",
-    "__init__.py",
-    "data/folders.py", "data/synthetic.py", "evaluation/report.py", "evaluation/curves.py",
-    "evaluation/gallery.py", "training/runtime.py", "deploy/sources.py", "deploy/limits.py",
-    "deploy/rest.py", "deploy/worker.py", "deploy/application.py", "deploy/server.py",
-)  # fmt: skip
+# From the ground up; a file may import from its own floor's other rooms never, from its own room
+# and from all floors below always.
+FLOORS = (
+    ("errors",),
+    ("options", "run_folder", "networks"),
+    ("data", "training"),
+    ("inference", "evaluation"),
+    ("model", "export", "porting", "server", "demo"),
+    ("config",),
+    ("commands",),
+    ("cli", "__main__", "__init__"),
+)
+# Rooms of one floor that build on each other, in this order.
+BESIDE = {("networks", "options"), ("options", "run_folder")}
+ABOVE_TENSORFLOW = ("config", "commands", "cli", "__main__", "__init__")
+# Taken away one by one while the files move.
+moving = pytest.mark.xfail(reason="the files have moved, their contents not yet")
 
 
-def parse(path):
-    return ast.parse(path.read_text(encoding="utf-8"))
+def module(path):
+    """The dotted name of a file."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 2 else parts)
+
+
+MODULES = {module(path): path for path in FILES}
 
 
 def imports(path, *, top_level=False):
-    """Dotted names of everything that a file imports; at the top level only if asked."""
-    tree = parse(path)
+    """Dotted names of all that a file imports, lazily too; at the top level only if asked."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     found = set()
     for node in tree.body if top_level else ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+            package = ".".join(module(path).split(".")[: -node.level]) if node.level else ""
+            start = ".".join(filter(None, [package, node.module]))
+            found |= {f"{start}.{alias.name}" for alias in node.names}
     return found
 
 
+def arrows(path):
+    """The files of the house that a file imports, as dotted names."""
+    found = set()
+    for name in imports(path):
+        target = name if name in MODULES else name.rpartition(".")[0]
+        if target in MODULES and target != module(path):
+            found.add(target)
+    return found
+
+
+def room(name):
+    """The room, or the loose file, of a dotted name."""
+    return name.split(".")[1] if "." in name else "__init__"
+
+
+def floor(name):
+    return next(number for number, rooms in enumerate(FLOORS) if room(name) in rooms)
+
+
 def functions(path):
-    return [n for n in ast.walk(parse(path)) if isinstance(n, ast.FunctionDef)]
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+    return [
+        n for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(n, kinds)
+    ]
 
 
 def length(function):
@@ -58,14 +84,15 @@ def length(function):
     return whole - (first.end_lineno - first.lineno + 1 if has_docstring else 0)
 
 
-def test_the_top_level_holds_what_the_plan_says():
-    visible = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")}
-    expected = {
-        "setup.py", "pyproject.toml", "LICENSE", "CHANGELOG.md", "README.md",
-        "pix2pix_tf", "cyclegan_tf", "tools", "tests", "docker",
-    }  # fmt: skip
-    assert expected <= visible
-    assert visible - expected <= {"docs", "build", "pix2pix_tf.egg-info"}
+def test_files_were_found():
+    assert len(MODULES) > 40 and {"pix2pix_tf.model", "cyclegan_tf.model"} <= set(MODULES)
+    assert any(arrows(path) for path in FILES)
+
+
+@moving
+def test_every_file_stands_on_a_floor():
+    known = {name for rooms in FLOORS for name in rooms}
+    assert {room(name) for name in MODULES if name.startswith("pix2pix_tf.")} <= known
 
 
 def test_pix2pix_never_imports_cyclegan():
@@ -73,28 +100,59 @@ def test_pix2pix_never_imports_cyclegan():
         assert not [name for name in imports(path) if name.startswith("cyclegan_tf")], path
 
 
-def test_cyclegan_imports_only_shared_parts():
-    shared = {*ROOMS, "settings", "runs", "errors", "command"}
-    shared |= {"options", "data_options", "device_options", "evaluate_options"}
-    for path in (ROOT / "cyclegan_tf").rglob("*.py"):
-        for name in imports(path):
-            parts = name.split(".")
-            assert parts[0] != "pix2pix_tf" or parts[1] in shared, f"{path}: {name}"
+@moving
+def test_arrows_point_down():
+    upward = []
+    for name, path in MODULES.items():
+        if not name.startswith("pix2pix_tf."):
+            continue
+        for target in arrows(path):
+            if room(target) == room(name) or floor(target) < floor(name):
+                continue
+            if floor(target) == floor(name) and tuple(sorted((room(name), room(target)))) in BESIDE:
+                continue
+            upward.append(f"{name} -> {target}")
+    assert not upward
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_arrows_between_rooms_point_one_way(room):
-    for path in (ROOT / "pix2pix_tf" / room).glob("*.py"):
-        for name in imports(path):
-            parts = name.split(".")
-            if parts[0] == "pix2pix_tf":
-                assert parts[1] == room or parts[1] in ARROWS[room], f"{path}: {name}"
+@moving
+def test_there_is_no_circle():
+    edges = {name: arrows(path) for name, path in MODULES.items()}
+
+    def reachable(start):
+        seen, todo = set(), list(edges[start])
+        while todo:
+            one = todo.pop()
+            if one not in seen:
+                seen.add(one)
+                todo += edges[one]
+        return seen
+
+    assert not sorted(name for name in edges if name in reachable(name))
+
+
+@moving
+def test_few_loose_files():
+    loose = [path.name for path in (ROOT / "pix2pix_tf").glob("*.py")]
+    assert len([name for name in loose if not name.startswith("__")]) <= 10, loose
+
+
+@moving
+def test_no_room_below_the_model_receives_a_config():
+    for path in FILES:
+        if path.parts[-2] in PACKAGES or "commands" in path.parts:
+            continue
+        for function in functions(path):
+            arguments = [*function.args.args, *function.args.kwonlyargs]
+            assert "config" not in {argument.arg for argument in arguments}, (
+                f"{path}: {function.name}"
+            )
 
 
 def test_flags_stay_in_the_command_line():
     for path in FILES:
         uses = any(name.startswith("absl") for name in imports(path))
-        assert not uses or path.name in ("cli.py", "settings.py"), path
+        assert not uses or path.name in ("cli.py", "options.py"), path
 
 
 def test_nothing_imports_tools_or_tests():
@@ -102,35 +160,22 @@ def test_nothing_imports_tools_or_tests():
         assert not {name.split(".")[0] for name in imports(path)} & {"tools", "tests"}, path
 
 
-@pytest.mark.parametrize("name", WITHOUT_TENSORFLOW)
-def test_light_modules_do_not_load_tensorflow(name):
-    heavy = {"tensorflow", "keras", "matplotlib"}
-    found = {n.split(".")[0] for n in imports(ROOT / "pix2pix_tf" / name, top_level=True)}
-    assert not found & heavy
+@moving
+@pytest.mark.parametrize("name", ABOVE_TENSORFLOW)
+def test_the_command_line_does_not_load_tensorflow(name):
+    heavy = {"tensorflow", "keras", "matplotlib", "torch"}
+    for package in PACKAGES:
+        paths = [p for m, p in MODULES.items() if m.startswith(package) and room(m) == name]
+        for path in paths:
+            found = {n.split(".")[0] for n in imports(path, top_level=True)}
+            assert not found & heavy, path
 
 
-def test_files_and_functions_keep_their_budgets():
-    lengths = []
-    for path in FILES + SCRIPTS:
-        assert len(path.read_text(encoding="utf-8").splitlines()) <= 300, path
+def test_functions_keep_their_budgets():
+    for path in FILES + sorted((ROOT / "tools").glob("*.py")):
         for function in functions(path):
-            lengths.append(length(function))
-            assert lengths[-1] <= 60, f"{path}: {function.name}"
-            limit = 40 if function.name == "train_step" else 60
-            assert lengths[-1] <= limit, f"{path}: {function.name}"
-    assert statistics.median(lengths) <= 10
-    assert statistics.quantiles(lengths, n=10)[-1] <= 30
+            assert length(function) <= 60, f"{path}: {function.name}"
 
 
-# Two Gaussians of a mean and a covariance each: the order that every FID code uses.
-FOUR_POSITIONAL = {"frechet_distance"}
-
-
-def test_at_most_three_positional_parameters():
-    for path in FILES:
-        for function in functions(path):
-            names = [a.arg for a in function.args.args if a.arg not in ("self", "cls")]
-            dunder = function.name.startswith("__")
-            # Constructors of optimizers and layers keep Keras' own signature.
-            if not dunder and function.name not in FOUR_POSITIONAL:
-                assert len(names) <= 3, f"{path}: {function.name}"
+def test_the_package_is_installed_as_it_lies_here():
+    assert importlib.util.find_spec("pix2pix_tf") and importlib.util.find_spec("cyclegan_tf")

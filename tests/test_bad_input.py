@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from support import command_line, refused, run_command, write_pairs
 
-from pix2pix_tf import runs
+from pix2pix_tf import run_folder
 
 SMALL = ("--ngf", 2, "--ndf", 2, "--seed", 3)
 
@@ -124,17 +124,17 @@ def test_damaged_run_folders_are_named(pairs, run, tmp_path):
 
     words = ("--mode", "test", "--input_dir", pairs, "--output_dir", tmp_path / "out")
     copy = shutil.copytree(run, tmp_path / "copy")
-    (checkpoint,) = runs.checkpoints(copy)
+    (checkpoint,) = run_folder.checkpoints(copy)
     contents = checkpoint.read_bytes()
     checkpoint.write_bytes(contents[:-100])
     assert "damaged" in refused(run_command("pix2pix-tf", *words, "--checkpoint", copy))
     checkpoint.write_bytes(contents)
-    (copy / runs.OPTIONS).write_text('{"ngf": ')
+    (copy / run_folder.OPTIONS).write_text('{"ngf": ')
     assert "Expected JSON" in refused(run_command("pix2pix-tf", *words, "--checkpoint", copy))
-    options = json.loads((run / runs.OPTIONS).read_text())
-    (copy / runs.OPTIONS).write_text(json.dumps({**options, "ngf": "two"}))
+    options = json.loads((run / run_folder.OPTIONS).read_text())
+    (copy / run_folder.OPTIONS).write_text(json.dumps({**options, "ngf": "two"}))
     assert "options.json" in refused(run_command("pix2pix-tf", *words, "--checkpoint", copy))
-    (copy / runs.OPTIONS).write_text(json.dumps({**options, "ngf": 3}))
+    (copy / run_folder.OPTIONS).write_text(json.dumps({**options, "ngf": 3}))
     line = refused(run_command("pix2pix-tf", *words, "--checkpoint", copy))
     assert "generator/encoder_1/conv2d/kernel of shape" in line
 
@@ -158,7 +158,7 @@ def test_a_full_disk_keeps_the_checkpoint_before(pairs, run, tmp_path):
     import shutil
 
     copy = shutil.copytree(run, tmp_path / "run")
-    (before,) = runs.checkpoints(copy)
+    (before,) = run_folder.checkpoints(copy)
     contents = before.read_bytes()
 
     def limit():

@@ -13,7 +13,7 @@ import tensorflow as tf
 from PIL import Image
 from support import command_line, run_command, write_pairs
 
-from pix2pix_tf import runs
+from pix2pix_tf import run_folder
 
 SMALL = ("--ngf", 2, "--ndf", 2, "--seed", 3)
 
@@ -24,7 +24,7 @@ def train(pairs, folder, *words, **options):
 
 
 def rows(folder):
-    with open(folder / runs.LOG, newline="", encoding="utf-8") as file:
+    with open(folder / run_folder.LOG, newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
@@ -35,7 +35,7 @@ def losses(folder):
 def tensors(folder):
     import safetensors.numpy
 
-    return safetensors.numpy.load_file(runs.checkpoints(folder)[-1])
+    return safetensors.numpy.load_file(run_folder.checkpoints(folder)[-1])
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +66,8 @@ def test_the_run_folder_holds_what_the_readme_says(run):
         "options.json", "checkpoints", "log.csv", "tensorboard", "images", "index.html",
         "curves.png",
     }  # fmt: skip
-    assert json.loads((folder / runs.OPTIONS).read_text())["ngf"] == 2
-    assert [runs.checkpoint_step(path) for path in runs.checkpoints(folder)] == [4, 6]
+    assert json.loads((folder / run_folder.OPTIONS).read_text())["ngf"] == 2
+    assert [run_folder.checkpoint_step(path) for path in run_folder.checkpoints(folder)] == [4, 6]
     assert [int(row["step"]) for row in rows(folder)] == [2, 4, 6]
     names = {path.name for path in (folder / "images").iterdir()}
     assert {name[:8] for name in names} == {"00000003", "00000006"}
@@ -78,7 +78,7 @@ def test_the_run_folder_holds_what_the_readme_says(run):
 
 def test_tensorboard_gets_scalars_images_histograms_graph_and_profile(run):
     folder, _ = run
-    (file,) = (folder / runs.TENSORBOARD).glob("events*")
+    (file,) = (folder / run_folder.TENSORBOARD).glob("events*")
     tags = {}
     for event in tf.compat.v1.train.summary_iterator(str(file)):
         for value in event.summary.value:
@@ -91,7 +91,7 @@ def test_tensorboard_gets_scalars_images_histograms_graph_and_profile(run):
                  "discriminator/layer_5/conv2d/bias/gradients"):  # fmt: skip
         assert tags[name] == [3, 6], name
     assert "graph" in tags
-    assert list((folder / runs.TENSORBOARD).glob("plugins/profile/*/*"))
+    assert list((folder / run_folder.TENSORBOARD).glob("plugins/profile/*/*"))
 
 
 def test_continuing_gives_what_an_uninterrupted_run_gives(pairs, run, tmp_path):
@@ -132,8 +132,8 @@ def test_a_signal_saves_and_says_how_to_continue(pairs, tmp_path, number, code):
     printed, errors = process.communicate(timeout=60)
     assert process.returncode == code
     assert errors == ""
-    (checkpoint,) = runs.checkpoints(tmp_path / "run")
-    step = runs.checkpoint_step(checkpoint)
+    (checkpoint,) = run_folder.checkpoints(tmp_path / "run")
+    step = run_folder.checkpoint_step(checkpoint)
     assert f"saved step {step}; continue with --checkpoint {tmp_path / 'run'}" in printed
 
 
@@ -149,13 +149,13 @@ def test_test_writes_one_result_per_input(pairs, run, tmp_path, batch_size):
     names = {path.name for path in (tmp_path / "images").iterdir()}
     kinds = ("inputs", "outputs", "targets")
     assert names == {f"{i}-{kind}.png" for i in range(1, 6) for kind in kinds}
-    metrics = json.loads((tmp_path / runs.METRICS).read_text())
+    metrics = json.loads((tmp_path / run_folder.METRICS).read_text())
     assert metrics["count"] == len(metrics["per_image"]) == 5
     output = np.asarray(Image.open(tmp_path / "images" / "2-outputs.png"), np.float32)
     target = np.asarray(Image.open(tmp_path / "images" / "2-targets.png"), np.float32)
     expected = np.abs(output - target).mean() / 127.5
     assert metrics["per_image"]["2"]["L1"] == pytest.approx(expected, rel=1e-5)
-    page = (tmp_path / runs.INDEX).read_text()
+    page = (tmp_path / run_folder.INDEX).read_text()
     assert page.rstrip().endswith("</html>")
     assert page.count("2-outputs.png") >= 1
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 from launcher import Launcher
 from support import write_all
 
-from pix2pix_tf import runs
+from pix2pix_tf import run_folder
 
 # Other points than these: PIX2PIX_CRASH_SEED=2 pytest tests/test_crash.py
 SEED = int(os.environ.get("PIX2PIX_CRASH_SEED", "1"))
@@ -55,7 +55,7 @@ def words(program, data, folder):
 
 def logged(folder):
     """The rows of log.csv without the last column, which is the speed."""
-    path = folder / runs.LOG
+    path = folder / run_folder.LOG
     lines = path.read_text().splitlines() if path.exists() else []
     return [line.rpartition(",")[0] for line in lines]
 
@@ -63,7 +63,7 @@ def logged(folder):
 def events(folder):
     """What TensorBoard shows: sorted (step, tag, value), but for the speed and the graph."""
     found = []
-    for path in (folder / runs.TENSORBOARD).glob("events*"):
+    for path in (folder / run_folder.TENSORBOARD).glob("events*"):
         for event in tf.compat.v1.train.summary_iterator(str(path)):
             found += [
                 (event.step, value.tag, value.tensor.SerializeToString())
@@ -75,9 +75,9 @@ def events(folder):
 
 def contents(folder):
     """Every file that does not depend on the time: dict from paths to bytes."""
-    places = (runs.CHECKPOINTS, runs.IMAGES)
+    places = (run_folder.CHECKPOINTS, run_folder.IMAGES)
     files = [path for place in places for path in (folder / place).iterdir()]
-    files += folder.glob(runs.VALIDATION)
+    files += folder.glob(run_folder.VALIDATION)
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 

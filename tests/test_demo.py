@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pix2pix_tf import runs
+from pix2pix_tf import run_folder
 
 SMALL = ("--ngf", 1, "--ndf", 1, "--max_steps", 3)
 
@@ -21,15 +21,15 @@ def demo(launcher, tmp_path_factory):
 
 def test_it_trains_tests_on_other_houses_and_exports(demo):
     folder, text = demo
-    metrics = json.loads((folder / "test" / runs.METRICS).read_text())
+    metrics = json.loads((folder / "test" / run_folder.METRICS).read_text())
     constant = metrics["context"]["L1 of the best constant image"]
     assert 0.1 < constant < 0.5 and f"{constant:.3f}" in text
     houses = {path.stem for path in (folder / "data" / "val").iterdir()}
-    painted = (folder / "test" / runs.IMAGES).glob("*-outputs.png")
+    painted = (folder / "test" / run_folder.IMAGES).glob("*-outputs.png")
     assert len(houses) == 40 and {path.stem.partition("-")[0] for path in painted} == houses
     assert houses.isdisjoint(path.stem for path in (folder / "data" / "train").iterdir())
     assert (folder / "export" / "saved_model.pb").is_file()
-    assert str(folder / "test" / runs.INDEX) in text
+    assert str(folder / "test" / run_folder.INDEX) in text
 
 
 def test_the_same_command_again_goes_on(launcher, demo, tmp_path):
@@ -45,7 +45,7 @@ def test_cyclegan_is_measured_against_the_truth(launcher, tmp_path):
     words = ("--output_dir", folder, *SMALL, "--crop_size", 32, "--load_size", 36)
     code, text = launcher.run("cyclegan-tf", *words, printed=tmp_path / "out.txt")
     assert code == 0, text
-    mean = json.loads((folder / "test" / runs.METRICS).read_text())["mean"]
+    mean = json.loads((folder / "test" / run_folder.METRICS).read_text())["mean"]
     for direction in ("AtoB", "BtoA"):
         nothing = mean[f"L1 of the input {direction}"]
         assert nothing > 0.3 and f"{nothing:.3f}" in text

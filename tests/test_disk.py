@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from pix2pix_tf import runs
+from pix2pix_tf import run_folder
 from pix2pix_tf.training import checkpoints
 
 START = ("--mode", "train", "--ngf", 1, "--ndf", 1, "--seed", 3, "--max_steps", 30)
@@ -35,10 +35,10 @@ def refused(code, text, why):
 
 def left(folder):
     """Steps of the checkpoints that are there; all are whole."""
-    found = runs.checkpoints(folder)
+    found = run_folder.checkpoints(folder)
     assert [checkpoints.fault(path) for path in found] == [None] * len(found)
     assert list(folder.rglob(".partial-*")) == []
-    return [runs.checkpoint_step(path) for path in found]
+    return [run_folder.checkpoint_step(path) for path in found]
 
 
 def test_a_disk_that_fills_up_with_checkpoints(launcher, pairs, small_disk, tmp_path):
@@ -62,7 +62,7 @@ def test_a_disk_that_fills_up_with_events(launcher, pairs, small_disk, tmp_path,
     folder = small_disk / "run"
     words = (*START, "--input_dir", pairs, "--output_dir", folder, *words, "--save_freq", 0)
     code, text = launcher.run("pix2pix-tf", *words, printed=tmp_path / "out.txt")
-    assert str(folder / runs.TENSORBOARD) in refused(code, text, "No space left on device")
+    assert str(folder / run_folder.TENSORBOARD) in refused(code, text, "No space left on device")
 
 
 def test_a_quota_for_checkpoints(launcher, pairs, tmp_path):
@@ -72,13 +72,13 @@ def test_a_quota_for_checkpoints(launcher, pairs, tmp_path):
         "pix2pix-tf", *words, "--max_steps", 2, "--save_freq", 1, printed=tmp_path / "out.txt"
     )
     assert code == 0, text
-    size = runs.checkpoints(folder)[0].stat().st_size
+    size = run_folder.checkpoints(folder)[0].stat().st_size
     code, text = launcher.run(
         "pix2pix-tf", *words, "--resume", "--save_freq", 1, printed=tmp_path / "out.txt",
         largest_file=size // 2,
     )  # fmt: skip
     # What was printed is a file, too, but a small one.
-    assert str(folder / runs.CHECKPOINTS) in refused(code, text, "File too large")
+    assert str(folder / run_folder.CHECKPOINTS) in refused(code, text, "File too large")
     assert left(folder) == [1, 2]
 
 
@@ -97,7 +97,7 @@ def test_a_log_that_cannot_be_written(launcher, pairs, tmp_path):
     words = (*START, "--input_dir", pairs, "--output_dir", folder, *NO_SUMMARIES)
     code, text = launcher.run("pix2pix-tf", *words, "--max_steps", 2, printed=tmp_path / "out.txt")
     assert code == 0, text
-    log = folder / runs.LOG
+    log = folder / run_folder.LOG
     lines = log.read_text().splitlines(keepends=True)
     # A log as long as a quota: rows of which none is dropped.
     log.write_text(lines[0] + "1,1,0,0,0,0\n" + "2,1" + ",0" * 3 + "," + "0" * 300_000 + "\n")

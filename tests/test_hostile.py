@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from cyclegan_tf.config import CycleGANConfig
-from pix2pix_tf import command, runs
-from pix2pix_tf import settings as options
+from pix2pix_tf import options, run_folder
+from pix2pix_tf.commands import frame
 from pix2pix_tf.config import Pix2PixConfig
-from pix2pix_tf.data import folders, images
+from pix2pix_tf.data import images, listing
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.evaluation import curves
 from pix2pix_tf.training import checkpoints, logs, summaries
@@ -91,7 +91,7 @@ def test_images_that_claim_too_many_pixels_cost_no_memory(tmp_path, name):
     path = tmp_path / f"x.{name[:3]}"
     path.write_bytes(BOMBS[name])
     with pytest.raises(InputError, match="Expected readable images. Received: .*x"):
-        folders.check_images([str(path)])
+        listing.check_images([str(path)])
     assert peak() - before < 100_000  # kilobytes
 
 
@@ -100,7 +100,7 @@ def test_a_text_chunk_that_unfolds_to_a_gigabyte_is_refused_or_ignored(tmp_path)
     path = tmp_path / "x.png"
     path.write_bytes(png(10, 10, bomb))
     before = peak()
-    assert folders.fault(path) is not None
+    assert listing.fault(path) is not None
     assert peak() - before < 100_000
 
 
@@ -128,7 +128,7 @@ def test_any_bytes_are_an_image_or_a_reason(tmp_path, kind, cut, seed, flips, he
     contents = (head or bytes(contents[:8])) + bytes(contents[8 : len(contents) - cut])
     path = tmp_path / "x.png"
     path.write_bytes(contents)
-    reason = folders.fault(path)
+    reason = listing.fault(path)
     assert reason is None or (reason and "\n" not in reason)
     try:
         decoded = images.decode(tf.constant(contents))
@@ -143,10 +143,10 @@ def test_any_bytes_are_an_image_or_a_reason(tmp_path, kind, cut, seed, flips, he
     config_class=st.sampled_from(CONFIGS), resuming=st.booleans(),
 )  # fmt: skip
 def test_any_options_are_adopted_or_refused(tmp_path, stored, config_class, resuming):
-    (tmp_path / runs.OPTIONS).write_text(json.dumps(stored), encoding="utf-8")
+    (tmp_path / run_folder.OPTIONS).write_text(json.dumps(stored), encoding="utf-8")
     config = config_class(mode="train", input_dir="in", output_dir="out")
     try:
-        read = command.stored_options(tmp_path, program="pix2pix-tf")
+        read = frame.stored_options(tmp_path, program="pix2pix-tf")
         found = options.adopt(config, {"mode"}, read, source=tmp_path, resuming=resuming)
     except InputError as error:
         assert "\n" not in str(error) and str(tmp_path) in str(error)
@@ -161,22 +161,22 @@ def test_any_options_are_adopted_or_refused(tmp_path, stored, config_class, resu
 @FUZZ
 @given(contents=st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 def test_any_bytes_are_json_or_refused(tmp_path, contents):
-    path = tmp_path / runs.OPTIONS
+    path = tmp_path / run_folder.OPTIONS
     path.write_bytes(contents)
     try:
-        assert isinstance(runs.read_json(path), dict)
+        assert isinstance(run_folder.read_json(path), dict)
     except InputError as error:
         assert str(path) in str(error)
 
 
 def test_a_large_file_is_not_read_as_options(tmp_path):
-    path = tmp_path / runs.OPTIONS
+    path = tmp_path / run_folder.OPTIONS
     path.write_text('{"a": "' + "x" * 2_000_000 + '"}')
     with pytest.raises(InputError, match="more than 1000000 bytes"):
-        runs.read_json(path)
+        run_folder.read_json(path)
     path.write_text('{"a": ' + "1" * 100_000 + "}")
     with pytest.raises(InputError, match="Expected"):
-        stored = runs.read_json(path)
+        stored = run_folder.read_json(path)
         config = Pix2PixConfig(mode="train", input_dir="in", output_dir="out")
         options.adopt(config, set(), {"ngf": stored["a"]}, source=tmp_path, resuming=True)
 
@@ -289,7 +289,7 @@ LOGS = st.binary(max_size=300) | st.lists(
 @FUZZ
 @given(contents=LOGS)
 def test_any_bytes_are_a_log(tmp_path, contents):
-    path = tmp_path / runs.LOG
+    path = tmp_path / run_folder.LOG
     path.write_bytes(contents)
     steps = [int(row["step"]) for row in logs.read_rows(path, last_step=10**9)]
     assert steps == sorted(set(steps))
@@ -302,7 +302,7 @@ def test_any_bytes_are_a_log(tmp_path, contents):
 @settings(FUZZ, max_examples=8)
 @given(contents=LOGS)
 def test_any_bytes_are_drawn(tmp_path, contents):
-    path = tmp_path / runs.LOG
+    path = tmp_path / run_folder.LOG
     path.write_bytes(contents)
     assert curves.draw_curves(path, tmp_path / "curves.png").stat().st_size > 1000
 

@@ -11,12 +11,12 @@ from cyclegan_tf import model as cyclegan_models
 from cyclegan_tf.config import CycleGANConfig
 from cyclegan_tf.model import NETWORKS
 from pix2pix_tf import model as models
-from pix2pix_tf import settings
+from pix2pix_tf import options
 from pix2pix_tf.config import Pix2PixConfig
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.evaluate_options import METRICS
 from pix2pix_tf.evaluation import scoring
-from pix2pix_tf.options import MULTIPLES, SharedOptions
+from pix2pix_tf.shared_options import MULTIPLES, SharedOptions
 
 PLACES = {"mode": "train", "input_dir": "in", "output_dir": "out"}
 
@@ -70,7 +70,7 @@ def test_shared_options_keep_their_meaning(config_class):
 
 @pytest.mark.parametrize("config_class", [Pix2PixConfig, CycleGANConfig])
 def test_help_shows_each_group_once(config_class):
-    text = settings.help_text(config_class, program="program", summary="")
+    text = options.help_text(config_class, program="program", summary="")
     headings = [line for line in text.splitlines() if line.endswith(":") and line[0] != " "]
     groups = ["Run:", "Training:", "Data:", "Model:", "Watching:", "Test and export:"]
     groups += ["Evaluate:", "Devices:"]
@@ -108,8 +108,8 @@ def test_every_metric_can_be_measured():
 
 def test_no_dropout_is_understood():
     words = ["--mode=train", "--input_dir=i", "--output_dir=o", "--no_dropout"]
-    assert settings.parse(Pix2PixConfig, words)[0].dropout is False
-    assert settings.parse(CycleGANConfig, words)[0].dropout is False
+    assert options.parse(Pix2PixConfig, words)[0].dropout is False
+    assert options.parse(CycleGANConfig, words)[0].dropout is False
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ import pytest
 from PIL import Image
 from support import GOLDENS, ROOT
 
-from pix2pix_tf.data import synthetic
+from pix2pix_tf.demo import facades
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -162,15 +162,15 @@ def check_installs(words):
 def prepared(launcher, tmp_path_factory):
     """Everything that the documents take for granted."""
     folder = tmp_path_factory.mktemp("readme")
-    synthetic.write_pairs(folder / "photos" / "train", 3, seed=0, size=64)
-    synthetic.write_pairs(folder / "photos" / "val", 2, seed=0, start=3, size=64)
-    synthetic.write_pairs(folder / "others" / "train", 2, seed=1, size=64)
+    facades.write_pairs(folder / "photos" / "train", 3, seed=0, size=64)
+    facades.write_pairs(folder / "photos" / "val", 2, seed=0, start=3, size=64)
+    facades.write_pairs(folder / "others" / "train", 2, seed=1, size=64)
     for name in ("horse2zebra", "day2night"):
-        synthetic.write_unpaired(folder / name, 2, seed=2, test_count=2, size=40)
+        facades.write_unpaired(folder / name, 2, seed=2, test_count=2, size=40)
     for kind, seed in (("outputs", 3), ("targets", 4), ("raw", 5)):
         (folder / kind).mkdir()
         for index in range(3):
-            labels = synthetic.draw_labels(synthetic.sample_facade(seed, index), 64)
+            labels = facades.draw_labels(facades.sample_facade(seed, index), 64)
             Image.fromarray(labels).save(folder / kind / f"{index}.png")
     pixels = np.random.default_rng(0).integers(0, 256, (80, 70, 3), np.uint8)
     Image.fromarray(pixels).save(folder / "photo.png")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from support import write_pairs
 
-from pix2pix_tf import cli, runs
-from pix2pix_tf.data import folders
+from pix2pix_tf import cli, run_folder
+from pix2pix_tf.data import listing
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.remote import RemotePath
 
@@ -93,8 +93,8 @@ def test_paths_are_taken_apart_as_pathlib_does(ram):
     assert (path.name, path.stem, path.suffix) == ("step-1.safetensors", "step-1", ".safetensors")
     assert path.parent.parent == RemotePath("gs://bucket/run") == path.parent.parent.resolve()
     assert path.with_name("a") < path.with_name("b") and len({path, RemotePath(path)}) == 1
-    assert isinstance(runs.place("gs://bucket"), RemotePath)
-    assert not isinstance(runs.place("a:/b"), RemotePath)
+    assert isinstance(run_folder.place("gs://bucket"), RemotePath)
+    assert not isinstance(run_folder.place("a:/b"), RemotePath)
     with pytest.raises(TypeError):
         os.fspath(path)
 
@@ -102,19 +102,19 @@ def test_paths_are_taken_apart_as_pathlib_does(ram):
 def test_files_are_written_read_and_replaced(tmp_path, ram):
     path = ram / "sub" / "a.txt"
     for text in ("old", "new"):
-        runs.write_text(path, text)
+        run_folder.write_text(path, text)
     assert path.read_text(encoding="utf-8") == "new"
-    with pytest.raises(RuntimeError), runs.atomic(path) as temporary:
+    with pytest.raises(RuntimeError), run_folder.atomic(path) as temporary:
         temporary.write_bytes(b"half")
         raise RuntimeError
     assert files(ram) == {"sub/a.txt": b"new"}
     with path.open("a", encoding="utf-8", newline="") as file:
         file.write("er\n")
-    runs.shorten(path, 4)
+    run_folder.shorten(path, 4)
     assert path.read_bytes() == b"newe"
     with path.open("rb") as file:
         assert (file.seek(-2, os.SEEK_END), file.read(), file.read()) == (2, b"we", b"")
-    with runs.fetched(path) as copy:
+    with run_folder.fetched(path) as copy:
         assert copy.read_bytes() == b"newe"
     assert not copy.exists()
     assert [found.name for found in path.parent.glob("*.txt")] == ["a.txt"]
@@ -139,12 +139,12 @@ def test_images_are_listed_and_checked(tmp_path, ram):
     for path in write_pairs(tmp_path, 11).iterdir():
         (ram / path.name).write_bytes(path.read_bytes())
     (ram / "notes.txt").write_bytes(b"")
-    paths = folders.list_images(str(ram))
+    paths = listing.list_images(str(ram))
     assert [os.path.basename(path) for path in paths] == [f"{n}.png" for n in range(1, 12)]
-    folders.check_images(paths)
+    listing.check_images(paths)
     whole = (ram / "3.png").read_bytes()
     (ram / "3.png").unlink()  # A file in memory, unlike others, would be appended to.
     (ram / "3.png").write_bytes(whole[:-30])
     with pytest.raises(InputError, match=r"3\.png \(image file is truncated"):
-        folders.check_images(paths)
+        listing.check_images(paths)
     assert np.all([path.startswith("ram://") for path in paths])

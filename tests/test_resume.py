@@ -11,7 +11,7 @@ import pytest
 import safetensors.numpy
 from PIL import Image
 
-from pix2pix_tf import runs
+from pix2pix_tf import run_folder
 from pix2pix_tf.training import checkpoints
 
 SMALL = ("--ngf", 1, "--ndf", 1)
@@ -60,7 +60,7 @@ def flip_a_bit(path):
 
 
 def test_the_newest_and_the_milestones_are_kept(run):
-    assert [runs.checkpoint_step(path) for path in runs.checkpoints(run)] == [4, 6]
+    assert [run_folder.checkpoint_step(path) for path in run_folder.checkpoints(run)] == [4, 6]
 
 
 def test_resume_starts_and_goes_on_with_the_same_words(train, tmp_path):
@@ -68,10 +68,10 @@ def test_resume_starts_and_goes_on_with_the_same_words(train, tmp_path):
     words = ("--resume", *SMALL, "--save_freq", 2)
     code, text = train(folder, *words, "--max_steps", 2)
     assert code == 0, text
-    seed = json.loads((folder / runs.OPTIONS).read_text())["seed"]
+    seed = json.loads((folder / run_folder.OPTIONS).read_text())["seed"]
     code, text = train(folder, *words, "--max_steps", 3)
     assert code == 0 and "continuing at step 2" in text
-    assert json.loads((folder / runs.OPTIONS).read_text())["seed"] == seed
+    assert json.loads((folder / run_folder.OPTIONS).read_text())["seed"] == seed
     code, text = train(folder, *words, "--max_steps", 3)
     assert code == 0 and "trained to step 3" in text
 
@@ -79,36 +79,36 @@ def test_resume_starts_and_goes_on_with_the_same_words(train, tmp_path):
 def test_resume_of_a_run_without_checkpoint_keeps_its_seed(train, tmp_path):
     folder = tmp_path / "run"
     folder.mkdir()
-    runs.write_json(folder / runs.OPTIONS, {"seed": 77, "ngf": 1, "ndf": 1})
-    (folder / runs.LOG).write_text("step,epoch,discriminator_loss\n1,1,0.5\n2,1,0.")
+    run_folder.write_json(folder / run_folder.OPTIONS, {"seed": 77, "ngf": 1, "ndf": 1})
+    (folder / run_folder.LOG).write_text("step,epoch,discriminator_loss\n1,1,0.5\n2,1,0.")
     code, text = train(folder, "--max_steps", 1)
     assert code == 1 and "continue it with --resume" in last_line(text)
     code, text = train(folder, "--resume", "--max_steps", 1)
     assert code == 0 and "seed = 77" in text
-    with open(folder / runs.LOG, newline="") as file:
+    with open(folder / run_folder.LOG, newline="") as file:
         assert [row["step"] for row in csv.DictReader(file)] == ["1"]
 
 
 def test_a_damaged_checkpoint_is_named_and_the_one_before_it_is_used(run, train, tmp_path):
     folder = shutil.copytree(run, tmp_path / "run")
-    before, newest = runs.checkpoints(folder)
+    before, newest = run_folder.checkpoints(folder)
     flip_a_bit(newest)
     code, text = train(folder, "--resume", "--max_steps", 6)
     assert code == 0, text
     (line,) = [line for line in text.splitlines() if line.startswith("warning: ")]
     assert f"{newest} is damaged" in line and f"{before.name} is used" in line
     assert "continuing at step 4" in text
-    assert newest.read_bytes() == runs.checkpoints(run)[-1].read_bytes()
+    assert newest.read_bytes() == run_folder.checkpoints(run)[-1].read_bytes()
     assert newest.with_name(newest.name + ".damaged").is_file()
 
 
 def test_if_every_checkpoint_is_damaged_nothing_starts(run, train, tmp_path):
     folder = shutil.copytree(run, tmp_path / "run")
-    for path in runs.checkpoints(folder):
+    for path in run_folder.checkpoints(folder):
         flip_a_bit(path)
     code, text = train(folder, "--resume")
     assert code == 1
-    assert f"Expected a whole checkpoint. Received: {runs.checkpoints(folder)[-1]}" in text
+    assert f"Expected a whole checkpoint. Received: {run_folder.checkpoints(folder)[-1]}" in text
 
 
 def test_another_learning_rate_can_be_gone_on_with(run, train, tmp_path):
@@ -116,20 +116,20 @@ def test_another_learning_rate_can_be_gone_on_with(run, train, tmp_path):
     words = ("--resume", "--lr", 0, "--max_steps", 8, "--keep_checkpoints", 2)
     code, text = train(folder, *words)
     assert code == 0, text
-    before, after = (weights(runs.checkpoint_path(folder, step)) for step in (6, 8))
+    before, after = (weights(run_folder.checkpoint_path(folder, step)) for step in (6, 8))
     name = "generator/encoder_1/conv2d/kernel"
     np.testing.assert_array_equal(before[name], after[name])
 
 
 def test_going_back_behind_a_later_checkpoint_needs_another_folder(run, train, tmp_path):
     folder = shutil.copytree(run, tmp_path / "run")
-    older = runs.checkpoint_path(folder, 4)
+    older = run_folder.checkpoint_path(folder, 4)
     code, text = train(folder, "--checkpoint", older, "--max_steps", 5)
     assert code == 1 and "name another --output_dir" in last_line(text)
     code, text = train(tmp_path / "other", "--checkpoint", older, "--max_steps", 6)
     assert code == 0, text
-    ended = runs.checkpoint_path(tmp_path / "other", 6).read_bytes()
-    assert ended == runs.checkpoint_path(run, 6).read_bytes()
+    ended = run_folder.checkpoint_path(tmp_path / "other", 6).read_bytes()
+    assert ended == run_folder.checkpoint_path(run, 6).read_bytes()
 
 
 def test_init_from_takes_the_weights_only(run, train, tmp_path):
@@ -138,7 +138,10 @@ def test_init_from_takes_the_weights_only(run, train, tmp_path):
     code, text = train(folder, *words)
     assert code == 0, text
     assert "ngf = 1" in text and "starting from the weights of" in text
-    old, new = weights(runs.checkpoint_path(run, 6)), weights(runs.checkpoint_path(folder, 1))
+    old, new = (
+        weights(run_folder.checkpoint_path(run, 6)),
+        weights(run_folder.checkpoint_path(folder, 1)),
+    )
     for name in new:
         if name.startswith(("generator/", "discriminator/")):
             np.testing.assert_array_equal(new[name], old[name], err_msg=name)
@@ -156,13 +159,13 @@ def test_two_processes_do_not_share_a_folder(run, train, tmp_path):
 
 
 def test_validation_writes_rows_pictures_and_the_best_checkpoint(run):
-    with open(run / runs.VALIDATION, newline="") as file:
+    with open(run / run_folder.VALIDATION, newline="") as file:
         rows = {int(row["step"]): float(row["L1"]) for row in csv.DictReader(file)}
     assert list(rows) == [3, 6]
-    notes = checkpoints.notes(runs.best_path(run))
+    notes = checkpoints.notes(run_folder.best_path(run))
     best = min(rows, key=rows.get)
     assert (notes["step"], notes["L1"]) == (best, rows[best])
-    pictures = [path.name for path in (run / runs.IMAGES).glob("00000003-val-*-outputs.png")]
+    pictures = [path.name for path in (run / run_folder.IMAGES).glob("00000003-val-*-outputs.png")]
     assert len(pictures) == 4
 
 
@@ -170,24 +173,25 @@ def test_validation_writes_rows_pictures_and_the_best_checkpoint(run):
 def test_test_measures_what_validation_measured(run, launcher, pairs, tmp_path, words):
     code, text = launcher.run(
         "pix2pix-tf", "--mode", "test", "--input_dir", pairs, "--output_dir", tmp_path / "out",
-        "--checkpoint", runs.checkpoint_path(run, 6), *words, printed=tmp_path / "printed.txt",
+        "--checkpoint", run_folder.checkpoint_path(run, 6), *words,
+        printed=tmp_path / "printed.txt",
     )  # fmt: skip
     assert code == 0, text
-    found = json.loads((tmp_path / "out" / runs.METRICS).read_text())["mean"]
-    with open(run / runs.VALIDATION, newline="") as file:
+    found = json.loads((tmp_path / "out" / run_folder.METRICS).read_text())["mean"]
+    with open(run / run_folder.VALIDATION, newline="") as file:
         expected = list(csv.DictReader(file))[-1]
     same = [found[name] == pytest.approx(float(expected[name]), abs=1e-6) for name in found]
     # Validation looks at the averaged weights, which is what test uses unless refused.
     assert all(same) if not words else not all(same)
-    average = np.asarray(Image.open(run / runs.IMAGES / "00000006-val-1-outputs.png"))
-    tested = np.asarray(Image.open(tmp_path / "out" / runs.IMAGES / "1-outputs.png"))
+    average = np.asarray(Image.open(run / run_folder.IMAGES / "00000006-val-1-outputs.png"))
+    tested = np.asarray(Image.open(tmp_path / "out" / run_folder.IMAGES / "1-outputs.png"))
     assert np.array_equal(average, tested) == (not words)
 
 
 def test_the_best_checkpoint_can_be_continued(run, train, tmp_path):
-    code, text = train(tmp_path / "on", "--checkpoint", runs.best_path(run), "--max_steps", 7)
+    code, text = train(tmp_path / "on", "--checkpoint", run_folder.best_path(run), "--max_steps", 7)
     assert code == 0, text
-    best = checkpoints.step_of(runs.best_path(run))
+    best = checkpoints.step_of(run_folder.best_path(run))
     assert f"continuing at step {best}" in text and "trained to step 7" in text
 
 
@@ -198,7 +202,7 @@ def test_averaging_can_start_later(run, train, tmp_path):
     words = ("--resume", "--ema_decay", 0.5, "--max_steps", 3)
     code, text = train(tmp_path / "run", *words)
     assert code == 0 and "averaging of weights starts here" in text
-    before, after = (weights(runs.checkpoint_path(tmp_path / "run", step)) for step in (2, 3))
+    before, after = (weights(run_folder.checkpoint_path(tmp_path / "run", step)) for step in (2, 3))
     name = "generator/encoder_1/conv2d/kernel"
     expected = (before[name] + after[name]) / 2
     np.testing.assert_allclose(after[checkpoints.averaged_name(name)], expected, atol=1e-7)
@@ -206,14 +210,16 @@ def test_averaging_can_start_later(run, train, tmp_path):
 
 def test_training_that_diverges_stops_and_keeps_the_checkpoint_before(run, train, tmp_path):
     folder = shutil.copytree(run, tmp_path / "run")
-    before = {path.name: path.read_bytes() for path in runs.checkpoints(folder)}
+    before = {path.name: path.read_bytes() for path in run_folder.checkpoints(folder)}
     words = ("--save_freq", 100, "--keep_every", 0)
     code, text = train(folder, "--resume", "--lr", 1e30, "--max_steps", 40, *words)
     assert code == 1
     line = last_line(text)
     assert "Expected finite losses and gradients. Received: " in line and " at step " in line
-    assert before.items() <= {p.name: p.read_bytes() for p in runs.checkpoints(folder)}.items()
-    assert len(runs.checkpoints(folder)) == len(before)
+    assert (
+        before.items() <= {p.name: p.read_bytes() for p in run_folder.checkpoints(folder)}.items()
+    )
+    assert len(run_folder.checkpoints(folder)) == len(before)
 
 
 def test_a_run_that_learns_nothing_is_told_so(train, tmp_path):

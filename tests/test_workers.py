@@ -12,7 +12,7 @@ import pytest
 from launcher import Launcher
 from support import assert_equal_to_rounding, logged_losses, state
 
-from pix2pix_tf import runs
+from pix2pix_tf import run_folder
 
 # A gain at which no unit sits so near to its kink that rounding decides on which side.
 NETWORKS = (
@@ -80,7 +80,7 @@ def ended(launcher, second, tmp_path):
 
 def kill_after(process, folder, step):
     """Kills a process when log.csv shows a step."""
-    path = folder / runs.LOG
+    path = folder / run_folder.LOG
     with contextlib.suppress(ProcessLookupError):
         while not path.exists() or len(path.read_text().splitlines()) <= step:
             os.kill(process, 0)

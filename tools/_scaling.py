@@ -77,7 +77,7 @@ def _prepare(case, devices):
     import tensorflow as tf
 
     from pix2pix_tf import model as models
-    from pix2pix_tf.training import cluster, loop, meeting, strategies
+    from pix2pix_tf.training import cluster, distribution, loop, meeting
     from pix2pix_tf.training.averages import LossAverages
 
     def batches(*, context):
@@ -92,10 +92,10 @@ def _prepare(case, devices):
         found = cluster.find("tf_config", pods="")
         met = scope.enter_context(meeting.together(found))
     with contextlib.redirect_stdout(sys.stderr):
-        scope.enter_context(strategies.entered(config, meeting=met))
+        scope.enter_context(distribution.entered(config, meeting=met))
     model = models.build(config)
     update = loop.make_update(model, [LossAverages(models.LOSSES)])
-    iterator = iter(strategies.distributed(batches))
+    iterator = iter(distribution.distributed(batches))
 
     def run():
         return update(next(iterator))[1].numpy()

@@ -99,8 +99,8 @@ def served_generator(case):
     """(generator, its ServedModel, which takes pictures of any size)."""
     config = our_config(case)
     from pix2pix_tf import model as models
-    from pix2pix_tf import modes
-    from pix2pix_tf.deploy.saved_model import ServedModel
+    from pix2pix_tf.commands import modes
+    from pix2pix_tf.export.saved_model import ServedModel
 
     generator = models.build_generator(config)
     return generator, ServedModel(generator, modes.translator(config, generator), filetype="png")
@@ -130,7 +130,7 @@ def our_saved_model(case):
 
 def exported(case, export_format):
     """(facts, bytes of the export, pictures for it)."""
-    from pix2pix_tf.deploy import formats
+    from pix2pix_tf.export import formats
 
     generator, served = served_generator(case)
     with tempfile.TemporaryDirectory() as folder:
@@ -205,13 +205,14 @@ def peer_cycle(case):
 
 def pairs_folder(case):
     """(list of paths, what keeps the files): the pairs named, or facades made up."""
-    from pix2pix_tf.data import folders, synthetic
+    from pix2pix_tf.data import listing
+    from pix2pix_tf.demo import facades
 
     if case["pairs"]:
-        return folders.list_images(case["pairs"]), None
+        return listing.list_images(case["pairs"]), None
     folder = tempfile.TemporaryDirectory()
-    synthetic.write_pairs(Path(folder.name), PIPELINE_FILES, seed=0)
-    return folders.list_images(folder.name), folder
+    facades.write_pairs(Path(folder.name), PIPELINE_FILES, seed=0)
+    return listing.list_images(folder.name), folder
 
 
 def take(batches, *, batch_size, folder):
@@ -229,7 +230,7 @@ def take(batches, *, batch_size, folder):
 def our_pipeline(case):
     """Batches from files."""
     config = our_config(case)
-    from pix2pix_tf import modes
+    from pix2pix_tf.commands import modes
 
     paths, folder = pairs_folder(case)
     batches = iter(modes.training_batches(config, paths))

@@ -21,7 +21,7 @@ import _cli
 import strip
 from absl import flags
 
-from pix2pix_tf import runs
+from pix2pix_tf import run_folder
 
 # Name: flags beside those of all.
 FACADES = {
@@ -69,7 +69,7 @@ def shared() -> list[str]:
 
 def measure(module: str, folder: Path, *words: str) -> dict:
     """Evaluates a checkpoint into `folder`, unless that was done; the numbers of metrics.json."""
-    file = folder / runs.METRICS
+    file = folder / run_folder.METRICS
     if not file.is_file():
         run(module, "--mode=evaluate", f"--output_dir={folder}", *words)
     found = json.loads(file.read_text(encoding="utf-8"))
@@ -97,7 +97,7 @@ def cycle(name: str, extra: Sequence[str]) -> list[dict]:
     rows = []
     for step in range(quarter, 4 * quarter + 1, quarter):
         made = [f"--input_dir={FLAGS.horse2zebra}"]
-        made.append(f"--checkpoint={runs.checkpoint_path(folder, step)}")
+        made.append(f"--checkpoint={run_folder.checkpoint_path(folder, step)}")
         found = measure("cyclegan_tf", Path(f"{folder}-scores-{step}"), *made)
         rows.append({"experiment": name, "step": step, **found, **speed(folder)})
     return rows
@@ -105,7 +105,7 @@ def cycle(name: str, extra: Sequence[str]) -> list[dict]:
 
 def speed(folder: Path) -> dict:
     """Images per second at the end of a run."""
-    with open(folder / runs.LOG, newline="", encoding="utf-8") as file:
+    with open(folder / run_folder.LOG, newline="", encoding="utf-8") as file:
         last = list(csv.DictReader(file))[-1]
     return {"image/sec": float(last["images_per_second"])}
 
@@ -148,7 +148,7 @@ def main(arguments: Sequence[str]):
     rows = []
     for experiment, name, extra in plan:
         rows += experiment(name, extra)
-        runs.write_text(Path(FLAGS.output_dir, "results.md"), table(rows))
+        run_folder.write_text(Path(FLAGS.output_dir, "results.md"), table(rows))
         paint()
     print(table(rows), end="")
 

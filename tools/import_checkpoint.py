@@ -22,7 +22,8 @@ from pathlib import Path
 import _cli
 from absl import flags
 
-from pix2pix_tf import command, runs
+from pix2pix_tf import run_folder
+from pix2pix_tf.commands import frame
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.training import runtime
 
@@ -133,20 +134,20 @@ def main(arguments: list[str]):
     _cli.refuse_arguments(arguments)
     _cli.require(FLAGS, ["source", "output_dir"])
     folder = FLAGS.output_dir
-    if runs.checkpoints(folder):
+    if run_folder.checkpoints(folder):
         raise InputError(f"Expected --output_dir to be free. Received: {folder}, which holds a run")
     runtime.load_tensorflow()
-    from pix2pix_tf.deploy import importers
+    from pix2pix_tf.porting import reader
     from pix2pix_tf.training import checkpoints
 
-    imported = importers.read(FLAGS.source, program=FLAGS.program, direction=FLAGS.direction)
+    imported = reader.read(FLAGS.source, program=FLAGS.program, direction=FLAGS.direction)
     config = configured(imported, folder)
     state = built(config, imported.program)
     fresh = check_whole(assign(state, imported.arrays), imported.arrays)
-    runs.prepare_folder(folder)
-    options = command.options(config, program=imported.program)
+    run_folder.prepare_folder(folder)
+    options = frame.run_options(config, program=imported.program)
     options |= {"mode": "train", "checkpoint": None}
-    runs.write_json(Path(folder) / runs.OPTIONS, options)
+    run_folder.write_json(Path(folder) / run_folder.OPTIONS, options)
     path = checkpoints.save(folder, imported.step, state, keep=1)
     for name, value in sorted(imported.options.items()):
         print(name, "=", value)

@@ -14,7 +14,7 @@ from absl import flags
 
 from cyclegan_tf.config import CycleGANConfig
 from pix2pix_tf.config import Pix2PixConfig
-from pix2pix_tf.settings import description, type_name
+from pix2pix_tf.options import description, type_name
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_string("output_file", "docs/options.md", "where to", flag_values=FLAGS)

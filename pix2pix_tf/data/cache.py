@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from pix2pix_tf import runs
+from pix2pix_tf import run_folder
 from pix2pix_tf.data import codecs, images
 
 
@@ -67,17 +67,20 @@ def _decoded(reader, examples, dtype):
 def _on_disk(reader, examples, *, dtype, path):
     """The decoded examples as views of one file: PATH.raw, described by PATH.json."""
     described, key = path.with_suffix(".json"), _key(reader, examples)
-    about = runs.read_json(described) if described.is_file() else {}
+    about = run_folder.read_json(described) if described.is_file() else {}
     if about.get("key") != key:
         shapes = []
         described.unlink(missing_ok=True)
-        with runs.atomic(path.with_suffix(".raw")) as temporary, open(temporary, "wb") as file:
+        with (
+            run_folder.atomic(path.with_suffix(".raw")) as temporary,
+            open(temporary, "wb") as file,
+        ):
             for decoded in _decoded(reader, examples, dtype):
                 shapes.append([image.shape for image in decoded])
                 for image in decoded:
                     file.write(image.tobytes())
         about = {"key": key, "shapes": shapes}
-        runs.write_json(described, about)
+        run_folder.write_json(described, about)
     raw = np.memmap(path.with_suffix(".raw"), dtype, "r")
     return list(_views(raw, about["shapes"]))
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pix2pix_tf import runs
-from pix2pix_tf.data import codecs, folders
+from pix2pix_tf import run_folder
+from pix2pix_tf.data import codecs, listing
 
 # How many sizes, files or pairs of files one line names.
 _NAMED = 4
@@ -49,7 +49,7 @@ def data_sets(folder):
     Images in the folder itself are its first set; a folder named like one of `SETS` brings its
     neighbours, and a folder without images of its own brings those it holds.
     """
-    folder = runs.place(folder)
+    folder = run_folder.place(folder)
     home = folder.absolute().parent if folder.name in SETS else folder
     near = {name: home / name for name in SETS if (home / name).is_dir()}
     first = {} if home == folder and near and not _has_images(folder) else {folder.name: folder}
@@ -62,9 +62,9 @@ def _has_images(folder):
 
 def look(path, *, minimum_width, channels, value_range):
     """Decodes a file; returns its `Look`."""
-    fault = folders.fault(path, minimum_width=minimum_width, channels=channels)
+    fault = listing.fault(path, minimum_width=minimum_width, channels=channels)
     try:
-        array = codecs.read(runs.place(path).read_bytes())
+        array = codecs.read(run_folder.place(path).read_bytes())
         dtype = codecs.depth(path).dtype
     except (OSError, ValueError, Image.DecompressionBombError) as error:
         return Look(path, fault or str(error))
@@ -104,7 +104,7 @@ def report(sets, *, minimum_width=1, value_range=(0.0, 1.0)):
     lines, digests, usable = [], {}, True
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for name, (examples, channels) in sets.items():
-            looks = list(pool.map(one, folders.files(examples), itertools.cycle(channels)))
+            looks = list(pool.map(one, listing.files(examples), itertools.cycle(channels)))
             lines += _set_lines(name, examples, looks, side_by_side=minimum_width == 2)
             digests[name] = _by_digest(looks)
             usable = usable and not any(seen.fault for seen in looks)

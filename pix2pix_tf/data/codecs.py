@@ -13,7 +13,7 @@ import zlib
 import numpy as np
 from PIL import Image, ImageOps
 
-from pix2pix_tf import runs
+from pix2pix_tf import run_folder
 from pix2pix_tf.errors import InputError
 
 SUFFIXES = (
@@ -241,13 +241,13 @@ def depth(path):
     Returns:
         `Depth`; 8 bits for what cannot be read.
     """
-    with runs.place(path).open("rb") as file:
+    with run_folder.place(path).open("rb") as file:
         head = file.read(PNG_DEPTH_AT + 1)
         file.seek(0)
         if head.startswith(PNG_MARK):
             return Depth("uint16" if head[PNG_DEPTH_AT:] == b"\x10" else "uint8")
         if head.startswith(NPY_MARK):
-            with runs.fetched(path) as local:
+            with run_folder.fetched(path) as local:
                 array = np.load(local, mmap_mode="r", allow_pickle=False)
                 return Depth(array.dtype.name, ".npy")
         if head.startswith(TIFF_MARKS):
@@ -261,7 +261,7 @@ def write(path, array):
     Raises:
         InputError: If a TIFF of several channels is wanted without tifffile.
     """
-    path, contents = runs.place(path), io.BytesIO()
+    path, contents = run_folder.place(path), io.BytesIO()
     if path.suffix == ".npy":
         np.save(contents, array)
         path.write_bytes(contents.getvalue())

@@ -4,7 +4,7 @@ import dataclasses
 
 import tensorflow as tf
 
-from pix2pix_tf.data import decoding, framing, images
+from pix2pix_tf.data import decode, images, resize
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -18,7 +18,7 @@ class Reader:
             "single" for inputs without targets.
         direction: "AtoB" or "BtoA".
         lab: Split single images into lightness (A) and colour (B).
-        channels: Channels of (inputs, targets); any number, see `decoding.read`.
+        channels: Channels of (inputs, targets); any number, see `decode.read`.
         value_range: The (low, high) float samples that stand for -1 and 1.
     """
 
@@ -52,7 +52,7 @@ class Reader:
         counts = self.decoded_channels
         paths = tf.unstack(example) if self.dataset_mode == "folders" else [example] * len(counts)
         return tuple(
-            decoding.read(tf.io.read_file(path), channels=count, value_range=self.value_range)
+            decode.read(tf.io.read_file(path), channels=count, value_range=self.value_range)
             for path, count in zip(paths, counts, strict=True)
         )
 
@@ -75,9 +75,9 @@ class Reader:
         else:
             pair = images.split_pair(decoded[0])[0], images.split_pair(decoded[-1])[1]
         pair = pair if self.direction == "AtoB" else pair[::-1]
-        return (pair[0], framing.same_size(*pair)) if alike else pair
+        return (pair[0], resize.same_size(*pair)) if alike else pair
 
     def attempt(self, contents):
         """Decodes the bytes of one file; raises what a damaged one raises."""
         for count in self.decoded_channels:
-            decoding.read(contents, channels=count, value_range=self.value_range)
+            decode.read(contents, channels=count, value_range=self.value_range)

@@ -8,7 +8,7 @@ again without the ones before it: a resumed run sees what an uninterrupted one w
 import numpy as np
 import tensorflow as tf
 
-from pix2pix_tf.data.jitter import jitter, still
+from pix2pix_tf.data.augment import jitter, still
 from pix2pix_tf.data.pairs import Reader
 
 # pix2pix.py: CROP_SIZE.

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pix2pix_tf import runs
-from pix2pix_tf.data import folders
+from pix2pix_tf import run_folder
+from pix2pix_tf.data import listing
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.evaluation import depths, gallery, labels, reading, scoring
 from pix2pix_tf.evaluation.true_set import Cache
@@ -117,9 +117,9 @@ def of_folders(source, targets, folder, *, kind, pairs_wanted):
     Raises:
         InputError: If a folder holds no image, an image cannot be read, or there are no pairs.
     """
-    outputs = _of_kind(source, kind) or _by_name(folders.list_images(source))
+    outputs = _of_kind(source, kind) or _by_name(listing.list_images(source))
     true = _by_name(true_set(targets))
-    folders.check_images(list(map(str, outputs.values())))
+    listing.check_images(list(map(str, outputs.values())))
     pairs = []
     if pairs_wanted is not False and _same_names(outputs, true, required=pairs_wanted):
         for name, output in reading.progress(outputs.items(), "copying pictures"):
@@ -149,25 +149,25 @@ def true_set(folder, *, channels=((3,),)):
 
     Args:
         folder: Path of a folder.
-        channels: As of `folders.check_images`.
+        channels: As of `listing.check_images`.
 
     Raises:
         InputError: If there are none, or one cannot be read.
     """
-    files = folders.list_images(folder, flag="--target_dir")
-    folders.check_images(files, channels=channels)
+    files = listing.list_images(folder, flag="--target_dir")
+    listing.check_images(files, channels=channels)
     return files
 
 
 def _of_kind(folder, kind):
     """Dict from names to the pictures NAME-KIND.png of a folder or of its images/."""
-    files = sorted(runs.place(folder).glob(f"?*-{kind}.png"))
-    files = files or sorted((runs.place(folder) / runs.IMAGES).glob(f"?*-{kind}.png"))
+    files = sorted(run_folder.place(folder).glob(f"?*-{kind}.png"))
+    files = files or sorted((run_folder.place(folder) / run_folder.IMAGES).glob(f"?*-{kind}.png"))
     return {path.name.removesuffix(f"-{kind}.png"): path for path in files}
 
 
 def _by_name(files):
-    return dict(zip(folders.names(files), map(runs.place, files), strict=True))
+    return dict(zip(listing.names(files), map(run_folder.place, files), strict=True))
 
 
 def _row(folder, name, files):

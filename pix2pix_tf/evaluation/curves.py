@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 
-from pix2pix_tf import runs
+from pix2pix_tf import run_folder
 
 _NOT_LOSSES = {"step", "epoch", "images_per_second", "learning_rate"}
 _DOMAIN = re.compile(r"_(ab|ba|a|b)(?=_|$)", re.IGNORECASE)
@@ -47,14 +47,14 @@ def draw_curves(log_csv, path):
         figure.text(0.5, 0.5, "No losses are logged yet.", ha="center", color="0.4")
     for place, (title, members) in enumerate(groups.items() if len(steps) else (), start=1):
         _draw_axes(figure.add_subplot(high, wide, place), title, steps=steps, losses=members)
-    with runs.atomic(path) as temporary, temporary.open("wb") as file:
-        figure.savefig(file, format=runs.place(path).suffix[1:])
+    with run_folder.atomic(path) as temporary, temporary.open("wb") as file:
+        figure.savefig(file, format=run_folder.place(path).suffix[1:])
     return path
 
 
 def _read_log(log_csv):
     """Returns the steps, float [n], and {loss: values, float [n], NaN where there is none}."""
-    text = runs.place(log_csv).read_text(encoding="utf-8", errors="replace")
+    text = run_folder.place(log_csv).read_text(encoding="utf-8", errors="replace")
     columns, *lines = (line.split(",") for line in text.split("\n"))
     rows = [dict(zip(columns, line, strict=False)) for line in lines]
     rows = [row for row in rows if math.isfinite(_float(row.get("step")))]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pix2pix_tf import runs
+from pix2pix_tf import run_folder
 from pix2pix_tf.data import codecs
 
 
@@ -60,6 +60,6 @@ def write_exact(folder, names, *, outputs, depths, kind="outputs"):
     for name, array, depth in zip(names, outputs, depths, strict=True):
         if not depth.fits_png(array.shape[-1]):
             suffix = ".npy" if depth.suffix == ".png" else depth.suffix
-            path = runs.place(folder) / runs.IMAGES / f"{name}-{kind}{suffix}"
-            with runs.atomic(path) as temporary:
+            path = run_folder.place(folder) / run_folder.IMAGES / f"{name}-{kind}{suffix}"
+            with run_folder.atomic(path) as temporary:
                 codecs.write(temporary, array)

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 from PIL import Image
 
-from pix2pix_tf import runs
+from pix2pix_tf import run_folder
 from pix2pix_tf.evaluation.report import write_report
 
 # The kinds of pictures in the order of showing: of pix2pix, then of CycleGAN.
@@ -43,14 +43,14 @@ def write_pictures(folder, names, pictures, *, step=None, aspect_ratio=1.0):
     Returns:
         The report's rows, one per name.
     """
-    (runs.place(folder) / runs.IMAGES).mkdir(parents=True, exist_ok=True)
+    (run_folder.place(folder) / run_folder.IMAGES).mkdir(parents=True, exist_ok=True)
     prefix = "" if step is None else f"{step:08d}-"
     rows = []
     for index, name in enumerate(names):
         images = {}
         for kind, batch in pictures.items():
-            images[kind] = f"{runs.IMAGES}/{prefix}{name}-{kind}.png"
-            _save(runs.place(folder) / images[kind], batch[index], aspect_ratio)
+            images[kind] = f"{run_folder.IMAGES}/{prefix}{name}-{kind}.png"
+            _save(run_folder.place(folder) / images[kind], batch[index], aspect_ratio)
         rows.append({"name": name, "images": images} | ({} if step is None else {"step": step}))
     return rows
 
@@ -63,13 +63,13 @@ def _save(path, pixels, aspect_ratio):
     width = round(image.height * aspect_ratio)
     if aspect_ratio != 1.0 and width != image.width:
         image = image.resize((max(width, 1), image.height), Image.Resampling.BICUBIC)
-    with runs.atomic(path, durable=False) as temporary, temporary.open("wb") as file:
+    with run_folder.atomic(path, durable=False) as temporary, temporary.open("wb") as file:
         image.save(file, format="PNG")
 
 
 def remove_later(folder, step):
     """Removes the pictures that training wrote after `step`; it goes on from there."""
-    for path in (runs.place(folder) / runs.IMAGES).glob("*.png"):
+    for path in (run_folder.place(folder) / run_folder.IMAGES).glob("*.png"):
         found = _TRAINING_NAME.fullmatch(path.name)
         if found and int(found[1]) > step:
             path.unlink()
@@ -85,18 +85,18 @@ def _save_deep(path, pixels, aspect_ratio):
         planes = [Image.fromarray(plane) for plane in planes]
         planes = [plane.resize((width, height), Image.Resampling.BICUBIC) for plane in planes]
         pixels = np.clip(np.round(np.stack(planes, -1)), 0, 65535).astype(np.uint16)
-    with runs.atomic(path, durable=False) as temporary:
+    with run_folder.atomic(path, durable=False) as temporary:
         temporary.write_bytes(images.encode(pixels).numpy())
 
 
 def training_rows(folder):
     """The rows of all pictures that training has written so far, oldest first."""
     rows = {}
-    for path in sorted((runs.place(folder) / runs.IMAGES).glob("*.png")):
+    for path in sorted((run_folder.place(folder) / run_folder.IMAGES).glob("*.png")):
         if found := _TRAINING_NAME.fullmatch(path.name):
             step, name, kind = int(found[1]), found[2], found[3]
             row = rows.setdefault((step, name), {"name": name, "step": step, "images": {}})
-            row["images"][kind] = f"{runs.IMAGES}/{path.name}"
+            row["images"][kind] = f"{run_folder.IMAGES}/{path.name}"
     for row in rows.values():
         row["images"] = {kind: row["images"][kind] for kind in KINDS if kind in row["images"]}
     return list(rows.values())
@@ -113,7 +113,7 @@ def write_training_report(folder, *, title, options):
     Returns:
         Path of the page.
     """
-    log = runs.place(folder) / runs.LOG
+    log = run_folder.place(folder) / run_folder.LOG
     return write_report(
         folder, title=title, rows=training_rows(folder), options=options | versions(), log=log
     )
@@ -135,17 +135,17 @@ def write_results(folder, rows, *, title, options, facts):
     Returns:
         Path of index.html.
     """
-    folder = runs.place(folder)
+    folder = run_folder.place(folder)
     mean, left_out = means(rows)
     per_image = {
         row["name"]: {k: v if math.isfinite(v) else None for k, v in row["metrics"].items()}
         for row in rows
     }
     found = {"mean": mean, "left_out": left_out, "per_image": per_image, "count": len(rows)}
-    runs.write_json(folder / f"{options['mode']}_{runs.OPTIONS}", options)
-    runs.write_json(folder / runs.METRICS, found | facts)
+    run_folder.write_json(folder / f"{options['mode']}_{run_folder.OPTIONS}", options)
+    run_folder.write_json(folder / run_folder.METRICS, found | facts)
     summary = mean | facts.get("sets", {}) | facts.get("context", {})
-    log = runs.place(facts.get("checkpoint") or "").parent.parent / runs.LOG
+    log = run_folder.place(facts.get("checkpoint") or "").parent.parent / run_folder.LOG
     return write_report(
         folder,
         title=title,

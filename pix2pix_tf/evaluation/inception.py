@@ -25,7 +25,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from pix2pix_tf import runs
+from pix2pix_tf import run_folder
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.evaluation import distances
 
@@ -99,7 +99,7 @@ def download_weights():
     cached = _cached()
     if cached.is_file():
         return
-    with runs.atomic(cached) as temporary:
+    with run_folder.atomic(cached) as temporary:
         place = {"cache_dir": str(cached.parent.parent), "cache_subdir": cached.parent.name}
         try:
             keras.utils.get_file(temporary.name, KERAS_URL, file_hash=KERAS_MD5, **place)
@@ -206,7 +206,7 @@ def save_statistics(path, features, *, settings, keep_features=False):
         mean, covariance, len(features), np.float32(features) if keep_features else None
     )
     arrays = {name: value for name, value in statistics._asdict().items() if value is not None}
-    with runs.atomic(path) as temporary, open(temporary, "wb") as file:
+    with run_folder.atomic(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, settings=json.dumps(settings, sort_keys=True), **arrays)
     return statistics
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pix2pix_tf.data import synthetic
+from pix2pix_tf.demo import facades
 from pix2pix_tf.errors import InputError
 
 # The 19 classes that Cityscapes scores, in the order of its train ids (Cordts et al. 2016; colours
@@ -81,7 +81,7 @@ def find_palette(name):
         InputError: If a line is another, two colours are the same, or there is no class.
     """
     if name == "facades":
-        return Palette(tuple(synthetic.PALETTE.values()))
+        return Palette(tuple(facades.PALETTE.values()))
     if name == "cityscapes":
         return Palette(CITYSCAPES_CLASSES, CITYSCAPES_VOID)
     with open(name, encoding="utf-8", errors="replace") as file:

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 from tqdm import tqdm
 
-from pix2pix_tf import runs
+from pix2pix_tf import run_folder
 from pix2pix_tf.data import codecs
 from pix2pix_tf.errors import InputError
 
@@ -25,7 +25,7 @@ def read(path):
         InputError: If it cannot be read; it is named.
     """
     try:
-        return codecs.read(runs.place(path).read_bytes())
+        return codecs.read(run_folder.place(path).read_bytes())
     except ValueError as error:
         raise InputError(f"Expected readable images. Received: {path} ({error})") from None
 

@@ -10,7 +10,7 @@ import urllib.parse
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from pix2pix_tf import runs
+from pix2pix_tf import run_folder
 from pix2pix_tf.evaluation import curves
 
 CURVES = "curves.png"
@@ -40,7 +40,7 @@ def write_report(folder, *, title, rows, options=None, summary=None, log=None):
         ValueError: If a row has no name or no images, or the path of an image is absolute.
         OSError: If the folder cannot be written or the log cannot be read.
     """
-    folder = runs.place(folder)
+    folder = run_folder.place(folder)
     _check_rows(rows)
     rows = sorted(rows, key=lambda row: row.get("step") or 0, reverse=True)
     columns = _columns(rows)
@@ -59,8 +59,8 @@ def write_report(folder, *, title, rows, options=None, summary=None, log=None):
         nothing=" hidden" if rows else "",
         nothing_text="" if rows else "No images yet.",
     )
-    path = folder / runs.INDEX
-    with runs.atomic(path) as temporary:
+    path = folder / run_folder.INDEX
+    with run_folder.atomic(path) as temporary:
         # A file name that is not UTF-8 holds surrogates, which are shown as question marks.
         temporary.write_bytes(page.encode("utf-8", errors="replace"))
     return path

@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
-from pix2pix_tf import runs
+from pix2pix_tf import run_folder
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.evaluation import inception, reading
 
@@ -61,5 +61,5 @@ class Cache(NamedTuple):
 def _fingerprint(files):
     digest = hashlib.sha256()
     for file in files:
-        digest.update(hashlib.sha256(runs.place(file).read_bytes()).digest())
+        digest.update(hashlib.sha256(run_folder.place(file).read_bytes()).digest())
     return digest.hexdigest()

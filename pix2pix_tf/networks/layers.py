@@ -7,7 +7,7 @@ Layers are named after TensorFlow 1's (`conv2d`, `conv2d_transpose`, `separable_
 import keras
 import tensorflow as tf
 
-from pix2pix_tf.networks import convolution
+from pix2pix_tf.networks import cpu_convolution
 
 # Isola et al. 2017, section 6.2: "weights were initialized from a Gaussian distribution with mean
 # 0 and standard deviation 0.02"; normalisation scales from N(1, 0.02) in the authors' code.
@@ -32,7 +32,7 @@ def leaky_relu(x):
 
 def conv(filters, *, bias=True, stddev=INIT_STDDEV):
     """4x4 convolution with stride 2, one pixel of padding on each side of an even image."""
-    return convolution.Conv(
+    return cpu_convolution.Conv(
         filters,
         4,
         strides=2,
@@ -45,7 +45,7 @@ def conv(filters, *, bias=True, stddev=INIT_STDDEV):
 
 def deconv(filters, *, bias=True, stddev=INIT_STDDEV):
     """4x4 transposed convolution with stride 2: twice the size."""
-    return convolution.Deconv(
+    return cpu_convolution.Deconv(
         filters,
         4,
         strides=2,
@@ -104,7 +104,7 @@ class ResizeConv(SeparableConv):
         return super().call(tf.reshape(doubled, tf.stack([n, 2 * h, 2 * w, x.shape[3]])))
 
 
-class PaddedConv(convolution.Conv):
+class PaddedConv(cpu_convolution.Conv):
     """Convolution without padding after the same explicit padding on every side.
 
     Keras' "same" would pad 1 and 2 where a 4x4 kernel has stride 1 (a 32x32 map instead of 30x30)

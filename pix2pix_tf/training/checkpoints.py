@@ -12,7 +12,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from pix2pix_tf import runs
+from pix2pix_tf import run_folder
 from pix2pix_tf.errors import InputError
 
 # In the names of what only a run in float16 has: any precision goes on from any checkpoint.
@@ -50,11 +50,11 @@ def save(folder, step, state, *, keep, keep_every=0):
     Raises:
         OSError: If it cannot be written; earlier checkpoints are untouched.
     """
-    path = write(runs.checkpoint_path(folder, step), step, state)
+    path = write(run_folder.checkpoint_path(folder, step), step, state)
     passing = [
         old
-        for old in runs.checkpoints(folder)
-        if not keep_every or runs.checkpoint_step(old) % keep_every
+        for old in run_folder.checkpoints(folder)
+        if not keep_every or run_folder.checkpoint_step(old) % keep_every
     ]
     for old in passing[:-keep]:
         old.unlink()
@@ -77,7 +77,7 @@ def write(path, step, state, *, notes=None):
     sums = {name: _checksum(array) for name, array in arrays.items()}
     # Under one name: the format keeps several in an order of its own choice.
     about = json.dumps({"step": step, **(notes or {}), _SUMS: sums})
-    with runs.atomic(path) as temporary:
+    with run_folder.atomic(path) as temporary:
         # Serialised in memory: writing the bytes ourselves turns a full disk into an OSError.
         temporary.write_bytes(safetensors.numpy.save(arrays, metadata={_ABOUT: about}))
     return path
@@ -121,7 +121,7 @@ def step_of(path):
     Raises:
         InputError: If neither its name nor the file says so.
     """
-    if (step := runs.checkpoint_step(path)) is not None:
+    if (step := run_folder.checkpoint_step(path)) is not None:
         return step
     step = notes(path).get("step")
     if type(step) is not int or not 0 <= step < 2**53:
@@ -135,7 +135,7 @@ def fault(path):
     Files without checksums, as other programs write them, are only opened.
     """
     try:
-        with runs.fetched(path) as local, safetensors.safe_open(local, "numpy") as file:
+        with run_folder.fetched(path) as local, safetensors.safe_open(local, "numpy") as file:
             sums = {**_notes(file).get(_SUMS, {})}
             for name, expected in sums.items():
                 if _checksum(file.get_tensor(name)) != expected:
@@ -191,7 +191,7 @@ def restore_weights(path, variables, *, averaged):
 def _opened(path):
     """Opens a checkpoint file; whatever is wrong with it becomes one line."""
     try:
-        with runs.fetched(path) as local, safetensors.safe_open(local, "numpy") as file:
+        with run_folder.fetched(path) as local, safetensors.safe_open(local, "numpy") as file:
             yield file
     except _DAMAGE as error:
         raise InputError(

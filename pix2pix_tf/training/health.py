@@ -6,7 +6,7 @@ import time
 import tensorflow as tf
 from tqdm import tqdm
 
-from pix2pix_tf.training import strategies
+from pix2pix_tf.training import distribution
 from pix2pix_tf.training.loop import Watcher
 
 
@@ -94,7 +94,7 @@ class OutputCheck(Watcher):
 
         Of each, this machine's part is enough.
         """
-        batch = strategies.local(batch)
+        batch = distribution.local(batch)
         shapes = [[part.shape for part in kept] for kept in (*self._batches, batch)]
         if len(self._batches) < 2 and shapes[0] == shapes[-1]:
             self._batches.append(batch)

@@ -1,6 +1,6 @@
 """CSV files of a run: one row per step, neither gaps nor duplicates after any interruption."""
 
-from pix2pix_tf import runs
+from pix2pix_tf import run_folder
 
 
 class StepLog:
@@ -13,10 +13,10 @@ class StepLog:
     """
 
     def __init__(self, path, columns, *, first_step):
-        self._path, self._columns = runs.place(path), columns
+        self._path, self._columns = run_folder.place(path), columns
         rows = read_rows(self._path, last_step=first_step) if first_step else []
         lines = [self._line(row) for row in [dict(zip(columns, columns, strict=True)), *rows]]
-        runs.write_text(self._path, "".join(lines))
+        run_folder.write_text(self._path, "".join(lines))
 
     def _line(self, row):
         return ",".join(row.get(column, "") for column in self._columns) + "\n"
@@ -32,7 +32,7 @@ class StepLog:
 
     def sync(self):
         """Waits until all rows are on the disk."""
-        runs.sync(self._path)
+        run_folder.sync(self._path)
 
 
 def read_rows(path, *, last_step):

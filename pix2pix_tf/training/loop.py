@@ -7,7 +7,7 @@ import signal
 
 import tensorflow as tf
 
-from pix2pix_tf.training import finite, strategies
+from pix2pix_tf.training import distribution, finite
 from pix2pix_tf.training.runtime import StopRequest
 
 
@@ -75,14 +75,14 @@ def make_update(model, averages):
         losses, gradients = model.update(batch)
         # Every replica's share of a loss is already divided by the number of replicas, and the
         # sum of a scalar is itself: the losses need no exchange of their own.
-        sums = strategies.total(finite.sums([*losses.values(), *gradients]))
+        sums = distribution.total(finite.sums([*losses.values(), *gradients]))
         return dict(zip(losses, tf.unstack(sums[: len(losses)]), strict=True)), sums
 
     # Nothing here branches on a tensor in Python; looking for it would double the start-up time.
     # Images of several sizes have one graph, not one each.
     @tf.function(autograph=False, reduce_retracing=True)
     def update(batch):
-        losses, sums = strategies.on_replicas(replica, batch)
+        losses, sums = distribution.on_replicas(replica, batch)
         for average in averages:
             average.update(losses)
         return losses, sums
@@ -107,7 +107,7 @@ def train(model, batches, *, plan, averages, watchers):
         InputError: If a loss or a gradient is not finite.
     """
     update, step, whole = make_update(model, averages), plan.first_step, True
-    iterator, agreed = iter(batches), strategies.agreement()
+    iterator, agreed = iter(batches), distribution.agreement()
     with StopRequest() as stop:
         try:
             for number in itertools.count(step + 1):

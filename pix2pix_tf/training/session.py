@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from pix2pix_tf import runs
+from pix2pix_tf import run_folder
 from pix2pix_tf.errors import InputError
-from pix2pix_tf.training import checkpoints, loop, strategies
+from pix2pix_tf.training import checkpoints, distribution, loop
 from pix2pix_tf.training.averages import LossAverages, WeightAverages
 from pix2pix_tf.training.health import Feed, OutputCheck, VerdictCheck
 from pix2pix_tf.training.logs import StepLog
@@ -53,7 +53,7 @@ def train(model, batches, *, plan, hooks, folder, checkpoint, config):
     Args:
         model: Compiled model with `state`, `forward`, `compute_gradients` and `update`.
         batches: Iterable that starts at the plan's first step and does not end, as of
-            `strategies.distributed`.
+            `distribution.distributed`.
         plan: `loop.Plan`.
         hooks: `Hooks`.
         folder: Run folder.
@@ -70,11 +70,16 @@ def train(model, batches, *, plan, hooks, folder, checkpoint, config):
         checkpoints.restore(checkpoint, state)
     if hooks.averages is not None:
         state |= _restored(hooks.averages, checkpoint)
-    strategies.share(state)
+    distribution.share(state)
     watchers = _watchers(
-        model, plan=plan, hooks=hooks, folder=runs.place(folder), config=config, averages=averages,
+        model,
+        plan=plan,
+        hooks=hooks,
+        folder=run_folder.place(folder),
+        config=config,
+        averages=averages,
         state=state,
-    )  # fmt: skip
+    )
     feed = Feed(batches)
     return loop.train(
         model,
@@ -105,17 +110,17 @@ def _watchers(model, *, plan, hooks, folder, config, averages, state):
     """
     look = make_look(model, hooks.pictures)
     display_look = Display.make_look(model, hooks.pictures)
-    if not strategies.leads():
+    if not distribution.leads():
         return [
             Companion(frequency=config.summary_freq, look=look),
             Companion(frequency=config.display_freq, look=display_look),
         ]
-    events = Events(folder / runs.TENSORBOARD, first_step=plan.first_step)
+    events = Events(folder / run_folder.TENSORBOARD, first_step=plan.first_step)
     columns = ["step", "epoch", *hooks.losses, "images_per_second"]
-    logs = [StepLog(folder / runs.LOG, columns, first_step=plan.first_step)]
+    logs = [StepLog(folder / run_folder.LOG, columns, first_step=plan.first_step)]
     progress = Progress(plan, averages, frequency=config.progress_freq, log=logs[0])
     watchers = [
-        Trace(folder / runs.TENSORBOARD, frequency=config.trace_freq),
+        Trace(folder / run_folder.TENSORBOARD, frequency=config.trace_freq),
         Summaries(
             events,
             model=model,
@@ -131,10 +136,10 @@ def _watchers(model, *, plan, hooks, folder, config, averages, state):
     ]
     if hooks.measure is not None:
         columns = ["step", "epoch", *hooks.means]
-        logs.append(StepLog(folder / runs.VALIDATION, columns, first_step=plan.first_step))
+        logs.append(StepLog(folder / run_folder.VALIDATION, columns, first_step=plan.first_step))
         watchers.append(
             Validation(
-                runs.best_path(folder),
+                run_folder.best_path(folder),
                 state,
                 frequency=config.val_freq,
                 measure=hooks.measure,

@@ -7,8 +7,8 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorboard.plugins.histogram.metadata import create_summary_metadata
 
-from pix2pix_tf import runs
-from pix2pix_tf.training import strategies
+from pix2pix_tf import run_folder
+from pix2pix_tf.training import distribution
 from pix2pix_tf.training.loop import Watcher
 
 
@@ -31,7 +31,7 @@ class Events:
     """
 
     def __init__(self, folder, *, first_step):
-        self._folder, self._writer = runs.place(folder), None
+        self._folder, self._writer = run_folder.place(folder), None
         for path in sorted(self._folder.glob("events.out.tfevents.*")):
             cut(path, last_step=first_step)
 
@@ -71,7 +71,7 @@ def cut(path, *, last_step):
     if count <= 1:
         path.unlink()
     elif end < size:
-        runs.shorten(path, end)
+        run_folder.shorten(path, end)
 
 
 def _events(file):
@@ -104,11 +104,11 @@ def make_look(model, pictures):
 
     def replica(*batch):
         _, tensors, *gradients = model.compute_gradients(*batch)
-        shown = tf.nest.map_structure(strategies.joined, pictures(batch, tensors))
-        return shown, strategies.total([one for part in gradients for one in part])
+        shown = tf.nest.map_structure(distribution.joined, pictures(batch, tensors))
+        return shown, distribution.total([one for part in gradients for one in part])
 
     return tf.function(
-        lambda batch: strategies.on_replicas(replica, *batch),
+        lambda batch: distribution.on_replicas(replica, *batch),
         autograph=False,
         reduce_retracing=True,
     )

@@ -7,7 +7,7 @@ import time
 import tensorflow as tf
 from tqdm import tqdm
 
-from pix2pix_tf.training import checkpoints, strategies
+from pix2pix_tf.training import checkpoints, distribution
 from pix2pix_tf.training.loop import Watcher
 from pix2pix_tf.training.summaries import writing
 
@@ -198,10 +198,10 @@ class Display(Watcher):
 
         def replica(*batch):
             shown = pictures(batch, model.forward(*batch)[1])
-            return tf.nest.map_structure(strategies.joined, shown)
+            return tf.nest.map_structure(distribution.joined, shown)
 
         return tf.function(
-            lambda batch: strategies.on_replicas(replica, *batch),
+            lambda batch: distribution.on_replicas(replica, *batch),
             autograph=False,
             reduce_retracing=True,
         )

@@ -11,7 +11,8 @@ from PIL import Image
 from cyclegan_tf import cli
 from cyclegan_tf.config import PROGRAM, CycleGANConfig
 from cyclegan_tf.model import build
-from pix2pix_tf import command, runs
+from pix2pix_tf import run_folder
+from pix2pix_tf.commands import frame
 from pix2pix_tf.training import checkpoints
 
 # A U-Net of three levels and a discriminator without any: graphs that are quickly made.
@@ -33,7 +34,7 @@ def train(source, folder, *words):
 def translated(source, folder, out, *words):
     start = ("--mode", "test", "--input_dir", source, "--output_dir", out)
     assert run(*start, "--checkpoint", folder, *words) == 0
-    return json.loads((out / runs.METRICS).read_text())
+    return json.loads((out / run_folder.METRICS).read_text())
 
 
 def untrained(folder, **options):
@@ -41,7 +42,7 @@ def untrained(folder, **options):
     options = {**SMALL, **options}
     config = CycleGANConfig(mode="train", input_dir="in", output_dir=str(folder), **options)
     checkpoints.save(folder, 1, build(config, steps_per_epoch=1).state, keep=1)
-    runs.write_json(folder / runs.OPTIONS, command.options(config, program=PROGRAM))
+    run_folder.write_json(folder / run_folder.OPTIONS, frame.run_options(config, program=PROGRAM))
     return folder
 
 
@@ -129,7 +130,7 @@ def test_any_numbers_of_channels(tmp_path):
         tmp_path / "run",
     )
     assert run(*words, "--output_dir", tmp_path / "scores", "--metrics", "l1") == 0
-    metrics = json.loads((tmp_path / "scores" / runs.METRICS).read_text())
+    metrics = json.loads((tmp_path / "scores" / run_folder.METRICS).read_text())
     assert {"L1 AtoB", "L1 BtoA"} <= set(metrics["mean"])
     assert not (tmp_path / "out" / "images" / "A-0-idt_A.png").exists()
 
@@ -196,7 +197,7 @@ def test_true_images_of_another_size_are_compared(wide, tmp_path):
     assert done == 0
     for kind in ("real_A", "fake_B", "true_B"):
         assert size(tmp_path / "out" / "images" / f"A-0-{kind}.png") == (40, 36)
-    found = json.loads((tmp_path / "out" / runs.METRICS).read_text())["per_image"]
+    found = json.loads((tmp_path / "out" / run_folder.METRICS).read_text())["per_image"]
     assert set(found["A-0"]) == {"cycle L1 A", "L1 AtoB", "L1 of the input AtoB"}
 
 
@@ -225,11 +226,11 @@ def test_a_cache_changes_nothing_but_the_time(wide, tmp_path, cache):
     for kind in ("none", cache):
         words = ("--cache", kind, "--progress_freq", 1, "--preprocess", "crop")
         assert train(wide, tmp_path / kind, *words) == 0
-        rows = (tmp_path / kind / runs.LOG).read_text().splitlines()
+        rows = (tmp_path / kind / run_folder.LOG).read_text().splitlines()
         logs.append([row.rpartition(",")[0] for row in rows])  # all but the speed
     assert logs[0] == logs[1] and len(logs[0]) == 3
     if cache == "disk":
-        kept = {side: tmp_path / cache / runs.CACHE / side / "decoded.raw" for side in "AB"}
+        kept = {side: tmp_path / cache / run_folder.CACHE / side / "decoded.raw" for side in "AB"}
         pixels = {"A": 70 * 45 + 61 * 50 + 40 * 33, "B": 70 * 45 + 61 * 50}
         assert {side: kept[side].stat().st_size for side in "AB"} == {
             side: 3 * count for side, count in pixels.items()

@@ -7,13 +7,13 @@ import pytest
 from archives import jpeg, served
 
 from cyclegan_tf import cli
-from pix2pix_tf import runs
-from pix2pix_tf.data import folders
+from pix2pix_tf import run_folder
+from pix2pix_tf.data import listing
 from pix2pix_tf.errors import InputError
 
 tfds = pytest.importorskip("tensorflow_datasets", reason="the extra [tfds] is not installed")
 
-from pix2pix_tf.data import catalog  # noqa: E402
+from pix2pix_tf.data import tfds as catalog  # noqa: E402
 
 COUNTS = {"trainA": 3, "trainB": 2, "testA": 2, "testB": 1}
 
@@ -44,7 +44,7 @@ def test_a_data_set_becomes_four_folders_of_its_own_files(local, tmp_path):
     for _ in range(2):
         folder = catalog.unpack_unpaired("tfds:cycle_gan/horse2zebra", data_dir=tmp_path)
         for name, images in local.items():
-            paths = folders.list_images(f"{folder}/{name}")
+            paths = listing.list_images(f"{folder}/{name}")
             assert len(paths) == COUNTS[name]
             found = set()
             for path in paths:
@@ -64,7 +64,7 @@ def test_it_is_trained_tested_and_checked(local, tmp_path, monkeypatch, capsys):
     words = ("--mode", "test", *source, "--output_dir", str(tmp_path / "out"), "--checkpoint",
              str(tmp_path / "run"), "--direction", "both")  # fmt: skip
     assert cli.main(words) == 0
-    assert json.loads((tmp_path / "out" / runs.METRICS).read_text())["count"] == 3
+    assert json.loads((tmp_path / "out" / run_folder.METRICS).read_text())["count"] == 3
     capsys.readouterr()
     assert cli.main(("--check_data", *source)) == 0
     assert "trainA: 3 examples in 3 files" in capsys.readouterr().out

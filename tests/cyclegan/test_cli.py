@@ -10,7 +10,7 @@ import tensorflow as tf
 from PIL import Image
 from support import refused, run_command
 
-from pix2pix_tf import runs
+from pix2pix_tf import run_folder
 
 SMALL = (
     "--ngf", 1, "--ndf", 1, "--netG", "resnet_6blocks", "--load_size", 36, "--crop_size", 32,
@@ -57,7 +57,7 @@ def test_training_ends_after_all_epochs_and_shows_every_loss(run):
     folder, printed = run
     assert "examples count = 3 2" in printed
     assert "trained to step 6:" in printed
-    with open(folder / runs.LOG, newline="", encoding="utf-8") as file:
+    with open(folder / run_folder.LOG, newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [int(row["step"]) for row in rows] == [1, 2, 3, 4, 5, 6]
     for name in ("discriminator_loss_A", "generator_loss_GAN_AB", "generator_loss_cycle_B",
@@ -72,7 +72,7 @@ def test_the_report_shows_both_directions(run):
     assert kinds == {
         "real_A", "fake_B", "rec_A", "idt_A", "real_B", "fake_A", "rec_B", "idt_B",
     }  # fmt: skip
-    page = (folder / runs.INDEX).read_text()
+    page = (folder / run_folder.INDEX).read_text()
     assert "rec_B" in page and "curves.png" in page
 
 
@@ -86,7 +86,7 @@ def test_continuing_gives_what_an_uninterrupted_run_gives(data, run, tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     first, second = (
-        safetensors.numpy.load_file(runs.checkpoints(folder)[-1])
+        safetensors.numpy.load_file(run_folder.checkpoints(folder)[-1])
         for folder in (whole, tmp_path / "run")
     )
     assert first.keys() == second.keys()
@@ -106,7 +106,7 @@ def test_test_translates_there_and_back(data, run, tmp_path, direction, names):
         "--checkpoint", folder, "--direction", direction, "--batch_size", 2,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    metrics = json.loads((tmp_path / runs.METRICS).read_text())
+    metrics = json.loads((tmp_path / run_folder.METRICS).read_text())
     assert set(metrics["per_image"]) == names
     images = {path.name for path in (tmp_path / "images").iterdir()}
     assert {"A-1-real_A.png", "A-1-fake_B.png", "A-1-rec_A.png", "A-1-idt_A.png"} <= images

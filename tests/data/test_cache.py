@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from support import write_pairs
 
-from pix2pix_tf.data import cache, folders, pipelines
+from pix2pix_tf.data import cache, listing, pipelines
 from pix2pix_tf.data.pairs import Reader
 
 OPTIONS = {"batch_size": 2, "seed": 5, "crop_size": 32, "scale_size": 40}
@@ -23,7 +23,7 @@ def first(batches, count=6):
     [{}, {"channels": (1, 3)}, {"channels": (4, 4)}, {"lab": True}, {"direction": "BtoA"}],
 )
 def test_batches_are_the_same_as_without(pairs, tmp_path, kind, reading):
-    paths = folders.list_images(pairs)
+    paths = listing.list_images(pairs)
     fetch = cache.make(kind, Reader(**reading), paths, folder=tmp_path)
     expected = first(pipelines.training_pairs(paths, **OPTIONS, **reading))
     found = first(pipelines.training_pairs(paths, fetch=fetch, **OPTIONS, **reading))
@@ -35,7 +35,7 @@ def test_batches_are_the_same_as_without(pairs, tmp_path, kind, reading):
 
 
 def test_any_step_comes_again(pairs, tmp_path):
-    paths = folders.list_images(pairs)
+    paths = listing.list_images(pairs)
     fetch = cache.make("memory", Reader(), paths, folder=tmp_path)
     whole = first(pipelines.training_pairs(paths, fetch=fetch, **OPTIONS))
     rest = first(pipelines.training_pairs(paths, fetch=fetch, first_step=4, **OPTIONS), 2)
@@ -46,13 +46,13 @@ def test_any_step_comes_again(pairs, tmp_path):
 def test_deep_files_keep_their_depth(tmp_path):
     array = np.random.default_rng(0).random((8, 16, 3), np.float32)
     np.save(tmp_path / "a.npy", array)
-    paths = folders.list_images(tmp_path)
+    paths = listing.list_images(tmp_path)
     decoded = cache.make("disk", Reader(), paths, folder=tmp_path / "cache")(0)[0]
     np.testing.assert_array_equal(decoded, array)
 
 
 def test_a_cache_on_disk_is_taken_up_until_a_file_changes(tmp_path):
-    paths = folders.list_images(write_pairs(tmp_path / "data", 3))
+    paths = listing.list_images(write_pairs(tmp_path / "data", 3))
     folder = tmp_path / "cache"
 
     def made():

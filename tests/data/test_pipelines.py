@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 from support import GOLDENS, write_pairs
 
-from pix2pix_tf.data import folders, pipelines
+from pix2pix_tf.data import listing, pipelines
 
 
 @pytest.fixture(scope="module")
 def paths(pairs):
-    return folders.list_images(pairs)
+    return listing.list_images(pairs)
 
 
 def test_the_references_loader():
     golden = np.load(GOLDENS / "reference_pipeline" / "golden.npz")
-    paths = folders.list_images(GOLDENS / "reference_pipeline")
+    paths = listing.list_images(GOLDENS / "reference_pipeline")
     batches = pipelines.test_pairs(paths)
     for path, (inputs, targets) in zip(paths, batches, strict=True):
         name = path.rpartition("/")[2]
@@ -85,5 +85,5 @@ def test_kinds_of_files_can_be_mixed(tmp_path):
     (tmp_path / "1.PNG").rename(tmp_path / "11.png")
     write_pairs(tmp_path, 1, suffix=".jpg")
     (tmp_path / "1.jpg").rename(tmp_path / "3.JPEG")
-    batches = list(pipelines.test_pairs(folders.list_images(tmp_path), batch_size=2))
+    batches = list(pipelines.test_pairs(listing.list_images(tmp_path), batch_size=2))
     assert [len(inputs) for inputs, _ in batches] == [2, 1]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pix2pix_tf.data import folders, pipelines
+from pix2pix_tf.data import listing, pipelines
 
 SMALL = {"scale_size": 256, "flip": False}
 
@@ -26,7 +26,7 @@ def shares(make, *, workers, replicas, batch_size, steps):
 def test_shares_make_the_batch_of_one_device(pairs, workers, replicas):
     def make(context, batch_size):
         return pipelines.training_pairs(
-            folders.list_images(pairs), batch_size=batch_size, seed=4, first_step=3, context=context
+            listing.list_images(pairs), batch_size=batch_size, seed=4, first_step=3, context=context
         )
 
     batch_size = 2 * replicas
@@ -38,7 +38,7 @@ def test_shares_make_the_batch_of_one_device(pairs, workers, replicas):
 
 
 def test_shares_of_unpaired_batches(pairs):
-    paths = folders.list_images(pairs)
+    paths = listing.list_images(pairs)
 
     def make(context, batch_size):
         options = {"scale_size": 36, "crop_size": 32, "seed": 1, "context": context}
@@ -55,7 +55,7 @@ def test_every_image_comes_once_per_epoch(tmp_path):
     for number in range(count):
         image = np.full((4, 8, 3), number * 20, np.uint8)
         tf.io.write_file(str(tmp_path / f"{number}.png"), tf.io.encode_png(image))
-    paths = folders.list_images(tmp_path)
+    paths = listing.list_images(tmp_path)
 
     def make(context, batch_size):
         options = {"batch_size": batch_size, "seed": 2, "context": context, **SMALL}
@@ -72,7 +72,7 @@ def test_every_image_comes_once_per_epoch(tmp_path):
 def test_a_batch_that_replicas_cannot_share_is_refused(pairs):
     with pytest.raises(ValueError, match="batch"):
         pipelines.training_pairs(
-            folders.list_images(pairs),
+            listing.list_images(pairs),
             batch_size=3,
             context=tf.distribute.InputContext(1, 0, 2),
         )

@@ -4,8 +4,8 @@ import tensorflow as tf
 from PIL import Image
 
 from pix2pix_tf.data import pipelines
-from pix2pix_tf.data.framing import resize
-from pix2pix_tf.data.jitter import jitter
+from pix2pix_tf.data.augment import jitter
+from pix2pix_tf.data.resize import resize
 
 
 def photograph(seed, height, width):

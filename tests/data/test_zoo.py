@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from pix2pix_tf.data import check, codecs, decoding, folders, pipelines
+from pix2pix_tf.data import check, codecs, decode, listing, pipelines
 
 tifffile = pytest.importorskip("tifffile", reason="the extra [tiff] is not installed")
 
@@ -105,14 +105,14 @@ def zoo(tmp_path_factory):
 def inside():
     """What a pipeline makes of each file."""
     signature = [tf.TensorSpec([], tf.string)]
-    return tf.function(decoding.read, input_signature=signature, autograph=False)
+    return tf.function(decode.read, input_signature=signature, autograph=False)
 
 
 @pytest.mark.parametrize("name", ZOO)
 def test_every_file_is_read_right_eagerly_and_in_a_graph(zoo, inside, name):
     contents, expected, tolerance = ZOO[name]
-    assert folders.fault(zoo / name) is None
-    eager = decoding.read(contents).numpy()
+    assert listing.fault(zoo / name) is None
+    eager = decode.read(contents).numpy()
     np.testing.assert_array_equal(eager, inside(tf.constant(contents)))
     if expected is None:
         expected = unit(np.asarray(Image.open(io.BytesIO(contents)).convert("RGB")))
@@ -124,7 +124,7 @@ def test_python_reads_what_tensorflow_reads(name):
     contents, _, tolerance = ZOO[name]
     if name != "colour16.png":  # Pillow has 8 bits per channel of colour.
         found = codecs.load_unit(contents, channels=3)
-        np.testing.assert_allclose(found, decoding.read(contents), atol=max(tolerance, 6) / 255)
+        np.testing.assert_allclose(found, decode.read(contents), atol=max(tolerance, 6) / 255)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
@@ -135,14 +135,14 @@ def test_orientations_are_honoured(inside, orientation, kind):
     found = inside(tf.constant(contents)).numpy()
     assert found.shape == expected.shape
     assert np.abs(found - expected).mean() < 0.05
-    served = decoding.decode_unit(contents).numpy()
+    served = decode.decode_unit(contents).numpy()
     np.testing.assert_array_equal(served, found)
 
 
 def test_the_whole_zoo_is_one_data_set(zoo):
-    paths = [path for path in folders.list_images(zoo) if "1x1" not in path]
+    paths = [path for path in listing.list_images(zoo) if "1x1" not in path]
     assert len(paths) == len(ZOO) - 1
-    folders.check_images(paths, minimum_width=2)
+    listing.check_images(paths, minimum_width=2)
     for inputs, targets in pipelines.test_pairs(paths, batch_size=5, crop_size=32):
         assert inputs.shape == targets.shape and np.isfinite(inputs).all()
     batches = pipelines.training_pairs(paths, crop_size=32, scale_size=36, batch_size=len(paths))
@@ -155,7 +155,7 @@ def test_files_cut_at_ten_places_are_refused(tmp_path, name, part):
     contents = ZOO[name][0]
     path = tmp_path / name
     path.write_bytes(contents[: int(len(contents) * part)])
-    why = folders.fault(path)
+    why = listing.fault(path)
     assert why and "\n" not in why
     assert not check.look(str(path), minimum_width=1, channels=(3,), value_range=(0, 1)).size
 
@@ -195,29 +195,29 @@ def test_a_tiff_without_pages_is_refused(mark):
 def test_arrays_that_are_no_images_are_refused(tmp_path, array, why):
     path = tmp_path / "a.npy"
     np.save(path, array, allow_pickle=True)
-    with pytest.raises(folders.InputError, match=why):
-        folders.check_images([str(path)])
+    with pytest.raises(listing.InputError, match=why):
+        listing.check_images([str(path)])
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 7])
 def test_any_number_of_channels(tmp_path, count):
     array = RNG.random((6, 8, count), np.float32)
-    found = decoding.read(npy(array), channels=count)
+    found = decode.read(npy(array), channels=count)
     np.testing.assert_allclose(found, array, atol=1e-6)
     if count in (1, 3, 4):
         eight = codecs.from_unit(array, np.uint8)
         encoded = tf.io.encode_png(eight).numpy()
-        np.testing.assert_allclose(decoding.read(encoded, channels=count), unit(eight), atol=1e-6)
+        np.testing.assert_allclose(decode.read(encoded, channels=count), unit(eight), atol=1e-6)
 
 
 def test_grey_and_alpha_are_made_and_dropped():
     colour = pillow(COLOUR)
-    grey = decoding.read(colour, channels=1).numpy()
+    grey = decode.read(colour, channels=1).numpy()
     np.testing.assert_allclose(grey[..., 0], unit(COLOUR) @ [0.299, 0.587, 0.114], atol=1e-6)
     for contents in (colour, pillow(COLOUR, "JPEG")):
-        alpha = decoding.read(contents, channels=4).numpy()
+        alpha = decode.read(contents, channels=4).numpy()
         assert (alpha[..., 3] == 1).all()
-        np.testing.assert_array_equal(alpha[..., :3], decoding.read(contents))
+        np.testing.assert_array_equal(alpha[..., :3], decode.read(contents))
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "uint32", "float32", "bool"])
@@ -237,7 +237,7 @@ def test_depths_survive_the_way_there_and_back(dtype):
 
 def test_floats_use_the_range_of_values(tmp_path):
     array = np.linspace(-50, 150, 24, dtype=np.float32).reshape(2, 4, 3)
-    found = decoding.read(npy(array), value_range=(-50, 150)).numpy()
+    found = decode.read(npy(array), value_range=(-50, 150)).numpy()
     assert found.min() == 0 and found.max() == 1
     np.testing.assert_allclose(codecs.from_unit(found, "float32", (-50, 150)), array, atol=1e-4)
     path = tmp_path / "a.npy"

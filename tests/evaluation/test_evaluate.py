@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from pix2pix_tf import runs
-from pix2pix_tf.data import synthetic
+from pix2pix_tf import run_folder
+from pix2pix_tf.demo import facades
 from pix2pix_tf.evaluation import inception
 
 
@@ -30,7 +30,7 @@ def found(folder):
     def refuse(word):
         raise AssertionError(f"{word} is not JSON")
 
-    text = (folder / "out" / runs.METRICS).read_text(encoding="utf-8")
+    text = (folder / "out" / run_folder.METRICS).read_text(encoding="utf-8")
     return json.loads(text, parse_constant=refuse)
 
 
@@ -99,7 +99,7 @@ def test_pairs_of_two_folders_against_scikit_image(evaluate, tmp_path, monkeypat
     assert metrics["settings"]["ssim"]["window"] == 11
     assert "MS-SSIM none (3 images have none)" in printed
     assert "measuring: 100%" in printed
-    page = (tmp_path / "out" / runs.INDEX).read_text(encoding="utf-8")
+    page = (tmp_path / "out" / run_folder.INDEX).read_text(encoding="utf-8")
     assert 'data-best="descending">MS-SSIM<' in page and "versions.tensorflow" in page
     options = json.loads((tmp_path / "out" / "evaluate_options.json").read_text())
     assert options["target_dir"] == str(tmp_path / "targets")
@@ -164,9 +164,9 @@ def test_the_pictures_of_a_test_and_its_run_give_the_same(
     run = ("--checkpoint", tmp_path / "run", "--input_dir", pairs)
     tested = ("--mode", "test", "--output_dir", tmp_path / "test", *run)
     assert launcher.run("pix2pix-tf", *tested, printed=tmp_path / "p")[0] == 0
-    assert "Training curves" in (tmp_path / "test" / runs.INDEX).read_text(encoding="utf-8")
+    assert "Training curves" in (tmp_path / "test" / run_folder.INDEX).read_text(encoding="utf-8")
     assert Image.open(tmp_path / "test" / "curves.png").width > 100
-    by_test = json.loads((tmp_path / "test" / runs.METRICS).read_text())
+    by_test = json.loads((tmp_path / "test" / run_folder.METRICS).read_text())
 
     sets = ("--inception_weights", weights, "--metrics", "l1,psnr,ssim,ms_ssim,fid")
     code, printed = evaluate(*run, *sets)
@@ -241,7 +241,7 @@ def test_label_maps_are_scored_by_class(evaluate, tmp_path):
     """The right half of the second map says window where it is facade."""
     for kind in ("outputs", "targets"):
         (tmp_path / kind).mkdir()
-    facade, window = (synthetic.PALETTE[name] for name in ("facade", "window"))
+    facade, window = (facades.PALETTE[name] for name in ("facade", "window"))
     truth = np.full((4, 8, 3), facade, np.uint8)
     truth[:, :2] = window
     guess = truth.copy()
@@ -272,7 +272,7 @@ def test_label_maps_are_scored_by_class(evaluate, tmp_path):
 def unpaired(launcher, tmp_path_factory):
     """A folder with data and a run of cyclegan-tf."""
     folder = tmp_path_factory.mktemp("cyclegan")
-    synthetic.write_unpaired(folder / "data", 2, seed=0, test_count=3, size=40)
+    facades.write_unpaired(folder / "data", 2, seed=0, test_count=3, size=40)
     words = (
         "--mode", "train", "--input_dir", folder / "data", "--output_dir", folder / "run",
         "--netG", "resnet_6blocks", "--ngf", 1, "--ndf", 1, "--load_size", 40, "--crop_size", 32,

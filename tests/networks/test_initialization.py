@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from pix2pix_tf.networks.choices import make_discriminator, make_generator
+from pix2pix_tf.networks.factory import make_discriminator, make_generator
 from pix2pix_tf.networks.initialization import initialize
 
 GAIN = 0.5

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 from support import ROOT
 
-from pix2pix_tf import runs
-from pix2pix_tf.data import synthetic
+from pix2pix_tf import run_folder
+from pix2pix_tf.demo import facades
 
 
 @pytest.fixture
@@ -29,16 +29,16 @@ def experiments(launcher, tmp_path, monkeypatch):
 
 
 def test_experiments_are_trained_measured_and_tabled(experiments, tmp_path):
-    synthetic.write_pairs(tmp_path / "facades" / "train", 2, seed=0)
-    synthetic.write_pairs(tmp_path / "facades" / "val", 2, seed=0, start=2)
-    synthetic.write_unpaired(tmp_path / "h2z", 2, seed=0, test_count=2, size=40)
+    facades.write_pairs(tmp_path / "facades" / "train", 2, seed=0)
+    facades.write_pairs(tmp_path / "facades" / "val", 2, seed=0, start=2)
+    facades.write_unpaired(tmp_path / "h2z", 2, seed=0, test_count=2, size=40)
     experiments.FLAGS(
         ["", "--only=patch-16", "--only=horse2zebra", "--ngf=1", "--max_steps=2",
          "--cycle_steps=4", "--crop_size=32", f"--output_dir={tmp_path}/out",
          f"--facades={tmp_path}/facades", f"--horse2zebra={tmp_path}/h2z"],
     )  # fmt: skip
     experiments.main([])
-    options = json.loads((tmp_path / "out" / "patch-16" / runs.OPTIONS).read_text())
+    options = json.loads((tmp_path / "out" / "patch-16" / run_folder.OPTIONS).read_text())
     assert (options["netD"], options["n_layers_D"], options["seed"]) == ("n_layers", 1, 1)
     assert options["which_direction"] == "BtoA"
     table = (tmp_path / "out" / "results.md").read_text(encoding="utf-8").splitlines()
@@ -47,7 +47,7 @@ def test_experiments_are_trained_measured_and_tabled(experiments, tmp_path):
     assert [(row["experiment"], row["step"]) for row in rows] == [
         ("patch-16", "2"), *(("horse2zebra", str(step)) for step in (1, 2, 3, 4)),
     ]  # fmt: skip
-    metrics = json.loads((tmp_path / "out" / "patch-16-scores" / runs.METRICS).read_text())
+    metrics = json.loads((tmp_path / "out" / "patch-16-scores" / run_folder.METRICS).read_text())
     assert rows[0]["L1"] == f"{metrics['mean']['L1']:.4g}" and rows[1]["L1"] == ""
     assert 0 < float(rows[4]["cycle L1 A"]) < 2
     assert len(experiments.done) == 2 + 5

@@ -8,8 +8,10 @@ import safetensors.numpy
 import torch_files
 from support import GOLDENS, refused, run_command, write_pairs
 
-from pix2pix_tf import api, runs
-from pix2pix_tf.deploy import importers, pict
+from pix2pix_tf import run_folder
+from pix2pix_tf.export import pict
+from pix2pix_tf.inference import predictor
+from pix2pix_tf.porting import reader
 
 
 def imported(run_tool, source, folder, **flags):
@@ -28,11 +30,11 @@ def test_a_tensorflow_1_folder_is_used_and_continued(run_tool, tmp_path, inputs)
     run = tmp_path / "run"
     printed = imported(run_tool, GOLDENS / "small", run)
     assert "which_direction = AtoB" in printed and "afresh" not in printed
-    options = json.loads((run / runs.OPTIONS).read_text(encoding="utf-8"))
+    options = json.loads((run / run_folder.OPTIONS).read_text(encoding="utf-8"))
     assert options["program"] == "pix2pix-tf" and options["mode"] == "train"
     assert (options["seed"], options["input_dir"]) == (11, "photos/train")
     assert options["max_steps"] is None and options["checkpoint"] is None
-    outputs = api.load(run).generator(inputs[0].astype(np.float32) / 127.5 - 1)
+    outputs = predictor.load(run).generator(inputs[0].astype(np.float32) / 127.5 - 1)
     np.testing.assert_allclose(outputs[:, ::4, ::4], inputs[1], atol=1e-5)
     pairs = write_pairs(tmp_path / "pairs", 2)
     done = run_command(
@@ -41,8 +43,8 @@ def test_a_tensorflow_1_folder_is_used_and_continued(run_tool, tmp_path, inputs)
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "continuing at step 3" in done.stdout
-    after = safetensors.numpy.load_file(runs.checkpoint_path(tmp_path / "more", 4))
-    before = safetensors.numpy.load_file(runs.checkpoint_path(run, 3))
+    after = safetensors.numpy.load_file(run_folder.checkpoint_path(tmp_path / "more", 4))
+    before = safetensors.numpy.load_file(run_folder.checkpoint_path(run, 3))
     assert set(after) == set(before) and int(after["gen_adam/iteration"][0]) == 4
     # One step of Adam moves no weight further than a few learning rates: its moments were there.
     name = "generator/decoder_1/conv2d_transpose/kernel"
@@ -50,17 +52,17 @@ def test_a_tensorflow_1_folder_is_used_and_continued(run_tool, tmp_path, inputs)
 
 
 def test_a_pict_file_is_used_and_a_discriminator_starts_afresh(run_tool, tmp_path, inputs):
-    weights = importers.read(GOLDENS / "small").arrays
+    weights = reader.read(GOLDENS / "small").arrays
     generator = {name: weights[name] for name in weights if name.startswith("generator/")}
     pict.write(tmp_path / "drawings.pict", generator)
     run = tmp_path / "run"
     printed = imported(run_tool, tmp_path / "drawings.pict", run, direction="BtoA")
     assert "starts afresh: averages, disc_adam, discriminator, gen_adam" in printed
-    translate = api.load(run)
+    translate = predictor.load(run)
     assert translate.config.which_direction == "BtoA"
     difference = np.abs(translate(inputs[0])[:, ::4, ::4] / 127.5 - 1 - inputs[1])
     assert difference.mean() < 0.02
-    state = safetensors.numpy.load_file(runs.checkpoint_path(run, 0))
+    state = safetensors.numpy.load_file(run_folder.checkpoint_path(run, 0))
     assert 0.01 < state["discriminator/layer_2/conv2d/kernel"].std() < 0.03
 
 
@@ -76,7 +78,7 @@ def test_cyclegan_is_tested_and_continued(run_tool, tmp_path):
     )
     printed = imported(run_tool, source, run)
     assert printed.count("left out: how the source was trained: Expected --lr_policy") == 1
-    options = json.loads((run / runs.OPTIONS).read_text(encoding="utf-8"))
+    options = json.loads((run / run_folder.OPTIONS).read_text(encoding="utf-8"))
     assert 0 <= options["seed"] < 2**31
     assert [options[name] for name in ("crop_size", "pool_size")] == [64, 3]
     for name in ("trainA", "trainB", "testA", "testB"):
@@ -87,10 +89,10 @@ def test_cyclegan_is_tested_and_continued(run_tool, tmp_path):
         "--max_steps", 1,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert runs.checkpoint_path(tmp_path / "more", 1).is_file()
+    assert run_folder.checkpoint_path(tmp_path / "more", 1).is_file()
     done = run_command("cyclegan-tf", "--mode", "test", *place, "--output_dir", tmp_path / "test")
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "test" / runs.INDEX).is_file()
+    assert (tmp_path / "test" / run_folder.INDEX).is_file()
 
 
 def test_bad_sources_are_one_line(run_tool, tmp_path):
@@ -104,7 +106,7 @@ def test_bad_sources_are_one_line(run_tool, tmp_path):
 
 
 def test_a_run_is_never_overwritten(run_tool, tmp_path):
-    path = runs.checkpoint_path(tmp_path, 7)
+    path = run_folder.checkpoint_path(tmp_path, 7)
     path.parent.mkdir()
     path.write_text("precious")
     flags = {"source": GOLDENS / "small", "output_dir": tmp_path}
@@ -113,7 +115,7 @@ def test_a_run_is_never_overwritten(run_tool, tmp_path):
 
 
 def test_a_network_with_a_part_missing_is_refused(run_tool, tmp_path):
-    weights = importers.read(GOLDENS / "small").arrays
+    weights = reader.read(GOLDENS / "small").arrays
     index = {n: a for n, a in weights.items() if n.startswith("generator/") and "er_5" not in n}
     # Written past our own checks.
     original, pict._names = pict._names, lambda: index

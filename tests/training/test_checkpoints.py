@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from pix2pix_tf import runs
+from pix2pix_tf import run_folder
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.training import checkpoints
 
@@ -19,7 +19,7 @@ def make_state(value=1.0):
 
 def test_round_trip(tmp_path):
     path = checkpoints.save(tmp_path, 12, make_state(2.5), keep=3)
-    assert path == runs.checkpoint_path(tmp_path, 12)
+    assert path == run_folder.checkpoint_path(tmp_path, 12)
     state = make_state(0)
     state["n"].assign(0)
     checkpoints.restore(path, state)
@@ -37,7 +37,7 @@ def test_a_part_can_be_restored(tmp_path):
 def test_the_newest_are_kept(tmp_path):
     for step in (1, 2, 3, 4):
         checkpoints.save(tmp_path, step, make_state(), keep=2)
-    assert [runs.checkpoint_step(path) for path in runs.checkpoints(tmp_path)] == [3, 4]
+    assert [run_folder.checkpoint_step(path) for path in run_folder.checkpoints(tmp_path)] == [3, 4]
 
 
 def test_variables_of_one_path_are_refused():
@@ -78,5 +78,5 @@ def test_a_full_disk_leaves_the_checkpoint_before(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, handler)
     assert caught.value.errno == errno.EFBIG
-    assert os.listdir(tmp_path / runs.CHECKPOINTS) == ["step-00000001.safetensors"]
-    checkpoints.restore(runs.checkpoint_path(tmp_path, 1), make_state())
+    assert os.listdir(tmp_path / run_folder.CHECKPOINTS) == ["step-00000001.safetensors"]
+    checkpoints.restore(run_folder.checkpoint_path(tmp_path, 1), make_state())

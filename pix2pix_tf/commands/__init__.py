@@ -1,0 +1,1 @@
+"""One file a mode: what each does, for both programs."""

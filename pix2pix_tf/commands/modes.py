@@ -1,0 +1,294 @@
+"""What the modes of pix2pix-tf do once TensorFlow is loaded."""
+
+import functools
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from pix2pix_tf import model as models
+from pix2pix_tf import run_folder
+from pix2pix_tf.commands import frame
+from pix2pix_tf.config import PROGRAM
+from pix2pix_tf.data import cache, images, listing, pipelines
+from pix2pix_tf.evaluation import depths, gallery, metrics
+from pix2pix_tf.export import formats
+from pix2pix_tf.export.saved_model import ServedModel
+from pix2pix_tf.inference import files
+from pix2pix_tf.inference.files import colour
+from pix2pix_tf.inference.translate import translate_pictures
+from pix2pix_tf.training import checkpoints, distribution, loop, losses, runtime, session
+from pix2pix_tf.training.averages import WeightAverages
+
+# What the report shows of a training batch; TensorBoard also gets the discriminator's verdicts.
+SHOWN = ("inputs", "outputs", "targets")
+
+
+def training_batches(config, paths, *, first_step=0, context=None, fetch=None):
+    """The batches that a run trains on.
+
+    Args:
+        config: `Pix2PixConfig` with a seed.
+        paths: Image files.
+        first_step: Number of updates already made.
+        context: tf.distribute.InputContext for the share of one worker, or None for all.
+        fetch: What `_cache` returned.
+
+    Returns:
+        tf.data.Dataset of (inputs, targets), float32 [n, h, w, c] in [-1, 1], endless.
+    """
+    return pipelines.training_pairs(
+        paths,
+        batch_size=config.batch_size,
+        seed=config.seed,
+        first_step=first_step,
+        context=context,
+        **files.reading(config),
+        **config.framing,
+        multiple=config.multiple,
+        fetch=fetch,
+        flip=config.flip,
+    )
+
+
+def _cache(config, paths):
+    if config.cache == "none":
+        return None
+    folder = Path(config.output_dir) / run_folder.CACHE
+    with files.bad_files_named(config, paths):
+        return cache.make(config.cache, files.reader(config), paths, folder=folder)
+
+
+def train(start, paths, *, validated=()):
+    """Trains the run in the configuration's `output_dir`.
+
+    Args:
+        start: `frame.Start`.
+        paths: Image files.
+        validated: Image files to measure while training.
+
+    Returns:
+        (number of updates made in all, the signal that ended training or None).
+
+    Raises:
+        InputError: If a file cannot be decoded (named), or a loss or gradient is not finite.
+    """
+    with distribution.entered(start.config, meeting=start.meeting, files=[*paths, *validated]):
+        return _train(start, paths, validated=validated)
+
+
+def _train(start, paths, *, validated):
+    config = start.config
+    runtime.prepare(config)
+    model = models.build(config)
+    if start.weights is not None:
+        checkpoints.restore(start.weights, checkpoints.named(model.variables))
+        print(f"starting from the weights of {start.weights}")
+    print("parameter_count =", model.count_params())
+    data = {"first_step": start.first_step, "fetch": _cache(config, paths)}
+    batches = functools.partial(training_batches, config, paths, **data)
+    with files.bad_files_named(config, paths):
+        rate = session.pipeline_rate(batches(), config.batch_size)
+        print(f"input pipeline alone: {rate:.0f} image/sec")
+        if start.checkpoint is not None:
+            print(f"continuing at step {start.first_step}: {start.checkpoint}")
+        if distribution.leads():
+            gallery.remove_later(config.output_dir, start.first_step)
+        result = session.train(
+            model,
+            distribution.distributed(batches),
+            plan=_plan(config, count=len(paths), first_step=start.first_step),
+            hooks=_hooks(config, model, paths, validated=validated),
+            folder=config.output_dir,
+            checkpoint=start.checkpoint,
+            config=config,
+        )
+    if distribution.leads():
+        write_training_report(config)
+    return result
+
+
+def _hooks(config, model, paths, *, validated):
+    averages, measured = None, {}
+    if config.ema_decay:
+        averages = WeightAverages(model.generator.variables, config.ema_decay)
+    if validated:
+        measure = files.validation(config, model.generator, validated, averages=averages)
+        measured = {"measure": measure, "means": metrics.QUICK}
+    return session.Hooks(
+        losses=models.LOSSES,
+        pictures=functools.partial(_pictures, config),
+        show=functools.partial(_show, config, paths=paths),
+        translate=lambda batch: {"outputs": (batch[0], model(batch[0]))},
+        undecided=losses.undecided("discriminator_loss", mode=config.gan_mode),
+        averages=averages,
+        **measured,
+    )
+
+
+def _show(config, step, pictures, *, paths):
+    chosen = pipelines.batch_paths(paths, step - 1, batch_size=config.batch_size, seed=config.seed)
+    shown = {kind: pictures[kind] for kind in SHOWN}
+    gallery.write_pictures(config.output_dir, listing.names(chosen), shown, step=step)
+    write_training_report(config)
+
+
+def write_training_report(config):
+    """Writes the run's index.html from the pictures and the log in its folder."""
+    return gallery.write_training_report(
+        config.output_dir,
+        title=f"pix2pix: training of {Path(config.output_dir).name}",
+        options=frame.run_options(config, program=PROGRAM),
+    )
+
+
+def _plan(config, *, count, first_step):
+    per_epoch = -(-count // config.batch_size)
+    epochs = config.max_epochs and config.max_epochs * per_epoch
+    return loop.Plan(
+        first_step=first_step,
+        last_step=config.max_steps or epochs or None,
+        steps_per_epoch=per_epoch,
+        batch_size=config.batch_size,
+    )
+
+
+def _pictures(config, batch, tensors):
+    inputs, targets = batch
+    verdicts = {
+        name: images.from_unit(tf.sigmoid(tensors[name]))
+        for name in ("predict_real", "predict_fake")
+    }
+    return {**images.pictures(inputs, targets, tensors["outputs"], **colour(config)), **verdicts}
+
+
+def load_generator(config, checkpoint):
+    """Builds the generator of a run and restores its weights, averaged ones if there are any.
+
+    Args:
+        config: `Pix2PixConfig` with the run's architecture; without `ema` the weights are those
+            of the last step.
+        checkpoint: Checkpoint file.
+
+    Returns:
+        `keras.Model` from [n, h, w, c] to [n, h, w, c'], in [-1, 1].
+    """
+    generator = models.build_generator(config)
+    checkpoints.restore_weights(checkpoint, generator.variables, averaged=config.ema)
+    return generator
+
+
+def test(config, paths, *, checkpoint, context=None):
+    """Translates every file, writes pictures, metrics.json and the report.
+
+    Args:
+        config: Resolved `Pix2PixConfig`.
+        paths: Image files.
+        checkpoint: Checkpoint file.
+        context: Other numbers to stand beside the results, a dict, or None.
+
+    Returns:
+        Path of index.html.
+    """
+    rows = []
+    for row in results(config, paths, checkpoint=checkpoint):
+        print("evaluated image", row["name"])
+        rows.append(row)
+    return gallery.write_results(
+        config.output_dir,
+        rows,
+        title=f"pix2pix: test of {Path(config.checkpoint).name}",
+        options=frame.run_options(config, program=PROGRAM),
+        facts={"checkpoint": str(checkpoint), "context": context or {}},
+    )
+
+
+def results(config, paths, *, checkpoint):
+    """Translates every file and writes the pictures.
+
+    Args:
+        config: Resolved `Pix2PixConfig`.
+        paths: Image files.
+        checkpoint: Checkpoint file.
+
+    Yields:
+        The report's rows, with metrics, one by one.
+    """
+    runtime.prepare(config)
+    names, first = listing.names(paths), 0
+    for found in files.translations(config, load_generator(config, checkpoint))(paths):
+        done = names[first : first + len(found.depths)]
+        first += len(done)
+        rows = gallery.write_pictures(
+            config.output_dir, done, found.pictures, aspect_ratio=config.aspect_ratio
+        )
+        depths.write_exact(config.output_dir, done, outputs=found.outputs, depths=found.depths)
+        for index, row in enumerate(rows):
+            row["metrics"] = {name: float(values[index]) for name, values in found.metrics.items()}
+        yield from rows
+
+
+def constant_image_l1(config, *, known, paths):
+    """L1 of the best translation that looks at no input.
+
+    Of all constant images the median of the known targets, pixel by pixel, has the least L1 on
+    them.
+
+    Args:
+        config: `Pix2PixConfig`.
+        known: Files whose targets are known.
+        paths: Files to measure on.
+
+    Returns:
+        Mean absolute difference in [-1, 1].
+    """
+
+    def targets(files):
+        batches = files.batches(config, files, batch_size=16)
+        return np.concatenate([pair[1].numpy() for pair in batches])
+
+    return float(np.abs(targets(paths) - np.median(targets(known), axis=0)).mean())
+
+
+def picture_channels(config):
+    """Channels of the pictures that a run translates; in Lab mode they are colour pictures."""
+    return 3 if config.lab_colorization else config.channels[0]
+
+
+def translator(config, generator):
+    """Makes the function from pictures in [0, 1] to pictures in [0, 1], of any size.
+
+    Args:
+        config: `Pix2PixConfig` with the run's architecture.
+        generator: The run's generator.
+
+    Returns:
+        Function of float32 [n, h, w, 3] to the like; dropout is off.
+    """
+
+    def translate(pictures):
+        size = {"multiple": generator.multiple, "tile": config.tile}
+        return translate_pictures(generator, pictures, **size, **colour(config))
+
+    return translate
+
+
+def export(config, *, checkpoint):
+    """Writes the generator in `config.export_format`; returns `formats.Exported`."""
+    generator = load_generator(config, checkpoint)
+    served = ServedModel(
+        generator,
+        translator(config, generator),
+        filetype=config.output_filetype,
+        channels=picture_channels(config),
+    )
+    exported = formats.export(
+        generator,
+        served,
+        config.output_dir,
+        export_format=config.export_format,
+        quantize=config.quantize,
+    )
+    made = frame.run_options(config, program=PROGRAM)
+    run_folder.write_json(Path(config.output_dir) / f"export_{run_folder.OPTIONS}", made)
+    return exported

@@ -1,0 +1,74 @@
+"""What `--mode serve` does once TensorFlow is loaded: from run folders to a server."""
+
+import dataclasses
+from pathlib import Path
+
+from pix2pix_tf import run_folder
+from pix2pix_tf.commands import modes
+from pix2pix_tf.errors import InputError
+from pix2pix_tf.export.saved_model import FILE_CHANNELS, ServedModel
+from pix2pix_tf.inference import predictor
+from pix2pix_tf.server import models, run
+from pix2pix_tf.server.limits import Limits
+
+
+def serve(config, sources, *, listener):
+    """Serves models until SIGINT or SIGTERM; requests in flight are finished.
+
+    Args:
+        config: `Pix2PixConfig`.
+        sources: List of `server.sources.Source`.
+        listener: Socket bound to the address.
+    """
+    loaded = []
+    for source in sources:
+        loaded.append(_load(config, source))
+        models.warm_up(loaded[-1])
+        print(f"{source.name}: {source.path}")
+    limits = Limits(
+        max_request_bytes=config.max_request_bytes,
+        max_pixels=config.max_pixels,
+        max_queue=config.max_queue,
+        max_batch=config.max_batch,
+        timeout=config.timeout,
+    )
+    origins = config.cors_origin.split(",") if config.cors_origin else []
+    run.run(loaded, limits=limits, origins=origins, listener=listener)
+
+
+def _load(config, source):
+    if source.saved_model:
+        return models.load_saved_model(source, editor=_editor(source, _stored(source.path)))
+    run = predictor.load(source.path)
+    channels = modes.picture_channels(run.config)
+    if channels not in FILE_CHANNELS:
+        raise InputError(
+            "Expected a run whose inputs have 1, 3 or 4 channels, as the files that are sent. "
+            f"Received: {source.path} with {channels}"
+        )
+    made = dataclasses.replace(run.config, tile=config.tile)
+    served = ServedModel(
+        run.generator,
+        modes.translator(made, run.generator),
+        filetype=config.output_filetype,
+        channels=channels,
+    )
+    folder, _ = run_folder.locate(source.path)
+    editor = _editor(source, run_folder.read_json(folder / run_folder.OPTIONS))
+    return models.wrap(served, name=source.name, version=source.version, editor=editor)
+
+
+def _stored(folder):
+    path = Path(folder) / f"export_{run_folder.OPTIONS}"
+    return run_folder.read_json(path) if path.is_file() else {}
+
+
+def _editor(source, stored):
+    """A guess at what the model translates from, by names; the page lets people choose."""
+    words = f"{source.name} {stored.get('input_dir')} {stored.get('checkpoint')}".lower()
+    if stored.get("lab_colorization"):
+        return "picture"
+    if "edges2" in words or "sketch" in words:
+        return "lines"
+    labels = "facade" in words or "demo" in words or "label" in words
+    return "boxes" if labels and stored.get("which_direction") == "BtoA" else "picture"

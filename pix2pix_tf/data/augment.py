@@ -1,0 +1,82 @@
+"""Random mirroring and cropping as stateless functions of a seed."""
+
+import tensorflow as tf
+
+from pix2pix_tf.data import resize, sizes
+
+
+def jitter(
+    images,
+    seed,
+    *,
+    scale_size,
+    crop_size,
+    flip,
+    preprocess="resize_and_crop",
+    multiple=1,
+    method="area",
+):
+    """Mirrors, resizes and crops images that belong together, with one draw for all.
+
+    The order is pix2pix.py's: mirror, resize (the aspect is not kept), crop at an offset of 0 to
+    scale_size - crop_size inclusive. The PyTorch code mirrors last, which is the same draw. With
+    another `preprocess` the images have to be of one size, and images under the crop size are
+    continued by reflection.
+
+    Args:
+        images: Sequence of float [h, w, c] in [-1, 1], of any sizes.
+        seed: int32 [2].
+        scale_size: `sizes.Size` before the crop, at least crop_size.
+        crop_size: `sizes.Size` of the result.
+        flip: Whether to mirror left-right with probability 1/2.
+        preprocess: One of `sizes.PREPROCESS`; "scale_width" and "none" do not crop.
+        multiple: What sides are rounded to, in pixels, where no crop follows.
+        method: As of `resize.resize`.
+
+    Returns:
+        List of float32 [crop_size, crop_size, c], or of the rounded size.
+
+    Reference:
+        pix2pix.py, load_examples(), transform(); PyTorch CycleGAN, data/base_dataset.py.
+    """
+    draws = tf.random.stateless_uniform([3], seed, alg="philox")
+    mirrored = draws[2] < 0.5 if flip else tf.constant(False)
+    scale, crop = sizes.sides(scale_size), sizes.sides(crop_size)
+
+    def transform(image):
+        image = tf.cond(mirrored, lambda: tf.reverse(image, [1]), lambda: image)
+        if preprocess == "resize_and_crop":
+            image = resize.resize(image, *scale, method=method)
+        if preprocess in ("scale_width", "scale_width_and_crop"):
+            image = resize.scale_to_width(image, scale[1], least_height=crop[0], method=method)
+        if preprocess in ("scale_width", "none"):
+            return resize.round_to_multiple(image, multiple, method=method)
+        if preprocess != "resize_and_crop":
+            image = resize.reflect(image, *crop)
+        room = tf.cast(tf.shape(image)[:2] - crop + 1, tf.float32)
+        start = tf.concat([tf.cast(draws[:2] * room, tf.int32), [0]], 0)
+        return tf.slice(image, start, [*crop, image.shape[-1]])
+
+    return [transform(image) for image in images]
+
+
+def still(images, *, scale_size, crop_size, preprocess="resize_and_crop", method="area"):
+    """What testing makes of images: nothing is mirrored or cropped.
+
+    Args:
+        images: Sequence of float [h, w, c].
+        scale_size: `sizes.Size`; only its width is used.
+        crop_size: `sizes.Size`.
+        preprocess: One of `sizes.PREPROCESS`.
+        method: As of `resize.resize`.
+
+    Returns:
+        List of float32 [h', w', c]: the crop size with "resize_and_crop", the width of
+        `scale_size` with "scale_width" and "scale_width_and_crop", else the images' own size.
+    """
+    crop, width = sizes.sides(crop_size), sizes.sides(scale_size)[1]
+    if preprocess == "resize_and_crop":
+        return [resize.resize(image, *crop, method=method) for image in images]
+    if preprocess in ("scale_width", "scale_width_and_crop"):
+        return [resize.scale_to_width(image, width, method=method) for image in images]
+    return list(images)

@@ -1,1 +1,0 @@
-"""From weights to users: pictures, SavedModels, names of foreign weights."""

@@ -1,0 +1,199 @@
+"""One generator, every runtime: each export is reloaded by its own runtime and compared."""
+
+import dataclasses
+import importlib
+import math
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from pix2pix_tf import run_folder
+from pix2pix_tf.errors import InputError
+from pix2pix_tf.export import keras_functional, pict, saved_model
+
+# The file of each format in the export's folder; a SavedModel is the folder itself.
+FILES = {
+    "litert": "model.tflite",
+    "onnx": "model.onnx",
+    "keras": "model.keras",
+    "pict": "model.pict",
+}
+# The largest difference allowed between the model and the same float32 weights in another
+# runtime, in [0, 1]: a quarter of a level of 8 bits. Measured: 2e-6, in Lab mode 1e-5, with
+# instance normalisation in Keras 2e-4.
+TOLERANCE = 1e-3
+# The least agreement of weights that were made coarser. Below it the picture is another one.
+DECIBELS = 20.0
+# The newest operators that tf2onnx writes.
+_OPSET = 18
+
+
+@dataclasses.dataclass(frozen=True)
+class Exported:
+    """What was written.
+
+    Args:
+        path: The file, or the folder of a SavedModel.
+        difference: The largest difference between the model and the reloaded export, in units
+            of [0, 1].
+        decibels: Peak signal-to-noise ratio of the export's pictures, the model's being the
+            signal.
+    """
+
+    path: Path
+    difference: float
+    decibels: float
+
+    def __str__(self):
+        """One line for a person."""
+        text = f"exported to {self.path}; largest difference when reloaded {self.difference:.1e}"
+        return text + (f" ({self.decibels:.1f} dB)" if math.isfinite(self.decibels) else "")
+
+
+def export(generator, served, folder, *, export_format, quantize="none"):
+    """Writes a generator in another format, reloads it with that format's own runtime, compares.
+
+    The file appears only if the comparison succeeded.
+
+    Args:
+        generator: A built `UNet` or `ResNet`.
+        served: Its `ServedModel`. LiteRT and ONNX files hold its signature `serving_default`:
+            `images` float32 [n, h, w, c] in [0, 1] of any size to `outputs` of the same kind.
+            Keras files hold the generator itself, .pict files its weights.
+        folder: Where the file goes.
+        export_format: "saved_model", "litert", "onnx", "keras" or "pict".
+        quantize: "none", or for LiteRT "float16" or "int8" (weights only, dynamic range).
+
+    Returns:
+        `Exported`.
+
+    Raises:
+        InputError: If a package is missing, the format cannot hold the generator or weights of
+            that kind, or the reloaded export differs from the model.
+    """
+    if quantize != "none" and export_format != "litert":
+        raise InputError(
+            "Expected --quantize only with --export_format litert. "
+            f"Received: --export_format {export_format}"
+        )
+    if export_format == "saved_model":
+        difference = saved_model.export(served, folder)
+        return Exported(Path(folder), difference, math.inf)
+
+    def expected(pictures):
+        return served.serving_default(tf.constant(pictures))["outputs"].numpy()
+
+    path, lossy = Path(folder) / FILES[export_format], quantize != "none"
+    with run_folder.atomic(path) as temporary:
+        if export_format == "litert":
+            received = _litert(served, temporary, quantize=quantize)
+        elif export_format == "onnx":
+            received = _onnx(served, temporary)
+        elif export_format == "keras":
+            expected, received = _keras(generator, temporary)
+        else:
+            received, lossy = _pict(generator, expected, temporary), True
+        channels = input_channels(generator) if export_format == "keras" else served.channels
+        # Sides that the generator takes as they are: all its multiples are powers of two.
+        side = max(256, generator.multiple)
+        worst, decibels = _compare(expected, received, shape=(side, side, channels), lossy=lossy)
+    return Exported(path, worst, decibels)
+
+
+def input_channels(generator):
+    """Number of channels of a built generator's inputs."""
+    return generator.encoders[0].convolution.weights[0].shape[2]
+
+
+def _litert(served, path, *, quantize):
+    runtime = _runtime("ai_edge_litert.interpreter", extra="litert")
+    function = served.serving_default.get_concrete_function()
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function], served)
+    if quantize != "none":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if quantize == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    path.write_bytes(converter.convert())
+    run = runtime.Interpreter(str(path)).get_signature_runner("serving_default")
+    return lambda pictures: run(images=pictures)["outputs"]
+
+
+def _onnx(served, path):
+    runtime = _runtime("onnxruntime", extra="onnx")
+    signature = served.serving_default.input_signature
+    converter = _runtime("tf2onnx", extra="onnx")
+    model, _ = converter.convert.from_function(
+        served.serving_default, input_signature=signature, opset=_OPSET
+    )
+    for value in (*model.graph.input, *model.graph.output):
+        for dimension, name in zip(value.type.tensor_type.shape.dim, "nhw", strict=False):
+            dimension.dim_param = name
+    path.write_bytes(model.SerializeToString())
+    session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return lambda pictures: session.run(["outputs"], {"images": pictures})[0]
+
+
+def _keras(generator, path):
+    keras_functional.functional(generator, channels=input_channels(generator)).save(path)
+    loaded = keras.saving.load_model(path, compile=False, safe_mode=True)
+
+    def in_unit(network):
+        return lambda pictures: network(pictures * 2 - 1).numpy() / 2 + 0.5
+
+    return in_unit(generator), in_unit(loaded)
+
+
+def _pict(generator, translate, path):
+    pict.write(path, {variable.path: variable.numpy() for variable in generator.variables})
+    arrays = pict.read(path)
+
+    def translated(pictures):
+        exact = generator.get_weights()
+        try:
+            generator.set_weights([arrays[variable.path] for variable in generator.variables])
+            return translate(pictures)
+        finally:
+            generator.set_weights(exact)
+
+    return translated
+
+
+def _runtime(module, *, extra):
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise InputError(
+            f"Expected the packages of --export_format {extra} to be installed. "
+            f"Received: {error}; run: pip install 'pix2pix-tf[{extra}]'"
+        ) from None
+
+
+def _compare(expected, received, *, shape, lossy):
+    """The largest difference and the agreement in decibels over pictures of two sizes."""
+    height, width, channels = shape
+    worst, squares = 0.0, []
+    for size in ((1, height, width, channels), (2, height, 2 * width, channels)):
+        pictures = _pictures(size)
+        difference = expected(pictures) - received(pictures)
+        # np.max, unlike max, does not lose a NaN.
+        worst = float(np.max([worst, np.abs(difference).max()]))
+        squares.append(np.mean(np.square(difference)))
+    mean = float(np.mean(squares))
+    decibels = -10 * math.log10(mean) if mean > 0 else math.inf
+    if not (decibels >= DECIBELS if lossy else worst <= TOLERANCE):
+        raise InputError(
+            "Expected an export equal to the model. "
+            f"Received: it differs by {worst:.1e} ({decibels:.1f} dB)"
+        )
+    return worst, decibels
+
+
+def _pictures(shape):
+    """Squares of 16x16 pixels in random colours, with a little noise."""
+    n, height, width, channels = shape
+    rng = np.random.default_rng(0)
+    squares = rng.random((n, height // 16, width // 16, channels), np.float32)
+    squares = squares.repeat(16, axis=1).repeat(16, axis=2)
+    return np.clip(squares + rng.normal(0, 0.02, shape), 0, 1).astype(np.float32)

@@ -1,0 +1,136 @@
+"""The exported program: a SavedModel with three signatures."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from pix2pix_tf.data import decode, images
+from pix2pix_tf.errors import InputError
+
+# The largest difference allowed between the model and the reloaded export, in [0, 1].
+TOLERANCE = 1e-5
+# Channels that PNG files can hold.
+FILE_CHANNELS = (1, 3, 4)
+# Side of the picture that the comparison translates.
+_PROBE_SIZE = 256
+
+
+class ServedModel(tf.Module):
+    """A translator of pictures with the signatures of the export.
+
+    serving_default: `images` float32 [n, h, w, channels] in [0, 1] to `outputs` of the same kind.
+    serve_image_bytes: `input` string [n], PNG or JPEG files, to `output` string [n].
+    serve_base64: `input` and `key` string [n], web-safe base64 of such files, to `output`
+        (web-safe base64 without padding) and `key`, unchanged.
+    The latter two are there where PNG files can hold the channels.
+
+    Args:
+        generator: Keras model; its variables are saved.
+        translate: Function of float32 [n, h, w, channels] in [0, 1] to the like.
+        filetype: "png" or "jpeg".
+        channels: Channels of the pictures that go in.
+
+    Reference:
+        pix2pix.py, mode export: the contract of serve_base64.
+    """
+
+    def __init__(self, generator, translate, *, filetype, channels=3):
+        super().__init__(name="served_model")
+        self._weights = [variable.value for variable in generator.variables]
+        self._translate, self._filetype, self.channels = translate, filetype, channels
+        pictures = tf.TensorSpec([None, None, None, channels], tf.float32, "images")
+        self.serving_default = tf.function(self._pictures, input_signature=[pictures])
+
+    def _pictures(self, images):
+        """Translates a batch of pictures of one size."""
+        return {"outputs": self._translate(images)}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "input")])
+    def serve_image_bytes(self, input):  # noqa: A002 (the name is the signature's)
+        """Translates image files, each by itself: they may differ in size."""
+        return {"output": tf.map_fn(self._file, input)}
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None], tf.string, "input"),
+            tf.TensorSpec([None], tf.string, "key"),
+        ]
+    )
+    def serve_base64(self, input, key):  # noqa: A002
+        """Translates image files in web-safe base64 and passes `key` through."""
+        files = tf.map_fn(self._file, tf.io.decode_base64(input))
+        return {"output": tf.io.encode_base64(files), "key": tf.identity(key)}
+
+    def _file(self, contents):
+        picture = decode.decode_unit(contents, channels=self.channels)
+        result = images.from_unit(images.viewable(self._translate(picture[None])))[0]
+        result = result[..., :3] if self._filetype == "jpeg" else result
+        return images.encode(result, filetype=self._filetype)
+
+    @property
+    def signatures(self):
+        """Dict from names to the functions of this module."""
+        files = {"serve_image_bytes": self.serve_image_bytes, "serve_base64": self.serve_base64}
+        default = {"serving_default": self.serving_default}
+        return default | files if self.channels in FILE_CHANNELS else default
+
+
+def export(served, folder, *, picture=None):
+    """Saves a SavedModel, reloads it and compares it with the model it was made from.
+
+    The folder gets the model only after the comparison, so a wrong export never appears there.
+
+    Args:
+        served: `ServedModel`.
+        folder: Where the SavedModel goes; files of an earlier export there are replaced.
+        picture: Float32 [h, w, channels] in [0, 1] to compare with, or None for noise.
+
+    Returns:
+        The largest difference seen, in units of [0, 1].
+
+    Raises:
+        InputError: If the reloaded export differs by more than 1e-5.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    if picture is None:
+        shape = (_PROBE_SIZE, _PROBE_SIZE, served.channels)
+        picture = np.random.default_rng(0).random(shape, np.float32)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".partial-") as temporary:
+        tf.saved_model.save(served, temporary, signatures=served.signatures)
+        difference = _compare(served, temporary, picture)
+        for part in ("variables", "assets"):
+            shutil.rmtree(folder / part, ignore_errors=True)
+        for part in sorted(
+            Path(temporary).iterdir(), key=lambda path: path.name == "saved_model.pb"
+        ):
+            os.replace(part, folder / part.name)
+    return difference
+
+
+def _compare(served, folder, picture):
+    loaded = tf.saved_model.load(folder).signatures
+    batch = tf.constant(picture[None])
+    expected = served.serving_default(batch)["outputs"]
+    received = loaded["serving_default"](images=batch)["outputs"]
+    difference = float(tf.reduce_max(tf.abs(expected - received)))
+    same = "serve_base64" not in loaded or _same_files(loaded, picture)
+    if difference > TOLERANCE or not same:
+        raise InputError(
+            f"Expected an export equal to the model. Received: it differs by {difference}"
+        )
+    return difference
+
+
+def _same_files(loaded, picture):
+    """Whether both signatures that take files give the same result."""
+    file = tf.constant([images.encode(images.from_unit(picture)).numpy()])
+    key = tf.constant(["k"])
+    coded = loaded["serve_base64"](input=tf.io.encode_base64(file), key=key)
+    plain = loaded["serve_image_bytes"](input=file)["output"]
+    same = tf.reduce_all(tf.io.decode_base64(coded["output"]) == plain)
+    return bool(same) and coded["key"].numpy()[0] == b"k"

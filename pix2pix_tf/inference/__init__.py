@@ -1,0 +1,1 @@
+"""From a generator to images of any size, files and arrays."""

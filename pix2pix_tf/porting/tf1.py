@@ -1,0 +1,155 @@
+"""Checkpoints and .pict files of affinelayer/pix2pix-tensorflow."""
+
+import dataclasses
+import re
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from pix2pix_tf import run_folder
+from pix2pix_tf.errors import InputError
+from pix2pix_tf.export import pict
+from pix2pix_tf.porting import tf1_names
+from pix2pix_tf.porting.reader import Imported, channel_options, with_direction
+
+PROGRAM = "pix2pix-tf"
+# Of the reference's options: what training goes on with. The rest is seen from the variables, or
+# counts from another beginning, as --max_steps.
+_TRAINING = (
+    "batch_size", "beta1", "display_freq", "flip", "gan_weight", "input_dir", "l1_weight", "lr",
+    "progress_freq", "save_freq", "scale_size", "seed", "summary_freq", "trace_freq",
+)  # fmt: skip
+
+
+def find(source):
+    """Finds a TensorFlow 1 checkpoint.
+
+    Args:
+        source: `Path` of a folder, of one of a checkpoint's files or their common prefix.
+
+    Returns:
+        The common prefix of the checkpoint's files as `Path`, or None. In a folder it is the one
+        that the file `checkpoint` calls the latest, or that of the highest step.
+    """
+    if not source.is_dir():
+        prefix = re.sub(r"\.(index|meta|data-\d+-of-\d+)$", "", str(source))
+        return Path(prefix) if Path(f"{prefix}.index").is_file() else None
+    held = {path.stem: path.with_suffix("") for path in source.glob("*.index")}
+    if (source / "checkpoint").is_file():
+        text = (source / "checkpoint").read_text(encoding="utf-8", errors="replace")
+        latest = re.search(r'^model_checkpoint_path: "(?:.*[/\\])?([^/\\"]+)"', text, re.MULTILINE)
+        if latest and latest[1] in held:
+            return held[latest[1]]
+    return max(held.values(), key=_step, default=None)
+
+
+def _step(path):
+    found = re.search(r"-(\d+)$", path.name)
+    return (int(found[1]) if found else -1, path.name)
+
+
+def read(prefix, *, direction=None):
+    """Reads a checkpoint with Adam's state, smoothed losses and step.
+
+    Args:
+        prefix: Common prefix of the checkpoint's files.
+        direction: "AtoB" or "BtoA", or None for what options.json beside them says.
+
+    Returns:
+        `Imported`.
+
+    Raises:
+        InputError: If it is damaged or of another program.
+    """
+    stored = _stored_options(prefix)
+    direction = direction or stored.get("which_direction")
+    arrays, step = {}, 0
+    try:
+        reader = tf.train.load_checkpoint(str(prefix))
+        names = reader.get_variable_to_shape_map()
+        for name in names:
+            if ours := tf1_names.ours(name):
+                arrays[ours] = reader.get_tensor(name)
+        if "global_step" in names:
+            step = int(reader.get_tensor("global_step"))
+    except (tf.errors.OpError, LookupError, RuntimeError, ValueError) as error:
+        why = " ".join(str(error).split())
+        raise InputError(
+            f"Expected a whole TensorFlow checkpoint. Received: {prefix}, damaged ({why})"
+        ) from None
+    old = any(tf1_names.modern(name) != name for name in names)
+    imported = _imported(arrays, prefix, old=old, direction=direction)
+    if not any(name.startswith("gen_adam/") for name in arrays):
+        # Without Adam's moments a late step's bias correction would make the first updates large.
+        return imported
+    counts = {f"{adam}/iteration": np.array(step) for adam in ("gen_adam", "disc_adam")}
+    # test and export write their own options over those of training.
+    trained = stored if stored.get("mode") == "train" else {}
+    return dataclasses.replace(
+        imported,
+        arrays={**imported.arrays, **counts},
+        training={name: trained[name] for name in _TRAINING if name in trained},
+        step=step,
+    )
+
+
+def _stored_options(prefix):
+    path = prefix.parent / run_folder.OPTIONS
+    stored = run_folder.read_json(path) if path.is_file() else {}
+    return {} if stored.get("which_direction") not in ("AtoB", "BtoA") else stored
+
+
+def read_pict(path, *, direction=None):
+    """Reads a generator from a .pict file.
+
+    Args:
+        path: The file.
+        direction: "AtoB" or "BtoA", or None for what the file's name says.
+
+    Returns:
+        `Imported`.
+
+    Raises:
+        InputError: If it is damaged.
+    """
+    stored = pict.read(path)
+    named = re.search(r"AtoB|BtoA", Path(path).name)
+    arrays = {tf1_names.modern(name): array for name, array in stored.items()}
+    direction = direction or (named[0] if named else None)
+    return _imported(arrays, path, old=set(arrays) != set(stored), direction=direction)
+
+
+def _imported(arrays, source, *, old, direction):
+    arrays = tf1_names.with_biases(arrays, old=old)
+    options, notes = with_direction(_architecture(arrays, source), direction)
+    return Imported(PROGRAM, options, arrays, notes=notes)
+
+
+def _architecture(arrays, source):
+    """The options of the networks, from the shapes of their weights."""
+
+    def size(name, axis):
+        if name not in arrays or arrays[name].ndim != 4:
+            raise InputError(
+                f"Expected {name} in weights of pix2pix.py. Received: {source}, without it"
+            )
+        return arrays[name].shape[axis]
+
+    separable = "generator/encoder_1/separable_conv2d/depthwise_kernel" in arrays
+    if separable:
+        encoder, decoder = (f"generator/{end}coder_1/separable_conv2d" for end in ("en", "de"))
+        inputs = size(f"{encoder}/depthwise_kernel", 2)
+        ngf, outputs = (size(f"{part}/pointwise_kernel", 3) for part in (encoder, decoder))
+    else:
+        inputs, ngf = (size("generator/encoder_1/conv2d/kernel", axis) for axis in (2, 3))
+        outputs = size("generator/decoder_1/conv2d_transpose/kernel", 2)
+    options = {
+        "ngf": ngf,
+        "separable_conv": separable,
+        "bottleneck_norm": "generator/encoder_8/batch_normalization/gamma" in arrays,
+        **channel_options(inputs, outputs),
+    }
+    if "discriminator/layer_1/conv2d/kernel" in arrays:
+        options["ndf"] = size("discriminator/layer_1/conv2d/kernel", 3)
+    return options

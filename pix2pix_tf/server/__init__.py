@@ -1,0 +1,1 @@
+"""HTTP: the service and its page."""

@@ -1,0 +1,129 @@
+"""Models as the server sees them: named signatures, functions from arrays to arrays."""
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+
+from pix2pix_tf.errors import InputError
+from pix2pix_tf.server.limits import RequestError
+from pix2pix_tf.server.rest import Tensor
+
+# Those of `saved_model.ServedModel`.
+SIGNATURES = ("serving_default", "serve_image_bytes", "serve_base64")
+
+
+@dataclasses.dataclass(frozen=True)
+class Signature:
+    """One function of a model: `inputs` and `outputs` are dicts from names to `rest.Tensor`."""
+
+    inputs: dict
+    outputs: dict
+    call: object
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """A loaded model.
+
+    Args:
+        name: Its name in addresses.
+        version: A number, as a string.
+        signatures: Dict from names to `Signature`.
+        editor: What the page offers to draw with: "lines", "boxes" or "picture".
+        keep: Objects that own the variables.
+    """
+
+    name: str
+    version: str
+    signatures: dict
+    editor: str
+    keep: object = dataclasses.field(repr=False)
+
+
+def wrap(owner, *, name, version, editor, functions=None):
+    """Makes a `Model` of a `ServedModel` or of a loaded SavedModel.
+
+    Args:
+        owner: The object with `signatures`.
+        name: See `Model`.
+        version: See `Model`.
+        editor: See `Model`.
+        functions: Dict of the functions, if they are not `owner.signatures`.
+
+    Returns:
+        `Model`.
+    """
+    functions = owner.signatures if functions is None else functions
+    signatures = {key: _signature(functions[key]) for key in SIGNATURES}
+    return Model(name, version, signatures, editor, owner)
+
+
+def load_saved_model(source, *, editor):
+    """Loads an export. Only for folders that the person who starts the server names.
+
+    Args:
+        source: `sources.Source`.
+        editor: See `Model`.
+
+    Returns:
+        `Model`.
+
+    Raises:
+        InputError: If it cannot be loaded, or is not an export of this program.
+    """
+    try:
+        loaded = tf.saved_model.load(str(source.path))
+    except Exception as error:  # of every kind, after the file that is damaged
+        line = next(iter(str(error).splitlines()), type(error).__name__)
+        raise InputError(f"Expected a SavedModel. Received: {source.path} ({line})") from None
+    missing = sorted(set(SIGNATURES) - set(loaded.signatures))
+    if missing:
+        raise InputError(
+            "Expected a SavedModel that --mode export made, for inputs of 1, 3 or 4 channels. "
+            f"Received: {source.path}, without the signature {missing[0]}"
+        )
+    return wrap(loaded, name=source.name, version=source.version, editor=editor)
+
+
+def _signature(function):
+    concrete = getattr(function, "get_concrete_function", lambda: function)()
+    positional, named = concrete.structured_input_signature
+    inputs = {spec.name: spec for spec in [*positional, *named.values()]}
+    return Signature(
+        {name: _tensor(spec) for name, spec in inputs.items()},
+        {name: _tensor(spec) for name, spec in concrete.structured_outputs.items()},
+        _caller(concrete),
+    )
+
+
+def _tensor(spec):
+    return Tensor(spec.dtype.name, tuple(spec.shape.as_list()))
+
+
+def _caller(concrete):
+    def call(**arrays):
+        try:
+            outputs = concrete(**{name: tf.constant(array) for name, array in arrays.items()})
+        except tf.errors.InvalidArgumentError:
+            # What passed the checks and cannot be used is a damaged picture.
+            raise RequestError(
+                400, "Expected a picture that can be decoded. Received: damaged data"
+            ) from None
+        except tf.errors.ResourceExhaustedError:
+            raise RequestError(503, "Expected a smaller picture. Received: out of memory") from None
+        return {name: output.numpy() for name, output in outputs.items()}
+
+    return call
+
+
+def warm_up(model, *, size=256):
+    """Translates one picture, so that the first request does not wait for TensorFlow.
+
+    Args:
+        model: `Model`.
+        size: Side of the picture in pixels.
+    """
+    picture = np.zeros((size, size, 3), np.uint8)
+    contents = tf.io.encode_png(picture).numpy()
+    model.signatures["serve_image_bytes"].call(input=np.array([contents], object))

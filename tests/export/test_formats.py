@@ -1,0 +1,251 @@
+"""Every format: reloaded by its own runtime, at other sizes than those that the export compares."""
+
+import importlib.util
+import json
+import math
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from support import ROOT
+
+from pix2pix_tf import run_folder
+from pix2pix_tf.commands import modes
+from pix2pix_tf.config import Pix2PixConfig
+from pix2pix_tf.errors import InputError
+from pix2pix_tf.export import formats, keras_functional, saved_model
+from pix2pix_tf.model import build_generator
+
+NETWORKS = {
+    "unet": {},
+    "lab": {"lab_colorization": True, "separable_conv": True, "bottleneck_norm": False},
+    "resnet": {"netG": "resnet_6blocks", "norm": "instance_affine"},
+    "grey": {"crop_size": "96x64", "input_channels": 1, "output_channels": 4},
+}
+
+
+def needs(*modules):
+    missing = [module for module in modules if importlib.util.find_spec(module) is None]
+    return pytest.mark.skipif(bool(missing), reason=f"needs {', '.join(missing)}")
+
+
+LITERT, ONNX = needs("ai_edge_litert"), needs("onnxruntime", "tf2onnx")
+
+
+class Model:
+    """A generator with random weights, and how it is served."""
+
+    def __init__(self, name):
+        self.config = Pix2PixConfig(
+            mode="export", output_dir="o", checkpoint="c", ngf=2, **NETWORKS[name]
+        )
+        self.generator = build_generator(self.config)
+        rng = np.random.default_rng(0)
+        for variable in self.generator.trainable_variables:
+            # Larger than at the beginning of training: small weights would hide a wrong layer.
+            width = math.prod(variable.shape[:3]) ** -0.5 if len(variable.shape) == 4 else 0.1
+            variable.assign(variable + rng.normal(0, width, variable.shape))
+        self.channels = modes.picture_channels(self.config)
+        self.served = saved_model.ServedModel(
+            self.generator,
+            modes.translator(self.config, self.generator),
+            filetype="png",
+            channels=self.channels,
+        )
+
+    def export(self, folder, export_format, **options):
+        return formats.export(
+            self.generator, self.served, folder, export_format=export_format, **options
+        )
+
+    def expected(self, pictures):
+        return self.served.serving_default(tf.constant(pictures))["outputs"].numpy()
+
+
+@pytest.fixture(scope="module")
+def model():
+    made = {}
+    return lambda name: made.setdefault(name, Model(name))
+
+
+def pictures(shape, seed=1):
+    return np.random.default_rng(seed).random(shape, np.float32)
+
+
+# Neither is a size that the export compares; the second is no multiple of anything.
+SIZES = [(3, 256, 256), (1, 75, 301)]
+
+
+@LITERT
+@pytest.mark.parametrize("name", NETWORKS)
+def test_litert_translates_any_size(model, tmp_path, name):
+    from ai_edge_litert.interpreter import Interpreter
+
+    exported = model(name).export(tmp_path, "litert")
+    assert exported.path == tmp_path / "model.tflite" and exported.difference <= 1e-4
+    run = Interpreter(str(exported.path)).get_signature_runner("serving_default")
+    for size in SIZES:
+        x = pictures((*size, model(name).channels))
+        np.testing.assert_allclose(run(images=x)["outputs"], model(name).expected(x), atol=1e-4)
+
+
+@ONNX
+@pytest.mark.parametrize("name", NETWORKS)
+def test_onnx_translates_any_size(model, tmp_path, name):
+    import onnxruntime
+
+    exported = model(name).export(tmp_path, "onnx")
+    assert exported.path == tmp_path / "model.onnx" and exported.difference <= 1e-4
+    session = onnxruntime.InferenceSession(str(exported.path))
+    assert [value.name for value in session.get_inputs()] == ["images"]
+    assert session.get_inputs()[0].shape == ["n", "h", "w", model(name).channels]
+    assert session.get_outputs()[0].shape == ["n", "h", "w", 4 if name == "grey" else 3]
+    for size in SIZES:
+        x = pictures((*size, model(name).channels))
+        (found,) = session.run(["outputs"], {"images": x})
+        np.testing.assert_allclose(found, model(name).expected(x), atol=1e-4)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_keras_files_hold_the_network(model, tmp_path, name):
+    exported = model(name).export(tmp_path, "keras")
+    assert exported.path == tmp_path / "model.keras" and exported.difference <= 5e-4
+    loaded = tf.keras.models.load_model(exported.path)
+    inputs = loaded.inputs[0].shape
+    assert tuple(inputs) == (None, None, None, 1 if name in ("lab", "grey") else 3)
+    x = pictures((2, 256, 512, inputs[-1])) * 2 - 1
+    np.testing.assert_allclose(loaded(x), model(name).generator(x), atol=1e-3)
+    assert loaded.count_params() == model(name).generator.count_params()
+
+
+def test_keras_files_open_without_this_package(model, tmp_path):
+    path = model("resnet").export(tmp_path, "keras").path
+    with zipfile.ZipFile(path) as archive:
+        assert b"pix2pix" not in archive.read("config.json")
+        assert "__lambda__" not in archive.read("config.json").decode()
+    program = (
+        "import sys, keras\n"
+        f"model = keras.saving.load_model({str(path)!r}, safe_mode=True)\n"
+        "assert 'pix2pix_tf' not in sys.modules\n"
+        "print(model.count_params())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path, timeout=120
+    )
+    assert done.stdout.strip() == str(model("resnet").generator.count_params()), done.stderr
+
+
+@LITERT
+@pytest.mark.parametrize(("quantize", "share", "least"), [("float16", 0.7, 60), ("int8", 0.6, 25)])
+def test_quantized_litert_is_smaller_and_measured(model, tmp_path, quantize, share, least):
+    whole = model("unet").export(tmp_path / "whole", "litert")
+    small = model("unet").export(tmp_path / "small", "litert", quantize=quantize)
+    assert small.path.stat().st_size < share * whole.path.stat().st_size
+    assert least < small.decibels < whole.decibels
+    assert whole.difference < small.difference < 1
+
+
+def test_networks_deeper_than_the_usual_one(tmp_path):
+    config = Pix2PixConfig(
+        mode="export", output_dir="o", checkpoint="c", ngf=1, crop_size=512, scale_size=512
+    )
+    generator = build_generator(config)
+    served = saved_model.ServedModel(generator, modes.translator(config, generator), filetype="png")
+    assert formats.export(generator, served, tmp_path, export_format="keras").difference <= 5e-4
+    with pytest.raises(InputError, match="8 levels.*decoder_9"):
+        formats.export(generator, served, tmp_path, export_format="pict")
+
+
+@pytest.mark.parametrize("export_format", ["litert", "onnx", "keras", "pict"])
+def test_only_saved_models_translate_in_tiles(export_format):
+    options = {"mode": "export", "output_dir": "o", "checkpoint": "c", "tile": 512}
+    assert Pix2PixConfig(**options).tile == 512
+    with pytest.raises(InputError, match=f"--tile only with .*saved_model. .*{export_format}"):
+        Pix2PixConfig(**options, export_format=export_format)
+
+
+def test_pict_files_are_compared_as_what_they_say(model, tmp_path):
+    one = model("unet")
+    before = one.generator.get_weights()
+    exported = one.export(tmp_path, "pict")
+    assert formats.DECIBELS < exported.decibels < 80 and exported.difference > 1e-5
+    for now, then in zip(one.generator.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(now, then)
+
+
+def test_saved_models_go_through_the_same_door(model, tmp_path):
+    exported = model("unet").export(tmp_path, "saved_model")
+    assert exported.path == tmp_path and (tmp_path / "saved_model.pb").is_file()
+    assert exported.difference <= saved_model.TOLERANCE
+
+
+@pytest.mark.parametrize("wrong", [0.1, np.nan])
+def test_an_export_that_differs_is_not_delivered(model, tmp_path, monkeypatch, wrong):
+    def broken(generator, *, channels):
+        made = FUNCTIONAL(generator, channels=channels)
+        made.set_weights([weight + np.float32(wrong) for weight in made.get_weights()])
+        return made
+
+    monkeypatch.setattr(keras_functional, "functional", broken)
+    with pytest.raises(InputError, match="equal to the model. Received: it differs by"):
+        model("unet").export(tmp_path, "keras")
+    assert not list(tmp_path.iterdir())
+
+
+FUNCTIONAL = keras_functional.functional
+
+
+@pytest.mark.parametrize(
+    ("export_format", "module"),
+    [("litert", "ai_edge_litert"), ("onnx", "onnxruntime"), ("onnx", "tf2onnx")],
+)
+def test_a_missing_package_is_named_with_its_command(
+    model, tmp_path, monkeypatch, export_format, module
+):
+    if export_format == "onnx" and module == "tf2onnx":
+        pytest.importorskip("onnxruntime")
+    for name in [name for name in sys.modules if name.split(".")[0] == module]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(InputError, match=rf"pip install 'pix2pix-tf\[{export_format}\]'"):
+        model("unet").export(tmp_path, export_format)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        ({"export_format": "coreml"}, "saved_model, litert, onnx, keras, pict"),
+        ({"quantize": "int4", "export_format": "litert"}, "none, float16, int8"),
+    ],
+)
+def test_unknown_formats(options, word):
+    with pytest.raises(InputError, match=word):
+        Pix2PixConfig(mode="export", output_dir="o", checkpoint="c", **options)
+
+
+@pytest.mark.parametrize("export_format", ["saved_model", "onnx", "keras", "pict"])
+def test_only_litert_is_quantized(model, tmp_path, export_format):
+    with pytest.raises(InputError, match=f"with --export_format litert. .* {export_format}"):
+        model("unet").export(tmp_path, export_format, quantize="int8")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_extras_that_errors_name_exist():
+    text = (ROOT / "setup.py").read_text(encoding="utf-8")
+    for export_format in ("litert", "onnx"):
+        assert f'"{export_format}": ' in text
+
+
+def test_the_mode_writes_what_made_it(model, tmp_path, monkeypatch):
+    one = model("unet")
+    monkeypatch.setattr(modes, "load_generator", lambda config, checkpoint: one.generator)
+    config = Pix2PixConfig(
+        mode="export", output_dir=str(tmp_path), checkpoint="c", ngf=2, export_format="pict"
+    )
+    assert modes.export(config, checkpoint=None).path == tmp_path / "model.pict"
+    written = json.loads((tmp_path / f"export_{run_folder.OPTIONS}").read_text(encoding="utf-8"))
+    assert written["export_format"] == "pict"

@@ -1,0 +1,113 @@
+"""The export: three signatures, reloaded."""
+
+import base64
+import io
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from pix2pix_tf.commands import modes
+from pix2pix_tf.config import Pix2PixConfig
+from pix2pix_tf.errors import InputError
+from pix2pix_tf.export import saved_model
+from pix2pix_tf.model import build_generator
+
+
+def make(filetype="png", **options):
+    config = Pix2PixConfig(
+        mode="export", output_dir="o", checkpoint="c", ngf=2, output_filetype=filetype, **options
+    )
+    generator = build_generator(config)
+    return saved_model.ServedModel(
+        generator, modes.translator(config, generator), filetype=filetype
+    )
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    folder, served = tmp_path_factory.mktemp("export"), make()
+    assert saved_model.export(served, folder) <= saved_model.TOLERANCE
+    return served, tf.saved_model.load(str(folder)).signatures
+
+
+def file(mode="RGB", size=(256, 256), kind="PNG"):
+    pixels = np.random.default_rng(1).integers(0, 256, (*size[::-1], 3), np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).convert(mode).save(buffer, kind)
+    return buffer.getvalue()
+
+
+def expected(served, contents):
+    pixels = np.asarray(Image.open(io.BytesIO(contents)).convert("RGB"))
+    result = served.serving_default(pixels[None] / np.float32(255))["outputs"][0]
+    return np.floor(np.clip(result, 0, 1) * 255.5).clip(0, 255)
+
+
+@pytest.mark.parametrize("shape", [(2, 256, 256, 3), (1, 100, 300, 3)])
+def test_serving_default_takes_any_batch_and_size(exported, shape):
+    served, signatures = exported
+    x = np.random.default_rng(0).random(shape, np.float32)
+    y = signatures["serving_default"](images=x)["outputs"]
+    assert y.shape == shape
+    assert 0 <= np.min(y) and np.max(y) <= 1
+    alone = signatures["serving_default"](images=x[:1])["outputs"]
+    np.testing.assert_allclose(y[:1], alone, atol=2e-6)
+
+
+def test_image_files_of_different_sizes_and_kinds(exported):
+    served, signatures = exported
+    files = [file(), file("RGBA", (300, 200)), file("L", (64, 64)), file("RGB", kind="JPEG")]
+    outputs = signatures["serve_image_bytes"](input=tf.constant(files))["output"].numpy()
+    for contents, output in zip(files, outputs, strict=True):
+        picture = Image.open(io.BytesIO(output))
+        assert picture.format == "PNG" and picture.mode == "RGB"
+        difference = np.abs(np.asarray(picture, np.float32) - expected(served, contents))
+        # JPEG decoders differ by a level or two.
+        assert difference.mean() < 1
+
+
+def test_the_references_base64_contract(exported):
+    served, signatures = exported
+    text = base64.urlsafe_b64encode(file()).rstrip(b"=")
+    result = signatures["serve_base64"](input=tf.constant([text]), key=tf.constant(["a key"]))
+    assert result["key"].numpy().tolist() == [b"a key"]
+    output = result["output"].numpy()[0]
+    assert b"=" not in output and b"+" not in output and b"/" not in output
+    png = base64.urlsafe_b64decode(output + b"=" * (-len(output) % 4))
+    found = np.asarray(Image.open(io.BytesIO(png)), np.float32)
+    assert np.abs(found - expected(served, file())).max() <= 1
+
+
+def test_jpeg_results():
+    served = make("jpeg")
+    output = served.serve_image_bytes(tf.constant([file(size=(32, 32))]))["output"]
+    assert Image.open(io.BytesIO(output.numpy()[0])).format == "JPEG"
+
+
+def test_an_export_that_differs_is_not_delivered(tmp_path):
+    served = make()
+    true_function = served.serving_default
+
+    class Wrong:
+        """Compares against something else than what was saved."""
+
+        signatures, channels = served.signatures, served.channels
+
+        @staticmethod
+        def serving_default(batch):
+            return {"outputs": true_function(batch)["outputs"] + 0.1}
+
+    saved = tf.saved_model.save
+    try:
+        tf.saved_model.save = lambda _, *args, **kwargs: saved(served, *args, **kwargs)
+        with pytest.raises(InputError, match="equal to the model"):
+            saved_model.export(Wrong, tmp_path)
+    finally:
+        tf.saved_model.save = saved
+    assert not list(tmp_path.iterdir())
+
+
+def test_lab_models_are_exported_too(tmp_path):
+    assert saved_model.export(make(lab_colorization=True), tmp_path) <= saved_model.TOLERANCE

@@ -1,0 +1,105 @@
+"""Pictures of any size."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pix2pix_tf.inference.translate import translate, translate_pictures
+
+
+def picture(height, width, channels=3):
+    return np.random.default_rng(0).random((1, height, width, channels), np.float32)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 20), (8, 8), (17, 5), (16, 33)])
+def test_the_network_gets_a_multiple_and_the_result_has_the_size_of_the_input(size):
+    seen = []
+
+    def network(batch):
+        seen.append(batch)
+        return batch
+
+    x = picture(*size)
+    np.testing.assert_array_equal(translate(network, x, multiple=8), x)
+    (batch,) = seen
+    assert batch.shape[1] % 8 == 0 and batch.shape[2] % 8 == 0
+    assert batch.shape[1] - size[0] < 8 and batch.shape[2] - size[1] < 8
+
+
+def test_the_border_is_a_reflection():
+    seen = []
+    x = np.arange(6, dtype=np.float32).reshape(1, 1, 6, 1)
+    translate(lambda batch: seen.append(batch) or batch, np.repeat(x, 6, 1), multiple=10)
+    assert seen[0][0, 0, :, 0].numpy().tolist() == [0, 1, 2, 3, 4, 5, 4, 3, 2, 1]
+
+
+def test_pictures_go_through_minus_one_to_one():
+    ranges = []
+
+    def network(batch):
+        ranges.append((float(tf.reduce_min(batch)), float(tf.reduce_max(batch))))
+        return -batch
+
+    x = picture(8, 8)
+    np.testing.assert_allclose(translate_pictures(network, x, multiple=8), 1 - x, atol=1e-6)
+    low, high = ranges[0]
+    assert -1 <= low < -0.8 and 0.8 < high <= 1
+
+
+@pytest.mark.parametrize(("direction", "given", "made"), [("AtoB", 1, 2), ("BtoA", 2, 1)])
+def test_lab_joins_what_was_given_with_what_was_made(direction, given, made):
+    def network(batch):
+        assert batch.shape[-1] == given
+        return tf.zeros([*batch.shape[:3], made])
+
+    result = translate_pictures(network, picture(8, 8), multiple=8, lab=True, direction=direction)
+    assert result.shape == (1, 8, 8, 3)
+    if direction == "AtoB":
+        # No colour: a grey picture.
+        assert np.ptp(result, axis=-1).max() < 2e-3
+
+
+def blur(batch):
+    """A network that looks seven pixels far."""
+    return tf.nn.avg_pool2d(batch, 15, 1, "SAME")
+
+
+@pytest.mark.parametrize("size", [(200, 300), (65, 64), (64, 500), (20, 150)])
+def test_tiles_give_what_the_whole_image_gives_away_from_their_borders(size):
+    x = picture(*size)
+    whole, tiled = translate(blur, x, multiple=8), translate(blur, x, multiple=8, tile=64)
+    assert tiled.shape == x.shape
+    # A tile's border pixels weigh little but see less: the weight at 7 px is 8 / 17 at most.
+    difference = np.abs(whole - tiled)
+    assert difference.max() < 0.2 and difference.mean() < 0.01
+    np.testing.assert_allclose(translate(lambda y: y, x, multiple=8, tile=64), x, atol=1e-6)
+
+
+def test_tiles_that_disagree_are_blended_without_a_seam():
+    """The worst case: each tile is of one tone, chosen at random between -1 and 1."""
+    tones = tf.random.Generator.from_seed(1)
+
+    def network(batch):
+        return tf.zeros_like(batch) + tones.uniform([], -1.0, 1.0)
+
+    result = translate(network, picture(500, 700), multiple=8, tile=64).numpy()
+    assert np.ptp(result) > 1
+    # The overlap is 16 px: neighbouring pixels differ by 2 / 17 of the range at most.
+    for axis in (1, 2):
+        assert np.abs(np.diff(result, axis=axis)).max() <= 2 / 17 * np.ptp(result) + 1e-6
+
+
+def test_images_that_fit_into_a_tile_are_not_cut():
+    x = picture(64, 40)
+    expected = translate(blur, x, multiple=64)
+    np.testing.assert_array_equal(translate(blur, x, multiple=64, tile=64), expected)
+    np.testing.assert_array_equal(translate(blur, x, multiple=64, tile=1), expected)
+
+
+def test_tiles_are_the_same_inside_a_graph():
+    inside = tf.function(
+        lambda batch: translate(blur, batch, multiple=8, tile=32),
+        input_signature=[tf.TensorSpec([None, None, None, 3])],
+    )
+    x = picture(50, 90)
+    np.testing.assert_allclose(inside(x), translate(blur, x, multiple=8, tile=32), atol=1e-6)

@@ -1,0 +1,240 @@
+"""The page in a real browser, driven by mouse, keyboard and touch."""
+
+import base64
+import io
+import shutil
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import pix2pix_tf
+from pix2pix_tf.demo.facades import PALETTE
+
+webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium")
+from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402
+from selenium.webdriver.common.by import By  # noqa: E402
+from selenium.webdriver.common.keys import Keys  # noqa: E402
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+DRIVER = shutil.which("chromedriver")
+pytestmark = pytest.mark.skipif(
+    not (CHROMIUM and DRIVER), reason="needs the Debian packages chromium and chromium-driver"
+)
+FLAGS = (
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-dev-shm-usage", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync", "--window-size=1280,900",
+    "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory):
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    folder = tmp_path_factory.mktemp("browser")
+    for flag in (*FLAGS, f"--user-data-dir={folder / 'profile'}"):
+        options.add_argument(flag)
+    options.add_experimental_option(
+        "prefs", {"download.default_directory": str(folder / "downloads")}
+    )
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    driver.downloads = folder / "downloads"
+    yield driver
+    driver.quit()
+
+
+class Page:
+    """What a person does and sees."""
+
+    def __init__(self, driver, server):
+        self.driver = driver
+        driver.get("about:blank")
+        driver.get(f"http://127.0.0.1:{server.port}/#facades")
+        self.wait_for(lambda: self["took"].text, "a first translation")
+
+    def __getitem__(self, name):
+        return self.driver.find_element(By.ID, name)
+
+    def wait_for(self, condition, what, seconds=20):
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end, f"waited for {what}; {self['message'].text}"
+            time.sleep(0.05)
+
+    def pixels(self, canvas):
+        url = self.driver.execute_script(
+            "return document.getElementById(arguments[0]).toDataURL('image/png')", canvas
+        )
+        return np.asarray(
+            Image.open(io.BytesIO(base64.b64decode(url.split(",")[1]))).convert("RGB"), np.int16
+        )
+
+    def settle(self):
+        """Waits until what is drawn is translated."""
+        self.wait_for(lambda: not self["busy"].is_displayed(), "the end of the translation")
+        time.sleep(0.1)
+        self.wait_for(lambda: not self["busy"].is_displayed(), "the end of the translation")
+
+    def choose(self, **name_and_value):
+        ((name, value),) = name_and_value.items()
+        selector = f"input[name={name}][value={value}]"
+        self.driver.find_element(By.CSS_SELECTOR, selector).click()
+
+    def drag(self, start, end):
+        """Drags the mouse over the drawing; points in 0 to 1."""
+        canvas = self["input"]
+        size = canvas.size["width"], canvas.size["height"]
+        (x0, y0), (x1, y1) = (
+            [int((part - 0.5) * side) for part, side in zip(point, size, strict=True)]
+            for point in (start, end)
+        )
+        chain = ActionChains(self.driver, duration=50).move_to_element_with_offset(canvas, x0, y0)
+        chain.click_and_hold().move_by_offset(x1 - x0, y1 - y0).release().perform()
+        self.settle()
+
+    def keys(self, *keys):
+        ActionChains(self.driver).send_keys(*keys).perform()
+        self.settle()
+
+
+@pytest.fixture
+def page(driver, server):
+    driver.get_log("browser")
+    page = Page(driver, server)
+    page.settle()
+    yield page
+    assert driver.get_log("browser") == []
+
+
+def test_a_box_is_drawn_translated_undone_and_drawn_again(page, served):
+    before, painted = page.pixels("input"), page.pixels("output")
+    page.choose(label="shop")
+    page.drag((0.25, 0.25), (0.75, 0.6))
+    drawn = page.pixels("input")
+    assert drawn[100, 128].tolist() == list(PALETTE["shop"])
+    # No blurred edges: every colour is one of a class.
+    assert {tuple(c) for c in drawn.reshape(-1, 3).tolist()} <= set(PALETTE.values())
+    translated = page.pixels("output")
+    assert np.abs(translated - painted).max() > 2
+    expected = pix2pix_tf.load(served / "facades")(drawn.astype(np.uint8))
+    assert np.abs(translated - expected).max() <= 1
+    page["undo"].click()
+    page.settle()
+    np.testing.assert_array_equal(page.pixels("input"), before)
+    assert np.abs(page.pixels("output") - painted).max() <= 1
+    page["redo"].click()
+    np.testing.assert_array_equal(page.pixels("input"), drawn)
+    page["clear"].click()
+    assert np.unique(page.pixels("input").reshape(-1, 3), axis=0).tolist() == [
+        list(PALETTE["background"])
+    ]
+
+
+def test_lines_are_drawn_and_erased(page):
+    page.choose(editor="lines")
+    page["clear"].click()
+    page.settle()
+    blank = page.pixels("output")
+    page.drag((0.2, 0.5), (0.8, 0.5))
+    drawn = page.pixels("input")
+    assert drawn[126:131, 128].min() < 128 and (drawn == 255).mean() > 0.95
+    assert np.abs(page.pixels("output") - blank).max() > 2
+    page.choose(pen="eraser")
+    page.drag((0.1, 0.5), (0.9, 0.5))
+    assert page.pixels("input").min() == 255
+
+
+def test_the_keyboard_draws_undoes_and_saves(page):
+    before = page.pixels("input")
+    page.driver.execute_script("document.getElementById('input').focus()")
+    page.keys("8", " ", *[Keys.ARROW_RIGHT] * 6, *[Keys.ARROW_DOWN] * 4, " ")
+    drawn = page.pixels("input")
+    assert drawn[140, 140].tolist() == list(PALETTE["blind"])
+    assert page["cursor"].is_displayed()
+    page.keys(" ", *[Keys.ARROW_LEFT] * 6, Keys.ESCAPE)
+    np.testing.assert_array_equal(page.pixels("input"), drawn)
+    with_control = ActionChains(page.driver).key_down(Keys.CONTROL)
+    with_control.send_keys("z").send_keys("s").key_up(Keys.CONTROL).perform()
+    np.testing.assert_array_equal(page.pixels("input"), before)
+    saved = page.driver.downloads / "facades.png"
+    page.wait_for(saved.exists, "the saved picture")
+    assert Image.open(saved).size == (256, 256)
+
+
+def test_a_photo_is_opened_and_compared(page, tmp_path):
+    page.choose(editor="picture")
+    photo = np.zeros((200, 400, 3), np.uint8)
+    photo[:, 200:] = 255, 128, 0
+    Image.fromarray(photo).save(tmp_path / "photo.png")
+    page["file"].send_keys(str(tmp_path / "photo.png"))
+    page.settle()
+    assert page.pixels("input").shape == (128, 256, 3)  # its longer side fits into 256
+    assert page.pixels("output").shape == (128, 256, 3)
+    np.testing.assert_array_equal(page.pixels("before"), page.pixels("input"))
+    page["compare"].send_keys(*[Keys.ARROW_RIGHT] * 30)
+    clip = page.driver.execute_script(
+        "return getComputedStyle(arguments[0]).clipPath", page["before"]
+    )
+    assert "70%" in clip
+
+
+def test_the_camera_is_translated_until_a_picture_is_taken(page):
+    page.choose(editor="picture")
+    page["camera"].click()
+    page.wait_for(lambda: not page["drop-hint"].is_displayed(), "the camera's picture")
+    first = page.pixels("input")
+    page.wait_for(lambda: (page.pixels("input") != first).any(), "another picture of the camera")
+    page["camera"].click()
+    page.settle()
+    still = page.pixels("input")
+    time.sleep(0.3)
+    np.testing.assert_array_equal(page.pixels("input"), still)
+    assert page["undo"].is_enabled()
+
+
+def test_a_phone_shows_everything_without_scrolling_sideways(page):
+    metrics = {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True}
+    page.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    try:
+        width = page.driver.execute_script("return document.documentElement.scrollWidth")
+        assert width <= 360
+        for name in ("model", "input", "undo", "palette", "output", "save"):
+            place = page[name].rect
+            assert place["width"] > 20 and place["x"] >= 0
+            assert place["x"] + place["width"] <= 360, name
+        before = page.pixels("input")
+        frame = page.driver.execute_script(
+            "const r = document.getElementById('input').getBoundingClientRect();"
+            "return [r.x, r.y, r.width, r.height]"
+        )
+        touch = lambda kind, *at: page.driver.execute_cdp_cmd(  # noqa: E731
+            "Input.dispatchTouchEvent",
+            {
+                "type": kind,
+                "touchPoints": [
+                    {"x": frame[0] + frame[2] * x, "y": frame[1] + frame[3] * y} for x, y in at
+                ],
+            },
+        )
+        touch("touchStart", (0.3, 0.3))
+        touch("touchMove", (0.7, 0.6))
+        touch("touchEnd")
+        page.settle()
+        assert page.pixels("input")[110, 128].tolist() == list(PALETTE["window"])
+        assert (page.pixels("input") != before).any()
+    finally:
+        page.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_the_other_model_and_a_server_that_refuses(page, tmp_path):
+    page.driver.find_element(By.CSS_SELECTOR, "#model option[value=exported]").click()
+    page.settle()
+    assert page.driver.current_url.endswith("#exported")
+    (tmp_path / "text.png").write_text("no picture")
+    page["file"].send_keys(str(tmp_path / "text.png"))
+    page.wait_for(lambda: page["message"].text, "a message")
+    assert "cannot read text.png" in page["message"].text

@@ -1,0 +1,112 @@
+"""Options: one description, three uses."""
+
+import dataclasses
+
+import pytest
+
+from cyclegan_tf.config import CycleGANConfig
+from pix2pix_tf import options
+from pix2pix_tf.config import Pix2PixConfig
+from pix2pix_tf.errors import InputError
+
+# pix2pix.py, commit 0f21744: the 26 options and their defaults.
+REFERENCE = {
+    "input_dir": None, "output_dir": None, "seed": None, "checkpoint": None, "max_steps": None,
+    "max_epochs": None, "summary_freq": 100, "progress_freq": 50, "trace_freq": 0,
+    "display_freq": 0, "save_freq": 5000, "separable_conv": False, "aspect_ratio": 1.0,
+    "lab_colorization": False, "batch_size": 1, "which_direction": "AtoB", "ngf": 64, "ndf": 64,
+    "scale_size": 286, "flip": True, "lr": 0.0002, "beta1": 0.5, "l1_weight": 100.0,
+    "gan_weight": 1.0, "output_filetype": "png",
+}  # fmt: skip
+TRAIN = ["--mode", "train", "--input_dir", "in", "--output_dir", "out"]
+
+
+def test_names_and_defaults_are_the_references():
+    fields = {field.name: field.default for field in dataclasses.fields(Pix2PixConfig)}
+    assert REFERENCE.items() <= fields.items()
+    assert "mode" in fields
+
+
+def test_parse_returns_values_and_what_was_typed():
+    config, typed = options.parse(Pix2PixConfig, [*TRAIN, "--ngf=8", "--lr", "0.1"])
+    assert (config.ngf, config.lr, config.ndf) == (8, 0.1, 64)
+    assert typed == {"mode", "input_dir", "output_dir", "ngf", "lr"}
+
+
+@pytest.mark.parametrize("word", ["--no_flip", "--noflip", "--flip=false", "-no_flip"])
+def test_flip_is_negated_in_the_references_way_too(word):
+    assert options.parse(Pix2PixConfig, [*TRAIN, word])[0].flip is False
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--nfg", "3"], "--nfg; did you mean --ngf?"),
+        (["--ngf", "many"], "--ngf=many"),
+        (["--ngf", "0"], "Expected --ngf to be at least 1. Received: 0"),
+        (["--lr", "nan"], "Expected --lr to be a finite number. Received: nan"),
+        (["--lr", "inf"], "Expected --lr to be a finite number. Received: inf"),
+        (["--ngf", str(10**30)], "Expected --ngf to be at most 1024."),
+        (["--seed", str(2**32)], "Expected --seed to be at most 4294967295."),
+        (["--keep_every", "7"], "to be a multiple of --save_freq. Received: 7 and 5000"),
+        (["--resume", "--checkpoint", "x"], "one of --checkpoint, --resume, --init_from"),
+        (["--beta1", "1"], "Expected --beta1 to be less than 1. Received: 1.0"),
+        (["--aspect_ratio", "0"], "Expected --aspect_ratio to be more than 0"),
+        (["--scale_size", "255"], "Expected --scale_size to be at least 256. Received: 255"),
+        (["--which_direction", "CtoD"], "one of AtoB, BtoA. Received: CtoD"),
+        (["stray"], "Received: stray"),
+        (["--ngf"], "--ngf"),
+    ],
+)
+def test_bad_words_are_named(words, message):
+    with pytest.raises(InputError) as caught:
+        options.parse(Pix2PixConfig, [*TRAIN, *words])
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_run_gives_its_architecture_to_who_uses_it():
+    config, typed = options.parse(
+        Pix2PixConfig, ["--mode=test", "--input_dir=i", "--output_dir=o", "--checkpoint=c"]
+    )
+    stored = {"ngf": 8, "separable_conv": True, "lr": 0.5, "mode": "train", "unknown": 1}
+    used = options.adopt(config, typed, stored, source="c", resuming=False)
+    assert (used.ngf, used.separable_conv, used.lr, used.mode) == (8, True, 0.0002, "test")
+
+
+def test_continued_training_takes_all_that_was_not_typed():
+    config, typed = options.parse(Pix2PixConfig, [*TRAIN, "--lr=0.1", "--checkpoint=c"])
+    stored = {"ngf": 8, "lr": 0.5, "batch_size": 4, "output_dir": "elsewhere", "seed": 9}
+    used = options.adopt(config, typed, stored, source="c", resuming=True)
+    assert (used.ngf, used.lr, used.batch_size) == (8, 0.1, 4)
+    assert (used.output_dir, used.seed) == ("out", 9)
+
+
+def test_a_contradicting_architecture_is_refused():
+    config, typed = options.parse(Pix2PixConfig, [*TRAIN, "--ngf=4"])
+    with pytest.raises(InputError, match="Expected --ngf to be left out or 8.*Received: 4"):
+        options.adopt(config, typed, {"ngf": 8}, source="c", resuming=True)
+    same = options.adopt(config, typed, {"ngf": 4}, source="c", resuming=True)
+    assert same.ngf == 4
+
+
+@pytest.mark.parametrize("mode", ["train", "test", "export"])
+def test_each_mode_says_what_it_needs(mode):
+    with pytest.raises(InputError, match="Expected --"):
+        Pix2PixConfig(mode=mode)
+
+
+def test_demo_refuses_data_that_it_would_not_use():
+    with pytest.raises(InputError, match="makes its own data.*--mode train"):
+        Pix2PixConfig(input_dir="photos")
+
+
+@pytest.mark.parametrize("word", ["--load_size=300x500", "-scale_size=300x500"])
+def test_a_flag_has_the_name_of_either_reference(word):
+    words = ["--mode=train", "--input_dir=i", "--output_dir=o", word]
+    config, typed = options.parse(Pix2PixConfig, [*words, "--input_nc", "1"])
+    assert (config.scale_size, config.input_channels) == ("300x500", 1)
+    assert {"scale_size", "input_channels"} <= typed
+    config, typed = options.parse(CycleGANConfig, [*words, "--output_nc=3"])
+    assert (config.load_size, config.output_channels) == ("300x500", 3)
+    assert {"load_size", "output_channels"} <= typed
