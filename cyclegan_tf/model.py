@@ -9,15 +9,17 @@ import tensorflow as tf
 from cyclegan_tf.config import CycleGANConfig
 from cyclegan_tf.image_pool import ImagePool
 from pix2pix_tf.data import sizes
-from pix2pix_tf.networks import initialization, layers
+from pix2pix_tf.errors import InputError
+from pix2pix_tf.networks import layers
 from pix2pix_tf.networks.factory import make_discriminator, make_generator
-from pix2pix_tf.training import losses, runtime, seeds
+from pix2pix_tf.training import losses
 from pix2pix_tf.training.gan import GAN
 from pix2pix_tf.training.optimizers import FusedAdam, gradients
 from pix2pix_tf.training.schedules import EpochSchedule
 
-# The losses' names, the same in dicts and log.csv, and in TensorBoard behind "losses/", and what the
-# PyTorch code calls them. It names by generator: its D_A judges images of B, its idt_A is made from an image of B.
+# The losses' names, the same in dicts and log.csv, and in TensorBoard behind "losses/", and what
+# the PyTorch code calls them. It names by generator: its D_A judges images of B, its idt_A is made
+# from an image of B.
 LOSSES = {
     "discriminator_loss_A": "D_B",
     "discriminator_loss_B": "D_A",
@@ -104,10 +106,10 @@ class CycleGAN(GAN):
             input_shape: Shape of the images of A, (n, h, w, c).
 
         Raises:
-            ValueError: If a pool is to hold images whose size is unknown.
+            InputError: If a pool is to hold images whose size is unknown.
         """
         if self.pool_size and None in input_shape[1:]:
-            raise ValueError(
+            raise InputError(
                 "A pool holds images of one size: build the model with it, or set pool_size=0. "
                 f"Received: {tuple(input_shape)}."
             )
@@ -136,7 +138,7 @@ class CycleGAN(GAN):
         dropout_seeds: tf.Tensor | None = None,
     ) -> tf.Tensor:
         """Translates images of A [n, h, w, c] in [-1, 1] to B; `gen_ba` is the way back."""
-        return self.gen_ab(self.checked(images), training=training, dropout_seeds=dropout_seeds)
+        return self.gen_ab(images, training=training, dropout_seeds=dropout_seeds)
 
     def forward(
         self, real_a: tf.Tensor, real_b: tf.Tensor
@@ -275,17 +277,19 @@ def build_network(config: CycleGANConfig, name: str) -> keras.Model:
     a, b = config.channels
     ends = {"gen_ab": (a, b), "gen_ba": (b, a), "disc_a": (a, 1), "disc_b": (b, 1)}
     inputs, outputs = ends[name]
-    shared = {"norm": config.norm, "init_gain": config.init_gain, "name": name}
-    with runtime.precision(config.precision):
-        if name.startswith("gen"):
-            shared |= {"depth": sizes.halvings(config.crop_size), "dropout": config.dropout}
-            shared |= {"output_channels": outputs, "ngf": config.ngf}
-            network = make_generator(config.netG, **shared)
-        else:
-            shared |= {"n_layers": config.n_layers_D, "bias": config.norm.startswith("instance")}
-            network = make_discriminator(config.netD, ndf=config.ndf, **shared)
+    # Each network has another seed.
+    seed = None if config.seed is None else config.seed + NETWORKS.index(name)
+    shared = {"norm": config.norm, "init_type": config.init_type, "init_gain": config.init_gain}
+    shared |= {"seed": seed, "dtype": config.precision, "name": name}
+    if name.startswith("gen"):
+        shared |= {"depth": sizes.halvings(config.crop_size), "dropout": config.dropout}
+        shared |= {"output_channels": outputs, "ngf": config.ngf}
+        network = make_generator(config.netG, **shared)
+    else:
+        shared |= {"n_layers": config.n_layers_D, "bias": config.norm.startswith("instance")}
+        network = make_discriminator(config.netD, ndf=config.ndf, **shared)
     network.build((None, *sizes.sides(config.crop_size), inputs))
-    return initialization.initialize(network, config.init_type, gain=config.init_gain)
+    return network
 
 
 def build(config: CycleGANConfig, *, steps_per_epoch: int) -> CycleGAN:
@@ -299,9 +303,7 @@ def build(config: CycleGANConfig, *, steps_per_epoch: int) -> CycleGAN:
         `CycleGAN`, 28,285,832 parameters at the defaults.
     """
     seed, (lambda_a, lambda_b) = config.seed or 0, config.cycle_weights
-    # The same weights for the same seed each time.
-    with seeds.seeded(seed):
-        networks = {name: build_network(config, name) for name in NETWORKS}
+    networks = {name: build_network(config, name) for name in NETWORKS}
     model = CycleGAN(
         **networks,
         gan_mode=config.gan_mode,

@@ -9,8 +9,7 @@ from pix2pix_tf.config import Pix2PixConfig
 from pix2pix_tf.data import sizes
 from pix2pix_tf.networks import layers
 from pix2pix_tf.networks.factory import make_discriminator, make_generator
-from pix2pix_tf.networks.initialization import initialize
-from pix2pix_tf.training import losses, runtime, seeds
+from pix2pix_tf.training import losses
 from pix2pix_tf.training.gan import GAN
 from pix2pix_tf.training.optimizers import FusedAdam, gradients
 
@@ -78,9 +77,7 @@ class Pix2Pix(GAN):
         dropout_seeds: tf.Tensor | None = None,
     ) -> tf.Tensor:
         """Translates `inputs` [n, h, w, c] in [-1, 1]; see the generator."""
-        return self.generator(
-            self.checked(inputs), training=training, dropout_seeds=dropout_seeds
-        )
+        return self.generator(inputs, training=training, dropout_seeds=dropout_seeds)
 
     def forward(
         self, inputs: tf.Tensor, targets: tf.Tensor
@@ -143,20 +140,22 @@ class Pix2Pix(GAN):
 def build_generator(config: Pix2PixConfig) -> keras.Model:
     """Makes the generator that `config` (Pix2PixConfig) describes, with all its weights."""
     inputs, outputs = config.channels
-    with runtime.precision(config.precision):
-        generator = make_generator(
-            config.netG,
-            output_channels=outputs,
-            ngf=config.ngf,
-            depth=sizes.halvings(config.crop_size),
-            norm=config.norm,
-            dropout=config.dropout,
-            init_gain=config.init_gain,
-            separable_conv=config.separable_conv,
-            bottleneck_norm=config.bottleneck_norm,
-        )
+    generator = make_generator(
+        config.netG,
+        output_channels=outputs,
+        ngf=config.ngf,
+        depth=sizes.halvings(config.crop_size),
+        norm=config.norm,
+        dropout=config.dropout,
+        separable_conv=config.separable_conv,
+        bottleneck_norm=config.bottleneck_norm,
+        init_type=config.init_type,
+        init_gain=config.init_gain,
+        seed=config.seed,
+        dtype=config.precision,
+    )
     generator.build((None, *sizes.sides(config.crop_size), inputs))
-    return initialize(generator, config.init_type, gain=config.init_gain)
+    return generator
 
 
 def build(config: Pix2PixConfig) -> Pix2Pix:
@@ -168,30 +167,29 @@ def build(config: Pix2PixConfig) -> Pix2Pix:
     Returns:
         `Pix2Pix`, 57,190,084 parameters at the defaults.
     """
-    seed = config.seed or 0
-    # The same weights for the same seed each time.
-    with seeds.seeded(seed):
-        generator = build_generator(config)
-        with runtime.precision(config.precision):
-            discriminator = make_discriminator(
-                config.netD,
-                n_layers=config.n_layers_D,
-                ndf=config.ndf,
-                norm=config.norm,
-                # The PyTorch code's generators come with its discriminator.
-                bias=config.netG == "unet" or config.norm.startswith("instance"),
-                init_gain=config.init_gain,
-            )
-        size = sizes.sides(config.crop_size)
-        discriminator.build((None, *size, sum(config.channels)))
-        initialize(discriminator, config.init_type, gain=config.init_gain)
+    generator = build_generator(config)
+    discriminator = make_discriminator(
+        config.netD,
+        n_layers=config.n_layers_D,
+        ndf=config.ndf,
+        norm=config.norm,
+        # The PyTorch code's generators come with its discriminator.
+        bias=config.netG == "unet" or config.norm.startswith("instance"),
+        init_type=config.init_type,
+        init_gain=config.init_gain,
+        # Another seed than the generator's.
+        seed=None if config.seed is None else config.seed + 1,
+        dtype=config.precision,
+    )
+    size = sizes.sides(config.crop_size)
+    discriminator.build((None, *size, sum(config.channels)))
     model = Pix2Pix(
         generator=generator,
         discriminator=discriminator,
         gan_weight=config.gan_weight,
         l1_weight=config.l1_weight,
         gan_mode=config.gan_mode,
-        seed=seed,
+        seed=config.seed or 0,
         ema_decay=config.ema_decay,
     )
     model.build((None, *size, config.channels[0]))

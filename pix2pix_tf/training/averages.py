@@ -91,3 +91,23 @@ class WeightAverages(tf.Module):
                 strategy.extended.update(average, follow, args=(variable.value,))
 
         tf.distribute.get_replica_context().merge_call(merged)
+
+
+class WeightAveraging(keras.callbacks.Callback):
+    """Keeps moving averages of the generators' weights, see `WeightAverages`.
+
+    They are part of the model's state from then on: of its checkpoints, where test and export
+    prefer them, and of `model.save`.
+
+    Args:
+        decay: Share of the average that stays at each step, such as 0.999.
+    """
+
+    def __init__(self, decay: float = 0.999) -> None:
+        super().__init__()
+        self.decay = decay
+
+    def set_model(self, model: keras.Model) -> None:
+        """Starts averaging, unless the model already does."""
+        super().set_model(model)
+        model.average_weights(self.decay)

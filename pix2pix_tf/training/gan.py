@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from pix2pix_tf.errors import InputError
 from pix2pix_tf.training import checkpoints, distribution, finite, losses
 from pix2pix_tf.training.averages import LossAverages, WeightAverages
 from pix2pix_tf.training.optimizers import OptimizerPair, another, judged, scaled, trained
@@ -157,10 +158,10 @@ class GAN(keras.Model):
             auto_scale_loss: Scale the losses where the networks compute in float16.
 
         Raises:
-            ValueError: If both `optimizer` and `gen_optimizer` are given.
+            InputError: If both `optimizer` and `gen_optimizer` are given.
         """
         if optimizer is not None and gen_optimizer is not None:
-            raise ValueError("compile takes optimizer or gen_optimizer, not both.")
+            raise InputError("compile takes optimizer or gen_optimizer, not both")
         gen_optimizer = gen_optimizer if optimizer is None else optimizer
         if gen_optimizer is None:
             gen_optimizer = self.default_optimizer("gen_adam")
@@ -251,32 +252,23 @@ class GAN(keras.Model):
         """The (inputs, targets) of what Keras calls data."""
         inputs, targets, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         if sample_weight is not None:
-            raise ValueError(
+            raise InputError(
                 f"{type(self).__name__} weighs all images alike: it takes neither sample_weight "
                 "nor class_weight."
             )
         if targets is None:
-            raise ValueError(
+            raise InputError(
                 f"{type(self).__name__} needs pairs of batches of images. Received one batch; "
                 "pass (x, y), or a dataset of such."
             )
-        return self.checked(inputs), self.checked(targets)
-
-    def checked(self, images: Any) -> tf.Tensor:
-        """`images` as float32, if the networks can take them."""
-        images = tf.convert_to_tensor(images)
-        if not images.dtype.is_floating:
-            raise ValueError(
-                f"{type(self).__name__} takes float images in [-1, 1]. Received: "
-                f"{images.dtype.name}; for 8 bits convert with images / 127.5 - 1."
-            )
-        multiple = getattr(self.generators[0], "multiple", 1)
-        if any(side is not None and side % multiple for side in images.shape[1:3]):
-            raise ValueError(
-                f"{type(self).__name__}'s generator takes images whose sides are multiples of "
-                f"{multiple} pixels. Received: {tuple(images.shape)}."
-            )
-        return tf.cast(images, tf.float32)
+        pair = tf.convert_to_tensor(inputs), tf.convert_to_tensor(targets)
+        for images in pair:
+            if not images.dtype.is_floating:
+                raise InputError(
+                    f"{type(self).__name__} takes float images in [-1, 1]; got "
+                    f"{images.dtype.name} (uint8 images / 127.5 - 1 are)"
+                )
+        return tf.cast(pair[0], tf.float32), tf.cast(pair[1], tf.float32)
 
     def make_train_function(self, force: bool = False) -> Callable[[Iterator], dict]:
         """As Keras' own, but the batch is fetched before the update and not within it.
@@ -332,7 +324,7 @@ class GAN(keras.Model):
             self._means[name].update_state(value, sample_weight=count)
 
     def get_metrics_result(self) -> dict[str, tf.Tensor]:
-        """Means since the last reset: of the losses after training, of the measures after a test."""
+        """Means since the last reset, of what was tracked: losses in training, else measures."""
         return {m.name: m.result() for m in self.metrics if keras.ops.convert_to_numpy(m.count)}
 
     def first_broken(self) -> tuple[str, int] | None:
@@ -431,7 +423,6 @@ class GAN(keras.Model):
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compiles the model as `get_compile_config` described."""
         self.compile(**keras.saving.deserialize_keras_object(config))
-
 
 
 def _at_the_root(part: Any) -> keras.name_scope:

@@ -238,9 +238,7 @@ def gradients(
     ]
 
 
-def judged(
-    gradients: list[tf.Tensor], *, optimizer: keras.optimizers.Optimizer
-) -> list[tf.Tensor]:
+def judged(gradients: list[tf.Tensor], *, optimizer: keras.optimizers.Optimizer) -> list[tf.Tensor]:
     """The gradients that must be finite for training to go on.
 
     Args:
