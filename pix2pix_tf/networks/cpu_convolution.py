@@ -43,7 +43,7 @@ class Passes:
     """The passes of a convolution between a larger and a smaller map, of static shapes.
 
     Attributes:
-        larger: Shape [n, h, w, c] that the convolution reads.
+        larger: Shape [n, h, w, c] that the convolution reads; None where it is unknown.
         smaller: Shape [n, h', w', c'] that it makes.
         side: Side of the kernel in pixels; the kernel is [side, side, c, c'].
         strides: The step between two windows.
@@ -51,8 +51,8 @@ class Passes:
         dtype: What the passes compute in, the name of a type.
     """
 
-    larger: tuple[int | None, ...]
-    smaller: tuple[int | None, ...]
+    larger: tuple[Any, ...]
+    smaller: tuple[Any, ...]
     side: int
     strides: int
     padding: str

@@ -13,12 +13,11 @@ EPSILON = 1e-5
 BATCH_NORMS = ("batch", "sync_batch")
 NORMS = (*BATCH_NORMS, "instance", "instance_affine", "none")
 
-Initializer = keras.initializers.Initializer
 Means = Callable[..., list[tf.Tensor]]
 
 
 def normalization(
-    kind: str, *, gamma_initializer: Initializer | None = None, dtype: Any = None
+    kind: str, *, gamma_initializer: Any = None, dtype: Any = None
 ) -> keras.layers.Layer | None:
     """Makes a normalisation layer.
 
@@ -50,12 +49,12 @@ class _Normalization(keras.layers.Layer):
         kwargs: Arguments of `keras.layers.Layer`.
     """
 
-    def __init__(self, *, gamma_initializer: Initializer | dict | str | None, **kwargs: Any):
+    def __init__(self, *, gamma_initializer: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         default = keras.initializers.RandomNormal(1.0, INIT_STDDEV)
         self.gamma_initializer = keras.initializers.get(gamma_initializer or default)
 
-    def add_affine(self, count: int) -> None:
+    def add_affine(self, count: int | None) -> None:
         """Adds gamma and beta for `count` channels."""
         self.gamma = self.add_weight(
             shape=(count,), initializer=self.gamma_initializer, name="gamma", autocast=False
@@ -98,7 +97,7 @@ class BatchNorm(_Normalization):
         self,
         *,
         synchronized: bool = False,
-        gamma_initializer: Initializer | dict | str | None = None,
+        gamma_initializer: Any = None,
         name: str = "batch_normalization",
         **kwargs: Any,
     ) -> None:
@@ -143,7 +142,7 @@ class InstanceNorm(_Normalization):
         self,
         *,
         affine: bool = False,
-        gamma_initializer: Initializer | dict | str | None = None,
+        gamma_initializer: Any = None,
         name: str = "instance_normalization",
         **kwargs: Any,
     ) -> None:

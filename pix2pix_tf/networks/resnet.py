@@ -54,56 +54,67 @@ class ResNet(layers.Network):
         self.output_channels, self.ngf, self.norm = output_channels, ngf, norm
         self.dropout, self.init_type, self.init_gain = dropout, init_type, init_gain
         self.seed = seed
-        initial = layers.Initialization(init_type=init_type, init_gain=init_gain, seed=seed)
-        dtype = self.dtype_policy
+        draw = layers.Initialization(init_type=init_type, init_gain=init_gain, seed=seed)
 
-        def shared(name: str, *, bias: bool) -> dict[str, Any]:
-            initializer = initial.kernel()
-            return {
-                "name": name,
-                "use_bias": bias,
-                "kernel_initializer": initializer,
-                "dtype": dtype,
-            }
+        def padded(name: str, filters: int, size: int, **options: Any) -> layers.Level:
+            options |= {"kernel_size": size, "border": size // 2}
+            return self._level(name, layers.PaddedConv, filters, draw, **options)
 
-        # PyTorch CycleGAN: use_bias = norm_layer == nn.InstanceNorm2d.
-        biased = norm.startswith("instance")
-
-        def padded(filters: int, size: int, *, bias: bool = biased, **options: Any) -> Any:
-            options |= shared("conv2d", bias=bias)
-            return layers.PaddedConv(filters, size, border=size // 2, **options)
-
-        def doubling(filters: int) -> keras.layers.Layer:
-            return layers.DoublingConv(filters, **shared("conv2d_transpose", bias=biased))
-
-        def level(name: str, convolution: keras.layers.Layer, kind: str = norm) -> layers.Level:
-            scales = normalization(kind, gamma_initializer=initial.gamma(), dtype=dtype)
-            return layers.Level(convolution, scales, name=name, dtype=dtype)
+        def doubling(name: str, filters: int) -> layers.Level:
+            return self._level(name, layers.DoublingConv, filters, draw)
 
         self.encoders = [
-            level("encoder_1", padded(ngf, 7, reflect=True)),
-            level("encoder_2", padded(2 * ngf, 3, strides=2)),
-            level("encoder_3", padded(4 * ngf, 3, strides=2)),
+            padded("encoder_1", ngf, 7, reflect=True),
+            padded("encoder_2", 2 * ngf, 3, strides=2),
+            padded("encoder_3", 4 * ngf, 3, strides=2),
         ]
         self.blocks = [
             Block(
-                level("conv_1", padded(4 * ngf, 3, reflect=True)),
-                level("conv_2", padded(4 * ngf, 3, reflect=True)),
+                padded("conv_1", 4 * ngf, 3, reflect=True),
+                padded("conv_2", 4 * ngf, 3, reflect=True),
                 name=f"block_{number + 1}",
-                dtype=dtype,
+                dtype=self.dtype_policy,
             )
             for number in range(blocks)
         ]
+        last = {"norm": "none", "use_bias": True, "reflect": True}
         self.decoders = [
-            level("decoder_3", doubling(2 * ngf)),
-            level("decoder_2", doubling(ngf)),
-            level("decoder_1", padded(output_channels, 7, reflect=True, bias=True), "none"),
+            doubling("decoder_3", 2 * ngf),
+            doubling("decoder_2", ngf),
+            padded("decoder_1", output_channels, 7, **last),
         ]
+
+    def _level(
+        self,
+        name: str,
+        make: type,
+        filters: int,
+        draw: layers.Initialization,
+        *,
+        norm: str | None = None,
+        use_bias: bool | None = None,
+        **options: Any,
+    ) -> layers.Level:
+        """A convolution of the class `make` and a normalisation, by default the network's."""
+        # PyTorch CycleGAN: use_bias = norm_layer == nn.InstanceNorm2d.
+        biased = self.norm.startswith("instance") if use_bias is None else use_bias
+        dtype = self.dtype_policy
+        convolution = make(
+            filters,
+            use_bias=biased,
+            kernel_initializer=draw.kernel(),
+            name="conv2d" if make is layers.PaddedConv else "conv2d_transpose",
+            dtype=dtype,
+            **options,
+        )
+        scales = normalization(norm or self.norm, gamma_initializer=draw.gamma(), dtype=dtype)
+        return layers.Level(convolution, scales, name=name, dtype=dtype)
 
     def build(self, input_shape: layers.Shape) -> None:
         """Creates every weight for images of `input_shape` [n, h, w, c]."""
         super().build(input_shape)
-        for part in [*self.encoders, *self.blocks, *self.decoders]:
+        parts: list[Any] = [*self.encoders, *self.blocks, *self.decoders]
+        for part in parts:
             part.build(input_shape)
             input_shape = (None, None, None, part.filters)
 

@@ -76,47 +76,68 @@ class UNet(layers.Network):
         self.dropout_levels, self.separable_conv = sorted(dropout_levels), separable_conv
         self.init_type, self.init_gain, self.seed = init_type, init_gain, seed
         self.multiple = self.minimum = 2**depth
-        initial = layers.Initialization(init_type=init_type, init_gain=init_gain, seed=seed)
-        dtype = self.dtype_policy
-
-        def level(name: str, filters: int, *, up: bool, bias: bool, normalized: bool) -> Any:
-            options = {"kernel_size": 4, "padding": "same", "use_bias": bias, "dtype": dtype}
-            if separable_conv:
-                make = layers.ResizeConv if up else keras.layers.SeparableConv2D
-                options |= {"name": "separable_conv2d", "strides": 1 if up else 2}
-                options |= {
-                    "depthwise_initializer": initial.kernel(),
-                    "pointwise_initializer": initial.kernel(),
-                }
-            else:
-                make = Deconv if up else Conv
-                options |= {"name": "conv2d_transpose" if up else "conv2d", "strides": 2}
-                options |= {"kernel_initializer": initial.kernel()}
-            shown = norm if normalized else "none"
-            scales = {"gamma_initializer": initial.gamma(), "dtype": dtype}
-            return layers.Level(
-                make(filters, **options), normalization(shown, **scales), name=name, dtype=dtype
-            )
-
+        draw = layers.Initialization(init_type=init_type, init_gain=init_gain, seed=seed)
         filters = [ngf * min(2**number, 8) for number in range(depth)]
+        outputs = [output_channels, *filters[:-1]]
         whole = depth if bottleneck_norm and norm in BATCH_NORMS else depth - 1
         self.encoders = [
-            level(
-                f"encoder_{number + 1}", count, up=False, bias=bias, normalized=0 < number < whole
-            )
-            for number, count in enumerate(filters)
+            self._level(number, filters[number], bias=bias, norm=0 < number < whole, draw=draw)
+            for number in range(depth)
         ]
-        outputs = [output_channels, *filters[:-1]]
         self.decoders = [
-            level(
-                f"decoder_{number + 1}",
+            self._level(
+                number,
                 outputs[number],
                 up=True,
                 bias=bias or number == 0,
-                normalized=number > 0,
+                norm=number > 0,
+                draw=draw,
             )
             for number in reversed(range(depth))
         ]
+
+    def _level(
+        self,
+        number: int,
+        filters: int,
+        *,
+        bias: bool,
+        norm: bool,
+        draw: layers.Initialization,
+        up: bool = False,
+    ) -> layers.Level:
+        """One level of the encoder or, with `up`, of the decoder; `number` 0 is the outermost."""
+        shared = {"padding": "same", "use_bias": bias, "dtype": self.dtype_policy}
+        if self.separable_conv:
+            make = layers.ResizeConv if up else keras.layers.SeparableConv2D
+            convolution = make(
+                filters,
+                4,
+                strides=1 if up else 2,
+                depthwise_initializer=draw.kernel(),
+                pointwise_initializer=draw.kernel(),
+                name="separable_conv2d",
+                **shared,
+            )
+        else:
+            convolution = (Deconv if up else Conv)(
+                filters,
+                4,
+                strides=2,
+                kernel_initializer=draw.kernel(),
+                name="conv2d_transpose" if up else "conv2d",
+                **shared,
+            )
+        return layers.Level(
+            convolution,
+            normalization(
+                self.norm if norm else "none",
+                gamma_initializer=draw.gamma(),
+                dtype=self.dtype_policy,
+            ),
+            name=f"{'decoder' if up else 'encoder'}_{number + 1}",
+            dtype=self.dtype_policy,
+        )
 
     def build(self, input_shape: layers.Shape) -> None:
         """Creates every weight for images of `input_shape` [n, h, w, c]."""
