@@ -9,85 +9,42 @@ from cyclegan_tf.config import PROGRAM
 from cyclegan_tf.measuring import DIRECTIONS
 from pix2pix_tf import run_folder
 from pix2pix_tf.commands import frame
+from pix2pix_tf.commands.train import Training
 from pix2pix_tf.data import images, listing, pipelines
 from pix2pix_tf.evaluation import depths, gallery
 from pix2pix_tf.export import formats
 from pix2pix_tf.export.saved_model import ServedModel
 from pix2pix_tf.inference.translate import translate_pictures
-from pix2pix_tf.training import checkpoints, distribution, loop, losses, runtime, session
-from pix2pix_tf.training.averages import WeightAverages
+from pix2pix_tf.training import checkpoints, losses, runtime
 
 
-def train(start, paths):
-    """Trains the run in the configuration's `output_dir`.
+def training(config, *, paths):
+    """The training of one run.
 
     Args:
-        start: `frame.Start`.
+        config: `CycleGANConfig` with a seed.
         paths: (files of A, files of B).
 
     Returns:
-        (number of updates made in all, the signal that ended training or None).
-
-    Raises:
-        InputError: If a file cannot be decoded (named), or a loss or gradient is not finite.
+        `train.Training`.
     """
-    with distribution.entered(start.config, meeting=start.meeting, files=[*paths[0], *paths[1]]):
-        return _train(start, paths)
-
-
-def _train(start, paths):
-    config = start.config
-    runtime.prepare(config)
-    plan = _plan(config, count=max(map(len, paths)), first_step=start.first_step)
-    model = models.build(config, steps_per_epoch=plan.steps_per_epoch)
-    if start.weights is not None:
-        checkpoints.restore(start.weights, checkpoints.named(model.variables))
-        print(f"starting from the weights of {start.weights}")
-    print("parameter_count =", model.count_params())
-    data = {"first_step": start.first_step, "fetches": reading.caches(config, paths)}
-    batches = functools.partial(reading.training_batches, config, paths, **data)
-    with reading.bad_files_named(config, paths):
-        rate = session.pipeline_rate(batches(), config.batch_size)
-        print(f"input pipeline alone: {rate:.0f} image/sec")
-        if start.checkpoint is not None:
-            print(f"continuing at step {start.first_step}: {start.checkpoint}")
-        if distribution.leads():
-            gallery.remove_later(config.output_dir, start.first_step)
-        result = session.train(
-            model,
-            distribution.distributed(batches),
-            plan=plan,
-            hooks=_hooks(config, model, paths),
-            folder=config.output_dir,
-            checkpoint=start.checkpoint,
-            config=config,
-        )
-    if distribution.leads():
-        _write_report(config)
-    return result
-
-
-def _plan(config, *, count, first_step):
-    per_epoch = -(-count // config.batch_size)
-    epochs = config.n_epochs + config.n_epochs_decay
-    return loop.Plan(
-        first_step=first_step,
-        last_step=config.max_steps or epochs * per_epoch,
-        steps_per_epoch=per_epoch,
-        batch_size=config.batch_size,
-    )
-
-
-def _hooks(config, model, paths):
-    averages = None
-    if config.ema_decay:
-        weights = [*model.gen_ab.variables, *model.gen_ba.variables]
-        averages = WeightAverages(weights, config.ema_decay)
-    return session.Hooks(
-        losses=tuple(models.LOSSES),
-        pictures=_pictures,
+    fetches = reading.caches(config, paths)
+    return Training(
+        examples=max(map(len, paths)),
+        epochs=config.n_epochs + config.n_epochs_decay,
+        longer="--n_epochs or --n_epochs_decay",
+        build=lambda steps_per_epoch: models.build(config, steps_per_epoch=steps_per_epoch),
+        batches=functools.partial(reading.training_batches, config, paths, fetches=fetches),
+        named=lambda: reading.bad_files_named(config, paths),
+        progress={
+            "cyc": "generator_loss_cycle_A",
+            "D": "discriminator_loss_A",
+            "G": "generator_loss_GAN_BA",
+        },
+        images=_pictures,
         show=functools.partial(_show, config, paths=paths),
-        translate=lambda batch: {
+        write_report=lambda: _write_report(config),
+        translate=lambda model, batch: {
             "fake_B": (batch[0], model.gen_ab(batch[0])),
             "fake_A": (batch[1], model.gen_ba(batch[1])),
         },
@@ -98,7 +55,7 @@ def _hooks(config, model, paths):
             mode=config.gan_mode,
             weight=models.DISCRIMINATOR_WEIGHT,
         ),
-        averages=averages,
+        options=frame.run_options(config, program=PROGRAM),
     )
 
 

@@ -9,6 +9,7 @@ import tensorflow as tf
 from pix2pix_tf import model as models
 from pix2pix_tf import run_folder
 from pix2pix_tf.commands import frame
+from pix2pix_tf.commands.train import Training
 from pix2pix_tf.config import PROGRAM
 from pix2pix_tf.data import cache, images, listing, pipelines
 from pix2pix_tf.evaluation import depths, gallery, metrics
@@ -17,8 +18,8 @@ from pix2pix_tf.export.saved_model import ServedModel
 from pix2pix_tf.inference import files
 from pix2pix_tf.inference.files import colour
 from pix2pix_tf.inference.translate import translate_pictures
-from pix2pix_tf.training import checkpoints, distribution, loop, losses, runtime, session
-from pix2pix_tf.training.averages import WeightAverages
+from pix2pix_tf.model import LOSSES
+from pix2pix_tf.training import checkpoints, losses, runtime
 
 # What the report shows of a training batch; TensorBoard also gets the discriminator's verdicts.
 SHOWN = ("inputs", "outputs", "targets")
@@ -59,70 +60,38 @@ def _cache(config, paths):
         return cache.make(config.cache, files.reader(config), paths, folder=folder)
 
 
-def train(start, paths, *, validated=()):
-    """Trains the run in the configuration's `output_dir`.
+def training(config, *, paths, validated=()):
+    """The training of one run.
 
     Args:
-        start: `frame.Start`.
+        config: `Pix2PixConfig` with a seed.
         paths: Image files.
         validated: Image files to measure while training.
 
     Returns:
-        (number of updates made in all, the signal that ended training or None).
-
-    Raises:
-        InputError: If a file cannot be decoded (named), or a loss or gradient is not finite.
+        `train.Training`.
     """
-    with distribution.entered(start.config, meeting=start.meeting, files=[*paths, *validated]):
-        return _train(start, paths, validated=validated)
 
+    def validation(model):
+        averages = model.weight_averages
+        return files.validation(config, model.generator, validated, averages=averages)
 
-def _train(start, paths, *, validated):
-    config = start.config
-    runtime.prepare(config)
-    model = models.build(config)
-    if start.weights is not None:
-        checkpoints.restore(start.weights, checkpoints.named(model.variables))
-        print(f"starting from the weights of {start.weights}")
-    print("parameter_count =", model.count_params())
-    data = {"first_step": start.first_step, "fetch": _cache(config, paths)}
-    batches = functools.partial(training_batches, config, paths, **data)
-    with files.bad_files_named(config, paths):
-        rate = session.pipeline_rate(batches(), config.batch_size)
-        print(f"input pipeline alone: {rate:.0f} image/sec")
-        if start.checkpoint is not None:
-            print(f"continuing at step {start.first_step}: {start.checkpoint}")
-        if distribution.leads():
-            gallery.remove_later(config.output_dir, start.first_step)
-        result = session.train(
-            model,
-            distribution.distributed(batches),
-            plan=_plan(config, count=len(paths), first_step=start.first_step),
-            hooks=_hooks(config, model, paths, validated=validated),
-            folder=config.output_dir,
-            checkpoint=start.checkpoint,
-            config=config,
-        )
-    if distribution.leads():
-        write_training_report(config)
-    return result
-
-
-def _hooks(config, model, paths, *, validated):
-    averages, measured = None, {}
-    if config.ema_decay:
-        averages = WeightAverages(model.generator.variables, config.ema_decay)
-    if validated:
-        measure = files.validation(config, model.generator, validated, averages=averages)
-        measured = {"measure": measure, "means": metrics.QUICK}
-    return session.Hooks(
-        losses=models.LOSSES,
-        pictures=functools.partial(_pictures, config),
+    return Training(
+        examples=len(paths),
+        epochs=config.max_epochs,
+        longer="--max_epochs",
+        build=lambda steps_per_epoch: models.build(config),
+        batches=functools.partial(training_batches, config, paths, fetch=_cache(config, paths)),
+        named=lambda: files.bad_files_named(config, paths),
+        progress={"L1": LOSSES[2], "D": LOSSES[0], "G": LOSSES[1]},
+        images=functools.partial(_pictures, config),
         show=functools.partial(_show, config, paths=paths),
-        translate=lambda batch: {"outputs": (batch[0], model(batch[0]))},
+        write_report=lambda: write_training_report(config),
+        translate=lambda model, batch: {"outputs": (batch[0], model(batch[0]))},
         undecided=losses.undecided("discriminator_loss", mode=config.gan_mode),
-        averages=averages,
-        **measured,
+        options=frame.run_options(config, program=PROGRAM),
+        validation=validation if validated else None,
+        means=metrics.QUICK,
     )
 
 
@@ -139,17 +108,6 @@ def write_training_report(config):
         config.output_dir,
         title=f"pix2pix: training of {Path(config.output_dir).name}",
         options=frame.run_options(config, program=PROGRAM),
-    )
-
-
-def _plan(config, *, count, first_step):
-    per_epoch = -(-count // config.batch_size)
-    epochs = config.max_epochs and config.max_epochs * per_epoch
-    return loop.Plan(
-        first_step=first_step,
-        last_step=config.max_steps or epochs or None,
-        steps_per_epoch=per_epoch,
-        batch_size=config.batch_size,
     )
 
 

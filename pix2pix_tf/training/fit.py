@@ -39,7 +39,9 @@ def fit(
     distribution.share(model.state)
     model.step.assign(first_step)
     epochs = 2**62 if last_step is None else -(-last_step // steps_per_epoch)
-    training = _OneTraining(callbacks, add_history=True, model=model, epochs=epochs, steps=steps_per_epoch)
+    training = _OneTraining(
+        callbacks, add_history=True, model=model, epochs=epochs, steps=steps_per_epoch
+    )
     begun, past = divmod(first_step, steps_per_epoch)
     parts = [(begun, min(begun + 1, epochs), steps_per_epoch - past)] if past else []
     parts.append((begun + bool(past), epochs, steps_per_epoch))

@@ -117,6 +117,7 @@ class OutputCheck(StepCallback):
                     self._kept.append(batch)
                 if len(self._kept) == 2:
                     break
+            self._batches = ()  # and with it what waits in its buffers
         return self._kept
 
     def on_step_end(self, step: int, logs: dict[str, float]) -> None:

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorboard.plugins.histogram.summary_v2 import histogram_pb
-
 from pix2pix_tf.training.summaries import Events, buckets, cut
+from tensorboard.plugins.histogram.summary_v2 import histogram_pb
 
 
 def write(folder, steps):
