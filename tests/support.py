@@ -78,3 +78,19 @@ def logged_losses(folder):
     """A run's log.csv without the last column, which is the speed; float [steps, columns]."""
     lines = (folder / run_folder.LOG).read_text().splitlines()
     return np.array([[float(cell) for cell in line.split(",")[:-1]] for line in lines[1:]])
+
+
+def shown_by_tensorboard(folder):
+    """What TensorBoard shows of a folder of event files: sorted (step, tag, value)."""
+    from tensorboard.backend.event_processing import event_accumulator
+
+    found = []
+    shown = event_accumulator.EventAccumulator(str(folder), size_guidance={"tensors": 0})
+    shown.Reload()
+    for tag in shown.Tags()["tensors"]:
+        for event in shown.Tensors(tag):
+            tensor = event.tensor_proto
+            is_scalar = not tensor.tensor_shape.dim and tensor.float_val
+            value = tensor.float_val[0] if is_scalar else b"".join(tensor.string_val)
+            found.append((event.step, tag, value or tensor.SerializeToString()))
+    return sorted(found, key=lambda event: event[:2])
