@@ -52,7 +52,7 @@ class ImagePool:
         """Exchanges images one by one.
 
         Args:
-            images: Float [n, h, w, c]; n is known when the graph is made.
+            images: Float [n, h, w, c].
             remember: Whether the pool changes; if not, it shows what it would return.
 
         Returns:
@@ -62,17 +62,30 @@ class ImagePool:
         if not self.size:
             return images
         context, count = tf.distribute.get_replica_context(), images.shape[0]
-        everyone = count * context.num_replicas_in_sync
-        if everyone > count:
+        if context.num_replicas_in_sync > 1:
             images = context.all_gather(images, axis=0)
-        results = [
-            self._exchange(image, self._seen + index, remember=remember)
-            for index, image in enumerate(tf.unstack(images, everyone))
-        ]
+        if count is None:
+            # One by one as well: what comes back depends on what went in before.
+            count, everyone = tf.shape(images)[0], tf.shape(images, tf.int64)[0]
+            count //= context.num_replicas_in_sync
+            results = tf.map_fn(
+                lambda one: self._exchange(one[0], self._seen + one[1], remember=remember),
+                (images, tf.range(everyone)),
+                fn_output_signature=images.dtype,
+                parallel_iterations=1,
+            )
+        else:
+            everyone = count * context.num_replicas_in_sync
+            results = tf.stack(
+                [
+                    self._exchange(image, self._seen + index, remember=remember)
+                    for index, image in enumerate(tf.unstack(images, everyone))
+                ]
+            )
         if remember:
             self._seen.assign_add(everyone)
         first = context.replica_id_in_sync_group * count
-        return tf.stack(results)[first : first + count]
+        return results[first : first + count]
 
     def _exchange(self, image: tf.Tensor, number: tf.Tensor, *, remember: bool) -> tf.Tensor:
         """The image that comes back for the `number`-th one, counted from 0."""

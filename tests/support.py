@@ -82,6 +82,7 @@ def logged_losses(folder):
 
 def shown_by_tensorboard(folder):
     """What TensorBoard shows of a folder of event files: sorted (step, tag, value)."""
+    import tensorflow as tf
     from tensorboard.backend.event_processing import event_accumulator
 
     found = []
@@ -89,8 +90,8 @@ def shown_by_tensorboard(folder):
     shown.Reload()
     for tag in shown.Tags()["tensors"]:
         for event in shown.Tensors(tag):
-            tensor = event.tensor_proto
-            is_scalar = not tensor.tensor_shape.dim and tensor.float_val
-            value = tensor.float_val[0] if is_scalar else b"".join(tensor.string_val)
-            found.append((event.step, tag, value or tensor.SerializeToString()))
+            array = tf.make_ndarray(event.tensor_proto)
+            value = b"".join(array.ravel()) if array.dtype == object else array.tobytes()
+            is_number = array.ndim == 0 and array.dtype != object
+            found.append((event.step, tag, float(array) if is_number else value))
     return sorted(found, key=lambda event: event[:2])

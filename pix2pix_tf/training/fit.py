@@ -47,7 +47,7 @@ def fit(
     parts.append((begun + bool(past), epochs, steps_per_epoch))
     with training:
         for first_epoch, end, steps in parts:
-            if first_epoch < end and not (model.stop_training and training.is_begun):
+            if first_epoch < end and not (training.is_begun and model.stop_training):
                 training.is_begun = True
                 model.fit(
                     batches(int(model.step)),

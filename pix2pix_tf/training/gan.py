@@ -105,7 +105,7 @@ class GAN(keras.Model):
                         network.build(shape)
             self.built = True
             self._build_optimizers()
-            self.average_weights(self.ema_decay)
+            self._build_averages()
 
     def _build_optimizers(self) -> None:
         if self.built and self.gen_optimizer is not None:
@@ -120,15 +120,17 @@ class GAN(keras.Model):
         Args:
             decay: Share of the average that stays at each step, in (0, 1).
         """
-        if decay and self.built and (self.weight_averages is None or decay != self.ema_decay):
-            variables = [v for network in self.generators for v in network.variables]
-            with self.distribute_strategy.scope():
-                self.weight_averages = WeightAverages(variables, decay)
+        if decay != self.ema_decay:
+            self.ema_decay, self.weight_averages = decay, None
+            self._build_averages()
             # The update is traced again, now with the averages.
             self.train_function = None
-        elif not decay:
-            self.weight_averages = None
-        self.ema_decay = decay
+
+    def _build_averages(self) -> None:
+        if self.built and self.ema_decay:
+            variables = [v for network in self.generators for v in network.variables]
+            with self.distribute_strategy.scope():
+                self.weight_averages = WeightAverages(variables, self.ema_decay)
 
     # Training.
 
@@ -268,6 +270,8 @@ class GAN(keras.Model):
                     f"{type(self).__name__} takes float images in [-1, 1]; got "
                     f"{images.dtype.name} (uint8 images / 127.5 - 1 are)"
                 )
+        if not self.built:
+            self.build((None, *pair[0].shape[1:]))
         return tf.cast(pair[0], tf.float32), tf.cast(pair[1], tf.float32)
 
     def make_train_function(self, force: bool = False) -> Callable[[Iterator], dict]:
@@ -299,9 +303,6 @@ class GAN(keras.Model):
             start = time.monotonic()
             batch = next(iterator)
             self.seconds_waited += time.monotonic() - start
-            if not self.built:
-                with self.distribute_strategy.scope():
-                    self.build(tf.nest.flatten(batch)[0].shape)
             self.updating = True
             values = on_replicas(batch)
             self.updating = False
@@ -390,6 +391,13 @@ class GAN(keras.Model):
         """Loads what `save_own_variables` saved; Keras calls it."""
         for name, variable in {**self.own_state, "step": self.step}.items():
             variable.assign(np.reshape(store[name.replace("/", ":")], variable.shape))
+
+    def export(self, *args: Any, **kwargs: Any) -> None:
+        """As Keras' own, which asks for a model that was called: `fit` calls the networks."""
+        shape = self.get_build_config()["input_shape"]
+        if None not in shape[1:]:
+            self(tf.zeros((1, *shape[1:])))
+        super().export(*args, **kwargs)
 
     def get_config(self) -> dict[str, Any]:
         """Settings from which the model can be made again."""

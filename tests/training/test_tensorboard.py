@@ -23,6 +23,9 @@ def write(folder, steps):
     for step in steps:
         board.write(step, scalars={"losses/L1": step + len(steps)})
     board.on_train_end()
+    # Their names begin with the second.
+    for number, path in enumerate(sorted(folder.glob("events*"))):
+        path.rename(path.with_name(f"events.out.tfevents.000000000{number}.host"))
 
 
 def scalars(folder):
