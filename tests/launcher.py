@@ -9,6 +9,7 @@ import contextlib
 import importlib
 import json
 import os
+import pkgutil
 import runpy
 import signal
 import subprocess
@@ -87,7 +88,12 @@ class Launcher:
 def _serve():
     for module in MAIN.values():
         importlib.import_module(module)
-        importlib.import_module(module.replace(".cli", ".modes"))
+    for package in (pix2pix_tf, importlib.import_module("cyclegan_tf")):
+        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            # TensorFlow Datasets is slow to import and used by two tests.
+            if not found.name.endswith(("__main__", ".tfds")):
+                with contextlib.suppress(ImportError):  # needs an extra that is not installed
+                    importlib.import_module(found.name)
     print("ready", flush=True)
     for line in sys.stdin:
         order = json.loads(line)
