@@ -36,7 +36,10 @@ from pix2pix_tf.export.saved_model import FILE_CHANNELS, ServedModel
 VERSION = "1.30.0"
 PACKAGE = f"onnxruntime-web@{VERSION}"
 # Of the package's archive, as the npm registry states it.
-INTEGRITY = "sha512-q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
+INTEGRITY = (
+    "sha512-q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8p"
+    "ZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
+)
 # WebAssembly with SIMD, and the build that has WebGPU as well (it needs a newer browser).
 WASM = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")
 WEBGPU = ("ort.jspi.bundle.min.mjs", "ort-wasm-simd-threaded.jspi.wasm")
