@@ -73,4 +73,3 @@ def _domains(
 def _examples() -> list[list[tuple[Any, ...]]]:
     found = (facades.sample_facade(0, number) for number in range(_EXAMPLES))
     return [[(part.label, *part.pixels(256)) for part in facade.parts] for facade in found]
-
