@@ -99,10 +99,10 @@ class EvaluateOptions:
 
     @property
     def scoring(self):
-        """The other options of `scoring.Scorer`, as arguments."""
+        """The other options of `comparison.Scorer`, as arguments."""
         names = ("palette", "inception_weights", "kid_subsets", "kid_subset_size")
         found = {name: getattr(self, name) for name in names}
-        return {**found, "download": self.download_weights, "seed": self.seed or 0}
+        return {**found, "download_weights": self.download_weights, "seed": self.seed or 0}
 
     @property
     def chosen_metrics(self):

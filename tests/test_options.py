@@ -15,7 +15,7 @@ from pix2pix_tf import options
 from pix2pix_tf.config import Pix2PixConfig
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.evaluate_options import METRICS
-from pix2pix_tf.evaluation import scoring
+from pix2pix_tf.evaluation import comparison
 from pix2pix_tf.shared_options import MULTIPLES, SharedOptions
 
 PLACES = {"mode": "train", "input_dir": "in", "output_dir": "out"}
@@ -103,7 +103,7 @@ def test_metrics_are_names_in_any_spelling():
 
 
 def test_every_metric_can_be_measured():
-    assert {*scoring.TITLES, "labels", *scoring.SETS} == {*METRICS}
+    assert {*comparison.TITLES, "labels", *comparison.SETS} == {*METRICS}
 
 
 def test_no_dropout_is_understood():
