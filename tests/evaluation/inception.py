@@ -1,10 +1,14 @@
 """The InceptionV3 of 2015-12-05 once more, in TensorFlow, to compare the library's with."""
 
 import functools
+import importlib.util
+import subprocess
+import sys
 
 import numpy as np
 import tensorflow as tf
 
+HAS_TORCH = all(map(importlib.util.find_spec, ("torch", "torchmetrics", "torch_fidelity")))
 FIVE_BY_FIVE = (("branch5x5_1", 48, 1), ("branch5x5_2", 64, 5))
 DOUBLE = (("branch3x3dbl_1", 64, 1), ("branch3x3dbl_2", 96, 3))
 
@@ -104,3 +108,17 @@ def network():
     inception = Inception()
     inception(np.zeros((1, 8, 8, 3), np.uint8))
     return inception
+
+
+def write_weights(path):
+    """Writes those weights in the form of torch-fidelity's file."""
+    arrays = path.with_suffix(".npz")
+    np.savez(arrays, **network().weights)
+    code = (
+        "import sys, numpy, torch\n"
+        "weights = numpy.load(sys.argv[1])\n"
+        "torch.save({name: torch.from_numpy(weights[name]) for name in weights}, sys.argv[2])"
+    )
+    subprocess.run([sys.executable, "-c", code, arrays, path], check=True)
+    arrays.unlink()
+    return path

@@ -147,7 +147,8 @@ def test_fid_and_kid_against_numpy_and_the_statistics_file(evaluate, tmp_path, w
     assert min(abs(kid - value) / abs(value) for value in possible) < 1e-3
     assert metrics["sets"]["KID_std"] == 0
     kid_settings = metrics["settings"]["kid"]
-    assert (kid_settings["kid_subsets"], kid_settings["kid_subset_size"], kid_settings["seed"]) == (1, 5, 0)
+    draws = {"kid_subsets": 1, "kid_subset_size": 5, "seed": 0}
+    assert draws.items() <= kid_settings.items()
     assert len(kid_settings["weights_sha256"]) == 64
 
     code, printed = evaluate(*words)
@@ -163,9 +164,7 @@ def test_fid_and_kid_against_numpy_and_the_statistics_file(evaluate, tmp_path, w
     assert code == 1 and "at least 6 images. Received: 5" in printed.splitlines()[-1]
 
 
-def test_the_pictures_of_a_test_and_its_run_give_the_same(
-    evaluate, launcher, pairs, tmp_path
-):
+def test_the_pictures_of_a_test_and_its_run_give_the_same(evaluate, launcher, pairs, tmp_path):
     words = ("--mode", "train", "--input_dir", pairs, "--output_dir", tmp_path / "run", "--seed", 1)
     small = ("--ngf", 1, "--ndf", 1, "--max_steps", 1)
     assert launcher.run("pix2pix-tf", *words, *small, printed=tmp_path / "p")[0] == 0
