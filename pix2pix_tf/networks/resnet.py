@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from pix2pix_tf.networks import layers
 from pix2pix_tf.networks.normalization import normalization
+from pix2pix_tf.networks.steps import Step, run
 
 
 class ResNet(keras.Model):
@@ -69,6 +70,20 @@ class ResNet(keras.Model):
         """The sides of an image are multiples of this number of pixels."""
         return 4
 
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The levels in the order of their execution."""
+        relu = tf.nn.relu
+        found = [Step((at,), level, after=relu) for at, level in enumerate(self.encoders)]
+        for number, block in enumerate(self.blocks, 1):
+            at, drops = len(found), number if self.dropout else None
+            found.append(Step((at,), block.first, after=relu, dropout=drops))
+            found.append(Step((at + 1,), block.second, add=at))
+        *up, last = self.decoders
+        for level in up:
+            found.append(Step((len(found),), level, after=relu))
+        return (*found, Step((len(found),), last))
+
     def build(self, input_shape):
         """Creates every weight for images of `input_shape` [n, h, w, c]."""
         for part in [*self.encoders, *self.blocks, *self.decoders]:
@@ -87,15 +102,7 @@ class ResNet(keras.Model):
         Returns:
             [n, h, w, output_channels] in [-1, 1], float32.
         """
-        seeds, x = dropout_seeds if self.dropout else None, images
-        for encoder in self.encoders:
-            x = tf.nn.relu(encoder(x, training=training))
-        for number, block in enumerate(self.blocks):
-            shifted = None if seeds is None else layers.shifted(seeds, number + 1)
-            x = block(x, training=training, dropout_seeds=shifted)
-        for decoder in self.decoders[:-1]:
-            x = tf.nn.relu(decoder(x, training=training))
-        return tf.tanh(tf.cast(self.decoders[-1](x), tf.float32))
+        return run(self.steps, images, training=training, dropout_seeds=dropout_seeds)
 
 
 class Block(keras.layers.Layer):
@@ -120,10 +127,3 @@ class Block(keras.layers.Layer):
         self.first.build(input_shape)
         self.second.build(input_shape)
         self.built = True
-
-    def call(self, x, training=False, dropout_seeds=None):
-        """Maps `x` [n, h, w, c] to the same shape; `dropout_seeds` None switches dropout off."""
-        y = tf.nn.relu(self.first(x, training=training))
-        if dropout_seeds is not None:
-            y = layers.dropout(y, dropout_seeds)
-        return x + self.second(y, training=training)

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from pix2pix_tf.networks import layers
 from pix2pix_tf.networks.normalization import normalization
+from pix2pix_tf.networks.steps import Step, run
 
 # pix2pix.py, create_generator(): decoder_8, decoder_7 and decoder_6 have dropout.
 DROPOUT_LEVELS = (0, 1, 2)
@@ -80,6 +81,28 @@ class UNet(keras.Model):
         """The sides of an image are multiples of this number of pixels."""
         return 2**self.depth
 
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The levels in the order of their execution."""
+        down = [
+            Step((level,), encoder, before=layers.leaky_relu if level else None)
+            for level, encoder in enumerate(self.encoders)
+        ]
+        up = []
+        for level, decoder in enumerate(self.decoders):
+            sources = (self.depth + level, self.depth - level) if level else (self.depth,)
+            # The last level makes the image.
+            drops = level + 1 < self.depth and level in self.dropout_levels
+            up.append(
+                Step(
+                    sources,
+                    decoder,
+                    before=tf.nn.relu,
+                    dropout=level + 1 if drops else None,
+                )
+            )
+        return (*down, *up)
+
     def build(self, input_shape):
         """Creates every weight for images of `input_shape` [n, h, w, c]."""
         skips = []
@@ -104,17 +127,4 @@ class UNet(keras.Model):
         Returns:
             [n, h, w, output_channels] in [-1, 1], float32.
         """
-        x, skips = images, []
-        for level, encoder in enumerate(self.encoders):
-            x = encoder(x if level == 0 else layers.leaky_relu(x), training=training)
-            skips.append(x)
-        x = None
-        for level, decoder in enumerate(self.decoders):
-            skip = skips.pop()
-            x = decoder(
-                tf.nn.relu(skip if x is None else tf.concat([x, skip], 3)), training=training
-            )
-            inner = level + 1 < self.depth  # the last level makes the image
-            if inner and level in self.dropout_levels and dropout_seeds is not None:
-                x = layers.dropout(x, layers.shifted(dropout_seeds, level + 1))
-        return tf.tanh(tf.cast(x, tf.float32))
+        return run(self.steps, images, training=training, dropout_seeds=dropout_seeds)
