@@ -92,23 +92,23 @@ def run(
     training: bool = False,
     dropout_seeds: tf.Tensor | None = None,
 ) -> tf.Tensor:
-    """Runs all steps on whole images.
+    """Runs all steps on whole images or maps.
 
     Args:
-        steps: The steps of a generator.
-        images: [n, h, w, c] in [-1, 1].
+        steps: The steps of a generator, or of a part of one.
+        images: [n, h, w, c].
         training: Whether normalisation uses the statistics of the batch.
         dropout_seeds: int64 [n, 2], one per image; None switches dropout off.
 
     Returns:
-        float32 [n, h, w, c'] in [-1, 1]: the hyperbolic tangent of the last step's result.
+        [n, h', w', c'], the last step's result.
     """
     maps, last = [images], last_readers(steps)
     for number, step in enumerate(steps, 1):
         maps.append(step(maps, training=training, dropout_seeds=dropout_seeds))
         # Executed eagerly, a map that nobody reads any more would keep its memory.
         maps = [None if last.get(read) == number else x for read, x in enumerate(maps)]
-    return to_image(maps[-1])
+    return maps[-1]
 
 
 def to_image(x: tf.Tensor) -> tf.Tensor:
