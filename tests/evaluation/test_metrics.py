@@ -95,7 +95,9 @@ def test_errors_in_units_and_correlation_are_those_of_numpy():
         nrmse = normalized_root_mse(*pair, normalization="min-max")
         correlation = np.corrcoef(*(x.ravel().astype(np.float64) for x in pair))[0, 1]
         assert float(metrics.nrmse(targets, outputs)[index]) == pytest.approx(nrmse, rel=1e-5)
-        assert float(metrics.pearson(targets, outputs)[index]) == pytest.approx(correlation, abs=1e-5)
+        assert float(metrics.pearson(targets, outputs)[index]) == pytest.approx(
+            correlation, abs=1e-5
+        )
     flat = np.zeros_like(targets)
     assert np.isnan(metrics.pearson(flat, outputs)).all()
     assert np.isinf(metrics.nrmse(flat, outputs)).all()
