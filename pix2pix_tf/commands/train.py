@@ -14,7 +14,7 @@ import tensorflow as tf
 from pix2pix_tf import run_folder
 from pix2pix_tf.commands.frame import Start
 from pix2pix_tf.config import Config
-from pix2pix_tf.evaluation import gallery
+from pix2pix_tf.evaluation import results
 from pix2pix_tf.training import callbacks, checkpoints, distribution, runtime
 from pix2pix_tf.training.fit import fit
 from pix2pix_tf.training.gan import GAN
@@ -84,8 +84,14 @@ def train(
         InputError: If a file cannot be decoded (named), or a loss or gradient is not finite.
     """
     config = start.config
-    with distribution.entered(config, meeting=start.meeting, files=files):
-        runtime.prepare(config)
+    with distribution.entered(
+        config.strategy,
+        batch_size=config.batch_size,
+        norm=config.norm,
+        logical_devices=config.logical_devices,
+        files=files,
+    ):
+        runtime.prepare(seed=config.seed, deterministic=config.deterministic)
         training = make(config)
         per_epoch = -(-training.examples // config.batch_size)
         last_step = config.max_steps or (training.epochs or 0) * per_epoch or None
@@ -120,7 +126,7 @@ def _fit(
     if start.checkpoint is not None:
         print(f"continuing at step {start.first_step}: {start.checkpoint}")
     if distribution.leads():
-        gallery.remove_later(config.output_dir, start.first_step)
+        results.remove_later_images(config.output_dir, start.first_step)
 
     def batches(step: int) -> Any:
         return distribution.distributed(functools.partial(training.batches, first_step=step))

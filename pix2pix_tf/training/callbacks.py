@@ -412,7 +412,7 @@ class Stop(StepCallback):
 
     def on_step_end(self, step: int, logs: dict[str, float]) -> None:
         """Stops `fit` if it is time."""
-        if self._agreed(self.signal):
+        if self._agreed(self.signal is not None):
             self.signal = self.signal or signal.SIGTERM
             self.model.stop_training = True
         if step == self.last_step:
