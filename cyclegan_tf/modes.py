@@ -227,7 +227,7 @@ def export(config, *, checkpoint):
     exported = []
     for direction in DIRECTIONS if both else (config.direction,):
         generator = generators[DIRECTIONS[direction][0]]
-        size = {"multiple": generator.multiple, "tile": config.tile}
+        size = {"multiple": generator.multiple, "blend_tile": config.blend_tile}
         served = ServedModel(
             generator,
             functools.partial(translate_pictures, generator, **size),

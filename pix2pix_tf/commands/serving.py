@@ -48,7 +48,7 @@ def _load(config, source):
             "Expected a run whose inputs have 1, 3 or 4 channels, as the files that are sent. "
             f"Received: {source.path} with {channels}"
         )
-    made = dataclasses.replace(run.config, tile=config.tile)
+    made = dataclasses.replace(run.config, tile=config.tile, scratch_dir=config.scratch_dir)
     served = ServedModel(
         run.generator,
         modes.translator(made, run.generator),
