@@ -2,7 +2,7 @@
 """Measures the memory, disk and time that images take with `--tile`; draws docs/pictures.
 
     python tools/large_images.py --sizes 1024 2048 4096 --tile 512 --output docs/large_images.csv
-    python tools/large_images.py --plot docs/pictures/large_images.svg --output docs/large_images.csv
+    python tools/large_images.py --output docs/large_images.csv --plot docs/pictures/large.svg
 
 Each measurement is a process of its own: the peak is that of the process above its size after
 TensorFlow is loaded, the generator is built and a small image has been translated. `--whole`
@@ -110,6 +110,7 @@ def plot(rows: list[dict[str, str]], path: Path) -> None:
 
 
 def main() -> None:
+    """Measures and draws what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--sizes", nargs="*", type=int, default=[])
