@@ -13,7 +13,6 @@ from pix2pix_tf.config import (
     COMPARE,
     MOST_PIXELS,
     MOST_STEPS,
-    NETWORKS,
     SIZE,
     TESTING,
     Config,
@@ -97,7 +96,7 @@ class CycleGANConfig(Config):
         "AtoB",
         "The generator that test, evaluate and export use; evaluate without it uses both where it "
         "finds both sets. In train, BtoA exchanges --lambda_A and --lambda_B.",
-        modes=(*NETWORKS, COMPARE, CHECK_DATA),
+        modes=("train", *TESTING, "export", "serve", COMPARE, CHECK_DATA),
         choices=("AtoB", "BtoA", "both"),
         adopted="run",
     )
@@ -159,10 +158,9 @@ class CycleGANConfig(Config):
         """`load_size`, under the name that both programs share."""
         return self.load_size
 
-    @property
-    def channels(self) -> tuple[int, int]:
-        """Channels of images of (A, B)."""
-        return self.input_channels, self.output_channels
+    def ends(self, direction: str) -> tuple[int, int]:
+        """Channels of (inputs, outputs) in a direction of translation."""
+        return self.channels if direction == "AtoB" else self.channels[::-1]
 
     @property
     def cycle_weights(self) -> tuple[float, float]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from cyclegan_tf import measuring, modes
 from cyclegan_tf.config import PROGRAM
 from cyclegan_tf.measuring import DIRECTIONS
-from pix2pix_tf.commands import frame
+from pix2pix_tf.commands import runs
 from pix2pix_tf.data import listing
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.evaluation import comparison, reading, scoring
@@ -35,7 +35,7 @@ def evaluate(config, paths, *, checkpoint):
         config.output_dir,
         rows,
         title=f"CycleGAN: evaluation of {Path(config.checkpoint or config.input_dir).name}",
-        options=frame.run_options(config, program=PROGRAM),
+        options=runs.run_options(config, program=PROGRAM),
         facts=facts | {"checkpoint": checkpoint and str(checkpoint)},
     )
 

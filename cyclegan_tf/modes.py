@@ -8,7 +8,7 @@ from cyclegan_tf import model as models
 from cyclegan_tf.config import PROGRAM
 from cyclegan_tf.measuring import DIRECTIONS
 from pix2pix_tf import run_folder
-from pix2pix_tf.commands import frame
+from pix2pix_tf.commands import runs
 from pix2pix_tf.data import images, listing, pipelines
 from pix2pix_tf.evaluation import depths, gallery
 from pix2pix_tf.export import formats
@@ -22,7 +22,7 @@ def train(start, paths):
     """Trains the run in the configuration's `output_dir`.
 
     Args:
-        start: `frame.Start`.
+        start: `runs.Start`.
         paths: (files of A, files of B).
 
     Returns:
@@ -128,7 +128,7 @@ def _write_report(config):
     gallery.write_training_report(
         config.output_dir,
         title=f"CycleGAN: training of {Path(config.output_dir).name}",
-        options=frame.run_options(config, program=PROGRAM),
+        options=runs.run_options(config, program=PROGRAM),
     )
 
 
@@ -170,7 +170,7 @@ def test(config, paths, *, checkpoint, truths=None, context=None):
         config.output_dir,
         rows,
         title=f"CycleGAN: test of {Path(config.checkpoint).name}",
-        options=frame.run_options(config, program=PROGRAM),
+        options=runs.run_options(config, program=PROGRAM),
         facts={"checkpoint": str(checkpoint), "context": context or {}},
     )
 
@@ -244,6 +244,6 @@ def export(config, *, checkpoint):
                 quantize=config.quantize,
             )
         )
-    made = frame.run_options(config, program=PROGRAM)
+    made = runs.run_options(config, program=PROGRAM)
     run_folder.write_json(Path(config.output_dir) / f"export_{run_folder.OPTIONS}", made)
     return exported

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pix2pix_tf.commands import frame, modes
+from pix2pix_tf.commands import runs, modes
 from pix2pix_tf.config import PROGRAM
 from pix2pix_tf.evaluation import comparison, reading, scoring
 
@@ -27,7 +27,7 @@ def evaluate(config, paths, *, checkpoint):
         config.output_dir,
         rows,
         title=f"pix2pix: evaluation of {Path(config.checkpoint or config.input_dir).name}",
-        options=frame.run_options(config, program=PROGRAM),
+        options=runs.run_options(config, program=PROGRAM),
         facts=facts | {"checkpoint": checkpoint and str(checkpoint)},
     )
 

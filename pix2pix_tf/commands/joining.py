@@ -5,30 +5,30 @@ import dataclasses
 import os
 
 from pix2pix_tf import options
-from pix2pix_tf.commands import frame
+from pix2pix_tf.commands import runs
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.training import cluster, meeting, runtime
 
 
 @contextlib.contextmanager
 def begin_run(config, typed, *, program, draw_seed):
-    """As `frame.begin_run`, on one worker of a cluster.
+    """As `runs.begin_run`, on one worker of a cluster.
 
     Only the chief reads and writes the output folder; its options and its state are everybody's.
     Folders that are typed on another worker are where that one finds its images.
 
     Yields:
-        `frame.Start`.
+        `runs.Start`.
 
     Raises:
-        InputError: As `frame.begin_run`, and if the workers do not find together or lose one.
+        InputError: As `runs.begin_run`, and if the workers do not find together or lose one.
     """
     runtime.import_tensorflow()
     found = cluster.find(config.cluster_resolver, pods=config.cluster_pods)
     with _losses_named(), meeting.together(found) as met:
         if found.leads:
-            with frame.begin_alone(config, typed, program=program, draw_seed=draw_seed) as start:
-                made = frame.run_options(start.config, program=program)
+            with runs.begin_alone(config, typed, program=program, draw_seed=draw_seed) as start:
+                made = runs.run_options(start.config, program=program)
                 met.tell({"options": made, "first_step": start.first_step})
                 yield dataclasses.replace(start, meeting=met)
         else:
@@ -41,7 +41,7 @@ def begin_run(config, typed, *, program, draw_seed):
 
 def _told(config, typed, told, *, program):
     """The start that the chief decided on."""
-    mine = frame.run_options(config, program=program)
+    mine = runs.run_options(config, program=program)
     theirs = told["options"]
     if [mine[name] for name in ("program", "version")] != [
         theirs.get(name) for name in ("program", "version")
@@ -56,7 +56,7 @@ def _told(config, typed, told, *, program):
         for field in dataclasses.fields(config)
         if field.name not in places
     }
-    return frame.Start(dataclasses.replace(config, **changes), first_step=told["first_step"])
+    return runs.Start(dataclasses.replace(config, **changes), first_step=told["first_step"])
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from pix2pix_tf import model as models
 from pix2pix_tf import run_folder
-from pix2pix_tf.commands import frame
+from pix2pix_tf.commands import runs
 from pix2pix_tf.config import PROGRAM
 from pix2pix_tf.data import cache, images, listing, pipelines
 from pix2pix_tf.evaluation import depths, gallery, metrics
@@ -63,7 +63,7 @@ def train(start, paths, *, validated=()):
     """Trains the run in the configuration's `output_dir`.
 
     Args:
-        start: `frame.Start`.
+        start: `runs.Start`.
         paths: Image files.
         validated: Image files to measure while training.
 
@@ -138,7 +138,7 @@ def write_training_report(config):
     return gallery.write_training_report(
         config.output_dir,
         title=f"pix2pix: training of {Path(config.output_dir).name}",
-        options=frame.run_options(config, program=PROGRAM),
+        options=runs.run_options(config, program=PROGRAM),
     )
 
 
@@ -198,7 +198,7 @@ def test(config, paths, *, checkpoint, context=None):
         config.output_dir,
         rows,
         title=f"pix2pix: test of {Path(config.checkpoint).name}",
-        options=frame.run_options(config, program=PROGRAM),
+        options=runs.run_options(config, program=PROGRAM),
         facts={"checkpoint": str(checkpoint), "context": context or {}},
     )
 
@@ -289,6 +289,6 @@ def export(config, *, checkpoint):
         export_format=config.export_format,
         quantize=config.quantize,
     )
-    made = frame.run_options(config, program=PROGRAM)
+    made = runs.run_options(config, program=PROGRAM)
     run_folder.write_json(Path(config.output_dir) / f"export_{run_folder.OPTIONS}", made)
     return exported

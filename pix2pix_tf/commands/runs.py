@@ -1,14 +1,16 @@
-"""The frame of every command, the same for both programs: from words to an exit code."""
+"""Starting, resuming and using run folders: what the options of a command mean for them."""
 
 import contextlib
 import dataclasses
 import sys
+import textwrap
+from collections.abc import Collection
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from pix2pix_tf import options, run_folder
-from pix2pix_tf.config import MULTI_WORKER
-from pix2pix_tf.errors import InputError
+from pix2pix_tf.config import MULTI_WORKER, Config
+from pix2pix_tf.errors import InputError, printable
 
 # What starts an --input_dir that names a data set of TensorFlow Datasets.
 TFDS = "tfds:"
@@ -59,18 +61,18 @@ def find_checkpoint(path):
     raise InputError(f"Expected a whole checkpoint. Received: {faults[0]}")
 
 
-def use_run(config, typed, *, program):
+def use_run(config, explicit, *, program):
     """Takes the architecture of the run that `--checkpoint` names (test, export).
 
     Returns:
         (configuration, checkpoint file).
 
     Raises:
-        InputError: If there is no run, or a typed flag contradicts it.
+        InputError: If there is no run, or a explicit flag contradicts it.
     """
     folder, checkpoint = find_checkpoint(config.checkpoint)
     stored = stored_options(folder, program=program)
-    config = options.adopt(config, typed, stored, source=folder, resuming=False)
+    config = options.adopt(config, explicit, stored, source=folder, resuming=False)
     if config.seed is None and "seed" in stored:
         seed = options.stored_value(config, "seed", stored=stored, source=folder)
         config = dataclasses.replace(config, seed=seed)
@@ -96,12 +98,12 @@ class Start:
     meeting: object = None
 
 
-def begin_run(config, typed, *, program, draw_seed):
+def begin_run(config, explicit, *, program, draw_seed):
     """Begins a run, on this process alone or on a worker of several.
 
     Args:
         config: Configuration of the command.
-        typed: Names of the flags that were typed.
+        explicit: Names of the flags that were explicit.
         program: Name of the command.
         draw_seed: Function that draws a seed.
 
@@ -111,14 +113,14 @@ def begin_run(config, typed, *, program, draw_seed):
     begin = begin_alone
     if config.strategy == MULTI_WORKER:
         from pix2pix_tf.commands.joining import begin_run as begin
-    return begin(config, typed, program=program, draw_seed=draw_seed)
+    return begin(config, explicit, program=program, draw_seed=draw_seed)
 
 
 @contextlib.contextmanager
-def begin_alone(config, typed, *, program, draw_seed):
+def begin_alone(config, explicit, *, program, draw_seed):
     """As `begin_run`: takes the output folder and decides what training starts from.
 
-    Training that goes on takes every option that was not typed from the run. The folder belongs
+    Training that goes on takes every option that was not explicit from the run. The folder belongs
     to this process until the block ends.
 
     Yields:
@@ -129,7 +131,7 @@ def begin_alone(config, typed, *, program, draw_seed):
     """
     folder = run_folder.place(config.output_dir)
     with run_folder.locked(folder):
-        start = _start(config, typed, program=program)
+        start = _start(config, explicit, program=program)
         if start.config.seed is None:
             seeded = dataclasses.replace(start.config, seed=draw_seed())
             start = dataclasses.replace(start, config=seeded)
@@ -138,32 +140,32 @@ def begin_alone(config, typed, *, program, draw_seed):
         yield start
 
 
-def _start(config, typed, *, program):
+def _start(config, explicit, *, program):
     folder = run_folder.place(config.output_dir)
     started = config.resume and (folder / run_folder.OPTIONS).is_file()
     if config.checkpoint or (started and run_folder.checkpoints(folder)):
-        return _continue(config, typed, program=program)
+        return _continue(config, explicit, program=program)
     if started:
         stored = stored_options(folder, program=program)
-        config = options.adopt(config, typed, stored, source=folder, resuming=True)
+        config = options.adopt(config, explicit, stored, source=folder, resuming=True)
     elif not config.resume:
         _refuse_run(folder)
     if not config.init_from:
         return Start(config)
     source, weights = find_checkpoint(config.init_from)
     stored = stored_options(source, program=program)
-    config = options.adopt(config, typed, stored, source=source, resuming=False)
+    config = options.adopt(config, explicit, stored, source=source, resuming=False)
     return Start(config, weights=weights)
 
 
-def _continue(config, typed, *, program):
+def _continue(config, explicit, *, program):
     from pix2pix_tf.training import checkpoints
 
     folder = run_folder.place(config.output_dir)
     source, checkpoint = find_checkpoint(config.checkpoint or folder)
     step = checkpoints.step_of(checkpoint)
     stored = stored_options(source, program=program)
-    config = options.adopt(config, typed, stored, source=source, resuming=True)
+    config = options.adopt(config, explicit, stored, source=source, resuming=True)
     if run_folder.same_place(folder, source):
         _set_aside(folder, after=step)
     else:
@@ -241,58 +243,40 @@ def ended(config, *, step, stopped):
     return 128 + stopped
 
 
-def announce(config, *, program):
-    """Prints every resolved option, one per line, in the order of the names."""
-    for name, value in sorted(run_options(config, program=program).items()):
-        print(name, "=", value)
-    sys.stdout.flush()
+def announce(config: Config, explicit: Collection[str]) -> None:
+    """Prints the options of this mode: those that differ from the defaults first, line by line.
 
-
-def run(argv, *, config_class, program, summary, modes):
-    """Runs one command: parses, calls the mode, turns bad input into one line.
+    Explicit options that have no effect are named in a warning.
 
     Args:
-        argv: The words after the program's name, or None for those of the process.
-        config_class: Dataclass of the options.
-        program: Name of the command.
-        summary: Paragraphs shown by `--help`.
-        modes: Dict from the values of `--mode`, and "check_data", to functions of
-            (config, typed) that return an exit code or None.
-
-    Returns:
-        The exit code.
+        config: Resolved options.
+        explicit: Names of the options that were given.
     """
-    argv = sys.argv[1:] if argv is None else argv
-    if any(word in ("--help", "-help", "-h", "--helpfull") for word in argv):
-        sys.stdout.write(options.help_text(config_class, program=program, summary=summary))
-        return 0
-    try:
-        config, typed = options.parse(config_class, [word for word in argv if word != "--version"])
-        if "--version" in argv:
-            print(program, run_options(config, program=program)["version"])
-            return 0
-        mode = "check_data" if config.check_data else config.mode
-        if any(map(run_folder.is_remote, dataclasses.astuple(config))):
-            _load_file_systems()
-        return modes[mode](config, typed) or 0
-    except InputError as error:
-        print(f"{program}: {error}", file=sys.stderr)
-    except OSError as error:
-        name = f" ({error.filename})" if error.filename else ""
-        print(f"{program}: {error.strerror or error}{name}", file=sys.stderr)
-    except KeyboardInterrupt:
-        print(f"{program}: interrupted", file=sys.stderr)
-        return 130
-    except Exception as error:
-        tensorflow = sys.modules.get("tensorflow")
-        if tensorflow is None or not isinstance(error, tensorflow.errors.OpError):
-            raise
-        print(f"{program}: {run_folder.reason(error)}", file=sys.stderr)
-    return 1
+    warn_without_effect(config, explicit)
+    fields = [field for field in dataclasses.fields(config) if config.is_used(field.name)]
+    values = {field.name: getattr(config, field.name) for field in fields}
+    same = [field.name for field in fields if values[field.name] == field.default]
+    for name in sorted(values.keys() - same):
+        print(name, "=", printable(values[name]))
+    defaults = ", ".join(f"{name} {values[name]}" for name in sorted(same))
+    print(textwrap.fill(f"defaults: {defaults}", 100, subsequent_indent="  "), flush=True)
 
 
-def _load_file_systems():
-    """Loads TensorFlow, whose file systems open addresses, without its messages."""
-    from pix2pix_tf.training import runtime
+def warn_without_effect(config: Config, explicit: Collection[str]) -> None:
+    """Warns of explicit options that change nothing in this command."""
+    for name, where in config.without_effect(explicit).items():
+        print(f"warning: --{name} has no effect {printable(where)}", file=sys.stderr)
 
-    runtime.import_tensorflow()
+
+def prepare_results(folder: str) -> None:
+    """Creates the folder of a test or an evaluation; refuses that of a run.
+
+    Raises:
+        InputError: If it cannot be written, or a run is in it.
+    """
+    if (run_folder.place(folder) / run_folder.CHECKPOINTS).is_dir():
+        raise InputError(
+            f"Expected --output_dir to be another folder than that of a run, whose report would be "
+            f"replaced. Received: {folder}"
+        )
+    run_folder.prepare_folder(folder)
