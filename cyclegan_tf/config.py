@@ -145,8 +145,14 @@ class CycleGANConfig(Config):
             )
 
     def _require_input(self) -> None:
-        if not (self.input_dir_A and self.input_dir_B):
-            super()._require_input()
+        named = {"A": self.input_dir_A, "B": self.input_dir_B}
+        if self.input_dir or (self.check_data and any(named.values())):
+            return
+        needed = {"AtoB": "A", "BtoA": "B"}.get(self.direction, "AB")
+        if self.mode == "train" and not self.check_data:
+            needed = "AB"
+        if self.purpose == COMPARE or not all(named[domain] for domain in needed):
+            self._require("input_dir")
 
     def _conditions(self) -> Iterator[tuple[str, str]]:
         yield from super()._conditions()
@@ -173,15 +179,15 @@ class CycleGANConfig(Config):
         """For `folders.check_images` what files of domain "A" or "B" are decoded to."""
         return ((self.channels["AB".index(domain)],),)
 
-    def domains(self, phase: str) -> tuple[str, str]:
+    def domains(self, phase: str) -> tuple[str | None, str | None]:
         """The folders of A and B.
 
         Args:
             phase: "train" or "test".
 
         Returns:
-            Two paths.
+            Two paths, None for a domain that no option names.
         """
-        a, b = self.input_dir_A, self.input_dir_B
-        folder = self.input_dir or ""
-        return a or os.path.join(folder, f"{phase}A"), b or os.path.join(folder, f"{phase}B")
+        folder = self.input_dir
+        inside = [folder and os.path.join(folder, f"{phase}{domain}") for domain in "AB"]
+        return self.input_dir_A or inside[0], self.input_dir_B or inside[1]

@@ -7,11 +7,9 @@ from cyclegan_tf import measuring, reading
 from cyclegan_tf import model as models
 from cyclegan_tf.config import PROGRAM
 from cyclegan_tf.measuring import DIRECTIONS
-from pix2pix_tf import run_folder
 from pix2pix_tf.commands import runs
 from pix2pix_tf.data import images, listing, pipelines
 from pix2pix_tf.evaluation import depths, gallery
-from pix2pix_tf.export import formats
 from pix2pix_tf.export.saved_model import ServedModel
 from pix2pix_tf.inference.translate import translate_pictures
 from pix2pix_tf.training import checkpoints, distribution, loop, losses, runtime, session
@@ -148,33 +146,6 @@ def load_generators(config, checkpoint):
     return found
 
 
-def test(config, paths, *, checkpoint, truths=None, context=None):
-    """Translates every file there and back, writes pictures, metrics.json and the report.
-
-    Args:
-        config: Resolved `CycleGANConfig`.
-        paths: Dict from "AtoB" and "BtoA" to the files to translate that way.
-        checkpoint: Checkpoint file.
-        truths: Dict like `paths` to the true translations, file by file, or None; where they are
-            known the results are measured against them.
-        context: Other numbers to stand beside the results, a dict, or None.
-
-    Returns:
-        Path of index.html.
-    """
-    rows = []
-    for row in results(config, paths, checkpoint=checkpoint, truths=truths):
-        print("evaluated image", row["name"])
-        rows.append(row)
-    return gallery.write_results(
-        config.output_dir,
-        rows,
-        title=f"CycleGAN: test of {Path(config.checkpoint).name}",
-        options=runs.run_options(config, program=PROGRAM),
-        facts={"checkpoint": str(checkpoint), "context": context or {}},
-    )
-
-
 def results(config, paths, *, checkpoint, truths=None):
     """Translates every file there and back and writes the pictures.
 
@@ -216,34 +187,20 @@ def _translated(config, generators, examples, *, direction):
         yield from rows
 
 
-def export(config, *, checkpoint):
-    """Writes one generator in `config.export_format`, or both into folders AtoB and BtoA.
-
-    Returns:
-        `formats.Exported` of each.
-    """
-    generators = load_generators(config, checkpoint)
-    both = config.direction == "both"
-    exported = []
+def served(config, checkpoint):
+    """Dict from names of folders to (generator, `ServedModel` of it)."""
+    generators, both = load_generators(config, checkpoint), config.direction == "both"
+    found = {}
     for direction in DIRECTIONS if both else (config.direction,):
         generator = generators[DIRECTIONS[direction][0]]
         size = {"multiple": generator.multiple, "tile": config.tile}
-        served = ServedModel(
+        found[direction if both else ""] = (
             generator,
-            functools.partial(translate_pictures, generator, **size),
-            filetype=config.output_filetype,
-            channels=measuring.channels(config, direction)[0],
-        )
-        folder = Path(config.output_dir) / (direction if both else "")
-        exported.append(
-            formats.export(
+            ServedModel(
                 generator,
-                served,
-                folder,
-                export_format=config.export_format,
-                quantize=config.quantize,
-            )
+                functools.partial(translate_pictures, generator, **size),
+                filetype=config.output_filetype,
+                channels=config.ends(direction)[0],
+            ),
         )
-    made = runs.run_options(config, program=PROGRAM)
-    run_folder.write_json(Path(config.output_dir) / f"export_{run_folder.OPTIONS}", made)
-    return exported
+    return found

@@ -69,7 +69,11 @@ def run(program: Program, argv: Sequence[str] | None = None) -> int:
 def _run(program: Program, words: list[str]) -> int:
     if any(word in options.HELP for word in words):
         modes = [mode for mode in (*MODES, CHECK_DATA) if _names(words, mode)]
-        shown = {"program": program.name, "summary": program.summary, "mode": next(iter(modes), None)}
+        shown = {
+            "program": program.name,
+            "summary": program.summary,
+            "mode": next(iter(modes), None),
+        }
         sys.stdout.write(options.help_text(program.config_class, **shown))
         return 0
     if "--version" in words:
@@ -100,8 +104,7 @@ def _names(words: list[str], mode: str) -> bool:
     """Whether words that ask for help name a mode."""
     if mode == CHECK_DATA:
         return "--check_data" in words
-    pairs = zip(words, words[1:], strict=False)
-    return ("--mode", mode) in pairs or f"--mode={mode}" in words
+    return ("--mode", mode) in zip(words, words[1:], strict=False) or f"--mode={mode}" in words
 
 
 def _line(error: Exception) -> str | None:

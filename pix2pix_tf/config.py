@@ -84,7 +84,8 @@ class Config:
     checkpoint: str | None = run_option(
         None,
         "Run folder, or one checkpoint file in it: the run to resume (train) or to use (test, "
-        "evaluate, export).",
+        "evaluate, export). For serve, any number of runs and SavedModels, PATH or NAME=PATH, "
+        "separated by commas, or a folder of them.",
         modes=("train", *TESTING, "export", "serve"),
     )
     resume: bool = run_option(

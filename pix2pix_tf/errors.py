@@ -12,7 +12,7 @@ class InputError(ValueError):
 
 
 def printable(text: object) -> str:
-    """`text` in one line: line breaks and control characters as escapes such as \\n.
+    """`text` in one line: line breaks and control characters as escapes.
 
     Names of files and values in foreign files cannot forge lines or steer a terminal.
     """

@@ -40,7 +40,9 @@ def demo(program: Program, config: Any, explicit: Collection[str]) -> int:
     )
     if not run_folder.checkpoints(run):
         shown.draw(data, config)
-    if code := program.train(trained, explicit):
+    # The others are for the tests and the export that follow.
+    used = set(explicit) - trained.without_effect(explicit).keys()
+    if code := program.train(trained, used):
         return code
     tested = dataclasses.replace(
         config,

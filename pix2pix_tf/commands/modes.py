@@ -12,7 +12,6 @@ from pix2pix_tf.commands import runs
 from pix2pix_tf.config import PROGRAM
 from pix2pix_tf.data import cache, images, listing, pipelines
 from pix2pix_tf.evaluation import depths, gallery, metrics
-from pix2pix_tf.export import formats
 from pix2pix_tf.export.saved_model import ServedModel
 from pix2pix_tf.inference import files
 from pix2pix_tf.inference.files import colour
@@ -178,31 +177,6 @@ def load_generator(config, checkpoint):
     return generator
 
 
-def test(config, paths, *, checkpoint, context=None):
-    """Translates every file, writes pictures, metrics.json and the report.
-
-    Args:
-        config: Resolved `Pix2PixConfig`.
-        paths: Image files.
-        checkpoint: Checkpoint file.
-        context: Other numbers to stand beside the results, a dict, or None.
-
-    Returns:
-        Path of index.html.
-    """
-    rows = []
-    for row in results(config, paths, checkpoint=checkpoint):
-        print("evaluated image", row["name"])
-        rows.append(row)
-    return gallery.write_results(
-        config.output_dir,
-        rows,
-        title=f"pix2pix: test of {Path(config.checkpoint).name}",
-        options=runs.run_options(config, program=PROGRAM),
-        facts={"checkpoint": str(checkpoint), "context": context or {}},
-    )
-
-
 def results(config, paths, *, checkpoint):
     """Translates every file and writes the pictures.
 
@@ -273,22 +247,11 @@ def translator(config, generator):
     return translate
 
 
-def export(config, *, checkpoint):
-    """Writes the generator in `config.export_format`; returns `formats.Exported`."""
-    generator = load_generator(config, checkpoint)
-    served = ServedModel(
+def served(config, generator):
+    """(generator, `ServedModel` of it)."""
+    return generator, ServedModel(
         generator,
         translator(config, generator),
         filetype=config.output_filetype,
         channels=picture_channels(config),
     )
-    exported = formats.export(
-        generator,
-        served,
-        config.output_dir,
-        export_format=config.export_format,
-        quantize=config.quantize,
-    )
-    made = runs.run_options(config, program=PROGRAM)
-    run_folder.write_json(Path(config.output_dir) / f"export_{run_folder.OPTIONS}", made)
-    return exported

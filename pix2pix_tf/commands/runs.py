@@ -5,8 +5,9 @@ import dataclasses
 import sys
 import textwrap
 from collections.abc import Collection
-from importlib.metadata import PackageNotFoundError, version
+from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from pix2pix_tf import options, run_folder
 from pix2pix_tf.config import MULTI_WORKER, Config
@@ -25,13 +26,17 @@ def stored_options(folder, *, program):
     return stored
 
 
-def run_options(config, *, program):
-    """The dict that options.json holds: every option, the program and its version."""
+def version() -> str:
+    """The version of the package."""
     try:
-        release = version("pix2pix-tf")
-    except PackageNotFoundError:
-        release = "uninstalled"
-    return {**dataclasses.asdict(config), "program": program, "version": release}
+        return metadata.version("pix2pix-tf")
+    except metadata.PackageNotFoundError:
+        return "uninstalled"
+
+
+def run_options(config: Any, *, program: str) -> dict[str, Any]:
+    """The dict that options.json holds: every option, the program and its version."""
+    return {**dataclasses.asdict(config), "program": program, "version": version()}
 
 
 def find_checkpoint(path):

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from pix2pix_tf import options
-from pix2pix_tf.commands import runs, modes
+from pix2pix_tf.commands import modes, runs
 from pix2pix_tf.config import PROGRAM, Pix2PixConfig
 from pix2pix_tf.data import images
 from pix2pix_tf.errors import InputError

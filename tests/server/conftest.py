@@ -10,7 +10,9 @@ import pytest
 from support import command_line
 
 from pix2pix_tf import run_folder
-from pix2pix_tf.commands import runs, modes
+from pix2pix_tf.cli import PIX2PIX
+from pix2pix_tf.commands import runs
+from pix2pix_tf.commands.export import export
 from pix2pix_tf.config import PROGRAM, Pix2PixConfig
 from pix2pix_tf.model import build_generator
 from pix2pix_tf.training import checkpoints
@@ -35,7 +37,7 @@ def served(tmp_path_factory):
     config = Pix2PixConfig(
         mode="export", output_dir=str(folder / "exported"), checkpoint=str(run), ngf=2
     )
-    modes.export(config, checkpoint=run_folder.checkpoints(run)[-1])
+    export(PIX2PIX, config, set())
     return folder
 
 
