@@ -68,8 +68,7 @@ def _data_sets(config: CycleGANConfig) -> dict[str, tuple[Examples, Channels]]:
 
 def _train(config: CycleGANConfig, explicit: Collection[str]) -> int:
     """Trains a new run or resumes one; returns the exit code."""
-    begun = runs.begin_run(config, explicit, program=PROGRAM, draw_seed=runtime.draw_seed)
-    with begun as start:
+    with runs.begin_run(config, explicit, program=PROGRAM) as start:
         config = _unpack(start.config)
         start = dataclasses.replace(start, config=config)
         paths = [_domain(config, "train", domain) for domain in "AB"]
@@ -117,9 +116,9 @@ def _target_files(config: CycleGANConfig, direction: str) -> list[str]:
     domain = direction[-1]
     channels = config.file_channels(domain)
     folder = config.target_dir or config.domains("test")["AB".index(domain)]
-    if not config.target_dir and not _is_folder(folder):
+    if folder is None or not (config.target_dir or _is_folder(folder)):
         return []
-    return comparison.true_set(folder, channels=channels)
+    return comparison.ground_truth(folder, channels=channels)
 
 
 def _results(

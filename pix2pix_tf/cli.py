@@ -184,8 +184,7 @@ def _data_sets(config: Pix2PixConfig) -> dict[str, tuple[Examples, Channels]]:
 
 def _train(config: Pix2PixConfig, explicit: Collection[str]) -> int:
     """Trains a new run or resumes one; returns the exit code."""
-    begun = runs.begin_run(config, explicit, program=PROGRAM, draw_seed=runtime.draw_seed)
-    with begun as start:
+    with runs.begin_run(config, explicit, program=PROGRAM) as start:
         config = _unpack(start.config)
         start = dataclasses.replace(start, config=config)
         paths = _checked(config, config.input_dir)
@@ -216,7 +215,7 @@ def _test_examples(config: Pix2PixConfig, explicit: Collection[str]) -> dict[str
 def _target_files(config: Pix2PixConfig, direction: str) -> Sequence[str] | None:
     from pix2pix_tf.evaluation import comparison
 
-    return comparison.true_set(config.target_dir) if config.target_dir else None
+    return comparison.ground_truth(config.target_dir) if config.target_dir else None
 
 
 def _results(

@@ -33,14 +33,14 @@ def evaluate(program: Program, config: Any, explicit: Collection[str]) -> int:
     runs.announce(config, explicit)
     runtime.load_tensorflow()
 
-    from pix2pix_tf.evaluation import comparison, scoring
+    from pix2pix_tf.evaluation import comparison
 
-    scorer = scoring.Scorer(config.chosen_metrics, **config.scoring)
+    scorer = comparison.Scorer(config.chosen_metrics, **config.scoring)
     if examples is None:
         compared, rows = _of_folders(program, config, scorer)
     else:
         compared, rows = _of_run(program, config, scorer, examples, checkpoint=checkpoint)
-    facts = comparison.measure(
+    measured = comparison.measure(
         scorer, compared, folder=config.output_dir, statistics=config.statistics
     )
     index = comparison.write(
@@ -48,7 +48,8 @@ def evaluate(program: Program, config: Any, explicit: Collection[str]) -> int:
         rows,
         title=f"{program.title}: evaluation of {Path(config.checkpoint or config.input_dir).name}",
         options=runs.run_options(config, program=program.name),
-        facts=facts | {"checkpoint": checkpoint and str(checkpoint)},
+        measured=measured,
+        checkpoint=str(checkpoint) if checkpoint else None,
     )
     print("wrote index at", index)
     return 0
@@ -83,7 +84,7 @@ def _of_run(
     checkpoint: Path | None,
 ) -> tuple[list, list]:
     """The comparisons of each direction and the report's rows."""
-    from pix2pix_tf.evaluation import comparison, reading
+    from pix2pix_tf.evaluation import comparison, results
 
     if config.target_dir and len(examples) > 1:
         raise InputError(
@@ -95,7 +96,7 @@ def _of_run(
     if scorer.wants_pairs and not program.is_paired:
         targets = {way: _partners(files, sets[way]) for way, files in examples.items()}
     made = program.results(config, examples, checkpoint=checkpoint, targets=targets)
-    rows = list(reading.progress(made, "translating", total=sum(map(len, examples.values()))))
+    rows = list(results.progress(made, "translating", total=sum(map(len, examples.values()))))
     compared = []
     for way in examples:
         names: Direction = program.directions[way]

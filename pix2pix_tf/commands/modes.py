@@ -11,7 +11,8 @@ from pix2pix_tf import run_folder
 from pix2pix_tf.commands import runs
 from pix2pix_tf.config import PROGRAM
 from pix2pix_tf.data import cache, images, listing, pipelines
-from pix2pix_tf.evaluation import depths, gallery, metrics
+from pix2pix_tf.evaluation import metrics
+from pix2pix_tf.evaluation import results as result_files
 from pix2pix_tf.export.saved_model import ServedModel
 from pix2pix_tf.inference import files
 from pix2pix_tf.inference.files import colour
@@ -72,7 +73,14 @@ def train(start, paths, *, validated=()):
     Raises:
         InputError: If a file cannot be decoded (named), or a loss or gradient is not finite.
     """
-    with distribution.entered(start.config, meeting=start.meeting, files=[*paths, *validated]):
+    config = start.config
+    with distribution.entered(
+        config.strategy,
+        batch_size=config.batch_size,
+        norm=config.norm,
+        logical_devices=config.logical_devices,
+        files=[*paths, *validated],
+    ):
         return _train(start, paths, validated=validated)
 
 
@@ -92,7 +100,7 @@ def _train(start, paths, *, validated):
         if start.checkpoint is not None:
             print(f"continuing at step {start.first_step}: {start.checkpoint}")
         if distribution.leads():
-            gallery.remove_later(config.output_dir, start.first_step)
+            result_files.remove_later_images(config.output_dir, start.first_step)
         result = session.train(
             model,
             distribution.distributed(batches),
@@ -128,13 +136,13 @@ def _hooks(config, model, paths, *, validated):
 def _show(config, step, pictures, *, paths):
     chosen = pipelines.batch_paths(paths, step - 1, batch_size=config.batch_size, seed=config.seed)
     shown = {kind: pictures[kind] for kind in SHOWN}
-    gallery.write_pictures(config.output_dir, listing.names(chosen), shown, step=step)
+    result_files.write_images(config.output_dir, listing.names(chosen), shown, step=step)
     write_training_report(config)
 
 
 def write_training_report(config):
     """Writes the run's index.html from the pictures and the log in its folder."""
-    return gallery.write_training_report(
+    return result_files.write_training_report(
         config.output_dir,
         title=f"pix2pix: training of {Path(config.output_dir).name}",
         options=runs.run_options(config, program=PROGRAM),
@@ -193,10 +201,12 @@ def results(config, paths, *, checkpoint):
     for found in files.translations(config, load_generator(config, checkpoint))(paths):
         done = names[first : first + len(found.depths)]
         first += len(done)
-        rows = gallery.write_pictures(
+        rows = result_files.write_images(
             config.output_dir, done, found.pictures, aspect_ratio=config.aspect_ratio
         )
-        depths.write_exact(config.output_dir, done, outputs=found.outputs, depths=found.depths)
+        result_files.write_exact(
+            config.output_dir, done, outputs=found.outputs, depths=found.depths
+        )
         for index, row in enumerate(rows):
             row["metrics"] = {name: float(values[index]) for name, values in found.metrics.items()}
         yield from rows

@@ -2,22 +2,26 @@
 
 import contextlib
 import dataclasses
+import os
+import signal
 import sys
 import textwrap
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, TypeGuard
 
 from pix2pix_tf import options, run_folder
-from pix2pix_tf.config import MULTI_WORKER, Config
+from pix2pix_tf.config import MULTI_WORKER
 from pix2pix_tf.errors import InputError, printable
+from pix2pix_tf.training import runtime
 
 # What starts an --input_dir that names a data set of TensorFlow Datasets.
 TFDS = "tfds:"
 
 
-def stored_options(folder, *, program):
+def stored_options(folder: str | os.PathLike[str], *, program: str) -> dict[str, Any]:
     """Reads a run's options.json and checks that `program` made it."""
     stored = run_folder.read_json(run_folder.place(folder) / run_folder.OPTIONS)
     made_by = stored.get("program", program)
@@ -39,7 +43,7 @@ def run_options(config: Any, *, program: str) -> dict[str, Any]:
     return {**dataclasses.asdict(config), "program": program, "version": version()}
 
 
-def find_checkpoint(path):
+def find_checkpoint(path: str | os.PathLike[str]) -> tuple[Path, Path]:
     """Finds the newest whole checkpoint that `--checkpoint` may mean.
 
     A damaged one is named in a warning, and the one before it is taken.
@@ -56,7 +60,7 @@ def find_checkpoint(path):
     from pix2pix_tf.training import checkpoints
 
     folder, found = run_folder.locate(path)
-    faults = []
+    faults: list[str] = []
     for file in found:
         if (fault := checkpoints.fault(file)) is None:
             for line in faults:
@@ -66,7 +70,7 @@ def find_checkpoint(path):
     raise InputError(f"Expected a whole checkpoint. Received: {faults[0]}")
 
 
-def use_run(config, explicit, *, program):
+def use_run(config: Any, explicit: Collection[str], *, program: str) -> tuple[Any, Path]:
     """Takes the architecture of the run that `--checkpoint` names (test, export).
 
     Returns:
@@ -90,66 +94,102 @@ class Start:
 
     Attributes:
         config: Configuration with a seed.
-        checkpoint: File whose whole state training goes on from, or None.
-        weights: File whose weights alone it starts from, or None.
+        checkpoint: File whose whole state is resumed, or None.
+        weights: File whose weights alone initialise the model, or None.
         first_step: Number of updates already made.
-        meeting: `training.meeting.Meeting` of several workers, or None.
     """
 
-    config: object
+    config: Any
     checkpoint: Path | None = None
     weights: Path | None = None
     first_step: int = 0
-    meeting: object = None
-
-
-def begin_run(config, explicit, *, program, draw_seed):
-    """Begins a run, on this process alone or on a worker of several.
-
-    Args:
-        config: Configuration of the command.
-        explicit: Names of the flags that were explicit.
-        program: Name of the command.
-        draw_seed: Function that draws a seed.
-
-    Returns:
-        Context manager that gives the `Start`: `begin_alone` or `joining.begin_run`.
-    """
-    begin = begin_alone
-    if config.strategy == MULTI_WORKER:
-        from pix2pix_tf.commands.joining import begin_run as begin
-    return begin(config, explicit, program=program, draw_seed=draw_seed)
 
 
 @contextlib.contextmanager
-def begin_alone(config, explicit, *, program, draw_seed):
-    """As `begin_run`: takes the output folder and decides what training starts from.
+def begin_run(config: Any, explicit: Collection[str], *, program: str) -> Iterator[Start]:
+    """Takes the output folder and decides what training starts from.
 
-    Training that goes on takes every option that was not explicit from the run. The folder belongs
-    to this process until the block ends.
+    A resumed run keeps every option that is omitted. The folder belongs to this process until
+    the block ends. Of several workers only the chief reads and writes it; its options and its
+    state are everybody's, except explicit folders, which are where that worker finds its images.
+
+    Args:
+        config: Configuration of the command.
+        explicit: Names of the options that were given.
+        program: Name of the command.
 
     Yields:
-        `Start`.
+        `Start`, in the scope of the workers' strategy.
 
     Raises:
-        InputError: If the output folder holds another run, or cannot be written.
+        InputError: If the output folder contains another run or cannot be written, or the workers
+            cannot be connected or lose one.
     """
+    if config.strategy != MULTI_WORKER:
+        with _begin(config, explicit, program=program) as start:
+            yield start
+        return
+    runtime.import_tensorflow()
+
+    from pix2pix_tf.training import distribution
+
+    with distribution.connected(), contextlib.ExitStack() as stack:
+        if distribution.leads():
+            try:
+                start = stack.enter_context(_begin(config, explicit, program=program))
+            except (InputError, OSError) as error:
+                distribution.exchange({"error": str(error)})
+                raise
+            made = run_options(start.config, program=program)
+            distribution.exchange({"options": made, "first_step": start.first_step})
+        else:
+            decided = distribution.exchange(None)[0]
+            if "error" in decided:
+                raise InputError(f"{decided['error']} (on the chief)")
+            start = _follow(config, explicit, decided, program=program)
+            # What the chief prints is not printed twice.
+            nowhere = stack.enter_context(open(os.devnull, "w", encoding="utf-8"))
+            stack.enter_context(contextlib.redirect_stdout(nowhere))
+        yield start
+
+
+def _follow(
+    config: Any, explicit: Collection[str], decided: dict[str, Any], *, program: str
+) -> Start:
+    """The start that the chief decided on."""
+    mine, theirs = run_options(config, program=program), decided["options"]
+    if any(mine[name] != theirs.get(name) for name in ("program", "version")):
+        raise InputError(
+            f"Expected {program} {mine['version']} on all workers. Received: "
+            f"{theirs.get('program')} {theirs.get('version')} on the chief"
+        )
+    places = {name for name in explicit if "_dir" in name}
+    changes = {
+        field.name: options.stored_value(config, field.name, stored=theirs, source="the chief")
+        for field in dataclasses.fields(config)
+        if field.name not in places
+    }
+    return Start(dataclasses.replace(config, **changes), first_step=decided["first_step"])
+
+
+@contextlib.contextmanager
+def _begin(config: Any, explicit: Collection[str], *, program: str) -> Iterator[Start]:
     folder = run_folder.place(config.output_dir)
     with run_folder.locked(folder):
         start = _start(config, explicit, program=program)
         if start.config.seed is None:
-            seeded = dataclasses.replace(start.config, seed=draw_seed())
+            seeded = dataclasses.replace(start.config, seed=runtime.draw_seed())
             start = dataclasses.replace(start, config=seeded)
         made = run_options(start.config, program=program)
         run_folder.write_json(folder / run_folder.OPTIONS, made)
         yield start
 
 
-def _start(config, explicit, *, program):
+def _start(config: Any, explicit: Collection[str], *, program: str) -> Start:
     folder = run_folder.place(config.output_dir)
     started = config.resume and (folder / run_folder.OPTIONS).is_file()
     if config.checkpoint or (started and run_folder.checkpoints(folder)):
-        return _continue(config, explicit, program=program)
+        return _resume(config, explicit, program=program)
     if started:
         stored = stored_options(folder, program=program)
         config = options.adopt(config, explicit, stored, source=folder, resuming=True)
@@ -163,7 +203,7 @@ def _start(config, explicit, *, program):
     return Start(config, weights=weights)
 
 
-def _continue(config, explicit, *, program):
+def _resume(config: Any, explicit: Collection[str], *, program: str) -> Start:
     from pix2pix_tf.training import checkpoints
 
     folder = run_folder.place(config.output_dir)
@@ -178,12 +218,14 @@ def _continue(config, explicit, *, program):
     return Start(config, checkpoint=checkpoint, first_step=step)
 
 
-def _set_aside(folder, *, after):
+def _set_aside(folder: Path, *, after: int) -> None:
     """Renames damaged checkpoints after a step; refuses to go back behind whole ones."""
     from pix2pix_tf.training import checkpoints
 
     later = [
-        path for path in run_folder.checkpoints(folder) if run_folder.checkpoint_step(path) > after
+        path
+        for path in run_folder.checkpoints(folder)
+        if (run_folder.checkpoint_step(path) or 0) > after
     ]
     if whole := [path for path in later if checkpoints.fault(path) is None]:
         raise InputError(
@@ -194,7 +236,7 @@ def _set_aside(folder, *, after):
         path.rename(path.with_name(f"{path.name}.damaged"))
 
 
-def _refuse_run(folder):
+def _refuse_run(folder: Path) -> None:
     held = run_folder.checkpoints(folder)
     if held or (folder / run_folder.LOG).exists():
         step = f" at step {run_folder.checkpoint_step(held[-1])}" if held else ""
@@ -205,19 +247,17 @@ def _refuse_run(folder):
         )
 
 
-def names_catalog(input_dir):
+def names_catalog(input_dir: str | None) -> TypeGuard[str]:
     """Whether an --input_dir names a data set of TensorFlow Datasets."""
     return (input_dir or "").startswith(TFDS)
 
 
-def load_catalog(input_dir):
+def load_catalog(input_dir: str) -> ModuleType:
     """Imports `data.catalog`, which needs TensorFlow Datasets.
 
     Raises:
         InputError: If that is not installed.
     """
-    from pix2pix_tf.training import runtime
-
     runtime.import_tensorflow()
     try:
         from pix2pix_tf.data import tfds
@@ -229,7 +269,7 @@ def load_catalog(input_dir):
     return tfds
 
 
-def ended(config, *, step, stopped):
+def ended(config: Any, *, step: int, stopped: signal.Signals | None) -> int:
     """Prints how training ended.
 
     Args:
@@ -248,7 +288,7 @@ def ended(config, *, step, stopped):
     return 128 + stopped
 
 
-def announce(config: Config, explicit: Collection[str]) -> None:
+def announce(config: Any, explicit: Collection[str]) -> None:
     """Prints the options of this mode: those that differ from the defaults first, line by line.
 
     Explicit options that have no effect are named in a warning.
@@ -267,7 +307,7 @@ def announce(config: Config, explicit: Collection[str]) -> None:
     print(textwrap.fill(f"defaults: {defaults}", 100, subsequent_indent="  "), flush=True)
 
 
-def warn_without_effect(config: Config, explicit: Collection[str]) -> None:
+def warn_without_effect(config: Any, explicit: Collection[str]) -> None:
     """Warns of explicit options that change nothing in this command."""
     for name, where in config.without_effect(explicit).items():
         print(f"warning: --{name} has no effect {printable(where)}", file=sys.stderr)

@@ -1,5 +1,6 @@
 """`--mode test`: translates a folder of images with a run and measures the results."""
 
+import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ def translate(
     checkpoint: Path,
     targets: Mapping[str, Examples] | None = None,
     context: Mapping[str, float] | None = None,
-) -> Path:
+) -> os.PathLike[str]:
     """Translates every file; writes the images, metrics.json and the report.
 
     Args:
@@ -54,16 +55,17 @@ def translate(
     Returns:
         Path of index.html.
     """
-    from pix2pix_tf.evaluation import gallery
+    from pix2pix_tf.evaluation import results
 
     rows = []
     for row in program.results(config, examples, checkpoint=checkpoint, targets=targets):
         print("evaluated image", row["name"])
         rows.append(row)
-    return gallery.write_results(
+    return results.write_results(
         config.output_dir,
         rows,
         title=f"{program.title}: test of {Path(config.checkpoint).name}",
         options=runs.run_options(config, program=program.name),
-        facts={"checkpoint": str(checkpoint), "context": dict(context or {})},
+        checkpoint=str(checkpoint),
+        context=dict(context or {}),
     )
