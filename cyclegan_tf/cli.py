@@ -1,6 +1,7 @@
 """The command cyclegan-tf: what the commands need to know of it."""
 
 import dataclasses
+import os
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -47,11 +48,12 @@ def _is_folder(path: str | None) -> bool:
 
 def _data_sets(config: CycleGANConfig) -> dict[str, tuple[Examples, Channels]]:
     """The sets of both domains; only the named folders, or those that --input_dir contains."""
-    places: dict[str, str | None] = {}
-    for domain, named in zip("AB", (config.input_dir_A, config.input_dir_B), strict=True):
-        phases = ("train", "test") if config.input_dir else ()
-        inside = {f"{phase}{domain}": f"{config.input_dir}/{phase}{domain}" for phase in phases}
-        places |= {domain: named} if named else inside
+    named = {"A": config.input_dir_A, "B": config.input_dir_B}
+    places = {domain: folder for domain, folder in named.items() if folder}
+    if folder := config.input_dir:
+        rest = [domain for domain in named if domain not in places]
+        inside = [f"{phase}{domain}" for phase in ("train", "test") for domain in rest]
+        places |= {name: os.path.join(folder, name) for name in inside}
     found = {name for name, folder in places.items() if _is_folder(folder)}
     if found & {"trainA", "trainB"}:
         # Training needs both domains, test one.

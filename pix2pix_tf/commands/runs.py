@@ -299,6 +299,7 @@ def announce(config: Any, explicit: Collection[str]) -> None:
     """
     warn_without_effect(config, explicit)
     fields = [field for field in dataclasses.fields(config) if config.is_used(field.name)]
+    fields = [field for field in fields if field.name != "check_data"]
     values = {field.name: getattr(config, field.name) for field in fields}
     same = [field.name for field in fields if values[field.name] == field.default]
     for name in sorted(values.keys() - same):
