@@ -90,8 +90,9 @@ def run(
         logging.getLogger(name).addFilter(connections.RateLimit())
     try:
         with _signals(server), warnings.catch_warnings():
-            # `check_file` looks at sizes itself.
+            # `check_file` looks at sizes itself, and damaged files are answered.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            warnings.filterwarnings("ignore", module="PIL")
             server.run(sockets=[listener])
     finally:
         worker.close()
