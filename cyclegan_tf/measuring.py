@@ -1,6 +1,5 @@
 """Translating image files there and back, and how far from the original they come back."""
 
-import functools
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -14,11 +13,6 @@ from pix2pix_tf.training.session import decode_errors_named
 
 # The generators that translate there and back, and the domains of what goes in and comes out.
 DIRECTIONS = {"AtoB": ("gen_ab", "gen_ba", "A", "B"), "BtoA": ("gen_ba", "gen_ab", "B", "A")}
-
-
-def channels(config, direction):
-    """Channels of what goes in and of what comes out."""
-    return config.channels if direction == "AtoB" else config.channels[::-1]
 
 
 class Translated(NamedTuple):
@@ -49,7 +43,7 @@ def translations(config, generators, examples, *, direction):
     Yields:
         `Translated` for each batch, in the order of the files.
     """
-    counts = channels(config, direction)
+    counts = config.ends(direction)
     look = _look(config, generators, direction=direction)
     is_true_known = not isinstance(examples[0], str)
     read = reading.reader(config, *(counts if is_true_known else counts[:1]))
@@ -73,15 +67,19 @@ def _look(config, generators, *, direction):
     forth, back, source, target = DIRECTIONS[direction]
     alike = len(set(config.channels)) == 1
 
-    @tf.function(reduce_retracing=True, autograph=False)
     def look(real, true, first):
         seeds = dropout_seeds(config.seed, first, tf.shape(real, tf.int64)[0])
         seeds = seeds if config.test_dropout and config.dropout else None
 
         def through(name, batch):
-            network = functools.partial(generators[name], dropout_seeds=seeds)
-            size = {"multiple": generators[name].multiple, "tile": config.tile}
-            return translate(network, batch, **size)
+            return translate(
+                generators[name],
+                batch,
+                multiple=generators[name].multiple,
+                tile=config.tile,
+                scratch_dir=config.scratch_dir,
+                dropout_seeds=seeds,
+            )
 
         fake = through(forth, real)
         signed = {f"real_{source}": real, f"fake_{target}": fake}
@@ -92,7 +90,8 @@ def _look(config, generators, *, direction):
             signed[f"true_{target}"] = true[0]
         return {kind: images.from_signed(batch) for kind, batch in signed.items()}
 
-    return look
+    # Windows are evaluated outside of graphs.
+    return look if config.tile else tf.function(look, reduce_retracing=True, autograph=False)
 
 
 def _in_depths(units, found, value_range, *, direction):

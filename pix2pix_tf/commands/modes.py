@@ -8,13 +8,12 @@ import tensorflow as tf
 
 from pix2pix_tf import model as models
 from pix2pix_tf import run_folder
-from pix2pix_tf.commands import frame
+from pix2pix_tf.commands import runs
 from pix2pix_tf.commands.train import Training
 from pix2pix_tf.config import PROGRAM
 from pix2pix_tf.data import cache, images, listing, pipelines
 from pix2pix_tf.evaluation import metrics
 from pix2pix_tf.evaluation import results as result_files
-from pix2pix_tf.export import formats
 from pix2pix_tf.export.saved_model import ServedModel
 from pix2pix_tf.inference import files
 from pix2pix_tf.inference.files import colour
@@ -90,7 +89,7 @@ def training(config, *, paths, validated=()):
         write_report=lambda: write_training_report(config),
         translate=lambda model, batch: {"outputs": (batch[0], model(batch[0]))},
         undecided=losses.undecided("discriminator_loss", mode=config.gan_mode),
-        options=frame.run_options(config, program=PROGRAM),
+        options=runs.run_options(config, program=PROGRAM),
         validation=validation if validated else None,
         means=metrics.QUICK,
     )
@@ -108,7 +107,7 @@ def write_training_report(config):
     return result_files.write_training_report(
         config.output_dir,
         title=f"pix2pix: training of {Path(config.output_dir).name}",
-        options=frame.run_options(config, program=PROGRAM),
+        options=runs.run_options(config, program=PROGRAM),
     )
 
 
@@ -135,32 +134,6 @@ def load_generator(config, checkpoint):
     generator = models.build_generator(config)
     checkpoints.restore_weights(checkpoint, generator.variables, averaged=config.ema)
     return generator
-
-
-def test(config, paths, *, checkpoint, context=None):
-    """Translates every file, writes pictures, metrics.json and the report.
-
-    Args:
-        config: Resolved `Pix2PixConfig`.
-        paths: Image files.
-        checkpoint: Checkpoint file.
-        context: Other numbers to stand beside the results, a dict, or None.
-
-    Returns:
-        Path of index.html.
-    """
-    rows = []
-    for row in results(config, paths, checkpoint=checkpoint):
-        print("evaluated image", row["name"])
-        rows.append(row)
-    return result_files.write_results(
-        config.output_dir,
-        rows,
-        title=f"pix2pix: test of {Path(config.checkpoint).name}",
-        options=frame.run_options(config, program=PROGRAM),
-        checkpoint=str(checkpoint),
-        context=context or {},
-    )
 
 
 def results(config, paths, *, checkpoint):
@@ -217,40 +190,37 @@ def picture_channels(config):
     return 3 if config.lab_colorization else config.channels[0]
 
 
-def translator(config, generator):
+def translator(config, generator, *, exported=False):
     """Makes the function from pictures in [0, 1] to pictures in [0, 1], of any size.
 
     Args:
         config: `Pix2PixConfig` with the run's architecture.
         generator: The run's generator.
+        exported: Whether the function becomes part of an export, which is a graph.
 
     Returns:
         Function of float32 [n, h, w, 3] to the like; dropout is off.
     """
 
     def translate(pictures):
-        size = {"multiple": generator.multiple, "tile": config.tile}
-        return translate_pictures(generator, pictures, **size, **colour(config))
+        return translate_pictures(
+            generator,
+            pictures,
+            multiple=generator.multiple,
+            tile=0 if exported else config.tile,
+            blend_tile=config.blend_tile if exported else 0,
+            scratch_dir=config.scratch_dir,
+            **colour(config),
+        )
 
     return translate
 
 
-def export(config, *, checkpoint):
-    """Writes the generator in `config.export_format`; returns `formats.Exported`."""
-    generator = load_generator(config, checkpoint)
-    served = ServedModel(
+def served(config, generator):
+    """(generator, `ServedModel` of it)."""
+    return generator, ServedModel(
         generator,
-        translator(config, generator),
+        translator(config, generator, exported=config.mode != "serve"),
         filetype=config.output_filetype,
         channels=picture_channels(config),
     )
-    exported = formats.export(
-        generator,
-        served,
-        config.output_dir,
-        export_format=config.export_format,
-        quantize=config.quantize,
-    )
-    made = frame.run_options(config, program=PROGRAM)
-    run_folder.write_json(Path(config.output_dir) / f"export_{run_folder.OPTIONS}", made)
-    return exported

@@ -12,7 +12,7 @@ import keras
 import tensorflow as tf
 
 from pix2pix_tf import run_folder
-from pix2pix_tf.commands.frame import Start
+from pix2pix_tf.commands.runs import Start
 from pix2pix_tf.config import Config
 from pix2pix_tf.evaluation import results
 from pix2pix_tf.training import callbacks, checkpoints, distribution, runtime
