@@ -8,10 +8,10 @@ from cyclegan_tf import model as models
 from cyclegan_tf.config import PROGRAM
 from cyclegan_tf.measuring import DIRECTIONS
 from pix2pix_tf import run_folder
-from pix2pix_tf.commands import frame
+from pix2pix_tf.commands import frame, page
 from pix2pix_tf.data import images, listing, pipelines
 from pix2pix_tf.evaluation import depths, gallery
-from pix2pix_tf.export import formats
+from pix2pix_tf.export import formats, web
 from pix2pix_tf.export.saved_model import ServedModel
 from pix2pix_tf.inference.translate import translate_pictures
 from pix2pix_tf.training import checkpoints, distribution, loop, losses, runtime, session
@@ -224,7 +224,7 @@ def export(config, *, checkpoint):
     """
     generators = load_generators(config, checkpoint)
     both = config.direction == "both"
-    exported = []
+    exported, models = [], []
     for direction in DIRECTIONS if both else (config.direction,):
         generator = generators[DIRECTIONS[direction][0]]
         size = {"multiple": generator.multiple, "tile": config.tile}
@@ -234,6 +234,10 @@ def export(config, *, checkpoint):
             filetype=config.output_filetype,
             channels=measuring.channels(config, direction)[0],
         )
+        if config.export_format == "web":
+            about = page.describe_run(config.checkpoint, direction=direction)
+            models.append(web.PageModel(served, about))
+            continue
         folder = Path(config.output_dir) / (direction if both else "")
         exported.append(
             formats.export(
@@ -241,9 +245,11 @@ def export(config, *, checkpoint):
                 served,
                 folder,
                 export_format=config.export_format,
-                quantize=config.quantize,
+                quantize=config.stored_weights,
             )
         )
+    if models:
+        return [page.export(config, models)]
     made = frame.run_options(config, program=PROGRAM)
     run_folder.write_json(Path(config.output_dir) / f"export_{run_folder.OPTIONS}", made)
     return exported

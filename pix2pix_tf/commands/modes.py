@@ -8,11 +8,11 @@ import tensorflow as tf
 
 from pix2pix_tf import model as models
 from pix2pix_tf import run_folder
-from pix2pix_tf.commands import frame
+from pix2pix_tf.commands import frame, page
 from pix2pix_tf.config import PROGRAM
 from pix2pix_tf.data import cache, images, listing, pipelines
 from pix2pix_tf.evaluation import depths, gallery, metrics
-from pix2pix_tf.export import formats
+from pix2pix_tf.export import formats, web
 from pix2pix_tf.export.saved_model import ServedModel
 from pix2pix_tf.inference import files
 from pix2pix_tf.inference.files import colour
@@ -274,7 +274,7 @@ def translator(config, generator):
 
 
 def export(config, *, checkpoint):
-    """Writes the generator in `config.export_format`; returns `formats.Exported`."""
+    """Writes the generator in `config.export_format`; returns what can be printed of it."""
     generator = load_generator(config, checkpoint)
     served = ServedModel(
         generator,
@@ -282,12 +282,14 @@ def export(config, *, checkpoint):
         filetype=config.output_filetype,
         channels=picture_channels(config),
     )
+    if config.export_format == "web":
+        return page.export(config, [web.PageModel(served, page.describe_run(config.checkpoint))])
     exported = formats.export(
         generator,
         served,
         config.output_dir,
         export_format=config.export_format,
-        quantize=config.quantize,
+        quantize=config.stored_weights,
     )
     made = frame.run_options(config, program=PROGRAM)
     run_folder.write_json(Path(config.output_dir) / f"export_{run_folder.OPTIONS}", made)
