@@ -20,7 +20,7 @@ from absl import flags
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_string("output_dir", None, "folder for data, run and result", flag_values=FLAGS)
-flags.DEFINE_integer("max_steps", 36000, "step at which training ends", flag_values=FLAGS)
+flags.DEFINE_integer("max_steps", 34000, "step at which training ends", flag_values=FLAGS)
 flags.DEFINE_integer("per_size", 600, "facades of each size", lower_bound=1, flag_values=FLAGS)
 flags.DEFINE_integer("seed", 16, "seed of the facades and of the training", flag_values=FLAGS)
 
@@ -45,11 +45,11 @@ Translates label maps of building facades, twelve flat colors, to images of them
 
 | | |
 |---|---|
-| data | {count} facades of {sizes} px drawn by `pix2pix_tf.demo.facades`, seed {seed}; no photographs |
+| data | {count} facades of {sizes} px drawn by `pix2pix_tf.demo`, seed {seed}; no photographs |
 | command | `python tools/pretrain_facades.py --output_dir DIR --max_steps {steps} --seed {seed}` |
 | training | {steps} steps of one {crop} px crop: `{flags}` |
 | weights | moving average of the generator, {parameters:,} parameters, float16 |
-| held-out | {tests} facades of 256 px: L1 {L1:.3f} in [-1, 1], PSNR {PSNR:.2f} dB, SSIM {SSIM:.3f} |
+| held-out | {tests} of 256 px: L1 {L1:.3f} in [-1, 1], PSNR {PSNR:.2f} dB, SSIM {SSIM:.3f} |
 | the best constant image | L1 {constant:.3f} |
 | licence | MIT, as the package |
 
