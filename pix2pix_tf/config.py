@@ -87,7 +87,7 @@ class Config:
     checkpoint: str | None = run_option(
         None,
         "Run folder, or one checkpoint file in it: the run to resume (train) or to use (test, "
-        "evaluate, export); facades is the model in the package.",
+        "evaluate, export).",
         modes=("train", *TESTING, "export", "serve"),
     )
     resume: bool = run_option(
@@ -677,6 +677,13 @@ class Pix2PixConfig(Config):
     )
     output_dir: str | None = changed(
         Config, "output_dir", help="Folder for the results; demo writes to pix2pix-demo."
+    )
+    checkpoint: str | None = changed(
+        Config,
+        "checkpoint",
+        help="Run folder, or one checkpoint file in it: the run to resume (train) or to use (test, "
+        "evaluate, export, serve). facades is the model in the package, which export and serve "
+        "use when it is omitted.",
     )
 
     # Training
