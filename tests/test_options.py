@@ -14,7 +14,7 @@ from pix2pix_tf import model as models
 from pix2pix_tf import options
 from pix2pix_tf.config import METRICS, MULTIPLES, Config, Pix2PixConfig
 from pix2pix_tf.errors import InputError
-from pix2pix_tf.evaluation import scoring
+from pix2pix_tf.evaluation import comparison
 
 PLACES = {"mode": "train", "input_dir": "in", "output_dir": "out"}
 
@@ -99,7 +99,7 @@ def test_metrics_are_names_in_any_spelling():
 
 
 def test_every_metric_can_be_measured():
-    assert {*scoring.TITLES, "labels", *scoring.SETS} == {*METRICS}
+    assert {*comparison.TITLES, "labels", *comparison.SETS} == {*METRICS}
 
 
 def test_no_dropout_is_understood():

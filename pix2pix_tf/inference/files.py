@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from pix2pix_tf import model as models
 from pix2pix_tf.data import codecs, images, listing, pairs, pipelines
-from pix2pix_tf.evaluation import depths, gallery, metrics
+from pix2pix_tf.evaluation import metrics, results
 from pix2pix_tf.inference.translate import translate
 from pix2pix_tf.networks.layers import dropout_seeds
 from pix2pix_tf.training.session import decode_errors_named
@@ -100,11 +100,11 @@ def translations(config, generator):
 
 def _in_depths(units, found, values):
     units = {kind: batch.numpy() for kind, batch in units.items()}
-    samples, measured = depths.quantized(units, found, values), {}
+    samples, measured = results.quantize(units, found, values), {}
     if "targets" in samples:
-        pair = (depths.signed(samples[kind], values) for kind in ("targets", "outputs"))
+        pair = (results.to_signed(samples[kind], values) for kind in ("targets", "outputs"))
         measured = metrics.pair_metrics(*pair)
-    return Translated(depths.views(samples, values), measured, samples["outputs"], found)
+    return Translated(results.viewable(samples, values), measured, samples["outputs"], found)
 
 
 def validation(config, generator, paths, *, averages=None):
@@ -137,7 +137,7 @@ def validation(config, generator, paths, *, averages=None):
             for kind in first[0]
         }
         shown = [f"val-{name}" for name in itertools.islice(names, SAMPLES)]
-        gallery.write_pictures(config.output_dir, shown, samples, step=step)
+        results.write_images(config.output_dir, shown, samples, step=step)
         means = {
             name: float(np.mean(np.concatenate([row[name] for row in rows]))) for name in rows[0]
         }
