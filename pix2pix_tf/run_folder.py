@@ -170,7 +170,7 @@ def locate(path: str | os.PathLike[str]) -> tuple[Place, list[Place]]:
 
     Args:
         path: A run folder, one checkpoint file in it, or the name of the run in the package where
-            no folder has that name.
+            no run has that name.
 
     Returns:
         (run folder, checkpoint files): a path and a list of them, the newest first.
@@ -179,7 +179,7 @@ def locate(path: str | os.PathLike[str]) -> tuple[Place, list[Place]]:
         InputError: If there is no run at that place.
     """
     path = place(path)
-    if str(path) == PRETRAINED and not path.exists():
+    if str(path) == PRETRAINED and not (path / OPTIONS).is_file():  # a data set has that name too
         path = _SHIPPED / PRETRAINED
     if path.is_file() and (checkpoint_step(path) is not None or path.name == BEST):
         whole = path.resolve() if isinstance(path, Path) else path
