@@ -16,11 +16,6 @@ from pix2pix_tf.training.session import decode_errors_named
 DIRECTIONS = {"AtoB": ("gen_ab", "gen_ba", "A", "B"), "BtoA": ("gen_ba", "gen_ab", "B", "A")}
 
 
-def channels(config, direction):
-    """Channels of what goes in and of what comes out."""
-    return config.channels if direction == "AtoB" else config.channels[::-1]
-
-
 class Translated(NamedTuple):
     """A batch of results.
 
@@ -49,7 +44,7 @@ def translations(config, generators, examples, *, direction):
     Yields:
         `Translated` for each batch, in the order of the files.
     """
-    counts = channels(config, direction)
+    counts = config.ends(direction)
     look = _look(config, generators, direction=direction)
     is_true_known = not isinstance(examples[0], str)
     read = reading.reader(config, *(counts if is_true_known else counts[:1]))

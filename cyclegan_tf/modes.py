@@ -7,11 +7,9 @@ from cyclegan_tf import measuring, reading
 from cyclegan_tf import model as models
 from cyclegan_tf.config import PROGRAM
 from cyclegan_tf.measuring import DIRECTIONS
-from pix2pix_tf import run_folder
-from pix2pix_tf.commands import frame, page
+from pix2pix_tf.commands import runs
 from pix2pix_tf.data import images, listing, pipelines
 from pix2pix_tf.evaluation import results as result_files
-from pix2pix_tf.export import formats, web
 from pix2pix_tf.export.saved_model import ServedModel
 from pix2pix_tf.inference.translate import translate_pictures
 from pix2pix_tf.training import checkpoints, distribution, loop, losses, runtime, session
@@ -22,7 +20,7 @@ def train(start, paths):
     """Trains the run in the configuration's `output_dir`.
 
     Args:
-        start: `frame.Start`.
+        start: `runs.Start`.
         paths: (files of A, files of B).
 
     Returns:
@@ -135,7 +133,7 @@ def _write_report(config):
     result_files.write_training_report(
         config.output_dir,
         title=f"CycleGAN: training of {Path(config.output_dir).name}",
-        options=frame.run_options(config, program=PROGRAM),
+        options=runs.run_options(config, program=PROGRAM),
     )
 
 
@@ -153,34 +151,6 @@ def load_generators(config, checkpoint):
     variables = [variable for network in found.values() for variable in network.variables]
     checkpoints.restore_weights(checkpoint, variables, averaged=config.ema)
     return found
-
-
-def test(config, paths, *, checkpoint, truths=None, context=None):
-    """Translates every file there and back, writes pictures, metrics.json and the report.
-
-    Args:
-        config: Resolved `CycleGANConfig`.
-        paths: Dict from "AtoB" and "BtoA" to the files to translate that way.
-        checkpoint: Checkpoint file.
-        truths: Dict like `paths` to the true translations, file by file, or None; where they are
-            known the results are measured against them.
-        context: Other numbers to stand beside the results, a dict, or None.
-
-    Returns:
-        Path of index.html.
-    """
-    rows = []
-    for row in results(config, paths, checkpoint=checkpoint, truths=truths):
-        print("evaluated image", row["name"])
-        rows.append(row)
-    return result_files.write_results(
-        config.output_dir,
-        rows,
-        title=f"CycleGAN: test of {Path(config.checkpoint).name}",
-        options=frame.run_options(config, program=PROGRAM),
-        checkpoint=str(checkpoint),
-        context=context or {},
-    )
 
 
 def results(config, paths, *, checkpoint, truths=None):
@@ -224,40 +194,20 @@ def _translated(config, generators, examples, *, direction):
         yield from rows
 
 
-def export(config, *, checkpoint):
-    """Writes one generator in `config.export_format`, or both into folders AtoB and BtoA.
-
-    Returns:
-        `formats.Exported` of each.
-    """
-    generators = load_generators(config, checkpoint)
-    both = config.direction == "both"
-    exported, models = [], []
+def served(config, checkpoint):
+    """Dict from names of folders to (generator, `ServedModel` of it)."""
+    generators, both = load_generators(config, checkpoint), config.direction == "both"
+    found = {}
     for direction in DIRECTIONS if both else (config.direction,):
         generator = generators[DIRECTIONS[direction][0]]
         size = {"multiple": generator.multiple, "tile": config.tile}
-        served = ServedModel(
+        found[direction if both else ""] = (
             generator,
-            functools.partial(translate_pictures, generator, **size),
-            filetype=config.output_filetype,
-            channels=measuring.channels(config, direction)[0],
-        )
-        if config.export_format == "web":
-            about = page.describe_run(config.checkpoint, direction=direction)
-            models.append(web.PageModel(served, about))
-            continue
-        folder = Path(config.output_dir) / (direction if both else "")
-        exported.append(
-            formats.export(
+            ServedModel(
                 generator,
-                served,
-                folder,
-                export_format=config.export_format,
-                quantize=config.stored_weights,
-            )
+                functools.partial(translate_pictures, generator, **size),
+                filetype=config.output_filetype,
+                channels=config.ends(direction)[0],
+            ),
         )
-    if models:
-        return [page.export(config, models)]
-    made = frame.run_options(config, program=PROGRAM)
-    run_folder.write_json(Path(config.output_dir) / f"export_{run_folder.OPTIONS}", made)
-    return exported
+    return found

@@ -8,6 +8,7 @@ Reference:
 """
 
 import dataclasses
+import os
 from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import ClassVar
@@ -17,7 +18,7 @@ from pix2pix_tf.data import codecs, sizes
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.options import changed, option
 
-MODES = ("train", "test", "evaluate", "export", "demo")
+MODES = ("train", "test", "evaluate", "export", "serve", "demo")
 # `Config.purpose` also knows the comparison of two folders by evaluate, and the data check.
 COMPARE, CHECK_DATA = "compare", "check_data"
 # A number of steps or epochs that leaves room for any product in 64 bits.
@@ -70,8 +71,8 @@ class Config:
     mode: str = option(
         "demo",
         "What to do: train on a folder; test a run on a folder of images; evaluate a run, or a "
-        "folder of images, with FID and other metrics; export for another runtime; demo: draw a "
-        "small data set, train, test and export.",
+        "folder of images, with FID and other metrics; export for another runtime; serve over "
+        "HTTP; demo: draw a small data set, train, test and export.",
         group="Run",
         choices=MODES,
         adopted="never",
@@ -87,7 +88,8 @@ class Config:
     checkpoint: str | None = run_option(
         None,
         "Run folder, or one checkpoint file in it: the run to resume (train) or to use (test, "
-        "evaluate, export).",
+        "evaluate, export). For serve, any number of runs and SavedModels, PATH or NAME=PATH, "
+        "separated by commas, or a folder of them.",
         modes=("train", *TESTING, "export", "serve"),
     )
     resume: bool = run_option(
@@ -305,7 +307,7 @@ class Config:
         True,
         "Use the averaged weights of a run that has them (--ema_decay); --noema uses the weights "
         "of the last step.",
-        modes=("demo", *TESTING, "export"),
+        modes=("demo", *TESTING, "export", "serve"),
     )
     output_filetype: str = output_option(
         "png",
@@ -407,6 +409,24 @@ class Config:
         maximum=64,
     )
 
+    # Serve
+    host: str = serve_option("127.0.0.1", "Address to listen on; 0.0.0.0 lets other machines in.")
+    port: int = serve_option(8000, "Port; 0 for any free one.", minimum=0, below=65536)
+    cors_origin: str | None = serve_option(
+        None, "Origins whose pages may use the server, separated by commas; * for all."
+    )
+    max_request_bytes: int = serve_option(16 * 2**20, "Longest request in bytes.", minimum=1)
+    max_pixels: int = serve_option(
+        2048 * 2048,
+        "Pixels of a request, all its images together, their sides rounded up to multiples of 256.",
+        minimum=1,
+    )
+    max_queue: int = serve_option(
+        64, "Requests at a time; more are answered with 503 and Retry-After.", minimum=1
+    )
+    max_batch: int = serve_option(8, "Images of one size that are translated together.", minimum=1)
+    timeout: float = serve_option(60.0, "Seconds that a request may take.", above=0)
+
     def __post_init__(self) -> None:
         """Checks every value, then what goes together."""
         if self.mode in ("export", "serve") and not self.checkpoint:
@@ -423,6 +443,14 @@ class Config:
         raise NotImplementedError
 
     def _check_places(self) -> None:
+        for name in ("input_dir", "input_dir_A", "input_dir_B", "target_dir", "val_dir"):
+            folder = getattr(self, name, None)
+            if folder and self.output_dir and self.is_used(name) and self.is_used("output_dir"):
+                if os.path.realpath(folder) == os.path.realpath(self.output_dir):
+                    raise InputError(
+                        f"Expected --output_dir to be another folder than --{name}. Received: "
+                        f"{self.output_dir}"
+                    )
         if self.mode == "demo" and not self.check_data:
             for name in ("input_dir", "checkpoint", "init_from"):
                 if getattr(self, name):
@@ -618,6 +646,20 @@ class Config:
         return MULTIPLES[self.netG]
 
     @property
+    def channels(self) -> tuple[int, int]:
+        """Channels of (inputs, outputs) or of images of (A, B)."""
+        return self.input_channels, self.output_channels
+
+    def ends(self, direction: str) -> tuple[int, int]:
+        """Channels of (inputs, outputs) in a direction of translation."""
+        return self.channels
+
+    @property
+    def minimum_width(self) -> int:
+        """The smallest usable width of a file, in pixels."""
+        return 1
+
+    @property
     def framing(self) -> dict:
         """The options that set the size of images, as arguments."""
         names = ("preprocess", "scale_size", "crop_size")
@@ -653,14 +695,6 @@ class Pix2PixConfig(Config):
     PRETRAINED: ClassVar[str | None] = run_folder.PRETRAINED
 
     # Run
-    mode: str = changed(
-        Config,
-        "mode",
-        choices=("train", "test", "evaluate", "export", "serve", "demo"),
-        help="What to do: train on a folder; test a run on a folder of images; evaluate a run, or "
-        "a folder of images, with FID and other metrics; export for another runtime; serve over "
-        "HTTP; demo: draw a small data set, train, test and export.",
-    )
     input_dir: str | None = changed(
         Config,
         "input_dir",
@@ -738,24 +772,6 @@ class Pix2PixConfig(Config):
         "and checkpoints/best.safetensors, the one with the least L1.",
     )
     val_freq: int = monitoring_option(1000, "Steps between two such measurements.", minimum=1)
-
-    # Serve
-    host: str = serve_option("127.0.0.1", "Address to listen on; 0.0.0.0 lets other machines in.")
-    port: int = serve_option(8000, "Port; 0 for any free one.", minimum=0, below=65536)
-    cors_origin: str | None = serve_option(
-        None, "Origins whose pages may use the server, separated by commas; * for all."
-    )
-    max_request_bytes: int = serve_option(16 * 2**20, "Longest request in bytes.", minimum=1)
-    max_pixels: int = serve_option(
-        2048 * 2048,
-        "Pixels of a request, all its images together, their sides rounded up to multiples of 256.",
-        minimum=1,
-    )
-    max_queue: int = serve_option(
-        64, "Requests at a time; more are answered with 503 and Retry-After.", minimum=1
-    )
-    max_batch: int = serve_option(8, "Images of one size that are translated together.", minimum=1)
-    timeout: float = serve_option(60.0, "Seconds that a request may take.", above=0)
 
     def _check_program(self) -> None:
         self._check_scale(self.scale_size, flag="--scale_size")

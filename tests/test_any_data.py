@@ -9,7 +9,7 @@ import tensorflow as tf
 from PIL import Image
 
 from pix2pix_tf import cli, run_folder
-from pix2pix_tf.commands import frame
+from pix2pix_tf.commands import runs
 from pix2pix_tf.config import PROGRAM, Pix2PixConfig
 from pix2pix_tf.model import build
 from pix2pix_tf.training import checkpoints
@@ -41,7 +41,7 @@ def untrained(folder, **options):
     options = {"ngf": 2, "ndf": 2, "seed": 3, **options}
     config = Pix2PixConfig(mode="train", input_dir="in", output_dir=str(folder), **options)
     checkpoints.save(folder, 1, build(config).state, keep=1)
-    run_folder.write_json(folder / run_folder.OPTIONS, frame.run_options(config, program=PROGRAM))
+    run_folder.write_json(folder / run_folder.OPTIONS, runs.run_options(config, program=PROGRAM))
     return folder
 
 

@@ -23,7 +23,7 @@ import _cli
 from absl import flags
 
 from pix2pix_tf import run_folder
-from pix2pix_tf.commands import frame
+from pix2pix_tf.commands import runs
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.training import runtime
 
@@ -145,7 +145,7 @@ def main(arguments: list[str]):
     state = built(config, imported.program)
     fresh = check_whole(assign(state, imported.arrays), imported.arrays)
     run_folder.prepare_folder(folder)
-    options = frame.run_options(config, program=imported.program)
+    options = runs.run_options(config, program=imported.program)
     options |= {"mode": "train", "checkpoint": None}
     run_folder.write_json(Path(folder) / run_folder.OPTIONS, options)
     path = checkpoints.save(folder, imported.step, state, keep=1)

@@ -8,12 +8,11 @@ import tensorflow as tf
 
 from pix2pix_tf import model as models
 from pix2pix_tf import run_folder
-from pix2pix_tf.commands import frame, page
+from pix2pix_tf.commands import runs
 from pix2pix_tf.config import PROGRAM
 from pix2pix_tf.data import cache, images, listing, pipelines
 from pix2pix_tf.evaluation import metrics
 from pix2pix_tf.evaluation import results as result_files
-from pix2pix_tf.export import formats, web
 from pix2pix_tf.export.saved_model import ServedModel
 from pix2pix_tf.inference import files
 from pix2pix_tf.inference.files import colour
@@ -64,7 +63,7 @@ def train(start, paths, *, validated=()):
     """Trains the run in the configuration's `output_dir`.
 
     Args:
-        start: `frame.Start`.
+        start: `runs.Start`.
         paths: Image files.
         validated: Image files to measure while training.
 
@@ -146,7 +145,7 @@ def write_training_report(config):
     return result_files.write_training_report(
         config.output_dir,
         title=f"pix2pix: training of {Path(config.output_dir).name}",
-        options=frame.run_options(config, program=PROGRAM),
+        options=runs.run_options(config, program=PROGRAM),
     )
 
 
@@ -184,32 +183,6 @@ def load_generator(config, checkpoint):
     generator = models.build_generator(config)
     checkpoints.restore_weights(checkpoint, generator.variables, averaged=config.ema)
     return generator
-
-
-def test(config, paths, *, checkpoint, context=None):
-    """Translates every file, writes pictures, metrics.json and the report.
-
-    Args:
-        config: Resolved `Pix2PixConfig`.
-        paths: Image files.
-        checkpoint: Checkpoint file.
-        context: Other numbers to stand beside the results, a dict, or None.
-
-    Returns:
-        Path of index.html.
-    """
-    rows = []
-    for row in results(config, paths, checkpoint=checkpoint):
-        print("evaluated image", row["name"])
-        rows.append(row)
-    return result_files.write_results(
-        config.output_dir,
-        rows,
-        title=f"pix2pix: test of {Path(config.checkpoint).name}",
-        options=frame.run_options(config, program=PROGRAM),
-        checkpoint=str(checkpoint),
-        context=context or {},
-    )
 
 
 def results(config, paths, *, checkpoint):
@@ -284,24 +257,11 @@ def translator(config, generator):
     return translate
 
 
-def export(config, *, checkpoint):
-    """Writes the generator in `config.export_format`; returns what can be printed of it."""
-    generator = load_generator(config, checkpoint)
-    served = ServedModel(
+def served(config, generator):
+    """(generator, `ServedModel` of it)."""
+    return generator, ServedModel(
         generator,
         translator(config, generator),
         filetype=config.output_filetype,
         channels=picture_channels(config),
     )
-    if config.export_format == "web":
-        return page.export(config, [web.PageModel(served, page.describe_run(config.checkpoint))])
-    exported = formats.export(
-        generator,
-        served,
-        config.output_dir,
-        export_format=config.export_format,
-        quantize=config.stored_weights,
-    )
-    made = frame.run_options(config, program=PROGRAM)
-    run_folder.write_json(Path(config.output_dir) / f"export_{run_folder.OPTIONS}", made)
-    return exported

@@ -1,16 +1,12 @@
 """What the page shows of a model: its domains, what to draw with, examples."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pix2pix_tf import run_folder
-from pix2pix_tf.config import Config
 from pix2pix_tf.demo import facades
-
-if TYPE_CHECKING:
-    from pix2pix_tf.export import web
 
 # Drawn facades to begin with.
 _EXAMPLES = 12
@@ -51,15 +47,16 @@ def describe(
     }
 
 
-def describe_run(checkpoint: str, *, direction: str | None = None) -> dict[str, Any]:
-    """As `describe`, of the run that a --checkpoint names."""
+def describe_run(
+    checkpoint: str, *, suffix: str = "", direction: str | None = None
+) -> dict[str, Any]:
+    """As `describe`, of the run that a --checkpoint names; `suffix` ends the name."""
     folder, _ = run_folder.locate(checkpoint)
     options = run_folder.read_json(folder / run_folder.OPTIONS)
     # Of demonstrations the folder around says more than `run`.
     named = Path(folder).resolve()
     name = named.parent.name if named.name == "run" else named.name
-    shown = f"{name}, {direction}" if direction else name
-    return describe(shown, options, direction=direction)
+    return describe(f"{name}-{suffix}" if suffix else name, options, direction=direction)
 
 
 def _editor(words: str, options: Mapping[str, Any], *, direction: str) -> str:
@@ -90,16 +87,3 @@ def _domains(
 def _examples() -> list[list[tuple[Any, ...]]]:
     found = (facades.sample_facade(0, number) for number in range(_EXAMPLES))
     return [[(part.label, *part.pixels(256)) for part in facade.parts] for facade in found]
-
-
-def export(config: Config, models: Sequence["web.PageModel"]) -> "web.WebPage":
-    """Writes the page of `--export_format web` to the configuration's `output_dir`."""
-    from pix2pix_tf.export import web
-
-    return web.export(
-        models,
-        config.output_dir,
-        quantize=config.stored_weights,
-        single_file=config.web_single_file,
-        runtime=config.web_runtime,
-    )

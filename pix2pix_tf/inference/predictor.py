@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from pix2pix_tf import options
-from pix2pix_tf.commands import frame, modes
+from pix2pix_tf.commands import modes, runs
 from pix2pix_tf.config import PROGRAM, Pix2PixConfig
 from pix2pix_tf.data import images
 from pix2pix_tf.errors import InputError
@@ -59,8 +59,8 @@ def load(checkpoint):
     Raises:
         InputError: If there is no run at that place, or its files are damaged.
     """
-    folder, path = frame.find_checkpoint(checkpoint)
-    stored = frame.stored_options(folder, program=PROGRAM)
+    folder, path = runs.find_checkpoint(checkpoint)
+    stored = runs.stored_options(folder, program=PROGRAM)
     config = Pix2PixConfig(mode="export", output_dir=".", checkpoint=str(checkpoint))
     config = options.adopt(config, set(), stored, source=folder, resuming=False)
     return Translator(config, modes.load_generator(config, path))

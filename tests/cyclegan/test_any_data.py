@@ -12,7 +12,7 @@ from cyclegan_tf import cli
 from cyclegan_tf.config import PROGRAM, CycleGANConfig
 from cyclegan_tf.model import build
 from pix2pix_tf import run_folder
-from pix2pix_tf.commands import frame
+from pix2pix_tf.commands import runs
 from pix2pix_tf.training import checkpoints
 
 # A U-Net of three levels and a discriminator without any: graphs that are quickly made.
@@ -42,7 +42,7 @@ def untrained(folder, **options):
     options = {**SMALL, **options}
     config = CycleGANConfig(mode="train", input_dir="in", output_dir=str(folder), **options)
     checkpoints.save(folder, 1, build(config, steps_per_epoch=1).state, keep=1)
-    run_folder.write_json(folder / run_folder.OPTIONS, frame.run_options(config, program=PROGRAM))
+    run_folder.write_json(folder / run_folder.OPTIONS, runs.run_options(config, program=PROGRAM))
     return folder
 
 

@@ -155,7 +155,7 @@ def test_both_directions_of_a_cyclegan(runtime, driver, tmp_path):
     export("cyclegan-tf", *both, "--output_dir", tmp_path / "saved")
     page = Page(driver, (tmp_path / "page" / "index.html").as_uri())
     for direction in ("AtoB", "BtoA"):
-        name = f"summer2winter_run, {direction}"
+        name = f"summer2winter_run-{direction}"
         compare(page, tmp_path / "saved" / direction, tmp_path, model=name)
         domains = [page.text("from"), page.text("to")]
         assert domains == (["summer", "winter"] if direction == "AtoB" else ["winter", "summer"])
