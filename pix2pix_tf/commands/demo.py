@@ -67,7 +67,7 @@ def demo(program: Program, config: Any, explicit: Collection[str]) -> int:
     export(program, exported, set())
     web_page = _page(program, dataclasses.replace(tested, mode="export"), folder / "page")
     metrics = json.loads((folder / "test" / run_folder.METRICS).read_text(encoding="utf-8"))
-    lines, has_learned = shown.summary(metrics["mean"])
+    lines, has_learned = shown.summary({**metrics["mean"], "context": metrics["context"]})
     print("", *lines, sep="\n")
     if not has_learned:
         print("That is not better than no model: train for longer, without a small --max_steps.")
