@@ -130,9 +130,9 @@ def test_every_name_without_a_partner_is_listed(wide, tmp_path, capsys):
 
 def test_images_without_targets(wide, tmp_path):
     source = halves(wide, tmp_path / "two") / "A"
-    run_folder = untrained(tmp_path / "run", crop_size=32)
+    run = untrained(tmp_path / "run", crop_size=32)
     words = ("--dataset_mode", "single", "--preprocess", "none")
-    metrics = test(source, run_folder, tmp_path / "out", *words)
+    metrics = test(source, run, tmp_path / "out", *words)
     assert metrics["count"] == 3 and metrics["mean"] == {}
     found = sorted(path.name for path in (tmp_path / "out" / "images").iterdir())
     assert found == [f"{i}-{kind}.png" for i in range(3) for kind in ("inputs", "outputs")]
