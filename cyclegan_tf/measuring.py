@@ -1,6 +1,5 @@
 """Translating image files there and back, and how far from the original they come back."""
 
-import functools
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -68,15 +67,19 @@ def _look(config, generators, *, direction):
     forth, back, source, target = DIRECTIONS[direction]
     alike = len(set(config.channels)) == 1
 
-    @tf.function(reduce_retracing=True, autograph=False)
     def look(real, true, first):
         seeds = dropout_seeds(config.seed, first, tf.shape(real, tf.int64)[0])
         seeds = seeds if config.test_dropout and config.dropout else None
 
         def through(name, batch):
-            network = functools.partial(generators[name], dropout_seeds=seeds)
-            size = {"multiple": generators[name].multiple, "tile": config.tile}
-            return translate(network, batch, **size)
+            return translate(
+                generators[name],
+                batch,
+                multiple=generators[name].multiple,
+                tile=config.tile,
+                scratch_dir=config.scratch_dir,
+                dropout_seeds=seeds,
+            )
 
         fake = through(forth, real)
         signed = {f"real_{source}": real, f"fake_{target}": fake}
@@ -87,7 +90,8 @@ def _look(config, generators, *, direction):
             signed[f"true_{target}"] = true[0]
         return {kind: images.from_signed(batch) for kind, batch in signed.items()}
 
-    return look
+    # Windows are evaluated outside of graphs.
+    return look if config.tile else tf.function(look, reduce_retracing=True, autograph=False)
 
 
 def _in_depths(units, found, value_range, *, direction):

@@ -200,7 +200,9 @@ def served(config, checkpoint):
     found = {}
     for direction in DIRECTIONS if both else (config.direction,):
         generator = generators[DIRECTIONS[direction][0]]
-        size = {"multiple": generator.multiple, "tile": config.tile}
+        size = {"multiple": generator.multiple, "scratch_dir": config.scratch_dir}
+        exact = config.mode == "serve"  # An export is a graph.
+        size |= {"tile": config.tile} if exact else {"blend_tile": config.blend_tile}
         found[direction if both else ""] = (
             generator,
             ServedModel(

@@ -327,9 +327,23 @@ class Config:
     )
     tile: int = output_option(
         0,
-        "Translate images larger than this, in pixels, in overlapping tiles of this size, rounded "
-        "up to what the generator takes; 0 for whole images.",
-        modes=(*NETWORKS, "serve"),
+        "Translate images with a side of more than so many pixels in the memory that a tile of "
+        "this size needs; 0 for no bound. The result is that of the whole image.",
+        modes=(*TRAINING, *TESTING, "serve"),
+        minimum=0,
+    )
+    scratch_dir: str | None = output_option(
+        None,
+        "Folder for the feature maps that --tile does not keep in memory; by default the system's "
+        "for temporary files. Nothing stays in it.",
+        modes=(*TRAINING, *TESTING, "serve"),
+    )
+    blend_tile: int = output_option(
+        0,
+        "Let the SavedModel translate images larger than this, in pixels, in overlapping tiles "
+        "that are blended; 0 for whole images. Each tile is normalised by itself, so the tone may "
+        "differ from that of the whole image; --tile of the other modes is exact.",
+        modes=("demo", "export"),
         minimum=0,
     )
 
@@ -480,9 +494,9 @@ class Config:
             raise InputError(
                 "Expected --cache none or memory with an address as --output_dir. Received: disk"
             )
-        if self.mode == "export" and self.export_format != "saved_model" and self.tile:
+        if self.mode == "export" and self.export_format != "saved_model" and self.blend_tile:
             raise InputError(
-                "Expected --tile only with --export_format saved_model. Received: "
+                "Expected --blend_tile only with --export_format saved_model. Received: "
                 f"{self.export_format}"
             )
 
@@ -771,6 +785,8 @@ class Pix2PixConfig(Config):
             if self.mode == "train":
                 yield "test_dropout", "without --val_dir"
                 yield "tile", "without --val_dir"
+        if not self.tile:
+            yield "scratch_dir", "without --tile"
 
     @property
     def minimum_width(self) -> int:

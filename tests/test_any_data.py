@@ -83,10 +83,23 @@ def test_the_size_of_results(wide, tmp_path, options, words, expected):
     assert size(tmp_path / "out" / "images" / "1-outputs.png") == expected
 
 
+def test_a_tile_bounds_memory_and_changes_nothing(wide, tmp_path):
+    untrained(tmp_path / "run", crop_size=32)
+    shown = {}
+    for tile in (0, 128):
+        words = ("--preprocess", "none", "--tile", tile, "--scratch_dir", tmp_path / "scratch")
+        words = words if tile else words[:-2]
+        test(wide, tmp_path / "run", tmp_path / f"out {tile}", *words)
+        path = tmp_path / f"out {tile}" / "images" / "1-outputs.png"
+        shown[tile] = np.asarray(Image.open(path), int)
+    assert np.abs(shown[0] - shown[128]).max() <= 1
+    assert not (tmp_path / "scratch").exists()
+
+
 def test_an_export_of_another_size_translates_any_size(tmp_path):
     untrained(tmp_path / "run", crop_size="64x32")
     words = ("--output_dir", tmp_path / "out", "--checkpoint", tmp_path / "run")
-    assert run("--mode", "export", *words, "--tile", 64) == 0
+    assert run("--mode", "export", *words, "--blend_tile", 64) == 0
     signature = tf.saved_model.load(str(tmp_path / "out")).signatures["serving_default"]
     x = np.random.default_rng(0).random((1, 100, 130, 3), np.float32)
     assert signature(images=x)["outputs"].shape == x.shape
@@ -130,9 +143,9 @@ def test_every_name_without_a_partner_is_listed(wide, tmp_path, capsys):
 
 def test_images_without_targets(wide, tmp_path):
     source = halves(wide, tmp_path / "two") / "A"
-    run = untrained(tmp_path / "run", crop_size=32)
+    folder = untrained(tmp_path / "run", crop_size=32)
     words = ("--dataset_mode", "single", "--preprocess", "none")
-    metrics = test(source, run, tmp_path / "out", *words)
+    metrics = test(source, folder, tmp_path / "out", *words)
     assert metrics["count"] == 3 and metrics["mean"] == {}
     found = sorted(path.name for path in (tmp_path / "out" / "images").iterdir())
     assert found == [f"{i}-{kind}.png" for i in range(3) for kind in ("inputs", "outputs")]

@@ -239,20 +239,28 @@ def picture_channels(config):
     return 3 if config.lab_colorization else config.channels[0]
 
 
-def translator(config, generator):
+def translator(config, generator, *, exported=False):
     """Makes the function from pictures in [0, 1] to pictures in [0, 1], of any size.
 
     Args:
         config: `Pix2PixConfig` with the run's architecture.
         generator: The run's generator.
+        exported: Whether the function becomes part of an export, which is a graph.
 
     Returns:
         Function of float32 [n, h, w, 3] to the like; dropout is off.
     """
 
     def translate(pictures):
-        size = {"multiple": generator.multiple, "tile": config.tile}
-        return translate_pictures(generator, pictures, **size, **colour(config))
+        return translate_pictures(
+            generator,
+            pictures,
+            multiple=generator.multiple,
+            tile=0 if exported else config.tile,
+            blend_tile=config.blend_tile if exported else 0,
+            scratch_dir=config.scratch_dir,
+            **colour(config),
+        )
 
     return translate
 
@@ -261,7 +269,7 @@ def served(config, generator):
     """(generator, `ServedModel` of it)."""
     return generator, ServedModel(
         generator,
-        translator(config, generator),
+        translator(config, generator, exported=config.mode != "serve"),
         filetype=config.output_filetype,
         channels=picture_channels(config),
     )

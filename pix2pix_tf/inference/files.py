@@ -1,6 +1,5 @@
 """Translating image files and measuring the results: what test and validation share."""
 
-import functools
 import itertools
 from typing import NamedTuple
 
@@ -76,13 +75,20 @@ def translations(config, generator):
     """
     values = codecs.parse_range(config.value_range)
 
-    @tf.function(reduce_retracing=True, autograph=False)
     def look(inputs, targets, first):
         seeds = dropout_seeds(config.seed, first, tf.shape(inputs, tf.int64)[0])
-        seeds = seeds if config.test_dropout else None
-        network = functools.partial(generator, dropout_seeds=seeds)
-        outputs = translate(network, inputs, multiple=generator.multiple, tile=config.tile)
+        outputs = translate(
+            generator,
+            inputs,
+            multiple=generator.multiple,
+            tile=config.tile,
+            scratch_dir=config.scratch_dir,
+            dropout_seeds=seeds if config.test_dropout else None,
+        )
         return images.units(inputs, targets, outputs, **colour(config))
+
+    if not config.tile:  # Windows are evaluated outside of graphs.
+        look = tf.function(look, reduce_retracing=True, autograph=False)
 
     def translated(paths):
         first = 0

@@ -67,12 +67,12 @@ def blur(batch):
 @pytest.mark.parametrize("size", [(200, 300), (65, 64), (64, 500), (20, 150)])
 def test_tiles_give_what_the_whole_image_gives_away_from_their_borders(size):
     x = picture(*size)
-    whole, tiled = translate(blur, x, multiple=8), translate(blur, x, multiple=8, tile=64)
+    whole, tiled = translate(blur, x, multiple=8), translate(blur, x, multiple=8, blend_tile=64)
     assert tiled.shape == x.shape
     # A tile's border pixels weigh little but see less: the weight at 7 px is 8 / 17 at most.
     difference = np.abs(whole - tiled)
     assert difference.max() < 0.2 and difference.mean() < 0.01
-    np.testing.assert_allclose(translate(lambda y: y, x, multiple=8, tile=64), x, atol=1e-6)
+    np.testing.assert_allclose(translate(lambda y: y, x, multiple=8, blend_tile=64), x, atol=1e-6)
 
 
 def test_tiles_that_disagree_are_blended_without_a_seam():
@@ -82,7 +82,7 @@ def test_tiles_that_disagree_are_blended_without_a_seam():
     def network(batch):
         return tf.zeros_like(batch) + tones.uniform([], -1.0, 1.0)
 
-    result = translate(network, picture(500, 700), multiple=8, tile=64).numpy()
+    result = translate(network, picture(500, 700), multiple=8, blend_tile=64).numpy()
     assert np.ptp(result) > 1
     # The overlap is 16 px: neighbouring pixels differ by 2 / 17 of the range at most.
     for axis in (1, 2):
@@ -92,14 +92,14 @@ def test_tiles_that_disagree_are_blended_without_a_seam():
 def test_images_that_fit_into_a_tile_are_not_cut():
     x = picture(64, 40)
     expected = translate(blur, x, multiple=64)
-    np.testing.assert_array_equal(translate(blur, x, multiple=64, tile=64), expected)
-    np.testing.assert_array_equal(translate(blur, x, multiple=64, tile=1), expected)
+    np.testing.assert_array_equal(translate(blur, x, multiple=64, blend_tile=64), expected)
+    np.testing.assert_array_equal(translate(blur, x, multiple=64, blend_tile=1), expected)
 
 
 def test_tiles_are_the_same_inside_a_graph():
     inside = tf.function(
-        lambda batch: translate(blur, batch, multiple=8, tile=32),
+        lambda batch: translate(blur, batch, multiple=8, blend_tile=32),
         input_signature=[tf.TensorSpec([None, None, None, 3])],
     )
     x = picture(50, 90)
-    np.testing.assert_allclose(inside(x), translate(blur, x, multiple=8, tile=32), atol=1e-6)
+    np.testing.assert_allclose(inside(x), translate(blur, x, multiple=8, blend_tile=32), atol=1e-6)
