@@ -79,13 +79,14 @@ class Server:
 
 
 @contextlib.contextmanager
-def running(folder, log, *flags):
-    """A server of `folder`, ended at the end."""
+def running(folder, log, *flags, files=None):
+    """A server of `folder`, ended at the end; `files` bounds its open files."""
     words = ["--mode", "serve", "--checkpoint", folder, "--port", "0", *flags]
+    start = command_line("pix2pix-tf", *words)
+    if files:
+        start = ["bash", "-c", f'ulimit -n {files}; exec "$@"', "bash", *start]
     with open(log, "w") as errors:
-        process = subprocess.Popen(
-            command_line("pix2pix-tf", *words), stdout=subprocess.PIPE, stderr=errors, text=True
-        )
+        process = subprocess.Popen(start, stdout=subprocess.PIPE, stderr=errors, text=True)
     try:
         yield Server(process, log)
     finally:
@@ -108,8 +109,8 @@ def server(served, tmp_path_factory):
 def start(served, tmp_path):
     """Starts another server, of one model, with flags."""
 
-    def start(*flags, run=served / "facades"):
-        return running(run, tmp_path / "stderr", *flags)
+    def start(*flags, run=served / "facades", **options):
+        return running(run, tmp_path / "stderr", *flags, **options)
 
     return start
 
