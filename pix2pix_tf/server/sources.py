@@ -98,17 +98,12 @@ def _is_run(path: Path) -> bool:
     return True
 
 
-<<<<<<< HEAD
 def _is_name(name: str) -> bool:
     return bool(_NAME.fullmatch(name)) and name.isprintable() and name not in _TAKEN
 
 
-def _check_name(source, names):
-    if not _is_name(source.name):
-=======
 def _check_name(source: Source, names: list[str]) -> None:
-    if not _NAME.fullmatch(source.name) or source.name in _TAKEN:
->>>>>>> main
+    if not _is_name(source.name):
         raise InputError(
             "Expected a model's name without spaces, '/', ':', '?', '#', '%' and '='. Received: "
             f"{source.name}; give another as NAME={source.path}"
