@@ -178,8 +178,8 @@ def constant_image_l1(config, *, known, paths):
         Mean absolute difference in [-1, 1].
     """
 
-    def targets(files):
-        batches = files.batches(config, files, batch_size=16)
+    def targets(chosen):
+        batches = files.batches(config, chosen, batch_size=16)
         return np.concatenate([pair[1].numpy() for pair in batches])
 
     return float(np.abs(targets(paths) - np.median(targets(known), axis=0)).mean())

@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from pix2pix_tf import run_folder
 from pix2pix_tf.demo import facades
 
 # Drawn facades to begin with.
@@ -45,6 +47,18 @@ def describe(
     }
 
 
+def describe_run(
+    checkpoint: str, *, suffix: str = "", direction: str | None = None
+) -> dict[str, Any]:
+    """As `describe`, of the run that a --checkpoint names; `suffix` ends the name."""
+    folder, _ = run_folder.locate(checkpoint)
+    options = run_folder.read_json(folder / run_folder.OPTIONS)
+    # Of demonstrations the folder around says more than `run`.
+    named = Path(folder).resolve()
+    name = named.parent.name if named.name == "run" else named.name
+    return describe(f"{name}-{suffix}" if suffix else name, options, direction=direction)
+
+
 def _editor(words: str, options: Mapping[str, Any], *, direction: str) -> str:
     """A guess at what the model translates from, by names; people can choose another."""
     if options.get("lab_colorization") or options.get("program") == "cyclegan-tf":
@@ -64,7 +78,7 @@ def _domains(
     elif labels:
         names = ("facade", "labels")
     elif found := _NAME2NAME.search(words):
-        names = found.groups()
+        names = (found[1], found[2])
     else:
         names = ("A", "B")
     return names if direction == "AtoB" else names[::-1]
