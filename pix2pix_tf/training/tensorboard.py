@@ -93,7 +93,7 @@ class TensorBoard(StepCallback):
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Prepares what shows a batch; nothing is traced or written yet."""
-        self._first, self._is_graph_written = int(self.model.step), False
+        self._first, self._is_graph_written = self.model.step, False
         self._look: Any = None
         if self.batch_at is not None:
             self._look = _make_look(self.model, self.images or (lambda batch, tensors: {}))
@@ -103,8 +103,7 @@ class TensorBoard(StepCallback):
         """Makes `tf.summary` write to this run; what was written is in the file afterwards."""
         with writing(self.folder):
             if self._writer is None:
-                if self._first:
-                    _restart(self.folder, self._first + 1)
+                _restart(self.folder, self._first + 1)
                 self._writer = tf.summary.create_file_writer(self.folder)
                 with self._writer.as_default(self._first):
                     self._write_options()
@@ -176,9 +175,11 @@ class TensorBoard(StepCallback):
 
 
 def _restart(folder: str, step: int) -> None:
-    """Writes an event that makes TensorBoard drop all that comes after it from `step` on."""
+    """Makes TensorBoard drop what earlier files have from `step` on."""
     writer = EventFileWriter(folder)
-    writer.add_event(Event(step=step, session_log=SessionLog(status=SessionLog.START)))
+    # The first start of all files drops nothing yet, and there may be none.
+    for _ in range(2):
+        writer.add_event(Event(step=step, session_log=SessionLog(status=SessionLog.START)))
     writer.close()
 
 
