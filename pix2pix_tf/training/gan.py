@@ -323,6 +323,12 @@ class GAN(keras.Model):
 
         self.train_function = train_function
 
+    def _maybe_symbolic_build(self, *args: Any, **kwargs: Any) -> None:
+        # Under a strategy Keras reduces a whole batch over all workers first, which fails on
+        # several of them, and which a model that is built does not need.
+        if not self.built:
+            super()._maybe_symbolic_build(*args, **kwargs)
+
     # Means over epochs.
 
     @property
