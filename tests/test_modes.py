@@ -22,7 +22,7 @@ OVERVIEWS = {
 # Read in every command to decide what it is.
 DECIDING = {"mode", "check_data", "checkpoint"}
 # Read without an effect: initial weights are those of the run; exports and servers drop nothing.
-WITHOUT_EFFECT = {"init_type", "init_gain", "seed"}
+WITHOUT_EFFECT = {"init_type", "init_gain", "seed", "scratch_dir"}
 # Refused in evaluate; read only where another option is set.
 REFUSED, CONDITIONAL = {"aspect_ratio"}, {"direction", "web_runtime", "web_single_file"}
 
