@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from types import FrameType
 
@@ -125,7 +126,10 @@ class StopRequest:
 
     def __enter__(self) -> "StopRequest":
         """Starts listening."""
-        self._before = {number: signal.signal(number, self._note) for number in EXIT_CODES}
+        self._before = {}
+        # Python gives other threads no signals.
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._note) for number in EXIT_CODES}
         return self
 
     def __exit__(self, *_: object) -> None:
