@@ -2,15 +2,14 @@
 
 import contextlib
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
-from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.plugins.histogram.metadata import create_summary_metadata
-from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from pix2pix_tf.training import distribution
 from pix2pix_tf.training.steps import SPEED, Batch, StepCallback, ToImages
@@ -175,12 +174,20 @@ class TensorBoard(StepCallback):
 
 
 def _restart(folder: str, step: int) -> None:
-    """Makes TensorBoard drop what earlier files have from `step` on."""
-    writer = EventFileWriter(folder)
-    # The first start of all files drops nothing yet, and there may be none.
-    for _ in range(2):
-        writer.add_event(Event(step=step, session_log=SessionLog(status=SessionLog.START)))
-    writer.close()
+    """Makes TensorBoard drop what earlier files have from `step` on.
+
+    It reads files in the order of their names, which begin with the time in seconds; this one's
+    comes before that of a file that is made afterwards.
+    """
+    start = tf.compat.v1.SessionLog(status=tf.compat.v1.SessionLog.START)
+    # The first start in a folder drops nothing yet, and this may be it.
+    events = [{"file_version": "brain.Event:2"}, *[{"step": step, "session_log": start}] * 2]
+    path = os.path.join(folder, f"events.out.tfevents.{int(time.time()):010d}.!start")
+    tf.io.gfile.makedirs(folder)
+    with tf.io.TFRecordWriter(path) as file:
+        for event in events:
+            event = tf.compat.v1.Event(wall_time=time.time(), **event)
+            file.write(event.SerializeToString())
 
 
 def _make_look(
