@@ -7,7 +7,7 @@ Reference:
 import dataclasses
 import os
 
-from pix2pix_tf.data import sizes
+from pix2pix_tf.data import codecs, sizes
 from pix2pix_tf.data_options import DataOptions
 from pix2pix_tf.device_options import DeviceOptions
 from pix2pix_tf.errors import InputError
@@ -150,6 +150,18 @@ class CycleGANConfig(DeviceOptions, EvaluateOptions, DataOptions):
     def scale_size(self):
         """`load_size`, under the name that both programs share."""
         return self.load_size
+
+    @property
+    def framing(self) -> sizes.Framing:
+        """Which size images get."""
+        return self._framing(method="bicubic")
+
+    @property
+    def sides(self) -> tuple[codecs.Side, codecs.Side]:
+        """What the networks see of the images of A and of B."""
+        values = codecs.parse_range(self.value_range)
+        a, b = (codecs.Side(channels=count, value_range=values) for count in self.channels)
+        return a, b
 
     @property
     def channels(self):

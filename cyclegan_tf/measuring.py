@@ -5,12 +5,11 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from cyclegan_tf import reading
-from pix2pix_tf.data import codecs, images, listing, pipelines
+from pix2pix_tf.data import codecs, decode, images, listing, pipelines
+from pix2pix_tf.data.decode import Reading
 from pix2pix_tf.evaluation import depths, metrics
 from pix2pix_tf.inference.translate import translate
 from pix2pix_tf.networks.layers import dropout_seeds
-from pix2pix_tf.training.session import decode_errors_named
 
 # The generators that translate there and back, and the domains of what goes in and comes out.
 DIRECTIONS = {"AtoB": ("gen_ab", "gen_ba", "A", "B"), "BtoA": ("gen_ba", "gen_ab", "B", "A")}
@@ -49,15 +48,15 @@ def translations(config, generators, examples, *, direction):
     Yields:
         `Translated` for each batch, in the order of the files.
     """
-    counts = channels(config, direction)
     look = _look(config, generators, direction=direction)
     is_true_known = not isinstance(examples[0], str)
-    read = reading.reader(config, *(counts if is_true_known else counts[:1]))
+    sides = config.sides if direction == "AtoB" else config.sides[::-1]
+    reading = Reading(dataset_mode="folders" if is_true_known else "single", sides=sides)
     batches = pipelines.test_pairs(
-        examples, batch_size=config.batch_size, method="bicubic", **vars(read), **config.framing
+        examples, reading=reading, framing=config.framing, batch_size=config.batch_size
     )
     first = 0
-    with decode_errors_named(listing.files(examples), read.attempt):
+    with decode.bad_files_named(listing.files(examples), reading):
         for real, *true in batches:
             units = look(real, true, tf.constant(first, tf.int64))
             found = [
@@ -65,7 +64,7 @@ def translations(config, generators, examples, *, direction):
                 for example in examples[first : first + len(real)]
             ]
             first += len(real)
-            yield _in_depths(units, found, read.value_range, direction=direction)
+            yield _in_depths(units, found, sides[1].value_range, direction=direction)
 
 
 def _look(config, generators, *, direction):

@@ -3,7 +3,7 @@
 import functools
 from pathlib import Path
 
-from cyclegan_tf import measuring, reading
+from cyclegan_tf import data, measuring
 from cyclegan_tf import model as models
 from cyclegan_tf.config import PROGRAM
 from cyclegan_tf.measuring import DIRECTIONS
@@ -44,9 +44,11 @@ def _train(start, paths):
         checkpoints.restore(start.weights, checkpoints.named(model.variables))
         print(f"starting from the weights of {start.weights}")
     print("parameter_count =", model.count_params())
-    data = {"first_step": start.first_step, "fetches": reading.caches(config, paths)}
-    batches = functools.partial(reading.training_batches, config, paths, **data)
-    with reading.bad_files_named(config, paths):
+    fetches, step = data.caches(config, paths), start.first_step
+    batches = functools.partial(
+        data.training_batches, config, paths, first_step=step, fetches=fetches
+    )
+    with data.bad_files_named(config, paths):
         rate = session.pipeline_rate(batches(), config.batch_size)
         print(f"input pipeline alone: {rate:.0f} image/sec")
         if start.checkpoint is not None:

@@ -6,7 +6,7 @@ Reference:
 
 import dataclasses
 
-from pix2pix_tf.data import sizes
+from pix2pix_tf.data import codecs, sizes
 from pix2pix_tf.data_options import DataOptions
 from pix2pix_tf.device_options import DeviceOptions
 from pix2pix_tf.errors import InputError
@@ -132,6 +132,25 @@ class Pix2PixConfig(ServeOptions, DeviceOptions, EvaluateOptions, DataOptions):
         if not self.lab_colorization:
             return self.input_channels, self.output_channels
         return (1, 2) if self.which_direction == "AtoB" else (2, 1)
+
+    @property
+    def framing(self) -> sizes.Framing:
+        """Which size images get."""
+        return self._framing(method="area")
+
+    @property
+    def reading(self):
+        """How the examples of a data set become pairs, a `decode.Reading`."""
+        from pix2pix_tf.data.decode import Reading
+
+        a, b = self.channels if self.which_direction == "AtoB" else self.channels[::-1]
+        values = codecs.parse_range(self.value_range)
+        return Reading(
+            dataset_mode=self.dataset_mode,
+            direction=self.which_direction,
+            lab=self.lab_colorization,
+            sides=tuple(codecs.Side(channels=count, value_range=values) for count in (a, b)),
+        )
 
     @property
     def file_channels(self):

@@ -59,9 +59,9 @@ class DataOptions(SharedOptions):
         adopted="architecture",
     )
     value_range: str = option(
-        "0,1",
-        "(new) LOW,HIGH: the values in float TIFF and .npy files that stand for black and white. "
-        "Integers use the range of their type.",
+        codecs.AUTO,
+        "(new) LOW,HIGH: the values in files that become black and white, of any type; values beyond "
+        "are clipped. auto: the whole range of an integer type, and 0,1 for floats.",
         group="Data",
         adopted="data",
     )
@@ -149,11 +149,14 @@ class DataOptions(SharedOptions):
             return 2 ** sizes.halvings(self.crop_size)
         return MULTIPLES[self.netG]
 
-    @property
-    def framing(self):
-        """The options that say which size images get, as arguments."""
-        names = ("preprocess", "scale_size", "crop_size")
-        return {name: getattr(self, name) for name in names}
+    def _framing(self, *, method: str) -> sizes.Framing:
+        return sizes.Framing(
+            preprocess=self.preprocess,
+            scale_size=self.scale_size,
+            crop_size=self.crop_size,
+            multiple=self.multiple,
+            method=method,
+        )
 
 
 def _scaled(crop):

@@ -37,17 +37,16 @@ def training_batches(config, paths, *, first_step=0, context=None, fetch=None):
     Returns:
         tf.data.Dataset of (inputs, targets), float32 [n, h, w, c] in [-1, 1], endless.
     """
-    return pipelines.training_pairs(
+    return pipelines.pair_batches(
         paths,
+        reading=config.reading,
+        framing=config.framing,
         batch_size=config.batch_size,
         seed=config.seed,
         first_step=first_step,
-        context=context,
-        **files.reading(config),
-        **config.framing,
-        multiple=config.multiple,
-        fetch=fetch,
         flip=config.flip,
+        context=context,
+        fetch=fetch,
     )
 
 
@@ -56,7 +55,7 @@ def _cache(config, paths):
         return None
     folder = Path(config.output_dir) / run_folder.CACHE
     with files.bad_files_named(config, paths):
-        return cache.make(config.cache, files.reader(config), paths, folder=folder)
+        return cache.make(config.cache, config.reading, paths, folder=folder)
 
 
 def train(start, paths, *, validated=()):

@@ -8,11 +8,10 @@ import numpy as np
 import tensorflow as tf
 
 from pix2pix_tf import model as models
-from pix2pix_tf.data import codecs, images, listing, pairs, pipelines
+from pix2pix_tf.data import codecs, decode, images, listing, pipelines
 from pix2pix_tf.evaluation import depths, gallery, metrics
 from pix2pix_tf.inference.translate import translate
 from pix2pix_tf.networks.layers import dropout_seeds
-from pix2pix_tf.training.session import decode_errors_named
 
 # Pictures of so many images are kept at every validation.
 SAMPLES = 4
@@ -23,29 +22,16 @@ def colour(config):
     return {"lab": config.lab_colorization, "direction": config.which_direction}
 
 
-def reading(config):
-    """All options of `config` that say what files hold, as arguments of `pairs.Reader`."""
-    return {
-        **colour(config),
-        "dataset_mode": config.dataset_mode,
-        "channels": config.channels,
-        "value_range": codecs.parse_range(config.value_range),
-    }
-
-
-def reader(config):
-    """The `pairs.Reader` of `config`."""
-    return pairs.Reader(**reading(config))
-
-
 def batches(config, paths, *, batch_size):
     """The examples as test sees them; see `pipelines.test_pairs`."""
-    return pipelines.test_pairs(paths, batch_size=batch_size, **reading(config), **config.framing)
+    return pipelines.test_pairs(
+        paths, reading=config.reading, framing=config.framing, batch_size=batch_size
+    )
 
 
 def bad_files_named(config, paths):
     """Context in which a file that cannot be decoded raises an `InputError` that names it."""
-    return decode_errors_named(listing.files(paths), reader(config).attempt)
+    return decode.bad_files_named(listing.files(paths), config.reading)
 
 
 class Translated(NamedTuple):
