@@ -37,6 +37,7 @@ setup(
     package_data={"pix2pix_tf": ["server/web/*", "evaluation/report.*"]},
     install_requires=[
         "absl-py>=2.1",
+        "etils[epath]>=1.9",
         "matplotlib>=3.9",
         "numpy>=1.26",
         "pillow>=10.3",

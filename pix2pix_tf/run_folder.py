@@ -13,20 +13,30 @@ index.html         the report
 metrics.json       test: L1, PSNR, SSIM, mean and per image
 """
 
+from __future__ import annotations
+
 import contextlib
+import functools
 import json
 import os
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pix2pix_tf.errors import InputError
-from pix2pix_tf.remote import RemotePath, is_remote
 
 try:
     import fcntl
 except ImportError:  # not on Windows
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
+
+if TYPE_CHECKING:
+    from etils import epath
+
+# A file or folder on this machine, or at an address.
+Place: TypeAlias = "Path | epath.Path"
 
 OPTIONS = "options.json"
 CHECKPOINTS = "checkpoints"
@@ -39,6 +49,9 @@ IMAGES = "images"
 INDEX = "index.html"
 METRICS = "metrics.json"
 
+# A single letter would be a drive of Windows.
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+
 _PARTIAL = ".partial-"
 # options.json holds some fifty short lines; what is larger than this is something else.
 _JSON_SIZE = 1_000_000
@@ -46,18 +59,55 @@ _JSON_SIZE = 1_000_000
 _CHECKPOINT_NAME = re.compile(r"step-(\d{8,})\.safetensors$")
 
 
-def place(path):
-    """`path` as a `Path`, or as a `RemotePath` if it is an address such as gs://bucket/run."""
-    if isinstance(path, RemotePath):
+def is_remote(path: object) -> bool:
+    """Whether `path` is an address such as gs://bucket/run."""
+    return _ADDRESS.match(str(path)) is not None
+
+
+def place(path: str | os.PathLike[str]) -> Place:
+    """`path` as a `Path`, or as an `epath.Path` if it is an address such as gs://bucket/run.
+
+    TensorFlow is loaded when a file at an address is first used.
+
+    Raises:
+        InputError: If nothing here can open files at such an address.
+    """
+    if not is_remote(path):
+        return Path(path)
+    from etils import epath
+
+    if isinstance(path, epath.Path):
         return path
-    return RemotePath(path) if is_remote(path) else Path(path)
+    scheme = str(path).partition("://")[0]
+    try:
+        _check_scheme(scheme)
+        return epath.Path(str(path))
+    except KeyError:
+        raise InputError(
+            "Expected an address such as gs://bucket/folder, or with the package tensorflow-io "
+            f"s3:// or az://. Received: {scheme}://..."
+        ) from None
 
 
-def local(path, *, flag, mode):
+@functools.cache
+def _check_scheme(scheme: str) -> None:
+    """Raises KeyError if TensorFlow has no file system for a scheme."""
+    if scheme == "gs":
+        return
+    import tensorflow as tf
+
+    if scheme not in tf.io.gfile.get_registered_schemes():
+        with contextlib.suppress(ImportError):
+            import tensorflow_io  # noqa: F401  # registers s3 and az
+    if scheme not in tf.io.gfile.get_registered_schemes():
+        raise KeyError(scheme)
+
+
+def local(path: str | os.PathLike[str], *, flag: str, mode: str) -> Path:
     """`path` as a `Path`.
 
     Raises:
-        InputError: If it is an address; naming the flag and the mode that cannot use one.
+        InputError: If it is an address; names the flag and the mode that cannot use one.
     """
     if is_remote(path):
         raise InputError(
@@ -66,40 +116,52 @@ def local(path, *, flag, mode):
     return Path(path)
 
 
+def same_place(one: Place, other: Place) -> bool:
+    """Whether two paths are the same folder; of addresses the spelling counts."""
+    if isinstance(one, Path) and isinstance(other, Path):
+        return one.resolve() == other.resolve()
+    return one == other
+
+
 @contextlib.contextmanager
-def fetched(path):
-    """Gives a file as one on this machine, a `Path`: itself, or a copy until the block ends."""
+def fetched(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Gives a file as one on this machine: itself, or a copy until the block ends."""
+    import tempfile
+
     path = place(path)
     if isinstance(path, Path):
         yield path
         return
-    with path.fetched() as copy:
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / path.name
+        path.copy(copy)
         yield copy
 
 
-def checkpoint_path(folder, step):
-    """Path of the checkpoint of `step` (an int) in run folder `folder`."""
+def checkpoint_path(folder: str | os.PathLike[str], step: int) -> Place:
+    """Path of the checkpoint of `step` in run folder `folder`."""
     return place(folder) / CHECKPOINTS / f"step-{step:08d}.safetensors"
 
 
-def checkpoint_step(path):
+def checkpoint_step(path: str | os.PathLike[str]) -> int | None:
     """The step that a checkpoint's file name carries, or None for another file."""
     found = _CHECKPOINT_NAME.search(str(path))
     return int(found[1]) if found else None
 
 
-def checkpoints(folder):
+def checkpoints(folder: str | os.PathLike[str]) -> list[Place]:
     """All checkpoints of a run folder, oldest first."""
     found = (place(folder) / CHECKPOINTS).glob("step-*.safetensors")
-    return sorted((p for p in found if checkpoint_step(p) is not None), key=checkpoint_step)
+    steps = {path: step for path in found if (step := checkpoint_step(path)) is not None}
+    return sorted(steps, key=steps.__getitem__)
 
 
-def best_path(folder):
+def best_path(folder: str | os.PathLike[str]) -> Place:
     """Path of the checkpoint that did best in validation."""
     return place(folder) / CHECKPOINTS / BEST
 
 
-def locate(path):
+def locate(path: str | os.PathLike[str]) -> tuple[Place, list[Place]]:
     """Finds the run folder and the checkpoints that `--checkpoint` may mean.
 
     Args:
@@ -113,7 +175,8 @@ def locate(path):
     """
     path = place(path)
     if path.is_file() and (checkpoint_step(path) is not None or path.name == BEST):
-        folder, found = path.resolve().parent.parent, [path]
+        whole = path.resolve() if isinstance(path, Path) else path
+        folder, found = whole.parent.parent, [path]
     else:
         folder, found = path, checkpoints(path)[::-1]
     if not found or not (folder / OPTIONS).is_file():
@@ -125,8 +188,8 @@ def locate(path):
 
 
 @contextlib.contextmanager
-def locked(folder):
-    """Creates `folder` and keeps it for this process; removes what a killed one left half-made.
+def locked(folder: str | os.PathLike[str]) -> Iterator[None]:
+    """Creates `folder` and locks it for this process; removes unfinished files of a killed one.
 
     The lock is the system's: it ends with the process, however that ends. Addresses have none.
 
@@ -135,21 +198,20 @@ def locked(folder):
     """
     prepare_folder(folder)
     folder = place(folder)
-    lockable = fcntl and isinstance(folder, Path)
-    handle = os.open(folder, os.O_RDONLY) if lockable else None
+    handle = os.open(folder, os.O_RDONLY) if fcntl and isinstance(folder, Path) else None
     try:
-        if lockable:
+        if handle is not None:
             _lock(handle, folder)
         for inside in (folder, folder / CHECKPOINTS, folder / IMAGES):
             for partial in inside.glob(_PARTIAL + "*"):
                 shutil.rmtree(partial) if partial.is_dir() else partial.unlink()
         yield
     finally:
-        if lockable:
+        if handle is not None:
             os.close(handle)
 
 
-def _lock(handle, folder):
+def _lock(handle: int, folder: Place) -> None:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -162,7 +224,7 @@ def _lock(handle, folder):
 
 
 @contextlib.contextmanager
-def atomic(path, *, durable=True):
+def atomic(path: str | os.PathLike[str], *, durable: bool = True) -> Iterator[Place]:
     """Gives a temporary path beside `path`; renames it to `path` if the block succeeds.
 
     A reader sees the old file or the new one, never a part.
@@ -173,15 +235,17 @@ def atomic(path, *, durable=True):
             before the name is, and the name when the block ends.
     """
     path = place(path)
-    on_disk = isinstance(path, Path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{_PARTIAL}{os.getpid()}-{path.name}")
     try:
         yield temporary
         if durable:
             sync(temporary)
-        os.replace(temporary, path) if on_disk else temporary.replace(path)
-        if durable and on_disk and os.name == "posix":
+        if isinstance(path, Path):
+            os.replace(temporary, path)
+        else:
+            temporary.replace(path)
+        if durable and os.name == "posix":
             sync(path.parent)
     except OSError as error:
         # A full disk shows in a write, which knows no name.
@@ -191,10 +255,10 @@ def atomic(path, *, durable=True):
         temporary.unlink(missing_ok=True)
 
 
-def sync(path):
+def sync(path: str | os.PathLike[str]) -> None:
     """Waits until a file, or the list of names in a folder, is on the disk.
 
-    What is at an address got there when it was closed.
+    A file at an address is stored when it is closed.
     """
     if is_remote(path):
         return
@@ -205,7 +269,7 @@ def sync(path):
         os.close(handle)
 
 
-def shorten(path, size):
+def shorten(path: Place, size: int) -> None:
     """Cuts a file after `size` bytes."""
     if isinstance(path, Path):
         os.truncate(path, size)
@@ -216,18 +280,18 @@ def shorten(path, size):
         temporary.write_bytes(contents)
 
 
-def write_text(path, text):
+def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Writes `text` as UTF-8 to `path`, whole or not at all."""
     with atomic(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(text.encode("utf-8"))
 
 
-def write_json(path, value):
+def write_json(path: str | os.PathLike[str], value: object) -> None:
     """Writes `value` as the reference writes options.json: sorted keys, four spaces."""
     write_text(path, json.dumps(value, sort_keys=True, indent=4) + "\n")
 
 
-def read_json(path):
+def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Reads a JSON object; damage is one clear line.
 
     Raises:
@@ -246,19 +310,28 @@ def read_json(path):
     return value
 
 
-def prepare_folder(folder):
-    """Creates `folder` and proves that files can be written there.
+def prepare_folder(folder: str | os.PathLike[str]) -> None:
+    """Creates `folder` and makes sure that files can be written there.
 
     Raises:
         InputError: If it cannot be created or written.
     """
+    folder = place(folder)
+    # TensorFlow's errors about files at addresses have no base class of Python's own.
+    expected = OSError if isinstance(folder, Path) else Exception
     try:
-        place(folder).mkdir(parents=True, exist_ok=True)
-        probe = place(folder) / f"{_PARTIAL}{os.getpid()}-probe"
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f"{_PARTIAL}{os.getpid()}-probe"
         probe.write_bytes(b"")
         probe.unlink(missing_ok=True)
-    except OSError as error:
+    except expected as error:
         raise InputError(
             f"Expected --output_dir to be a folder that can be written. "
-            f"Received: {folder} ({error.strerror})"
+            f"Received: {folder} ({reason(error)})"
         ) from None
+
+
+def reason(error: BaseException) -> str:
+    """Why a file could not be used, in one line: of an OSError or an error of TensorFlow."""
+    text = getattr(error, "strerror", None) or getattr(error, "message", None) or str(error)
+    return next(iter(text.strip().splitlines()), type(error).__name__)

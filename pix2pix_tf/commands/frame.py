@@ -164,7 +164,7 @@ def _continue(config, typed, *, program):
     step = checkpoints.step_of(checkpoint)
     stored = stored_options(source, program=program)
     config = options.adopt(config, typed, stored, source=source, resuming=True)
-    if folder.resolve() == source.resolve():
+    if run_folder.same_place(folder, source):
         _set_aside(folder, after=step)
     else:
         _refuse_run(folder)
@@ -272,6 +272,8 @@ def run(argv, *, config_class, program, summary, modes):
             print(program, run_options(config, program=program)["version"])
             return 0
         mode = "check_data" if config.check_data else config.mode
+        if any(map(run_folder.is_remote, dataclasses.astuple(config))):
+            _load_file_systems()
         return modes[mode](config, typed) or 0
     except InputError as error:
         print(f"{program}: {error}", file=sys.stderr)
@@ -281,4 +283,16 @@ def run(argv, *, config_class, program, summary, modes):
     except KeyboardInterrupt:
         print(f"{program}: interrupted", file=sys.stderr)
         return 130
+    except Exception as error:
+        tensorflow = sys.modules.get("tensorflow")
+        if tensorflow is None or not isinstance(error, tensorflow.errors.OpError):
+            raise
+        print(f"{program}: {run_folder.reason(error)}", file=sys.stderr)
     return 1
+
+
+def _load_file_systems():
+    """Loads TensorFlow, whose file systems open addresses, without its messages."""
+    from pix2pix_tf.training import runtime
+
+    runtime.import_tensorflow()

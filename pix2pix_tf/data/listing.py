@@ -197,8 +197,8 @@ def _wrong_channels(found, wanted):
 
 def _ends_properly(file, kind):
     mark, before = b"\xff\xd9" if kind == "JPEG" else b"IEND", file.tell()
-    size = file.seek(0, 2)
-    file.seek(max(0, size - 1024))
+    file.seek(0, 2)
+    file.seek(max(0, file.tell() - 1024))
     found = mark in file.read()
     file.seek(before)
     return found

@@ -54,7 +54,7 @@ def draw_curves(log_csv, path):
 
 def _read_log(log_csv):
     """Returns the steps, float [n], and {loss: values, float [n], NaN where there is none}."""
-    text = run_folder.place(log_csv).read_text(encoding="utf-8", errors="replace")
+    text = run_folder.place(log_csv).read_bytes().decode("utf-8", "replace")
     columns, *lines = (line.split(",") for line in text.split("\n"))
     rows = [dict(zip(columns, line, strict=False)) for line in lines]
     rows = [row for row in rows if math.isfinite(_float(row.get("step")))]

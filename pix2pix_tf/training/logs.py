@@ -24,8 +24,8 @@ class StepLog:
     def write(self, row):
         """Appends one row, a dict from column names to text."""
         try:
-            with self._path.open("a", encoding="utf-8", newline="") as file:
-                file.write(self._line(row))
+            with self._path.open("ab") as file:
+                file.write(self._line(row).encode())
         except OSError as error:
             error.filename = error.filename or str(self._path)
             raise
@@ -49,7 +49,7 @@ def read_rows(path, *, last_step):
     """
     if not path.is_file():
         return []
-    head, *lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    head, *lines = path.read_bytes().decode("utf-8", "replace").split("\n")
     columns, rows, before = head.split(","), [], 0
     # What follows the last line feed is an unfinished row, or nothing.
     for line in lines[:-1]:

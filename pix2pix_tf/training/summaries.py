@@ -67,7 +67,8 @@ def cut(path, *, last_step):
             if event.step > last_step:
                 break
             end, count = file.tell(), count + 1
-        size = file.seek(0, 2)
+        file.seek(0, 2)
+        size = file.tell()
     if count <= 1:
         path.unlink()
     elif end < size:
