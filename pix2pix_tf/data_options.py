@@ -60,8 +60,8 @@ class DataOptions(SharedOptions):
     )
     value_range: str = option(
         codecs.AUTO,
-        "(new) LOW,HIGH: the values in files that become black and white, of any type; values beyond "
-        "are clipped. auto: the whole range of an integer type, and 0,1 for floats.",
+        "(new) LOW,HIGH: the values in files that become black and white, of any type; values "
+        "beyond are clipped. auto: the whole range of an integer type, and 0,1 for floats.",
         group="Data",
         adopted="data",
     )

@@ -71,7 +71,7 @@ def look(path, *, minimum_width, channels, value_range):
     height, width, count = array.shape
     digest = hashlib.sha1(repr(array.shape).encode(), usedforsecurity=False)
     digest.update(np.ascontiguousarray(array).data)
-    low, high = value_range
+    low, high = value_range or (0.0, 1.0)
     is_float = array.dtype.kind == "f"
     return Look(
         path,

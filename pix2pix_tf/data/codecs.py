@@ -268,9 +268,7 @@ def _plane(array: np.ndarray, axes: str, selection: Selection) -> np.ndarray:
     count = math.prod(array.shape[: len(others)])
     height, width = array.shape[len(others) : len(others) + 2]
     if count > 1 and selection.plane is None:
-        sizes = ", ".join(
-            f"{name} {size}" for name, size in zip(others, array.shape, strict=False)
-        )
+        sizes = ", ".join(f"{name} {size}" for name, size in zip(others, array.shape, strict=False))
         raise ValueError(f"{count} planes ({sizes}); --plane 0 to {count - 1} picks one")
     planes = array.reshape(count, height, width, -1)
     return _item(list(planes), selection.plane if count > 1 else None, flag="plane")

@@ -121,9 +121,7 @@ def _to_unit(image: tf.Tensor, value_range: Range, *, has_alpha: bool) -> tf.Ten
     return tf.concat([ranged[..., :3], unit[..., 3:]], -1) if has_alpha else ranged
 
 
-def decode_unit(
-    contents: tf.Tensor, *, channels: int = 3, value_range: Range = None
-) -> tf.Tensor:
+def decode_unit(contents: tf.Tensor, *, channels: int = 3, value_range: Range = None) -> tf.Tensor:
     """Decodes JPEG or PNG bytes of 8 or 16 bits, upright.
 
     Args:

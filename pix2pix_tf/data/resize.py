@@ -22,9 +22,7 @@ def resize(
     return _pillow_bicubic(image, height, width)
 
 
-def _pillow_bicubic(
-    image: tf.Tensor, height: tf.Tensor | int, width: tf.Tensor | int
-) -> tf.Tensor:
+def _pillow_bicubic(image: tf.Tensor, height: tf.Tensor | int, width: tf.Tensor | int) -> tf.Tensor:
     """Resizes as Pillow does: the width, then the height, each rounded to 8 bits.
 
     The kernel is wider where the image shrinks. Its overshoot at edges is cut off after each

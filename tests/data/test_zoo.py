@@ -209,7 +209,9 @@ def test_any_number_of_channels(tmp_path, count):
     if count in (1, 3, 4):
         eight = codecs.from_unit(array, np.uint8)
         encoded = tf.io.encode_png(eight).numpy()
-        np.testing.assert_allclose(decode.read(encoded, Side(channels=count)), unit(eight), atol=1e-6)
+        np.testing.assert_allclose(
+            decode.read(encoded, Side(channels=count)), unit(eight), atol=1e-6
+        )
 
 
 def test_grey_and_alpha_are_made_and_dropped():
