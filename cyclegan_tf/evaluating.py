@@ -85,11 +85,11 @@ def _of_run(config, scorer, paths, *, checkpoint):
 def _true_set(config, direction):
     """The files of the domain that is translated to; none where its folder is not there."""
     domain = DIRECTIONS[direction][3]
-    channels = config.file_channels(domain)
+    sides = config.file_sides(domain)
     if config.target_dir:
-        return comparison.true_set(config.target_dir, channels=channels)
+        return comparison.true_set(config.target_dir, sides=sides)
     folder = config.domains("test")["AB".index(domain)]
-    return comparison.true_set(folder, channels=channels) if Path(folder).is_dir() else []
+    return comparison.true_set(folder, sides=sides) if Path(folder).is_dir() else []
 
 
 def _partners(files, true):

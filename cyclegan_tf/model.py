@@ -5,9 +5,9 @@ import tensorflow as tf
 
 from cyclegan_tf.image_pool import ImagePool
 from pix2pix_tf.data import sizes
-from pix2pix_tf.networks import initialization, layers
+from pix2pix_tf.networks import layers
 from pix2pix_tf.networks.factory import make_discriminator, make_generator
-from pix2pix_tf.training import checkpoints, losses, runtime
+from pix2pix_tf.training import checkpoints, losses
 from pix2pix_tf.training.optimizers import gradients, judged, make_adam, trained
 from pix2pix_tf.training.schedules import EpochSchedule
 
@@ -249,17 +249,19 @@ def build_network(config, name):
     a, b = config.channels
     ends = {"gen_ab": (a, b), "gen_ba": (b, a), "disc_a": (a, 1), "disc_b": (b, 1)}
     inputs, outputs = ends[name]
-    shared = {"norm": config.norm, "init_gain": config.init_gain, "name": name}
-    with runtime.precision(config.precision):
-        if name.startswith("gen"):
-            shared |= {"depth": sizes.halvings(config.crop_size), "dropout": config.dropout}
-            shared |= {"output_channels": outputs, "ngf": config.ngf}
-            network = make_generator(config.netG, **shared)
-        else:
-            shared |= {"n_layers": config.n_layers_D, "bias": config.norm.startswith("instance")}
-            network = make_discriminator(config.netD, ndf=config.ndf, **shared)
+    # Each network has another seed.
+    seed = None if config.seed is None else config.seed + NETWORKS.index(name)
+    shared = {"norm": config.norm, "init_type": config.init_type, "init_gain": config.init_gain}
+    shared |= {"seed": seed, "dtype": config.precision, "name": name}
+    if name.startswith("gen"):
+        shared |= {"depth": sizes.halvings(config.crop_size), "dropout": config.dropout}
+        shared |= {"output_channels": outputs, "ngf": config.ngf}
+        network = make_generator(config.netG, **shared)
+    else:
+        shared |= {"n_layers": config.n_layers_D, "bias": config.norm.startswith("instance")}
+        network = make_discriminator(config.netD, ndf=config.ndf, **shared)
     network.build((None, *sizes.sides(config.crop_size), inputs))
-    return initialization.initialize(network, config.init_type, gain=config.init_gain)
+    return network
 
 
 def build(config, *, steps_per_epoch):

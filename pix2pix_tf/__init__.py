@@ -11,8 +11,8 @@ _HOMES = {
     "Pix2PixConfig": "config",
     "InputError": "errors",
     "build": "model",
-    "list_images": "data.folders",
-    "load": "api",
+    "list_images": "data.listing",
+    "load": "inference.predictor",
     "training_pairs": "data.pipelines",
 }
 __all__ = sorted(_HOMES)

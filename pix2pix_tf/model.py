@@ -6,8 +6,7 @@ import tensorflow as tf
 from pix2pix_tf.data import sizes
 from pix2pix_tf.networks import layers
 from pix2pix_tf.networks.factory import make_discriminator, make_generator
-from pix2pix_tf.networks.initialization import initialize
-from pix2pix_tf.training import checkpoints, losses, runtime
+from pix2pix_tf.training import checkpoints, losses
 from pix2pix_tf.training.optimizers import gradients, judged, make_adam, trained
 
 # The losses' names, the same in dicts, log.csv and TensorBoard (the reference's tags there).
@@ -142,20 +141,22 @@ class Pix2Pix(keras.Model):
 def build_generator(config):
     """Makes the generator that `config` (Pix2PixConfig) describes, with all its weights."""
     inputs, outputs = config.channels
-    with runtime.precision(config.precision):
-        generator = make_generator(
-            config.netG,
-            output_channels=outputs,
-            ngf=config.ngf,
-            depth=sizes.halvings(config.crop_size),
-            norm=config.norm,
-            dropout=config.dropout,
-            init_gain=config.init_gain,
-            separable_conv=config.separable_conv,
-            bottleneck_norm=config.bottleneck_norm,
-        )
+    generator = make_generator(
+        config.netG,
+        output_channels=outputs,
+        ngf=config.ngf,
+        depth=sizes.halvings(config.crop_size),
+        norm=config.norm,
+        dropout=config.dropout,
+        separable_conv=config.separable_conv,
+        bottleneck_norm=config.bottleneck_norm,
+        init_type=config.init_type,
+        init_gain=config.init_gain,
+        seed=config.seed,
+        dtype=config.precision,
+    )
     generator.build((None, *sizes.sides(config.crop_size), inputs))
-    return initialize(generator, config.init_type, gain=config.init_gain)
+    return generator
 
 
 def build(config):
@@ -168,18 +169,20 @@ def build(config):
         `Pix2Pix`, 57,190,084 parameters at the defaults.
     """
     generator = build_generator(config)
-    with runtime.precision(config.precision):
-        discriminator = make_discriminator(
-            config.netD,
-            n_layers=config.n_layers_D,
-            ndf=config.ndf,
-            norm=config.norm,
-            # The PyTorch code's generators come with its discriminator.
-            bias=config.netG == "unet" or config.norm.startswith("instance"),
-            init_gain=config.init_gain,
-        )
+    discriminator = make_discriminator(
+        config.netD,
+        n_layers=config.n_layers_D,
+        ndf=config.ndf,
+        norm=config.norm,
+        # The PyTorch code's generators come with its discriminator.
+        bias=config.netG == "unet" or config.norm.startswith("instance"),
+        init_type=config.init_type,
+        init_gain=config.init_gain,
+        # Another seed than the generator's.
+        seed=None if config.seed is None else config.seed + 1,
+        dtype=config.precision,
+    )
     discriminator.build((None, *sizes.sides(config.crop_size), sum(config.channels)))
-    initialize(discriminator, config.init_type, gain=config.init_gain)
     model = Pix2Pix(
         generator=generator,
         discriminator=discriminator,

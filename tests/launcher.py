@@ -23,6 +23,8 @@ MAIN = {
     "cyclegan-tf": "cyclegan_tf.cli",
     "replicas": "replicas",
 }
+# What brings TensorFlow.
+PRELOADED = ("pix2pix_tf.model", "cyclegan_tf.model", "pix2pix_tf.evaluation.scoring")
 
 
 class Launcher:
@@ -85,9 +87,8 @@ class Launcher:
 
 
 def _serve():
-    for module in MAIN.values():
+    for module in (*MAIN.values(), *PRELOADED):
         importlib.import_module(module)
-        importlib.import_module(module.replace(".cli", ".modes"))
     print("ready", flush=True)
     for line in sys.stdin:
         order = json.loads(line)

@@ -6,6 +6,7 @@
 import keras
 import numpy as np
 import tensorflow as tf
+from layer_cases import CASES
 
 import pix2pix_tf
 from pix2pix_tf.networks.normalization import normalization
@@ -57,6 +58,22 @@ def statistics(_):
         np.testing.assert_allclose(share[0] + share[1], whole, **close)
 
 
+def layers(_):
+    """Every layer and network computes on two replicas what it does on one."""
+    strategy = two_replicas()
+    for kind, (make, shape) in CASES.items():
+        x = np.random.default_rng(0).uniform(-1, 1, shape).astype("f4")
+        alone = make()
+        expected = alone(x)
+        with strategy.scope():
+            layer = make()
+            layer.build(shape)
+        layer.set_weights(alone.get_weights())
+        found = strategy.run(tf.function(layer), (tf.constant(x),))
+        for result in strategy.experimental_local_results(found):
+            np.testing.assert_allclose(result, expected, atol=1e-5, err_msg=kind.__name__)
+
+
 def fit(words):
     """Keras' own loop reaches the same on two replicas."""
     paths = pix2pix_tf.list_images(words[0])
@@ -80,7 +97,7 @@ def fit(words):
         np.testing.assert_allclose(found[name], value, atol=2e-5, err_msg=name)
 
 
-CHECKS = {"statistics": statistics, "fit": fit}
+CHECKS = {"statistics": statistics, "layers": layers, "fit": fit}
 
 
 def main(words):

@@ -90,6 +90,18 @@ def parse_range(text: str, *, flag: str = "value_range") -> Range:
     return low, high
 
 
+def parse_percentiles(text: str) -> tuple[float, float] | None:
+    """The percentiles of "p0.1,p99.9", or None of another text."""
+    parts = text.split(",")
+    if len(parts) != 2 or not all(part.startswith("p") for part in parts):
+        return None
+    try:
+        low, high = (float(part[1:]) for part in parts)
+    except ValueError:
+        return None
+    return (low, high) if 0 <= low < high <= 100 else None
+
+
 def read(contents: bytes, selection: Selection = Selection()) -> np.ndarray:  # noqa: B008 (frozen)
     """Decodes a file's bytes to [h, w, c] of the file's own type; see `load`."""
     return load(contents, selection).array

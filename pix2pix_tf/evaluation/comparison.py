@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pix2pix_tf import run_folder
-from pix2pix_tf.data import listing
+from pix2pix_tf.data import codecs, listing
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.evaluation import depths, gallery, labels, reading, scoring
 from pix2pix_tf.evaluation.true_set import Cache
@@ -144,18 +144,18 @@ def _same_names(outputs, true, *, required):
     return False
 
 
-def true_set(folder, *, channels=((3,),)):
+def true_set(folder, *, sides=((codecs.Side(),),)):
     """The images of a folder, each looked at.
 
     Args:
         folder: Path of a folder.
-        channels: As of `listing.check_images`.
+        sides: As of `listing.check_images`.
 
     Raises:
         InputError: If there are none, or one cannot be read.
     """
     files = listing.list_images(folder, flag="--target_dir")
-    listing.check_images(files, channels=channels)
+    listing.check_images(files, sides=sides)
     return files
 
 

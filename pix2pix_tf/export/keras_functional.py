@@ -46,7 +46,7 @@ def _leaky_relu(x):
 
 
 def _separable(level):
-    return isinstance(level.convolution, layers.SeparableConv)
+    return isinstance(level.convolution, keras.layers.SeparableConv2D)
 
 
 def _down(level):

@@ -15,9 +15,15 @@ that moves 4 pixels at a time makes 4 neighbours at once, as 12 channels, in 0.4
 """
 
 import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
+
+Shape = Sequence[int | None]
+# Forward pass and backward pass, as tf.custom_gradient takes them.
+WithGradient = tuple[tf.Tensor, Callable[..., Any]]
 
 # Pixels of the smaller map, in the whole batch, up to which a pass is a product, and up to which
 # the forward pass in float32 is one: measured with pix2pix at 256x256 and batch sizes 1 and 4.
@@ -37,7 +43,7 @@ class Passes:
     """The passes of a convolution between a larger and a smaller map, of static shapes.
 
     Attributes:
-        larger: Shape [n, h, w, c] that the convolution reads.
+        larger: Shape [n, h, w, c] that the convolution reads; None where it is unknown.
         smaller: Shape [n, h', w', c'] that it makes.
         side: Side of the kernel in pixels; the kernel is [side, side, c, c'].
         strides: The step between two windows.
@@ -45,14 +51,14 @@ class Passes:
         dtype: What the passes compute in, the name of a type.
     """
 
-    larger: tuple
-    smaller: tuple
+    larger: tuple[Any, ...]
+    smaller: tuple[Any, ...]
     side: int
     strides: int
     padding: str
     dtype: str = "float32"
 
-    def fit(self, *, forward):
+    def fit(self, *, forward: bool) -> bool:
         """Whether the forward pass or else the others are products."""
         if not self._applies:
             return False
@@ -65,31 +71,31 @@ class Passes:
         return n * height * width <= limit
 
     @property
-    def banded(self):
+    def banded(self) -> bool:
         """Whether an image is cut into two bands."""
         one = (self.smaller[0], self.strides, self.padding) == (1, 1, "VALID")
         many = one and self._applies and self.larger[3] >= BAND_CHANNELS
         return many and self.smaller[1] % 2 == 0 and self.dtype == "float32"
 
     @property
-    def wide(self):
+    def wide(self) -> bool:
         """Whether neighbours are made at once."""
         valid = self._applies and (self.strides, self.padding) == (1, "VALID")
         few = self.smaller[3] <= FEW_FILTERS and self.side >= WIDE_SIDE
         return valid and few and self.smaller[2] % NEIGHBOURS == 0 and self.dtype == "float32"
 
     @property
-    def usual(self):
+    def usual(self) -> bool:
         """Whether the forward pass is TensorFlow's."""
         return not (self.wide or self.fit(forward=True))
 
     @property
-    def _applies(self):
+    def _applies(self) -> bool:
         """Whether shapes are known, and this is no accelerator: all this is measured on CPUs."""
         known = None not in (*self.larger, *self.smaller)
         return known and not tf.config.list_physical_devices("GPU")
 
-    def shrink(self, x, kernel):
+    def shrink(self, x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         """The convolution: from the larger to the smaller map."""
         if self.wide:
             y = tf.nn.conv2d(x, _widened(kernel), [1, NEIGHBOURS], "VALID")
@@ -98,7 +104,7 @@ class Passes:
             return tf.nn.conv2d(x, kernel, self.strides, self.padding)
         return tf.reshape(tf.matmul(self._windows(x), _matrix(kernel)), self.smaller)
 
-    def spread(self, y, kernel):
+    def spread(self, y: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         """The transposed convolution: from the smaller to the larger map."""
         if self.fit(forward=False) and (self.side, self.strides, self.padding) == (4, 2, "SAME"):
             return self._overlapped(tf.matmul(_matrix(y), _matrix(kernel), transpose_b=True))
@@ -106,7 +112,7 @@ class Passes:
             input_sizes=self.larger, filter=kernel, out_backprop=y, **self._options
         )
 
-    def kernel_gradient(self, x, y):
+    def kernel_gradient(self, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
         """The gradient of the kernel, from the larger map and the smaller one (either way)."""
         if self.wide:
             return self._wide_gradient(x, y)
@@ -117,7 +123,7 @@ class Passes:
             input=x, filter_sizes=shape, out_backprop=y, **self._options
         )
 
-    def _wide_gradient(self, x, y):
+    def _wide_gradient(self, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
         """The adjoint of `_widened`, of the gradient of the widened kernel."""
         n, height, width, filters = self.smaller
         shape = (self.side, self.side + NEIGHBOURS - 1, self.larger[3], NEIGHBOURS * filters)
@@ -132,15 +138,15 @@ class Passes:
         return tf.add_n([part[:, at : at + self.side] for at, part in enumerate(parts)])
 
     @property
-    def _options(self):
+    def _options(self) -> dict[str, Any]:
         return {"strides": [1, self.strides, self.strides, 1], "padding": self.padding}
 
-    def _windows(self, x):
+    def _windows(self, x: tf.Tensor) -> tf.Tensor:
         """A row for each pixel of the smaller map: what the kernel sees there."""
         sides, steps = [1, self.side, self.side, 1], [1, self.strides, self.strides, 1]
         return _matrix(tf.image.extract_patches(x, sides, steps, [1, 1, 1, 1], self.padding))
 
-    def _overlapped(self, rows):
+    def _overlapped(self, rows: tf.Tensor) -> tf.Tensor:
         """The adjoint of `_windows`: 4x4 windows at a distance of 2 add up where they overlap."""
         n, h, w, _ = self.smaller
         x = tf.reshape(rows, (n, h, w, 4, 4, self.larger[3]))
@@ -150,17 +156,17 @@ class Passes:
         return tf.reshape(x, (n, 2 * h + 2, 2 * w + 2, -1))[:, 1:-1, 1:-1]
 
 
-def _matrix(x):
+def _matrix(x: tf.Tensor) -> tf.Tensor:
     return tf.reshape(x, (-1, x.shape[-1]))
 
 
-def _bands(x, passes):
+def _bands(x: tf.Tensor, passes: Passes) -> tf.Tensor:
     """The upper and the lower half of an image as two, with the rows that both need."""
     start, shared = passes.smaller[1] // 2, passes.side - 1
 
     @tf.custom_gradient
-    def cut(x):
-        def gradient(d):
+    def cut(x: tf.Tensor) -> WithGradient:
+        def gradient(d: tf.Tensor) -> tf.Tensor:
             middle = d[:1, start:] + d[1:, :shared]
             return tf.concat([d[:1, :start], middle, d[1:, shared:]], 1)
 
@@ -169,17 +175,17 @@ def _bands(x, passes):
     return cut(x)
 
 
-def _widened(kernel):
+def _widened(kernel: tf.Tensor) -> tf.Tensor:
     """A kernel for neighbouring pixels of a row: [side, side + neighbours - 1, c, ...]."""
     last = NEIGHBOURS - 1
     return tf.concat([_pad(kernel, 1, [at, last - at]) for at in range(NEIGHBOURS)], axis=3)
 
 
-def _pad(x, axis, amounts):
+def _pad(x: tf.Tensor, axis: int, amounts: list[int]) -> tf.Tensor:
     return tf.pad(x, [amounts if i == axis else [0, 0] for i in range(x.shape.rank)])
 
 
-def _passes(layer, larger, smaller):
+def _passes(layer: keras.layers.Layer, larger: Shape, smaller: Shape) -> Passes:
     return Passes(
         larger=tuple(larger),
         smaller=tuple(smaller),
@@ -190,24 +196,26 @@ def _passes(layer, larger, smaller):
     )
 
 
-def _biased(layer, y):
+def _biased(layer: keras.layers.Layer, y: tf.Tensor) -> tf.Tensor:
     return tf.nn.bias_add(y, tf.convert_to_tensor(layer.bias)) if layer.use_bias else y
 
 
+@keras.saving.register_keras_serializable(package="pix2pix_tf")
 class Conv(keras.layers.Conv2D):
     """Keras' convolution."""
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         """Maps [n, h, w, c] to [n, h', w', filters]."""
-        passes = _passes(self, x.shape, self.compute_output_shape(x.shape))
+        smaller = keras.layers.Conv2D.compute_output_shape(self, x.shape)  # Not a subclass'.
+        passes = _passes(self, x.shape, smaller)
         if passes.banded:
             return tf.reshape(super().call(_bands(x, passes)), passes.smaller)
         if passes.usual:
             return super().call(x)
 
         @tf.custom_gradient
-        def convolve(x, kernel):
-            def backward(dy):
+        def convolve(x: tf.Tensor, kernel: tf.Tensor) -> WithGradient:
+            def backward(dy: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
                 return passes.spread(dy, kernel), passes.kernel_gradient(x, dy)
 
             return passes.shrink(x, kernel), backward
@@ -215,18 +223,19 @@ class Conv(keras.layers.Conv2D):
         return _biased(self, convolve(x, tf.convert_to_tensor(self.kernel)))
 
 
+@keras.saving.register_keras_serializable(package="pix2pix_tf")
 class Deconv(keras.layers.Conv2DTranspose):
     """Keras' transposed convolution."""
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         """Maps [n, h, w, c] to the larger [n, h', w', filters]."""
         passes = _passes(self, self.compute_output_shape(x.shape), x.shape)
         if passes.usual:
             return super().call(x)
 
         @tf.custom_gradient
-        def convolve(x, kernel):
-            def backward(dy):
+        def convolve(x: tf.Tensor, kernel: tf.Tensor) -> WithGradient:
+            def backward(dy: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
                 return passes.shrink(dy, kernel), passes.kernel_gradient(dy, x)
 
             return passes.spread(x, kernel), backward

@@ -1,27 +1,34 @@
 """Networks by the names that the command line gives them."""
 
-from pix2pix_tf.networks.layers import INIT_STDDEV
+from typing import Any
+
+from pix2pix_tf.networks.layers import INIT_STDDEV, check_choice
 from pix2pix_tf.networks.patchgan import PatchGAN
 from pix2pix_tf.networks.resnet import ResNet
 from pix2pix_tf.networks.unet import UNet
 
 _BLOCKS = {"resnet_9blocks": 9, "resnet_6blocks": 6}
 _DEPTHS = {"unet_256": 8, "unet_128": 7}
+GENERATORS = ("unet", *_DEPTHS, *_BLOCKS)
+DISCRIMINATORS = ("basic", "n_layers", "pixel")
 
 
 def make_generator(
-    kind,
+    kind: str,
     *,
-    output_channels=3,
-    ngf=64,
-    depth=8,
-    norm="batch",
-    dropout=True,
-    init_gain=INIT_STDDEV,
-    separable_conv=False,
-    bottleneck_norm=True,
-    name="generator",
-):
+    output_channels: int = 3,
+    ngf: int = 64,
+    depth: int = 8,
+    norm: str = "batch",
+    dropout: bool = True,
+    separable_conv: bool = False,
+    bottleneck_norm: bool = True,
+    init_type: str = "normal",
+    init_gain: float = INIT_STDDEV,
+    seed: int | None = None,
+    dtype: str | None = None,
+    name: str = "generator",
+) -> UNet | ResNet:
     """Makes a generator without weights yet.
 
     Args:
@@ -33,34 +40,41 @@ def make_generator(
         depth: Of "unet": number of levels, each halves the sides of an image.
         norm: "batch", "sync_batch", "instance", "instance_affine" or "none".
         dropout: Whether the levels or blocks that can have dropout do.
-        init_gain: Standard deviation of the initial kernels.
         separable_conv: Of "unet": separable convolutions.
-        bottleneck_norm: Of "unet" with norm "batch" or "sync_batch": normalise the innermost
-            level. Other normalisations would erase a 1x1 map and always leave it alone.
+        bottleneck_norm: Of "unet": normalise the innermost level, see `UNet`.
+        init_type: Distribution of the initial kernels, see `layers.Initialization`.
+        init_gain: Standard deviation of the initial kernels, or factor of `init_type`.
+        seed: Equal seeds give equal initial weights; None draws from Keras' global seed.
+        dtype: Keras dtype policy, such as "mixed_float16"; None for the global one.
         name: First part of the weights' paths.
 
     Returns:
         `UNet` or `ResNet`.
 
+    Raises:
+        InputError: If `kind` or another argument is none of its choices.
+
     Reference:
         affinelayer/pix2pix-tensorflow, pix2pix.py; junyanz/pytorch-CycleGAN-and-pix2pix,
         models/networks.py, define_G().
     """
-    shared = {
+    check_choice("generator", kind, GENERATORS)
+    shared: dict[str, Any] = {
         "output_channels": output_channels,
         "ngf": ngf,
         "norm": norm,
+        "init_type": init_type,
         "init_gain": init_gain,
+        "seed": seed,
+        "dtype": dtype,
         "name": name,
     }
     if kind in _BLOCKS:
         return ResNet(blocks=_BLOCKS[kind], dropout=dropout, **shared)
     if kind == "unet":
         shared |= {} if dropout else {"dropout_levels": ()}
-        bottleneck_norm = bottleneck_norm and norm in ("batch", "sync_batch")
-        return UNet(
-            depth=depth, separable_conv=separable_conv, bottleneck_norm=bottleneck_norm, **shared
-        )
+        shared |= {"separable_conv": separable_conv, "bottleneck_norm": bottleneck_norm}
+        return UNet(depth=depth, **shared)
     depth = _DEPTHS[kind]
     return UNet(
         depth=depth,
@@ -73,15 +87,18 @@ def make_generator(
 
 
 def make_discriminator(
-    kind,
+    kind: str,
     *,
-    n_layers=3,
-    ndf=64,
-    norm="batch",
-    bias=True,
-    init_gain=INIT_STDDEV,
-    name="discriminator",
-):
+    n_layers: int = 3,
+    ndf: int = 64,
+    norm: str = "batch",
+    bias: bool = True,
+    init_type: str = "normal",
+    init_gain: float = INIT_STDDEV,
+    seed: int | None = None,
+    dtype: str | None = None,
+    name: str = "discriminator",
+) -> PatchGAN:
     """Makes a discriminator without weights yet.
 
     Args:
@@ -91,15 +108,22 @@ def make_discriminator(
         norm: "batch", "sync_batch", "instance", "instance_affine" or "none".
         bias: Whether convolutions in front of a normalisation have a bias: always in pix2pix.py,
             with norm "instance" in the PyTorch code.
-        init_gain: Standard deviation of the initial kernels.
+        init_type: Distribution of the initial kernels, see `layers.Initialization`.
+        init_gain: Standard deviation of the initial kernels, or factor of `init_type`.
+        seed: Equal seeds give equal initial weights; None draws from Keras' global seed.
+        dtype: Keras dtype policy, such as "mixed_float16"; None for the global one.
         name: First part of the weights' paths.
 
     Returns:
         `PatchGAN`.
 
+    Raises:
+        InputError: If `kind` or another argument is none of its choices.
+
     Reference:
         junyanz/pytorch-CycleGAN-and-pix2pix, models/networks.py, define_D().
     """
+    check_choice("discriminator", kind, DISCRIMINATORS)
     return PatchGAN(
         ndf=ndf,
         # define_D(): "basic" is n_layers=3.
@@ -107,6 +131,9 @@ def make_discriminator(
         pixel=kind == "pixel",
         norm=norm,
         bias=bias,
+        init_type=init_type,
         init_gain=init_gain,
+        seed=seed,
+        dtype=dtype,
         name=name,
     )

@@ -4,14 +4,21 @@ Layers are named after TensorFlow 1's (`conv2d`, `conv2d_transpose`, `separable_
 `batch_normalization`), so the path of every weight is its name in a checkpoint of the reference.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
+import numpy as np
 import tensorflow as tf
 
+from pix2pix_tf.errors import InputError
 from pix2pix_tf.networks import cpu_convolution
+from pix2pix_tf.networks.cpu_convolution import Shape
 
 # Isola et al. 2017, section 6.2: "weights were initialized from a Gaussian distribution with mean
 # 0 and standard deviation 0.02"; normalisation scales from N(1, 0.02) in the authors' code.
 INIT_STDDEV = 0.02
+INIT_TYPES = ("normal", "xavier", "kaiming", "orthogonal")
 # pix2pix.py, lrelu(x, 0.2); Isola et al. 2017, section 6.1.1.
 LEAKY_SLOPE = 0.2
 # pix2pix.py, create_generator(): dropout=0.5; PyTorch CycleGAN: nn.Dropout(0.5).
@@ -20,92 +27,101 @@ DROPOUT_RATE = 0.5
 SEED_SHIFTS = 16
 
 
-def kernel_initializer(stddev=INIT_STDDEV):
-    """The distribution of all convolution kernels: N(0, stddev)."""
-    return keras.initializers.RandomNormal(0.0, stddev)
-
-
-def leaky_relu(x):
+def leaky_relu(x: tf.Tensor) -> tf.Tensor:
     """Leaky ReLU with slope 0.2 for negative values."""
     return tf.nn.leaky_relu(x, alpha=LEAKY_SLOPE)
 
 
-def conv(filters, *, bias=True, stddev=INIT_STDDEV):
-    """4x4 convolution with stride 2, one pixel of padding on each side of an even image."""
-    return cpu_convolution.Conv(
-        filters,
-        4,
-        strides=2,
-        padding="same",
-        use_bias=bias,
-        kernel_initializer=kernel_initializer(stddev),
-        name="conv2d",
-    )
+class Initialization:
+    """The initial weights of one network.
 
-
-def deconv(filters, *, bias=True, stddev=INIT_STDDEV):
-    """4x4 transposed convolution with stride 2: twice the size."""
-    return cpu_convolution.Deconv(
-        filters,
-        4,
-        strides=2,
-        padding="same",
-        use_bias=bias,
-        kernel_initializer=kernel_initializer(stddev),
-        name="conv2d_transpose",
-    )
-
-
-class SeparableConv(keras.layers.SeparableConv2D):
-    """4x4 depthwise convolution followed by a 1x1 one, with stride 2.
+    Keras counts the connections of a kernel as PyTorch does, also of a transposed convolution,
+    whose kernel has the shape [side, side, outputs, inputs].
 
     Args:
-        filters: Number of output channels.
-        strides: 2, or 1 after a resize.
-        bias: Whether there is a bias.
-        stddev: Standard deviation of the initial kernels.
+        init_type: "normal" for kernels from N(0, init_gain), "xavier" from N(0, init_gain
+            sqrt(2 / (inputs + outputs))), "kaiming" from N(0, sqrt(2 / inputs)) where both count
+            connections, or "orthogonal" for orthogonal rows of length init_gain.
+        init_gain: Standard deviation or factor, see `init_type`.
+        seed: Equal seeds give equal weights; None draws from Keras' global seed.
+
+    Raises:
+        InputError: If `init_type` is unknown.
 
     Reference:
-        pix2pix.py, gen_conv() with --separable_conv.
+        Glorot and Bengio 2010; He et al. 2015 (arXiv:1502.01852); Saxe et al. 2014
+        (arXiv:1312.6120); junyanz/pytorch-CycleGAN-and-pix2pix, models/networks.py,
+        init_weights().
     """
 
-    def __init__(self, filters, *, strides=2, bias=True, stddev=INIT_STDDEV):
-        super().__init__(
-            filters,
-            4,
-            strides=strides,
-            padding="same",
-            use_bias=bias,
-            depthwise_initializer=kernel_initializer(stddev),
-            pointwise_initializer=kernel_initializer(stddev),
-            name="separable_conv2d",
-        )
+    def __init__(self, *, init_type: str, init_gain: float, seed: int | None) -> None:
+        check_choice("init_type", init_type, INIT_TYPES)
+        self._type, self._gain = init_type, init_gain
+        self._seed, self._count = seed, 0
+
+    def kernel(self) -> keras.initializers.Initializer:
+        """The initializer of the next kernel."""
+        gain, seed = self._gain, self._next_seed()
+        if self._type == "normal":
+            return keras.initializers.RandomNormal(0.0, gain, seed)
+        if self._type == "orthogonal":
+            return keras.initializers.Orthogonal(gain, seed)
+        # The deviation is sqrt(scale / n), n connections on one side or the mean of both.
+        scale, mode = (gain**2, "fan_avg") if self._type == "xavier" else (2.0, "fan_in")
+        return keras.initializers.VarianceScaling(scale, mode, "untruncated_normal", seed)
+
+    def gamma(self) -> keras.initializers.Initializer:
+        """The initializer of the next normalisation scale: N(1, init_gain)."""
+        return keras.initializers.RandomNormal(1.0, self._gain, self._next_seed())
+
+    def _next_seed(self) -> int | None:
+        """A seed for each weight: an initializer draws the same numbers every time."""
+        self._count += 1
+        if self._seed is None:
+            return None
+        return int(np.random.SeedSequence([self._seed, self._count]).generate_state(1)[0])
 
 
-class ResizeConv(SeparableConv):
+def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
+    """Raises an `InputError` if an argument is not one of its choices."""
+    if value not in choices:
+        raise InputError(f"{name} must be one of {', '.join(choices)}; got {value!r}")
+
+
+@keras.saving.register_keras_serializable(package="pix2pix_tf")
+class ResizeConv(keras.layers.SeparableConv2D):
     """Nearest-neighbour resize to twice the size, then a separable convolution.
 
     Args:
         filters: Number of output channels.
-        kwargs: As for `SeparableConv`.
+        kernel_size: Side of the kernel in pixels.
+        padding: As in Keras.
+        kwargs: Other arguments of `keras.layers.SeparableConv2D`.
 
     Reference:
         pix2pix.py, gen_deconv() with --separable_conv.
     """
 
-    def __init__(self, filters, **kwargs):
-        super().__init__(filters, strides=1, **kwargs)
+    def __init__(
+        self, filters: int, kernel_size: int = 4, *, padding: str = "same", **kwargs: Any
+    ) -> None:
+        super().__init__(filters, kernel_size, padding=padding, **kwargs)
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         """Maps [n, h, w, c] to [n, 2h, 2w, filters]."""
         n, h, w, _ = tf.unstack(tf.shape(x))
         doubled = tf.repeat(tf.repeat(x, 2, axis=1), 2, axis=2)
-        # Of images of unknown size tf.repeat forgets the channels; LiteRT must know them.
+        # For images of unknown size tf.repeat loses the channels, which LiteRT needs.
         return super().call(tf.reshape(doubled, tf.stack([n, 2 * h, 2 * w, x.shape[3]])))
 
+    def compute_output_shape(self, input_shape: Shape) -> tuple[int | None, ...]:
+        """[n, 2h, 2w, filters]."""
+        return (input_shape[0], *_doubled(input_shape[1:3]), self.filters)
 
+
+@keras.saving.register_keras_serializable(package="pix2pix_tf")
 class PaddedConv(cpu_convolution.Conv):
-    """Convolution without padding after the same explicit padding on every side.
+    """Convolution after the same explicit padding on every side.
 
     Keras' "same" would pad 1 and 2 where a 4x4 kernel has stride 1 (a 32x32 map instead of 30x30)
     and 0 and 1 where a 3x3 kernel has stride 2 (all features shifted by one pixel).
@@ -113,11 +129,9 @@ class PaddedConv(cpu_convolution.Conv):
     Args:
         filters: Number of output channels.
         kernel_size: Side of the kernel in pixels.
-        strides: 1 or 2.
-        padding: Pixels added on every side.
-        reflect: Mirror the image at its border instead of adding zeros.
-        bias: Whether there is a bias.
-        stddev: Standard deviation of the initial kernel.
+        border: Pixels added on every side.
+        reflect: Reflect the image at its border instead of adding zeros.
+        kwargs: Other arguments of `keras.layers.Conv2D`.
 
     Reference:
         pix2pix.py, discrim_conv(); Zhu et al. 2017, section 7.2: reflection padding.
@@ -125,32 +139,36 @@ class PaddedConv(cpu_convolution.Conv):
 
     def __init__(
         self,
-        filters,
-        kernel_size=4,
+        filters: int,
+        kernel_size: int = 4,
         *,
-        strides=1,
-        padding=1,
-        reflect=False,
-        bias=True,
-        stddev=INIT_STDDEV,
-    ):
-        super().__init__(
-            filters,
-            kernel_size,
-            strides=strides,
-            padding="valid",
-            use_bias=bias,
-            kernel_initializer=kernel_initializer(stddev),
-            name="conv2d",
-        )
-        self._border = [[0, 0], [padding, padding], [padding, padding], [0, 0]]
-        self._pad_mode = "REFLECT" if reflect else "CONSTANT"
+        border: int = 1,
+        reflect: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(filters, kernel_size, **kwargs)
+        self.border, self.reflect = border, reflect
 
-    def call(self, x):
-        """Maps [n, h, w, c] to [n, (h + 2 padding - kernel) // strides + 1, ..., filters]."""
-        return super().call(tf.pad(x, self._border, self._pad_mode) if any(self._border[1]) else x)
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        """Maps [n, h, w, c] to [n, (h + 2 border - kernel) // strides + 1, ..., filters]."""
+        if self.border:
+            side = [self.border, self.border]
+            mode = "REFLECT" if self.reflect else "CONSTANT"
+            x = tf.pad(x, [[0, 0], side, side, [0, 0]], mode)
+        return super().call(x)
+
+    def compute_output_shape(self, input_shape: Shape) -> tuple[int | None, ...]:
+        """See `call`."""
+        n, *sides, channels = input_shape
+        padded = [side and side + 2 * self.border for side in sides]
+        return super().compute_output_shape((n, *padded, channels))
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "border": self.border, "reflect": self.reflect}
 
 
+@keras.saving.register_keras_serializable(package="pix2pix_tf")
 class DoublingConv(keras.layers.Conv2DTranspose):
     """3x3 transposed convolution with stride 2: exactly twice the size.
 
@@ -159,27 +177,19 @@ class DoublingConv(keras.layers.Conv2DTranspose):
 
     Args:
         filters: Number of output channels.
-        bias: Whether there is a bias.
-        stddev: Standard deviation of the initial kernel.
+        kwargs: Other arguments of `keras.layers.Conv2DTranspose`.
 
     Reference:
         Zhu et al. 2017 (arXiv:1703.10593), section 7.2: u128 and u64.
     """
 
-    def __init__(self, filters, *, bias=True, stddev=INIT_STDDEV):
-        super().__init__(
-            filters,
-            3,
-            strides=2,
-            use_bias=bias,
-            kernel_initializer=kernel_initializer(stddev),
-            name="conv2d_transpose",
-        )
+    def __init__(self, filters: int, **kwargs: Any) -> None:
+        super().__init__(filters, **{"kernel_size": 3, "strides": 2, **kwargs})
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         """Maps [n, h, w, c] to [n, 2h, 2w, filters]."""
         n, h, w, _ = tf.unstack(tf.shape(x))
-        # No explicit padding: converters to LiteRT and ONNX refuse or, worse, ignore it here.
+        # No explicit padding: converters to LiteRT and ONNX reject or, worse, ignore it here.
         y = tf.nn.conv2d_transpose(
             x,
             tf.convert_to_tensor(self.kernel),
@@ -188,50 +198,131 @@ class DoublingConv(keras.layers.Conv2DTranspose):
             padding="VALID",
         )
         y = tf.slice(y, [0, 1, 1, 0], [-1] * 4)  # Its gradient is faster than that of y[:, 1:, 1:].
-        y.set_shape([x.shape[0], *_doubled(x.shape[1:3]), self.filters])
+        y.set_shape(self.compute_output_shape(x.shape))
         return tf.nn.bias_add(y, tf.convert_to_tensor(self.bias)) if self.use_bias else y
 
+    def compute_output_shape(self, input_shape: Shape) -> tuple[int | None, ...]:
+        """[n, 2h, 2w, filters]."""
+        return (input_shape[0], *_doubled(input_shape[1:3]), self.filters)
 
-def _doubled(sides):
+
+def _doubled(sides: Shape) -> list[int | None]:
     return [side and 2 * side for side in sides]
 
 
+@keras.saving.register_keras_serializable(package="pix2pix_tf")
 class Level(keras.layers.Layer):
     """A convolution and, where the architecture has one, a normalisation.
 
     Args:
         convolution: The convolution layer.
         norm: The normalisation layer, or None.
+        kwargs: Arguments of `keras.layers.Layer`.
     """
 
-    def __init__(self, convolution, norm=None, **kwargs):
+    def __init__(
+        self,
+        convolution: keras.layers.Layer,
+        norm: keras.layers.Layer | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.convolution, self.norm = convolution, norm
 
     @property
-    def filters(self):
+    def filters(self) -> int:
         """Number of channels of the result."""
         return self.convolution.filters
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Creates the weights for `input_shape` [n, h, w, c]."""
         self.convolution.build(input_shape)
         if self.norm:
             self.norm.build((None, None, None, self.filters))
-            # Normalisation takes any constant away, so the bias has the gradient 0. Of that,
-            # rounding leaves a noise that Adam would turn into steps of its full learning rate,
-            # others on any number of devices.
+            # A bias in front of a normalisation has no effect, so its gradient is 0. Rounding
+            # leaves noise that Adam would amplify to full-size steps, different ones on any
+            # number of devices.
             if self.convolution.use_bias:
                 self.convolution.bias.is_erased = True
-        self.built = True
 
-    def call(self, x, training=False):
+    def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Convolves `x` [n, h, w, c] and normalises the result."""
         x = self.convolution(x)
         return self.norm(x, training=training) if self.norm else x
 
+    def compute_output_shape(self, input_shape: Shape) -> tuple[int | None, ...]:
+        """That of the convolution."""
+        return self.convolution.compute_output_shape(input_shape)
 
-def dropout(x, seeds, *, rate=DROPOUT_RATE):
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        parts = {"convolution": self.convolution, "norm": self.norm}
+        return {**super().get_config(), **serialized(parts)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Level":
+        """Makes a layer of what `get_config` returns."""
+        return cls(**deserialized(config, "convolution", "norm"))
+
+
+def serialized(parts: dict[str, Any]) -> dict[str, Any]:
+    """The layers in `parts` as their configs, for `get_config`.
+
+    Without the shapes they were built for: their owner builds them, under its own name.
+    """
+    configs = {key: keras.saving.serialize_keras_object(part) for key, part in parts.items()}
+    for config in filter(None, configs.values()):
+        config.pop("build_config", None)
+    return configs
+
+
+def deserialized(config: dict[str, Any], *names: str) -> dict[str, Any]:
+    """The inverse of `serialized` for the entries `names` of a config; for `from_config`."""
+    parts = {key: keras.saving.deserialize_keras_object(config[key]) for key in names}
+    return {**config, **parts}
+
+
+class Network(keras.Model):
+    """A generator or a discriminator: checks images before a layer fails on them.
+
+    Subclasses set `multiple` and `minimum`.
+    """
+
+    # The sides of an image are multiples of this number of pixels, and at least ...
+    multiple: int = 1
+    minimum: int = 1
+    _channels: int | None = None
+
+    def build(self, input_shape: Shape) -> None:
+        """Creates every weight for images of `input_shape` [n, h, w, c]."""
+        self._channels = input_shape[-1]
+
+    def __call__(self, images: tf.Tensor, *args: Any, **kwargs: Any) -> tf.Tensor:
+        """Checks the images, then calls the network; see `call`."""
+        if hasattr(images, "shape"):
+            self._check(keras.backend.standardize_dtype(images.dtype), tuple(images.shape))
+        return super().__call__(images, *args, **kwargs)
+
+    def _check(self, dtype: str, shape: tuple[int | None, ...]) -> None:
+        what = f"{type(self).__name__} {self.name!r}"
+        if "float" not in dtype:
+            raise InputError(
+                f"{what} takes float images in [-1, 1]; got {dtype} (uint8 images / 127.5 - 1 are)"
+            )
+        if len(shape) != 4:
+            raise InputError(f"{what} takes images [n, h, w, c]; got shape {list(shape)}")
+        if self._channels not in (None, shape[3]):
+            raise InputError(f"{what} was built for {self._channels} channels; got {shape[3]}")
+        for side in shape[1:3]:
+            if side is not None and (side % self.multiple or side < self.minimum):
+                fitting = f"multiples of {self.multiple}, " if self.multiple > 1 else ""
+                raise InputError(
+                    f"{what} takes images whose sides are {fitting}at least {self.minimum} pixels; "
+                    f"got {shape[1]}x{shape[2]}. Resize or pad them"
+                )
+
+
+def dropout(x: tf.Tensor, seeds: tf.Tensor, *, rate: float = DROPOUT_RATE) -> tf.Tensor:
     """Zeroes elements with probability `rate` and scales the rest, one mask per image.
 
     Stateless: the same seed gives the same mask, so a step can be computed again, and an image's
@@ -247,7 +338,7 @@ def dropout(x, seeds, *, rate=DROPOUT_RATE):
     """
     shape = tf.shape(x)[1:]
 
-    def keep(seed):
+    def keep(seed: tf.Tensor) -> tf.Tensor:
         return tf.random.stateless_uniform(shape, seed, alg="philox") >= rate
 
     if seeds.shape[0] is None:
@@ -257,16 +348,16 @@ def dropout(x, seeds, *, rate=DROPOUT_RATE):
     return tf.where(kept, x / (1.0 - rate), tf.zeros_like(x))
 
 
-def shifted(seeds, amount):
+def shifted(seeds: tf.Tensor, amount: int) -> tf.Tensor:
     """Other seeds from int64 `seeds` [n, 2]: places with dropout must not share a mask.
 
-    A network shifts by less than SEED_SHIFTS; who calls it more than once for an image shifts by
-    multiples of that.
+    A network shifts by less than SEED_SHIFTS; a caller that uses a network more than once for an
+    image shifts by multiples of that.
     """
     return seeds + tf.constant([amount, 0], tf.int64)
 
 
-def dropout_seeds(seed, first, count):
+def dropout_seeds(seed: int, first: tf.Tensor | int, count: tf.Tensor | int) -> tf.Tensor:
     """Seeds for the dropout of `count` consecutive images, of which `first` is the first number.
 
     Returns:
@@ -276,11 +367,11 @@ def dropout_seeds(seed, first, count):
     return tf.stack([tf.fill(tf.shape(numbers), tf.constant(seed, tf.int64)), numbers], 1)
 
 
-def step_seeds(seed, step, images):
+def step_seeds(seed: int, step: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
     """Seeds for the dropout of this replica's share of the batch of one training step.
 
     Args:
-        seed: The run's seed, an int.
+        seed: The run's seed.
         step: Number of updates already made, an integer tensor.
         images: The share, [n, ...].
 

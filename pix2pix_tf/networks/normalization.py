@@ -1,32 +1,80 @@
 """Normalisation of feature maps, by the statistics of a batch or of each image."""
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 import tensorflow as tf
 
-from pix2pix_tf.networks.layers import INIT_STDDEV
+from pix2pix_tf.networks.layers import INIT_STDDEV, Shape, check_choice
 
 # pix2pix.py, batchnorm(): epsilon=1e-5; torch.nn.BatchNorm2d and InstanceNorm2d: eps=1e-05.
 EPSILON = 1e-5
+BATCH_NORMS = ("batch", "sync_batch")
+NORMS = (*BATCH_NORMS, "instance", "instance_affine", "none")
+
+Means = Callable[..., list[tf.Tensor]]
 
 
-def normalization(kind, *, stddev=INIT_STDDEV):
+def normalization(
+    kind: str, *, gamma_initializer: Any = None, dtype: Any = None
+) -> keras.layers.Layer | None:
     """Makes a normalisation layer.
 
     Args:
         kind: "batch", "sync_batch", "instance", "instance_affine" or "none".
-        stddev: Standard deviation of the initial scales around 1.
+        gamma_initializer: Of the scales; None for N(1, 0.02).
+        dtype: Keras dtype policy, or None for the global one.
 
     Returns:
         A layer, or None for "none".
+
+    Raises:
+        InputError: If `kind` is unknown.
     """
-    if kind in ("batch", "sync_batch"):
-        return BatchNorm(synchronized=kind == "sync_batch", stddev=stddev)
+    check_choice("norm", kind, NORMS)
     if kind == "none":
         return None
-    return InstanceNorm(affine=kind == "instance_affine", stddev=stddev)
+    options = {"gamma_initializer": gamma_initializer, "dtype": dtype}
+    if kind in BATCH_NORMS:
+        return BatchNorm(synchronized=kind == "sync_batch", **options)
+    return InstanceNorm(affine=kind == "instance_affine", **options)
 
 
-class BatchNorm(keras.layers.Layer):
+class _Normalization(keras.layers.Layer):
+    """What both normalisations share: a scale and an offset per channel.
+
+    Args:
+        gamma_initializer: Of the scales; None for N(1, 0.02).
+        kwargs: Arguments of `keras.layers.Layer`.
+    """
+
+    def __init__(self, *, gamma_initializer: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        default = keras.initializers.RandomNormal(1.0, INIT_STDDEV)
+        self.gamma_initializer = keras.initializers.get(gamma_initializer or default)
+
+    def add_affine(self, count: int | None) -> None:
+        """Adds gamma and beta for `count` channels."""
+        self.gamma = self.add_weight(
+            shape=(count,), initializer=self.gamma_initializer, name="gamma", autocast=False
+        )
+        self.beta = self.add_weight(
+            shape=(count,), initializer="zeros", name="beta", autocast=False
+        )
+
+    def compute_output_shape(self, input_shape: Shape) -> tuple[int | None, ...]:
+        """That of the input."""
+        return tuple(input_shape)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        initializer = keras.initializers.serialize(self.gamma_initializer)
+        return {**super().get_config(), "gamma_initializer": initializer}
+
+
+@keras.saving.register_keras_serializable(package="pix2pix_tf")
+class BatchNorm(_Normalization):
     """Batch normalisation without moving averages.
 
     With `training` the statistics are those of the batch, which on several devices is each
@@ -37,85 +85,102 @@ class BatchNorm(keras.layers.Layer):
     Args:
         synchronized: Whether the statistics are those of the global batch, in gradients too: N
             replicas then do what one would do with all their images.
-        stddev: Standard deviation of the initial gamma around 1.
+        gamma_initializer: Of the scales; None for N(1, 0.02).
+        name: Name of the layer.
+        kwargs: Arguments of `keras.layers.Layer`.
 
     Reference:
         pix2pix.py, batchnorm(): epsilon 1e-5, gamma ~ N(1, 0.02), training=True always.
     """
 
-    def __init__(self, *, synchronized=False, stddev=INIT_STDDEV, **kwargs):
-        super().__init__(**{"name": "batch_normalization", **kwargs})
-        self._synchronized, self._stddev = synchronized, stddev
+    def __init__(
+        self,
+        *,
+        synchronized: bool = False,
+        gamma_initializer: Any = None,
+        name: str = "batch_normalization",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(gamma_initializer=gamma_initializer, name=name, **kwargs)
+        self.synchronized = synchronized
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Adds gamma and beta, one of each per channel."""
-        _add_affine(self, input_shape[-1], self._stddev)
+        self.add_affine(input_shape[-1])
 
-    def call(self, x, training=False):
+    def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Normalises `x` [n, h, w, c]; the statistics are float32 whatever the type of `x`."""
         gamma, beta = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
         if not training:
             return _by_image(x, gamma, beta)
-        if not self._synchronized:
+        if not self.synchronized:
             return _fused(x, gamma, beta)
         wide = tf.cast(x, tf.float32)
         return tf.cast(_standardize(wide, _global_means) * gamma + beta, x.dtype)
 
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "synchronized": self.synchronized}
 
-class InstanceNorm(keras.layers.Layer):
+
+@keras.saving.register_keras_serializable(package="pix2pix_tf")
+class InstanceNorm(_Normalization):
     """Normalises every channel of every image by its own mean and variance.
 
     Args:
         affine: Whether a scale and an offset per channel are learned.
-        stddev: Standard deviation of the initial gamma around 1.
+        gamma_initializer: Of the scales; None for N(1, 0.02).
+        name: Name of the layer.
+        kwargs: Arguments of `keras.layers.Layer`.
 
     Reference:
         Ulyanov et al. 2016 (arXiv:1607.08022); PyTorch CycleGAN, get_norm_layer(): affine=False,
         epsilon 1e-5.
     """
 
-    def __init__(self, *, affine=False, stddev=INIT_STDDEV, **kwargs):
-        super().__init__(**{"name": "instance_normalization", **kwargs})
-        self._affine, self._stddev = affine, stddev
+    def __init__(
+        self,
+        *,
+        affine: bool = False,
+        gamma_initializer: Any = None,
+        name: str = "instance_normalization",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(gamma_initializer=gamma_initializer, name=name, **kwargs)
+        self.affine = affine
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Adds gamma and beta if the layer is affine."""
-        if self._affine:
-            _add_affine(self, input_shape[-1], self._stddev)
+        if self.affine:
+            self.add_affine(input_shape[-1])
 
-    def call(self, x, training=False):
+    def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Normalises `x` [n, h, w, c]; the statistics are float32 whatever the type of `x`."""
         wide = tf.cast(x, tf.float32)
         # An export needs no gradient and has one operation fewer to be converted.
         y = _standardize(wide, _image_means) if training else _standardized(wide, _image_means)[0]
-        return tf.cast(y * self.gamma + self.beta if self._affine else y, x.dtype)
+        return tf.cast(y * self.gamma + self.beta if self.affine else y, x.dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "affine": self.affine}
 
 
-def _add_affine(layer, count, stddev):
-    layer.gamma = layer.add_weight(
-        shape=(count,),
-        initializer=keras.initializers.RandomNormal(1.0, stddev),
-        name="gamma",
-        autocast=False,
-    )
-    layer.beta = layer.add_weight(shape=(count,), initializer="zeros", name="beta", autocast=False)
-
-
-def _fused(x, gamma, beta):
+def _fused(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tf.Tensor:
     """Normalises by the statistics of the whole batch in one kernel."""
     return tf.raw_ops.FusedBatchNormV3(
         x=x, scale=gamma, offset=beta, mean=[], variance=[], epsilon=EPSILON, is_training=True
     ).y
 
 
-def _by_image(x, gamma, beta):
+def _by_image(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tf.Tensor:
     """Normalises each image by its own statistics."""
     wide = tf.cast(x, tf.float32)
     mean, variance = tf.nn.moments(wide, [1, 2], keepdims=True)
     return tf.cast(tf.nn.batch_normalization(wide, mean, variance, beta, gamma, EPSILON), x.dtype)
 
 
-def _image_mean(x):
+def _image_mean(x: tf.Tensor) -> tf.Tensor:
     """Mean over the pixels of each image, [n, 1, 1, c].
 
     Rows first: a sum over 128x128 pixels in one go loses a digit, which the variance and in the
@@ -124,35 +189,35 @@ def _image_mean(x):
     return tf.reduce_mean(tf.reduce_mean(x, 2, keepdims=True), 1, keepdims=True)
 
 
-def _image_means(*tensors):
+def _image_means(*tensors: tf.Tensor) -> list[tf.Tensor]:
     return [_image_mean(x) for x in tensors]
 
 
-def _global_means(*tensors):
+def _global_means(*tensors: tf.Tensor) -> list[tf.Tensor]:
     """Means over the pixels of the global batch, [1, 1, 1, c] each.
 
-    All replicas have as many images. Theirs are averaged in one exchange.
+    All replicas have equally many images. Their means are averaged in one exchange.
     """
     local = tf.stack([tf.reduce_mean(_image_mean(x), 0, keepdims=True) for x in tensors])
     context = tf.distribute.get_replica_context()
     return tf.unstack(context.all_reduce(tf.distribute.ReduceOp.MEAN, local))
 
 
-def _standardized(x, means):
+def _standardized(x: tf.Tensor, means: Means) -> tuple[tf.Tensor, tf.Tensor]:
     """Maps each channel to mean 0 and variance 1 by `means`; also returns 1 / deviation."""
     centred = x - means(x)[0]
     inverse = tf.math.rsqrt(means(tf.square(centred))[0] + EPSILON)
     return centred * inverse, inverse
 
 
-def _standardize(x, means):
+def _standardize(x: tf.Tensor, means: Means) -> tf.Tensor:
     """As `_standardized`, with a gradient in half the passes over memory that TensorFlow takes."""
 
     @tf.custom_gradient
-    def standardize(x):
+    def standardize(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
         y, inverse = _standardized(x, means)
 
-        def gradient(upstream):
+        def gradient(upstream: tf.Tensor) -> tf.Tensor:
             mean, along = means(upstream, upstream * y)
             return inverse * (upstream - mean - y * along)
 

@@ -1,5 +1,7 @@
 """The residual generator of CycleGAN."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -7,7 +9,8 @@ from pix2pix_tf.networks import layers
 from pix2pix_tf.networks.normalization import normalization
 
 
-class ResNet(keras.Model):
+@keras.saving.register_keras_serializable(package="pix2pix_tf")
+class ResNet(layers.Network):
     """Two levels down, residual blocks at a quarter of the size, two levels up.
 
     Args:
@@ -16,67 +19,111 @@ class ResNet(keras.Model):
         blocks: Number of residual blocks: 9 for 256x256 images and larger, 6 for 128x128.
         norm: "batch", "sync_batch", "instance", "instance_affine" or "none".
         dropout: Whether the blocks have dropout.
-        init_gain: Standard deviation of the initial kernels.
+        init_type: Distribution of the initial kernels, see `layers.Initialization`.
+        init_gain: Standard deviation of the initial kernels, or factor of `init_type`.
+        seed: Equal seeds give equal initial weights; None draws from Keras' global seed.
+        name: First part of the weights' paths.
+        kwargs: Arguments of `keras.Model`, such as `dtype`.
+
+    Raises:
+        InputError: If an argument is none of its choices.
 
     Reference:
         Zhu et al. 2017 (arXiv:1703.10593), section 7.2; PyTorch CycleGAN, ResnetGenerator.
     """
 
+    multiple = 4
+    # Maps at a quarter of the size are reflected by one pixel.
+    minimum = 8
+
     def __init__(
         self,
         *,
-        output_channels=3,
-        ngf=64,
-        blocks=9,
-        norm="instance",
-        dropout=False,
-        init_gain=layers.INIT_STDDEV,
-        name="generator",
-        **kwargs,
-    ):
+        output_channels: int = 3,
+        ngf: int = 64,
+        blocks: int = 9,
+        norm: str = "instance",
+        dropout: bool = False,
+        init_type: str = "normal",
+        init_gain: float = layers.INIT_STDDEV,
+        seed: int | None = None,
+        name: str = "generator",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(name=name, **kwargs)
-        self.dropout = dropout
-        # PyTorch CycleGAN: use_bias = norm_layer == nn.InstanceNorm2d.
-        hidden = {"bias": norm.startswith("instance"), "stddev": init_gain}
+        self.output_channels, self.ngf, self.norm = output_channels, ngf, norm
+        self.dropout, self.init_type, self.init_gain = dropout, init_type, init_gain
+        self.seed = seed
+        draw = layers.Initialization(init_type=init_type, init_gain=init_gain, seed=seed)
 
-        def level(name, convolution):
-            return layers.Level(convolution, normalization(norm, stddev=init_gain), name=name)
+        def padded(name: str, filters: int, size: int, **options: Any) -> layers.Level:
+            options |= {"kernel_size": size, "border": size // 2}
+            return self._level(name, layers.PaddedConv, filters, draw, **options)
 
-        def reflected(filters, size, **options):
-            return layers.PaddedConv(filters, size, padding=size // 2, reflect=True, **options)
+        def doubling(name: str, filters: int) -> layers.Level:
+            return self._level(name, layers.DoublingConv, filters, draw)
 
         self.encoders = [
-            level("encoder_1", reflected(ngf, 7, **hidden)),
-            level("encoder_2", layers.PaddedConv(2 * ngf, 3, strides=2, **hidden)),
-            level("encoder_3", layers.PaddedConv(4 * ngf, 3, strides=2, **hidden)),
+            padded("encoder_1", ngf, 7, reflect=True),
+            padded("encoder_2", 2 * ngf, 3, strides=2),
+            padded("encoder_3", 4 * ngf, 3, strides=2),
         ]
         self.blocks = [
             Block(
-                level("conv_1", reflected(4 * ngf, 3, **hidden)),
-                level("conv_2", reflected(4 * ngf, 3, **hidden)),
+                padded("conv_1", 4 * ngf, 3, reflect=True),
+                padded("conv_2", 4 * ngf, 3, reflect=True),
                 name=f"block_{number + 1}",
+                dtype=self.dtype_policy,
             )
             for number in range(blocks)
         ]
+        last = {"norm": "none", "use_bias": True, "reflect": True}
         self.decoders = [
-            level("decoder_3", layers.DoublingConv(2 * ngf, **hidden)),
-            level("decoder_2", layers.DoublingConv(ngf, **hidden)),
-            layers.Level(reflected(output_channels, 7, stddev=init_gain), name="decoder_1"),
+            doubling("decoder_3", 2 * ngf),
+            doubling("decoder_2", ngf),
+            padded("decoder_1", output_channels, 7, **last),
         ]
 
-    @property
-    def multiple(self):
-        """The sides of an image are multiples of this number of pixels."""
-        return 4
+    def _level(
+        self,
+        name: str,
+        make: type,
+        filters: int,
+        draw: layers.Initialization,
+        *,
+        norm: str | None = None,
+        use_bias: bool | None = None,
+        **options: Any,
+    ) -> layers.Level:
+        """A convolution of the class `make` and a normalisation, by default the network's."""
+        # PyTorch CycleGAN: use_bias = norm_layer == nn.InstanceNorm2d.
+        biased = self.norm.startswith("instance") if use_bias is None else use_bias
+        dtype = self.dtype_policy
+        convolution = make(
+            filters,
+            use_bias=biased,
+            kernel_initializer=draw.kernel(),
+            name="conv2d" if make is layers.PaddedConv else "conv2d_transpose",
+            dtype=dtype,
+            **options,
+        )
+        scales = normalization(norm or self.norm, gamma_initializer=draw.gamma(), dtype=dtype)
+        return layers.Level(convolution, scales, name=name, dtype=dtype)
 
-    def build(self, input_shape):
+    def build(self, input_shape: layers.Shape) -> None:
         """Creates every weight for images of `input_shape` [n, h, w, c]."""
-        for part in [*self.encoders, *self.blocks, *self.decoders]:
+        super().build(input_shape)
+        parts: list[Any] = [*self.encoders, *self.blocks, *self.decoders]
+        for part in parts:
             part.build(input_shape)
             input_shape = (None, None, None, part.filters)
-        self.built = True
 
-    def call(self, images, training=False, dropout_seeds=None):
+    def call(
+        self,
+        images: tf.Tensor,
+        training: bool = False,
+        dropout_seeds: tf.Tensor | None = None,
+    ) -> tf.Tensor:
         """Translates images.
 
         Args:
@@ -97,33 +144,60 @@ class ResNet(keras.Model):
             x = tf.nn.relu(decoder(x, training=training))
         return tf.tanh(tf.cast(self.decoders[-1](x), tf.float32))
 
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {
+            **super().get_config(),
+            "output_channels": self.output_channels,
+            "ngf": self.ngf,
+            "blocks": len(self.blocks),
+            "norm": self.norm,
+            "dropout": self.dropout,
+            "init_type": self.init_type,
+            "init_gain": self.init_gain,
+            "seed": self.seed,
+        }
 
+
+@keras.saving.register_keras_serializable(package="pix2pix_tf")
 class Block(keras.layers.Layer):
     """Two convolutions whose result is added to their input.
 
     Args:
         first: Level that is followed by a ReLU.
         second: Level that is not.
+        kwargs: Arguments of `keras.layers.Layer`.
     """
 
-    def __init__(self, first, second, **kwargs):
+    def __init__(self, first: layers.Level, second: layers.Level, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.first, self.second = first, second
 
     @property
-    def filters(self):
+    def filters(self) -> int:
         """Number of channels of the result, those of the input."""
         return self.second.filters
 
-    def build(self, input_shape):
+    def build(self, input_shape: layers.Shape) -> None:
         """Creates the weights for `input_shape` [n, h, w, c]."""
         self.first.build(input_shape)
         self.second.build(input_shape)
-        self.built = True
 
-    def call(self, x, training=False, dropout_seeds=None):
+    def call(
+        self, x: tf.Tensor, training: bool = False, dropout_seeds: tf.Tensor | None = None
+    ) -> tf.Tensor:
         """Maps `x` [n, h, w, c] to the same shape; `dropout_seeds` None switches dropout off."""
         y = tf.nn.relu(self.first(x, training=training))
         if dropout_seeds is not None:
             y = layers.dropout(y, dropout_seeds)
         return x + self.second(y, training=training)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        parts = {"first": self.first, "second": self.second}
+        return {**super().get_config(), **layers.serialized(parts)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Block":
+        """Makes a layer of what `get_config` returns."""
+        return cls(**layers.deserialized(config, "first", "second"))

@@ -1,18 +1,22 @@
 """The U-Net generator of pix2pix."""
 
-import functools
+from collections.abc import Iterable
+from typing import Any
 
 import keras
 import tensorflow as tf
 
+from pix2pix_tf.errors import InputError
 from pix2pix_tf.networks import layers
-from pix2pix_tf.networks.normalization import normalization
+from pix2pix_tf.networks.cpu_convolution import Conv, Deconv
+from pix2pix_tf.networks.normalization import BATCH_NORMS, normalization
 
 # pix2pix.py, create_generator(): decoder_8, decoder_7 and decoder_6 have dropout.
 DROPOUT_LEVELS = (0, 1, 2)
 
 
-class UNet(keras.Model):
+@keras.saving.register_keras_serializable(package="pix2pix_tf")
+class UNet(layers.Network):
     """Encoder-decoder with skip connections between mirrored levels.
 
     Each encoder level halves the size and each decoder level doubles it: with `depth` 8, 256x256
@@ -23,14 +27,23 @@ class UNet(keras.Model):
         output_channels: Channels of the translated image.
         ngf: Filters of the first level; deeper ones have 2, 4 and at most 8 times as many.
         depth: Number of levels; the sides of an image must be multiples of 2**depth.
-        separable_conv: Separable convolutions, and resize-convolutions in the decoder.
         norm: "batch", "sync_batch", "instance", "instance_affine" or "none".
         bottleneck_norm: Normalise the innermost encoder level. At batch size 1 its map is 1x1, so
             the normalised value is always beta and the level gets no gradient; the paper's
-            erratum removes it.
+            erratum removes it. Only with "batch" and "sync_batch": the others would erase any
+            1x1 map and never normalise it.
         bias: Whether the convolutions but for the last one, which always has it, have a bias.
         dropout_levels: Decoder levels with dropout, 0 being the innermost.
-        init_gain: Standard deviation of the initial kernels.
+        separable_conv: Separable convolutions, and resize-convolutions in the decoder.
+        init_type: Distribution of the initial kernels, see `layers.Initialization`.
+        init_gain: Standard deviation of the initial kernels, or factor of `init_type`.
+        seed: Equal seeds give equal initial weights; None draws from Keras' global seed.
+        name: First part of the weights' paths.
+        kwargs: Arguments of `keras.Model`, such as `dtype`.
+
+    Raises:
+        InputError: If an argument is none of its choices, or `separable_conv` comes with another
+            `init_type` than "normal".
 
     Reference:
         pix2pix.py, create_generator(); Isola et al. 2017, section 6.1.1 (arXiv:1611.07004).
@@ -39,49 +52,96 @@ class UNet(keras.Model):
     def __init__(
         self,
         *,
-        output_channels=3,
-        ngf=64,
-        depth=8,
-        separable_conv=False,
-        norm="batch",
-        bottleneck_norm=True,
-        bias=True,
-        dropout_levels=DROPOUT_LEVELS,
-        init_gain=layers.INIT_STDDEV,
-        name="generator",
-        **kwargs,
-    ):
+        output_channels: int = 3,
+        ngf: int = 64,
+        depth: int = 8,
+        norm: str = "batch",
+        bottleneck_norm: bool = True,
+        bias: bool = True,
+        dropout_levels: Iterable[int] = DROPOUT_LEVELS,
+        separable_conv: bool = False,
+        init_type: str = "normal",
+        init_gain: float = layers.INIT_STDDEV,
+        seed: int | None = None,
+        name: str = "generator",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(name=name, **kwargs)
-        self.depth, self.dropout_levels = depth, frozenset(dropout_levels)
-        filters = [ngf * min(2**level, 8) for level in range(depth)]
-        down = layers.SeparableConv if separable_conv else layers.conv
-        up = layers.ResizeConv if separable_conv else layers.deconv
-        normalize = functools.partial(normalization, norm, stddev=init_gain)
-        self.encoders = [
-            layers.Level(
-                down(count, bias=bias, stddev=init_gain),
-                normalize() if 0 < level and (bottleneck_norm or level + 1 < depth) else None,
-                name=f"encoder_{level + 1}",
-            )
-            for level, count in enumerate(filters)
-        ]
+        if depth < 1:
+            raise InputError(f"depth must be at least 1; got {depth}")
+        if separable_conv and init_type != "normal":
+            raise InputError(f"separable_conv takes init_type 'normal' only; got {init_type!r}")
+        self.output_channels, self.ngf, self.depth, self.norm = output_channels, ngf, depth, norm
+        self.bottleneck_norm, self.bias = bottleneck_norm, bias
+        self.dropout_levels, self.separable_conv = sorted(dropout_levels), separable_conv
+        self.init_type, self.init_gain, self.seed = init_type, init_gain, seed
+        self.multiple = self.minimum = 2**depth
+        draw = layers.Initialization(init_type=init_type, init_gain=init_gain, seed=seed)
+        filters = [ngf * min(2**number, 8) for number in range(depth)]
         outputs = [output_channels, *filters[:-1]]
+        whole = depth if bottleneck_norm and norm in BATCH_NORMS else depth - 1
+        self.encoders = [
+            self._level(number, filters[number], bias=bias, norm=0 < number < whole, draw=draw)
+            for number in range(depth)
+        ]
         self.decoders = [
-            layers.Level(
-                up(outputs[level], bias=bias or level == 0, stddev=init_gain),
-                normalize() if level > 0 else None,
-                name=f"decoder_{level + 1}",
+            self._level(
+                number,
+                outputs[number],
+                up=True,
+                bias=bias or number == 0,
+                norm=number > 0,
+                draw=draw,
             )
-            for level in reversed(range(depth))
+            for number in reversed(range(depth))
         ]
 
-    @property
-    def multiple(self):
-        """The sides of an image are multiples of this number of pixels."""
-        return 2**self.depth
+    def _level(
+        self,
+        number: int,
+        filters: int,
+        *,
+        bias: bool,
+        norm: bool,
+        draw: layers.Initialization,
+        up: bool = False,
+    ) -> layers.Level:
+        """One level of the encoder or, with `up`, of the decoder; `number` 0 is the outermost."""
+        shared = {"padding": "same", "use_bias": bias, "dtype": self.dtype_policy}
+        if self.separable_conv:
+            make = layers.ResizeConv if up else keras.layers.SeparableConv2D
+            convolution = make(
+                filters,
+                4,
+                strides=1 if up else 2,
+                depthwise_initializer=draw.kernel(),
+                pointwise_initializer=draw.kernel(),
+                name="separable_conv2d",
+                **shared,
+            )
+        else:
+            convolution = (Deconv if up else Conv)(
+                filters,
+                4,
+                strides=2,
+                kernel_initializer=draw.kernel(),
+                name="conv2d_transpose" if up else "conv2d",
+                **shared,
+            )
+        return layers.Level(
+            convolution,
+            normalization(
+                self.norm if norm else "none",
+                gamma_initializer=draw.gamma(),
+                dtype=self.dtype_policy,
+            ),
+            name=f"{'decoder' if up else 'encoder'}_{number + 1}",
+            dtype=self.dtype_policy,
+        )
 
-    def build(self, input_shape):
+    def build(self, input_shape: layers.Shape) -> None:
         """Creates every weight for images of `input_shape` [n, h, w, c]."""
+        super().build(input_shape)
         skips = []
         for encoder in self.encoders:
             encoder.build(input_shape)
@@ -91,9 +151,13 @@ class UNet(keras.Model):
         for decoder in self.decoders:
             decoder.build((None, None, None, width + skips.pop()))
             width = decoder.filters
-        self.built = True
 
-    def call(self, images, training=False, dropout_seeds=None):
+    def call(
+        self,
+        images: tf.Tensor,
+        training: bool = False,
+        dropout_seeds: tf.Tensor | None = None,
+    ) -> tf.Tensor:
         """Translates images.
 
         Args:
@@ -118,3 +182,20 @@ class UNet(keras.Model):
             if inner and level in self.dropout_levels and dropout_seeds is not None:
                 x = layers.dropout(x, layers.shifted(dropout_seeds, level + 1))
         return tf.tanh(tf.cast(x, tf.float32))
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {
+            **super().get_config(),
+            "output_channels": self.output_channels,
+            "ngf": self.ngf,
+            "depth": self.depth,
+            "norm": self.norm,
+            "bottleneck_norm": self.bottleneck_norm,
+            "bias": self.bias,
+            "dropout_levels": list(self.dropout_levels),
+            "separable_conv": self.separable_conv,
+            "init_type": self.init_type,
+            "init_gain": self.init_gain,
+            "seed": self.seed,
+        }

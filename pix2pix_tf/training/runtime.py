@@ -81,22 +81,6 @@ def load_tensorflow(*, starting=True):
         tf.zeros([])
 
 
-@contextlib.contextmanager
-def precision(policy):
-    """Layers made inside compute in `policy`, a name that Keras knows such as "mixed_bfloat16".
-
-    Their weights are float32 in any mixed policy.
-    """
-    import keras
-
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(policy)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
-
-
 def prepare(config):
     """Seeds what Keras draws and, if asked to, forbids operations that are not deterministic."""
     import keras

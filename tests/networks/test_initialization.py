@@ -4,16 +4,19 @@ import keras
 import numpy as np
 import pytest
 
+from cyclegan_tf import model as cyclegan
+from cyclegan_tf.config import CycleGANConfig
+from pix2pix_tf import model as pix2pix
+from pix2pix_tf.config import Pix2PixConfig
 from pix2pix_tf.networks.factory import make_discriminator, make_generator
-from pix2pix_tf.networks.initialization import initialize
 
 GAIN = 0.5
 
 
-def kernels(kind):
-    """Dict from paths to (kernel as PyTorch lays it, transposed or not)."""
-    keras.utils.set_random_seed(0)
-    shared = {"init_gain": 0.02}
+def kernels(kind, *, seed=0):
+    """Dict from paths to kernels in PyTorch's layout."""
+    gain = 0.02 if kind == "normal" else GAIN
+    shared = {"init_type": kind, "init_gain": gain, "seed": seed}
     networks = (
         make_generator("resnet_6blocks", ngf=16, **shared),
         make_discriminator("basic", ndf=16, **shared),
@@ -21,7 +24,7 @@ def kernels(kind):
     found = {}
     for network in networks:
         network.build((None, 64, 64, 3))
-        for variable in initialize(network, kind, gain=GAIN).trainable_variables:
+        for variable in network.trainable_variables:
             if variable.path.endswith("kernel"):
                 # [side, side, inputs, outputs] to [outputs, inputs, side, side], or to [inputs,
                 # outputs, side, side] of a transposed convolution.
@@ -64,10 +67,38 @@ def test_orthogonal_kernels_are_orthogonal():
         np.testing.assert_allclose(product, GAIN**2 * np.eye(len(flat)), atol=1e-5, err_msg=path)
 
 
-@pytest.mark.parametrize("kind", ["xavier", "orthogonal"])
+@pytest.mark.parametrize("kind", ["normal", "orthogonal"])
 def test_no_two_layers_are_alike_and_a_seed_gives_the_same(kind):
-    first, again = kernels(kind), kernels(kind)
+    first, again, other = kernels(kind), kernels(kind), kernels(kind, seed=1)
     for path in first:
         np.testing.assert_array_equal(first[path], again[path])
+        assert not np.array_equal(first[path], other[path])
     blocks = [kernel for path, kernel in first.items() if "/block_" in path]
     assert len({kernel.tobytes() for kernel in blocks}) == len(blocks) == 12
+
+
+def test_without_a_seed_the_weights_follow_keras_own():
+    def drawn():
+        keras.utils.set_random_seed(4)
+        network = make_discriminator("basic", ndf=2)
+        network.build((None, 32, 32, 3))
+        return network.get_weights()
+
+    for one, other in zip(drawn(), drawn(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_model_built_with_a_seed_is_the_same_every_time():
+    sizes = {"ngf": 2, "ndf": 2, "input_dir": "in", "output_dir": "out"}
+
+    def built(seed):
+        return pix2pix.build(Pix2PixConfig(mode="train", seed=seed, **sizes)).get_weights()
+
+    first, again, other = built(7), built(7), built(8)
+    for one, same in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one, same)
+    assert not np.array_equal(first[0], other[0])
+    small = {**sizes, "netG": "resnet_6blocks", "crop_size": 32, "load_size": 32}
+    model = cyclegan.build(CycleGANConfig(mode="train", seed=7, **small), steps_per_epoch=1)
+    kernels = {network.weights[0].numpy().tobytes() for network in (model.gen_ab, model.gen_ba)}
+    assert len(kernels) == 2

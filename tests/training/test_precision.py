@@ -13,7 +13,7 @@ from cyclegan_tf.config import CycleGANConfig
 from pix2pix_tf import model as pix2pix
 from pix2pix_tf.config import Pix2PixConfig
 from pix2pix_tf.errors import InputError
-from pix2pix_tf.training import checkpoints, finite, loop, runtime
+from pix2pix_tf.training import checkpoints, finite, loop
 from pix2pix_tf.training.optimizers import FusedAdam, LossScaling
 
 POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
@@ -69,12 +69,6 @@ def test_losses_outputs_and_gradients_are_float32_and_close(reference, policy):
         assert {gradient.dtype for gradient in one} == {tf.float32}
         norms = tf.linalg.global_norm(one), tf.linalg.global_norm(other)
         assert float(norms[0]) == pytest.approx(float(norms[1]), rel=norm)
-
-
-def test_the_policy_ends_with_the_block():
-    with runtime.precision("mixed_bfloat16"):
-        assert keras.layers.Dense(1).compute_dtype == "bfloat16"
-    assert keras.layers.Dense(1).compute_dtype == "float32"
 
 
 def test_both_optimizers_scale_in_float16_only():
