@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pix2pix_tf import run_folder
-from pix2pix_tf.data import codecs, listing
+from pix2pix_tf.data import listing
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.evaluation import depths, gallery, labels, reading, scoring
 from pix2pix_tf.evaluation.true_set import Cache
@@ -144,7 +144,7 @@ def _same_names(outputs, true, *, required):
     return False
 
 
-def true_set(folder, *, sides=((codecs.Side(),),)):
+def true_set(folder, *, sides=listing.COLOUR):
     """The images of a folder, each looked at.
 
     Args:
