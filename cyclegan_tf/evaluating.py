@@ -8,7 +8,7 @@ from cyclegan_tf.measuring import DIRECTIONS
 from pix2pix_tf.commands import frame
 from pix2pix_tf.data import listing
 from pix2pix_tf.errors import InputError
-from pix2pix_tf.evaluation import comparison, reading, scoring
+from pix2pix_tf.evaluation import comparison, results
 
 
 def evaluate(config, paths, *, checkpoint):
@@ -23,12 +23,12 @@ def evaluate(config, paths, *, checkpoint):
     Returns:
         Path of index.html.
     """
-    scorer = scoring.Scorer(config.chosen_metrics, **config.scoring)
+    scorer = comparison.Scorer(config.chosen_metrics, **config.scoring)
     if checkpoint:
         compared, rows = _of_run(config, scorer, paths, checkpoint=checkpoint)
     else:
         compared, rows = _of_folders(config, scorer)
-    facts = comparison.measure(
+    measured = comparison.measure(
         scorer, compared, folder=config.output_dir, statistics=config.statistics
     )
     return comparison.write(
@@ -36,7 +36,8 @@ def evaluate(config, paths, *, checkpoint):
         rows,
         title=f"CycleGAN: evaluation of {Path(config.checkpoint or config.input_dir).name}",
         options=frame.run_options(config, program=PROGRAM),
-        facts=facts | {"checkpoint": checkpoint and str(checkpoint)},
+        measured=measured,
+        checkpoint=str(checkpoint) if checkpoint else None,
     )
 
 
@@ -69,7 +70,7 @@ def _of_run(config, scorer, paths, *, checkpoint):
     if scorer.wants_pairs:
         truths = {way: _partners(files, true[way]) for way, files in paths.items()}
     made = modes.results(config, paths, checkpoint=checkpoint, truths=truths)
-    rows = list(reading.progress(made, "translating", total=sum(map(len, paths.values()))))
+    rows = list(results.progress(made, "translating", total=sum(map(len, paths.values()))))
     compared = []
     for way in paths:
         domain = DIRECTIONS[way][3]
@@ -87,9 +88,9 @@ def _true_set(config, direction):
     domain = DIRECTIONS[direction][3]
     channels = config.file_channels(domain)
     if config.target_dir:
-        return comparison.true_set(config.target_dir, channels=channels)
+        return comparison.ground_truth(config.target_dir, channels=channels)
     folder = config.domains("test")["AB".index(domain)]
-    return comparison.true_set(folder, channels=channels) if Path(folder).is_dir() else []
+    return comparison.ground_truth(folder, channels=channels) if Path(folder).is_dir() else []
 
 
 def _partners(files, true):

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from cyclegan_tf import reading
 from pix2pix_tf.data import codecs, images, listing, pipelines
-from pix2pix_tf.evaluation import depths, metrics
+from pix2pix_tf.evaluation import metrics, results
 from pix2pix_tf.inference.translate import translate
 from pix2pix_tf.networks.layers import dropout_seeds
 from pix2pix_tf.training.session import decode_errors_named
@@ -98,8 +98,8 @@ def _look(config, generators, *, direction):
 def _in_depths(units, found, value_range, *, direction):
     _, _, source, target = DIRECTIONS[direction]
     units = {kind: batch.numpy() for kind, batch in units.items()}
-    samples = depths.quantized(units, found, value_range)
-    signed = {kind: depths.signed(samples[kind], value_range) for kind in samples}
+    samples = results.quantize(units, found, value_range)
+    signed = {kind: results.to_signed(samples[kind], value_range) for kind in samples}
     real, fake, true = (
         signed.get(k) for k in (f"real_{source}", f"fake_{target}", f"true_{target}")
     )
@@ -108,5 +108,5 @@ def _in_depths(units, found, value_range, *, direction):
         measured[f"L1 {direction}"] = metrics.l1(true, fake)
     if true is not None and true.shape == real.shape:
         measured[f"L1 of the input {direction}"] = metrics.l1(true, real)
-    views = depths.views(samples, value_range)
+    views = results.viewable(samples, value_range)
     return Translated(views, measured, samples[f"fake_{target}"], found)

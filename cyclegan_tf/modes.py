@@ -10,7 +10,7 @@ from cyclegan_tf.measuring import DIRECTIONS
 from pix2pix_tf import run_folder
 from pix2pix_tf.commands import frame
 from pix2pix_tf.data import images, listing, pipelines
-from pix2pix_tf.evaluation import depths, gallery
+from pix2pix_tf.evaluation import results as result_files
 from pix2pix_tf.export import formats
 from pix2pix_tf.export.saved_model import ServedModel
 from pix2pix_tf.inference.translate import translate_pictures
@@ -52,7 +52,7 @@ def _train(start, paths):
         if start.checkpoint is not None:
             print(f"continuing at step {start.first_step}: {start.checkpoint}")
         if distribution.leads():
-            gallery.remove_later(config.output_dir, start.first_step)
+            result_files.remove_later_images(config.output_dir, start.first_step)
         result = session.train(
             model,
             distribution.distributed(batches),
@@ -109,7 +109,7 @@ def _pictures(batch, tensors):
     found |= {"idt_A": tensors["identity_a"], "idt_B": tensors["identity_b"]}
     return {
         kind: images.from_unit(images.viewable(images.from_signed(found[kind])))
-        for kind in gallery.KINDS
+        for kind in result_files.KINDS
         if kind in found
     }
 
@@ -120,12 +120,12 @@ def _show(config, step, pictures, *, paths):
     )
     pairs = zip(*map(listing.names, chosen), strict=True)
     names = [f"{name_a}-{name_b}" for name_a, name_b in pairs]
-    gallery.write_pictures(config.output_dir, names, pictures, step=step)
+    result_files.write_images(config.output_dir, names, pictures, step=step)
     _write_report(config)
 
 
 def _write_report(config):
-    gallery.write_training_report(
+    result_files.write_training_report(
         config.output_dir,
         title=f"CycleGAN: training of {Path(config.output_dir).name}",
         options=frame.run_options(config, program=PROGRAM),
@@ -166,12 +166,13 @@ def test(config, paths, *, checkpoint, truths=None, context=None):
     for row in results(config, paths, checkpoint=checkpoint, truths=truths):
         print("evaluated image", row["name"])
         rows.append(row)
-    return gallery.write_results(
+    return result_files.write_results(
         config.output_dir,
         rows,
         title=f"CycleGAN: test of {Path(config.checkpoint).name}",
         options=frame.run_options(config, program=PROGRAM),
-        facts={"checkpoint": str(checkpoint), "context": context or {}},
+        checkpoint=str(checkpoint),
+        context=context or {},
     )
 
 
@@ -201,10 +202,10 @@ def _translated(config, generators, examples, *, direction):
     for found in measuring.translations(config, generators, examples, direction=direction):
         done = names[first : first + len(found.depths)]
         first += len(done)
-        rows = gallery.write_pictures(
+        rows = result_files.write_images(
             config.output_dir, done, found.pictures, aspect_ratio=config.aspect_ratio
         )
-        depths.write_exact(
+        result_files.write_exact(
             config.output_dir,
             done,
             outputs=found.outputs,

@@ -7,11 +7,10 @@ from pathlib import Path
 
 from pix2pix_tf import run_folder
 from pix2pix_tf.commands import frame
-from pix2pix_tf.config import PROGRAM, Pix2PixConfig
+from pix2pix_tf.config import ONE, PROGRAM, Pix2PixConfig
 from pix2pix_tf.data import check as data_check
 from pix2pix_tf.data import codecs, listing
 from pix2pix_tf.demo import facades
-from pix2pix_tf.device_options import ONE
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.server import sources
 from pix2pix_tf.training import runtime

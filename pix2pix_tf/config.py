@@ -1,117 +1,748 @@
-"""Every option of pix2pix-tf, under the reference's names and with the reference's defaults.
+"""Every option of both programs, by section, then those of pix2pix-tf alone.
 
 Reference:
-    affinelayer/pix2pix-tensorflow, pix2pix.py. Options that it does not have are marked "(new)".
+    affinelayer/pix2pix-tensorflow, pix2pix.py, for names and defaults. junyanz/
+    pytorch-CycleGAN-and-pix2pix, options/, for --netG, --netD, --n_layers_D, --norm, --init_type,
+    --init_gain, --gan_mode, --no_dropout, --preprocess, --crop_size, --dataset_mode, --input_nc
+    and --output_nc.
 """
 
 import dataclasses
+from collections.abc import Iterable, Iterator
+from functools import partial
 
-from pix2pix_tf.data import sizes
-from pix2pix_tf.data_options import DataOptions
-from pix2pix_tf.device_options import DeviceOptions
+from pix2pix_tf import options, run_folder
+from pix2pix_tf.data import codecs, sizes
 from pix2pix_tf.errors import InputError
-from pix2pix_tf.evaluate_options import EvaluateOptions
 from pix2pix_tf.options import changed, option
-from pix2pix_tf.serve_options import ServeOptions
-from pix2pix_tf.shared_options import MOST_PIXELS, MOST_STEPS, SharedOptions
 
-PROGRAM = "pix2pix-tf"
+MODES = ("train", "test", "evaluate", "export", "demo")
+# `Config.purpose` also knows the comparison of two folders by evaluate, and the data check.
+COMPARE, CHECK_DATA = "compare", "check_data"
+# A number of steps or epochs that leaves room for any product in 64 bits.
+MOST_STEPS = 10**12
+# The longest side of an image to train on.
+MOST_PIXELS = 8192
+# The sides of an image must be multiples of this: what the generator halves on its way down.
+MULTIPLES = {
+    "unet": 2,  # its depth follows from the size
+    "unet_256": 256,
+    "unet_128": 128,
+    "resnet_9blocks": 4,
+    "resnet_6blocks": 4,
+}
 DATASET_MODES = ("aligned", "folders", "single")
+PROGRAM = "pix2pix-tf"
+ONE, MIRRORED, MULTI_WORKER = "one", "mirrored", "multi_worker"
+# Of pairs, of pairs of label maps, of sets.
+METRICS = ("l1", "psnr", "ssim", "ms_ssim", "lpips", "labels", "fid", "kid")
+
+TRAINING = ("train", "demo")
+TESTING = ("test", "evaluate")
+EVALUATION = ("evaluate", COMPARE)
+NETWORKS = (*TRAINING, *TESTING, "export")
+
+# A section's heading, the modes that its options are for, and whether runs hand them on.
+run_option = partial(option, group="Run", adopted="never")
+training_option = partial(option, group="Training", modes=TRAINING)
+data_option = partial(option, group="Data", modes=(*TRAINING, *TESTING), adopted="data")
+model_option = partial(option, group="Model", modes=NETWORKS, adopted="architecture")
+monitoring_option = partial(option, group="Monitoring", modes=TRAINING)
+output_option = partial(option, group="Test and export", adopted="never")
+evaluate_option = partial(option, group="Evaluate", modes=EVALUATION, adopted="never")
+devices_option = partial(option, group="Devices", modes=TRAINING, adopted="never")
+serve_option = partial(option, group="Serve", modes=("serve",), adopted="never")
+SIZE = options.Kind("size", parse=sizes.parse, parts=sizes.sides)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Pix2PixConfig(ServeOptions, DeviceOptions, EvaluateOptions, DataOptions):
-    """Options of one command; invalid ones raise `InputError` when the object is made."""
+class Config:
+    """Options of one command; invalid ones raise `InputError` when the object is made.
 
-    mode: str = changed(
-        SharedOptions,
-        "mode",
-        choices=("train", "test", "evaluate", "export", "serve", "demo"),
-        help="What to do: train on a folder; test a run on a folder; evaluate (new): FID and more; "
-        "export for another runtime; serve (new) over HTTP; demo (new): draw a small data set, "
-        "train, test and export.",
-    )
+    This class holds those that both programs have.
+    """
 
-    input_dir: str | None = changed(
-        SharedOptions,
-        "input_dir",
-        help="Folder with side-by-side images, A left and B right, or tfds:NAME/CONFIG for a data "
-        "set of TensorFlow Datasets.",
+    # Run
+    mode: str = option(
+        "demo",
+        "What to do: train on a folder; test a run on a folder of images; evaluate a run, or a "
+        "folder of images, with FID and other metrics; export for another runtime; demo: draw a "
+        "small data set, train, test and export.",
+        group="Run",
+        choices=MODES,
+        adopted="never",
     )
-    output_dir: str | None = changed(
-        SharedOptions,
-        "output_dir",
-        help="Folder that receives what the mode makes; demo writes to pix2pix-demo.",
+    input_dir: str | None = option(
+        None, "Folder of images.", group="Run", modes=("train", *TESTING, COMPARE, CHECK_DATA)
     )
-    max_epochs: int | None = option(
+    output_dir: str | None = run_option(
         None,
-        "Epoch at which training ends; --max_steps wins if both are given.",
-        group="Training",
+        "Folder for the results.",
+        modes=(*NETWORKS, COMPARE),
+    )
+    checkpoint: str | None = run_option(
+        None,
+        "Run folder, or one checkpoint file in it: the run to resume (train) or to use (test, "
+        "evaluate, export).",
+        modes=("train", *TESTING, "export", "serve"),
+    )
+    resume: bool = run_option(
+        False,
+        "Resume the run in --output_dir, or start it if there is none, so that the same command "
+        "line can be repeated.",
+        modes=("train",),
+    )
+    init_from: str | None = run_option(
+        None,
+        "Run folder, or one checkpoint file in it, whose weights initialise a new run.",
+        modes=("train",),
+    )
+    seed: int | None = option(
+        None,
+        "Seed of all random numbers; when omitted, one is drawn and stored.",
+        group="Run",
+        modes=(*TRAINING, *TESTING, COMPARE),
+        minimum=0,
+        # What numpy.random.seed takes.
+        maximum=2**32 - 1,
+    )
+    deterministic: bool = option(
+        False,
+        "Use only operations that give the same bits in every run, also on accelerators; slower "
+        "there.",
+        group="Run",
+        modes=(*TRAINING, *TESTING),
+    )
+
+    # Training
+    max_steps: int | None = training_option(
+        None,
+        "Step at which training ends, counted from the first step of the run; 0 for no end.",
         minimum=0,
         maximum=MOST_STEPS,
     )
-    l1_weight: float = option(
-        100.0, "Weight of the L1 term in the generator's loss.", group="Training", minimum=0
+    batch_size: int = training_option(
+        1,
+        "Images per step.",
+        modes=(*TRAINING, *TESTING),
+        minimum=1,
+        maximum=4096,
     )
-    gan_weight: float = option(
-        1.0, "Weight of the GAN term in the generator's loss.", group="Training", minimum=0
+    lr: float = training_option(0.0002, "Learning rate of Adam.", minimum=0)
+    beta1: float = training_option(0.5, "Decay of Adam's first moment.", minimum=0, below=1)
+    precision: str = training_option(
+        "float32",
+        "Type that the networks compute in; weights, statistics, losses and outputs are float32. "
+        "mixed_float16 scales the losses.",
+        modes=NETWORKS,
+        choices=("float32", "mixed_bfloat16", "mixed_float16"),
     )
-    dataset_mode: str = option(
+    ema_decay: float = training_option(
+        0.0,
+        "Decay per step of a moving average of the generator's weights, such as 0.999; 0 for no "
+        "average. Test and export use the average.",
+        minimum=0,
+        below=1,
+    )
+    gan_mode: str = training_option(
+        "vanilla",
+        "Loss on the discriminator's logits: cross-entropy (vanilla), least squares (lsgan) or "
+        "Wasserstein (wgangp, without gradient penalty, as in the PyTorch code).",
+        choices=("vanilla", "lsgan", "wgangp"),
+    )
+
+    # Data
+    flip: bool = data_option(
+        True,
+        "Mirror images at random; --no_flip turns it off.",
+        modes=TRAINING,
+        adopted="run",
+    )
+    preprocess: str = data_option(
+        "resize_and_crop",
+        "How images get their size in training: resized to --scale_size and cropped at random; "
+        "only cropped; scaled to the width of --scale_size, without or with a crop; or unchanged. "
+        "Without a crop, sides are rounded to what the generator takes. Test resizes to "
+        "--crop_size with resize_and_crop, to the width of --scale_size with scale_width*, and "
+        "keeps the size of every image with crop and none.",
+        choices=sizes.PREPROCESS,
+    )
+    crop_size: sizes.Size = data_option(
+        256,
+        "Size of the random crops in pixels, one number or HxW. It sets the depth of --netG unet: "
+        "8 halvings for 256, down to 1x1 for powers of two, else as many as both sides allow.",
+        modes=NETWORKS,
+        kind=SIZE,
+        minimum=1,
+        maximum=MOST_PIXELS,
+        adopted="architecture",
+    )
+    input_channels: int = data_option(
+        3,
+        "Channels of the input. 1, 3 and 4 are converted from what files have; other numbers must "
+        "match the files.",
+        modes=(*NETWORKS, CHECK_DATA),
+        also="input_nc",
+        minimum=1,
+        maximum=1024,
+        adopted="architecture",
+    )
+    output_channels: int = data_option(
+        3,
+        "Channels of the output.",
+        modes=(*NETWORKS, CHECK_DATA),
+        also="output_nc",
+        minimum=1,
+        maximum=1024,
+        adopted="architecture",
+    )
+    value_range: str = data_option(
+        "0,1",
+        "LOW,HIGH: the values in float TIFF and .npy files that mean black and white. Integers "
+        "use the range of their type.",
+        modes=(*TRAINING, *TESTING, CHECK_DATA),
+    )
+    cache: str = data_option(
+        "none",
+        "Keep decoded images in memory or on disk (in --output_dir); augmentation is re-sampled "
+        "every epoch.",
+        modes=TRAINING,
+        choices=("none", "memory", "disk"),
+        adopted="run",
+    )
+    check_data: bool = data_option(
+        False,
+        "Only read the whole data set and report: counts, sizes, channels, unusable files, odd "
+        "widths, images that are both in training and test. Exit code 1 if training would fail.",
+        modes=None,
+        adopted="never",
+    )
+
+    # Model
+    netG: str = model_option(
+        "unet",
+        "Generator: unet is that of pix2pix.py, the others are those of the PyTorch code.",
+        choices=tuple(MULTIPLES),
+    )
+    netD: str = model_option(
+        "basic",
+        "Discriminator: 70x70 patches (basic), patches of --n_layers_D, or single pixels.",
+        choices=("basic", "n_layers", "pixel"),
+    )
+    n_layers_D: int = model_option(
+        3,
+        "Layers with stride 2 of --netD n_layers; 3 for 70x70 patches, one more doubles them.",
+        minimum=1,
+        # One more would need images of 3 * 2**12 pixels, which are more than MOST_PIXELS.
+        maximum=11,
+    )
+    norm: str = model_option(
+        "batch",
+        "Normalisation in both networks; sync_batch is batch over all devices; instance_affine "
+        "learns a scale and an offset per channel, as CycleGAN's first code did.",
+        choices=("batch", "sync_batch", "instance", "instance_affine", "none"),
+    )
+    ngf: int = model_option(64, "Filters of the generator's first layer.", minimum=1, maximum=1024)
+    ndf: int = model_option(
+        64, "Filters of the discriminator's first layer.", minimum=1, maximum=1024
+    )
+    dropout: bool = model_option(True, "Dropout in the generator; --no_dropout builds it without.")
+    init_type: str = model_option(
+        "normal",
+        "Distribution of the initial kernels.",
+        modes=TRAINING,
+        choices=("normal", "xavier", "kaiming", "orthogonal"),
+        adopted="run",
+    )
+    init_gain: float = model_option(
+        0.02,
+        "Standard deviation of the initial weights, or factor of xavier and orthogonal kernels.",
+        modes=TRAINING,
+        above=0,
+        adopted="run",
+    )
+
+    # Monitoring
+    progress_freq: int = monitoring_option(
+        50, "Steps between progress lines and rows of log.csv; 0 for none.", minimum=0
+    )
+    summary_freq: int = monitoring_option(
+        100, "Steps between TensorBoard summaries; 0 for none.", minimum=0
+    )
+    display_freq: int = monitoring_option(
+        0, "Steps between images in the run's index.html; 0 for none.", minimum=0
+    )
+    trace_freq: int = monitoring_option(
+        0, "Steps between profiles for TensorBoard; 0 for none.", minimum=0
+    )
+    save_freq: int = monitoring_option(
+        5000, "Steps between checkpoints; 0 for none at all, not even at the end.", minimum=0
+    )
+    keep_checkpoints: int = monitoring_option(3, "Number of checkpoints that are kept.", minimum=1)
+    keep_every: int = monitoring_option(
+        0, "Checkpoints of the multiples of this step are kept for ever; 0 for none.", minimum=0
+    )
+
+    # Test and export
+    aspect_ratio: float = output_option(
+        1.0,
+        "Width divided by height of the images that test writes.",
+        modes=("test", "demo"),
+        above=0,
+    )
+    test_dropout: bool = output_option(
+        True,
+        "Keep dropout on in test, as the references do, seeded by --seed; --notest_dropout turns "
+        "it off.",
+        modes=(*TRAINING, *TESTING),
+        adopted="run",
+    )
+    ema: bool = output_option(
+        True,
+        "Use the averaged weights of a run that has them (--ema_decay); --noema uses the weights "
+        "of the last step.",
+        modes=("demo", *TESTING, "export"),
+    )
+    output_filetype: str = output_option(
+        "png",
+        "Encoding of the images that an export returns.",
+        modes=("demo", "export", "serve"),
+        choices=("png", "jpeg"),
+    )
+    export_format: str = output_option(
+        "saved_model",
+        "What export writes: saved_model for TensorFlow and its servers; litert (extra [litert]) "
+        "and onnx (extra [onnx]) for their runtimes; keras, a model of Keras' own layers; pict "
+        "for the reference's browser demo.",
+        modes=("demo", "export"),
+        choices=("saved_model", "litert", "onnx", "keras", "pict"),
+    )
+    quantize: str = output_option(
+        "none",
+        "Store the weights of --export_format litert in half (float16) or a quarter (int8).",
+        modes=("demo", "export"),
+        choices=("none", "float16", "int8"),
+    )
+    tile: int = output_option(
+        0,
+        "Translate images larger than this, in pixels, in overlapping tiles of this size, rounded "
+        "up to what the generator takes; 0 for whole images.",
+        modes=(*NETWORKS, "serve"),
+        minimum=0,
+    )
+
+    # Evaluate
+    target_dir: str | None = evaluate_option(
+        None,
+        "Folder of target images. Without --checkpoint the images in --input_dir are measured "
+        "against it, as pairs where both have the same names; with it, it is the target set of "
+        "FID and KID.",
+    )
+    metrics: str | None = evaluate_option(
+        None,
+        "What to measure, separated by commas: l1, psnr, ssim, ms_ssim, lpips and labels of pairs, "
+        "fid and kid of sets (lpips, fid and kid: extra [metrics]). When omitted, all that the "
+        "images allow but lpips and labels; fid and kid if their weights are there.",
+    )
+    palette: str | None = evaluate_option(
+        None,
+        "Colours of the classes for --metrics labels: facades, cityscapes, or a text file with a "
+        "line RED GREEN BLUE NAME per class; those named void are not scored.",
+    )
+    inception_weights: str | None = evaluate_option(
+        None,
+        "File with the weights of the InceptionV3 of 2015 for fid and kid, in the form of "
+        "torch-fidelity; PyTorch's cache when omitted.",
+    )
+    download_weights: bool = evaluate_option(
+        False,
+        "Download the weights that fid, kid and lpips need to PyTorch's cache.",
+    )
+    statistics: str | None = evaluate_option(
+        None,
+        "File that keeps the target set's features and statistics for the next evaluation; "
+        "statistics.npz in --output_dir when omitted.",
+    )
+    kid_subsets: int = evaluate_option(
+        100, "Random subsets that KID is averaged over.", minimum=1, maximum=10_000
+    )
+    kid_subset_size: int | None = evaluate_option(
+        None,
+        "Images per subset; when omitted 1000, or half of the smaller set if that is less.",
+        minimum=2,
+    )
+
+    # Devices
+    strategy: str = devices_option(
+        ONE,
+        "What trains: one device; all GPUs of this machine, or the logical devices of its "
+        "processor (mirrored); the same command line on every machine of a cluster "
+        "(multi_worker). --batch_size is the total over all devices.",
+        choices=(ONE, MIRRORED, MULTI_WORKER),
+    )
+    logical_devices: int = devices_option(
+        1,
+        "Number of logical devices that --strategy mirrored splits each GPU into, or the "
+        "processor where there is none.",
+        minimum=1,
+        maximum=64,
+    )
+    cluster_resolver: str = devices_option(
+        "tf_config",
+        "Where --strategy multi_worker finds its workers: the variable TF_CONFIG; Slurm, within "
+        "srun; Kubernetes, the pods of --cluster_pods.",
+        choices=("tf_config", "slurm", "kubernetes"),
+    )
+    cluster_pods: str = devices_option(
+        "job-name=tensorflow", "Label of the pods of --cluster_resolver kubernetes."
+    )
+
+    def __post_init__(self) -> None:
+        """Checks every value, then what goes together."""
+        options.check(self)
+        self._check_places()
+        self._check_images()
+        self._check_devices()
+        self._check_evaluation()
+        self._check_program()
+
+    def _check_program(self) -> None:
+        """Checks the options of the program alone."""
+        raise NotImplementedError
+
+    def _check_places(self) -> None:
+        if self.mode == "demo" and not self.check_data:
+            for name in ("input_dir", "checkpoint", "init_from"):
+                if getattr(self, name):
+                    raise InputError(
+                        f"Expected no --{name} with --mode demo, which makes its own data. "
+                        f"Received: {getattr(self, name)}; name --mode train, test or export"
+                    )
+        if self.check_data or self.mode in ("train", "test", "evaluate"):
+            self._require_input()
+        if not self.check_data:
+            if self.mode in ("test", "export", "serve"):
+                self._require("checkpoint")
+            if self.mode not in ("demo", "serve"):
+                self._require("output_dir")
+        starts = [
+            f"--{name}" for name in ("checkpoint", "resume", "init_from") if getattr(self, name)
+        ]
+        if len(starts) > 1:
+            raise InputError(
+                "--checkpoint, --resume and --init_from are mutually exclusive. Received: "
+                f"{' and '.join(starts)}"
+            )
+        if self.keep_every % max(self.save_freq, 1) or (self.keep_every and not self.save_freq):
+            raise InputError(
+                "Expected --keep_every to be a multiple of --save_freq. Received: "
+                f"{self.keep_every} and {self.save_freq}"
+            )
+
+    def _require_input(self) -> None:
+        """Refuses a command without the folder of images that it needs."""
+        self._require("input_dir")
+
+    def _require(self, name: str) -> None:
+        if not getattr(self, name):
+            where = "--check_data" if self.check_data else f"--mode {self.mode}"
+            raise InputError(f"Expected --{name} with {where}. Received: nothing")
+
+    def _check_images(self) -> None:
+        self._check_size()
+        codecs.parse_range(self.value_range)
+        if self.mode == "train" and self.batch_size > 1 and not sizes.same_for_all(self.preprocess):
+            raise InputError(
+                f"Expected --batch_size 1 with --preprocess {self.preprocess}, where images differ "
+                f"in size. Received: {self.batch_size}"
+            )
+        if self.cache == "disk" and run_folder.is_remote(self.output_dir):
+            raise InputError(
+                "Expected --cache none or memory with an address as --output_dir. Received: disk"
+            )
+        if self.mode == "export" and self.export_format != "saved_model" and self.tile:
+            raise InputError(
+                "Expected --tile only with --export_format saved_model. Received: "
+                f"{self.export_format}"
+            )
+
+    def _check_size(self) -> None:
+        """Refuses a --crop_size that a network cannot take."""
+        multiple, least = MULTIPLES[self.netG], min(sizes.sides(self.crop_size))
+        if any(side % multiple for side in sizes.sides(self.crop_size)):
+            better = ", better of a higher power of two" if self.netG == "unet" else ""
+            raise InputError(
+                f"Expected --crop_size to be a multiple of {multiple} with --netG {self.netG}"
+                f"{better}. Received: {self.crop_size}"
+            )
+        # Two more 4x4 convolutions follow those with stride 2; each takes a pixel away.
+        layers = {"basic": 3, "n_layers": self.n_layers_D, "pixel": 0}[self.netD]
+        if self.netD != "pixel" and least < 3 * 2**layers:
+            raise InputError(
+                f"Expected --crop_size to be at least {3 * 2**layers} with {layers} layers of "
+                f"stride 2 in the discriminator. Received: {self.crop_size}; --n_layers_D takes "
+                "fewer"
+            )
+
+    def _check_scale(self, scale_size: sizes.Size, *, flag: str) -> None:
+        """Refuses a size before the crop that is smaller than the crop."""
+        crop, scale = sizes.sides(self.crop_size), sizes.sides(scale_size)
+        # Which sides are scaled before a crop: both, the width alone, or none.
+        first = {"resize_and_crop": 0, "scale_width_and_crop": 1}.get(self.preprocess, 2)
+        small = any(side < least for side, least in zip(scale[first:], crop[first:], strict=True))
+        if self.mode in TRAINING and small:
+            # The size that is to this crop what 286 is to 256.
+            like = sizes.parse("x".join(str(round(side * 286 / 256)) for side in crop))
+            raise InputError(
+                f"Expected {flag} to be at least {self.crop_size}. Received: {scale_size}; "
+                f"the proportion of the defaults is {like}"
+            )
+
+    def _check_devices(self) -> None:
+        if self.logical_devices > 1 and self.strategy != MIRRORED:
+            raise InputError(
+                "Expected --logical_devices only with --strategy mirrored. "
+                f"Received: --strategy {self.strategy}"
+            )
+        if self.strategy == MULTI_WORKER and self.mode == "demo":
+            raise InputError("Expected --mode train with --strategy multi_worker. Received: demo")
+        if self.strategy == MULTI_WORKER and self.cache == "disk":
+            raise InputError("Expected --cache none or memory with several workers. Received: disk")
+
+    def _check_evaluation(self) -> None:
+        if self.mode != "evaluate":
+            return
+        if self.aspect_ratio != 1:
+            raise InputError(
+                "Expected no --aspect_ratio with --mode evaluate, which measures images as they "
+                f"are. Received: {self.aspect_ratio}"
+            )
+        if ("labels" in self.chosen_metrics) != bool(self.palette):
+            raise InputError(
+                "Expected --palette and --metrics labels together. Received: "
+                f"--palette {self.palette} and --metrics {self.metrics}"
+            )
+
+    def refuse_foreign(self, explicit: Iterable[str]) -> None:
+        """Refuses explicit options that belong to another mode alone.
+
+        Args:
+            explicit: Names of the options that were given.
+
+        Raises:
+            InputError: Naming the option and its mode.
+        """
+        for name in explicit:
+            modes = self.__dataclass_fields__[name].metadata["modes"]
+            if modes in (EVALUATION, ("serve",)) and self.purpose not in modes:
+                raise InputError(
+                    f"Expected --{name} only with --mode {modes[0]}. Received: --mode {self.mode}"
+                )
+
+    def without_effect(self, explicit: Iterable[str]) -> dict[str, str]:
+        """The explicit options that change nothing in this command.
+
+        Args:
+            explicit: Names of the options that were given.
+
+        Returns:
+            Dict from names to the circumstance, such as "with --mode test".
+        """
+        here = {CHECK_DATA: "with --check_data", COMPARE: "without --checkpoint"}
+        where = here.get(self.purpose, f"with --mode {self.mode}")
+        conditions = dict(self._conditions())
+        found = {}
+        for name in sorted(explicit):
+            if not self.is_used(name):
+                found[name] = where
+            elif name in conditions:
+                found[name] = conditions[name]
+        return found
+
+    def is_used(self, name: str) -> bool:
+        """Whether the mode of this command uses an option."""
+        modes = self.__dataclass_fields__[name].metadata["modes"]
+        return modes is None or self.purpose in modes
+
+    def _conditions(self) -> Iterator[tuple[str, str]]:
+        """(name, circumstance) of options that other options leave without effect."""
+        if self.netD != "n_layers":
+            yield "n_layers_D", f"with --netD {self.netD}"
+        if not self.save_freq:
+            yield "keep_checkpoints", "with --save_freq 0"
+        if self.export_format != "saved_model" and self.mode != "serve":
+            yield "output_filetype", f"with --export_format {self.export_format}"
+        if self.mode == "evaluate" and self.metrics:
+            chosen = {*self.chosen_metrics}
+            if not chosen & {"fid", "kid"}:
+                yield "inception_weights", f"with --metrics {self.metrics}"
+                yield "statistics", f"with --metrics {self.metrics}"
+            if "kid" not in chosen:
+                yield "kid_subsets", f"with --metrics {self.metrics}"
+                yield "kid_subset_size", f"with --metrics {self.metrics}"
+            if not chosen & {"fid", "kid", "lpips"}:
+                yield "download_weights", f"with --metrics {self.metrics}"
+
+    @property
+    def purpose(self) -> str:
+        """The mode, "check_data", or "compare": evaluate without --checkpoint."""
+        if self.check_data:
+            return CHECK_DATA
+        return COMPARE if self.mode == "evaluate" and not self.checkpoint else self.mode
+
+    @property
+    def multiple(self) -> int:
+        """The sides of an image that the generator takes are multiples of this, in pixels."""
+        if self.netG == "unet":
+            return 2 ** sizes.halvings(self.crop_size)
+        return MULTIPLES[self.netG]
+
+    @property
+    def framing(self) -> dict:
+        """The options that set the size of images, as arguments."""
+        names = ("preprocess", "scale_size", "crop_size")
+        return {name: getattr(self, name) for name in names}
+
+    @property
+    def scoring(self) -> dict:
+        """The other options of `comparison.Scorer`, as arguments."""
+        names = ("palette", "inception_weights", "kid_subsets", "kid_subset_size")
+        found = {name: getattr(self, name) for name in names}
+        return {**found, "download_weights": self.download_weights, "seed": self.seed or 0}
+
+    @property
+    def chosen_metrics(self) -> tuple[str, ...]:
+        """The names in `metrics`, each once; empty if it was omitted.
+
+        Raises:
+            InputError: If one is unknown.
+        """
+        names = [name.strip().lower() for name in (self.metrics or "").split(",")]
+        chosen = tuple(dict.fromkeys(filter(None, names)))
+        if unknown := [name for name in chosen if name not in METRICS]:
+            raise InputError(
+                f"Expected --metrics of {', '.join(METRICS)}. Received: {', '.join(unknown)}"
+            )
+        return chosen
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Pix2PixConfig(Config):
+    """Options of one pix2pix command; invalid ones raise `InputError` when the object is made."""
+
+    # Run
+    mode: str = changed(
+        Config,
+        "mode",
+        choices=("train", "test", "evaluate", "export", "serve", "demo"),
+        help="What to do: train on a folder; test a run on a folder of images; evaluate a run, or "
+        "a folder of images, with FID and other metrics; export for another runtime; serve over "
+        "HTTP; demo: draw a small data set, train, test and export.",
+    )
+    input_dir: str | None = changed(
+        Config,
+        "input_dir",
+        help="Folder of side-by-side images, A left and B right, or tfds:NAME/CONFIG for a "
+        "data set of TensorFlow Datasets.",
+    )
+    output_dir: str | None = changed(
+        Config, "output_dir", help="Folder for the results; demo writes to pix2pix-demo."
+    )
+
+    # Training
+    max_epochs: int | None = training_option(
+        None,
+        "Epoch at which training ends; --max_steps wins if both are given.",
+        minimum=0,
+        maximum=MOST_STEPS,
+    )
+    l1_weight: float = training_option(
+        100.0, "Weight of the L1 term in the generator's loss.", minimum=0
+    )
+    gan_weight: float = training_option(
+        1.0, "Weight of the GAN term in the generator's loss.", minimum=0
+    )
+
+    # Data
+    dataset_mode: str = data_option(
         "aligned",
-        "(PyTorch code) Where the pairs are: side by side in one file (aligned), in the folders A "
-        "and B of --input_dir under equal names (folders, new), or nowhere: test without targets "
-        "(single).",
-        group="Data",
+        "Where the pairs are: side by side in one file (aligned), in the folders A and B of "
+        "--input_dir under equal names (folders), or nowhere: test without targets (single).",
+        modes=("train", *TESTING, CHECK_DATA),
         choices=DATASET_MODES,
-        adopted="data",
     )
-    which_direction: str = option(
+    which_direction: str = data_option(
         "AtoB",
         "Translate A to B or B to A.",
-        group="Data",
+        modes=(*NETWORKS, CHECK_DATA),
         choices=("AtoB", "BtoA"),
         adopted="architecture",
     )
-    scale_size: sizes.Size = option(
+    scale_size: sizes.Size = data_option(
         286,
         "Images are resized to this size in pixels before the random crop; one number or HxW.",
         also="load_size",
-        group="Data",
+        kind=SIZE,
         minimum=1,
         maximum=MOST_PIXELS,
-        adopted="data",
     )
-    lab_colorization: bool = option(
+    lab_colorization: bool = data_option(
         False,
         "Learn colour: split single images into lightness (A) and colour (B).",
-        group="Data",
+        modes=(*NETWORKS, CHECK_DATA),
         adopted="architecture",
-    )
-    separable_conv: bool = option(
-        False, "Separable convolutions in the generator.", group="Model", adopted="architecture"
-    )
-    bottleneck_norm: bool = option(
-        True,
-        "(new) Normalise the innermost level as the reference does, which leaves it without "
-        "gradient at batch size 1; --nobottleneck_norm follows the paper's erratum. Only of --netG "
-        "unet with --norm batch.",
-        group="Model",
-        adopted="architecture",
-    )
-    val_dir: str | None = option(
-        None,
-        "(new) Folder like --input_dir that is measured while training: val.csv, TensorBoard, "
-        "pictures of the first images, and checkpoints/best.safetensors, which has the least L1.",
-        group="Watching",
-    )
-    val_freq: int = option(
-        1000, "(new) Steps between two such measurements.", group="Watching", minimum=1
     )
 
-    def __post_init__(self):
-        super().__post_init__()
+    # Model
+    separable_conv: bool = model_option(False, "Separable convolutions in the generator.")
+    bottleneck_norm: bool = model_option(
+        True,
+        "Normalise the innermost level as the reference does, which leaves it without gradient at "
+        "batch size 1; --nobottleneck_norm follows the paper's erratum. Only for --netG unet with "
+        "--norm batch.",
+    )
+
+    # Monitoring
+    val_dir: str | None = monitoring_option(
+        None,
+        "Folder like --input_dir that is measured during training: val.csv, TensorBoard, images, "
+        "and checkpoints/best.safetensors, the one with the least L1.",
+    )
+    val_freq: int = monitoring_option(1000, "Steps between two such measurements.", minimum=1)
+
+    # Serve
+    host: str = serve_option("127.0.0.1", "Address to listen on; 0.0.0.0 lets other machines in.")
+    port: int = serve_option(8000, "Port; 0 for any free one.", minimum=0, below=65536)
+    cors_origin: str | None = serve_option(
+        None, "Origins whose pages may use the server, separated by commas; * for all."
+    )
+    max_request_bytes: int = serve_option(16 * 2**20, "Longest request in bytes.", minimum=1)
+    max_pixels: int = serve_option(
+        2048 * 2048,
+        "Pixels of a request, all its images together, their sides rounded up to multiples of 256.",
+        minimum=1,
+    )
+    max_queue: int = serve_option(
+        64, "Requests at a time; more are answered with 503 and Retry-After.", minimum=1
+    )
+    max_batch: int = serve_option(8, "Images of one size that are translated together.", minimum=1)
+    timeout: float = serve_option(60.0, "Seconds that a request may take.", above=0)
+
+    def _check_program(self) -> None:
         self._check_scale(self.scale_size, flag="--scale_size")
-        self._check_pairs()
+        if self.dataset_mode == "single" and self.mode == "train":
+            raise InputError(
+                "Expected --dataset_mode aligned or folders with --mode train: learning needs "
+                "targets. Received: single"
+            )
+        pairs = (self.dataset_mode, self.input_channels, self.output_channels)
+        if self.lab_colorization and pairs != ("aligned", 3, 3):
+            raise InputError(
+                "Expected --lab_colorization alone: it makes pairs of single colour images. "
+                "Received: --dataset_mode {}, --input_channels {}, --output_channels {}".format(
+                    *pairs
+                )
+            )
         if self.separable_conv and self.netG != "unet":
             raise InputError(
                 f"Expected --separable_conv only with --netG unet. Received: --netG {self.netG}"
@@ -121,38 +752,35 @@ class Pix2PixConfig(ServeOptions, DeviceOptions, EvaluateOptions, DataOptions):
                 f"Expected --separable_conv with --init_type normal. Received: {self.init_type}"
             )
 
+    def _conditions(self) -> Iterator[tuple[str, str]]:
+        yield from super()._conditions()
+        if self.max_steps:
+            yield "max_epochs", "with --max_steps"
+        if self.netG != "unet" or self.norm not in ("batch", "sync_batch"):
+            yield "bottleneck_norm", f"with --netG {self.netG} and --norm {self.norm}"
+        if not self.val_dir:
+            yield "val_freq", "without --val_dir"
+            if self.mode == "train":
+                yield "test_dropout", "without --val_dir"
+                yield "tile", "without --val_dir"
+
     @property
-    def minimum_width(self):
+    def minimum_width(self) -> int:
         """The smallest usable width of a file, in pixels."""
         return 2 if self.dataset_mode == "aligned" and not self.lab_colorization else 1
 
     @property
-    def channels(self):
+    def channels(self) -> tuple[int, int]:
         """Channels of (inputs, outputs); in Lab mode lightness has one, colour two."""
         if not self.lab_colorization:
             return self.input_channels, self.output_channels
         return (1, 2) if self.which_direction == "AtoB" else (2, 1)
 
     @property
-    def file_channels(self):
+    def file_channels(self) -> tuple[tuple[int, ...], ...]:
         """For each file of an example the numbers of channels that it is decoded to."""
         if self.lab_colorization:
             return ((3,),)
         a, b = self.channels if self.which_direction == "AtoB" else self.channels[::-1]
         modes = {"aligned": ((a, b),), "folders": ((a,), (b,))}
         return modes.get(self.dataset_mode, ((self.input_channels,),))
-
-    def _check_pairs(self):
-        if self.dataset_mode == "single" and self.mode == "train":
-            raise InputError(
-                "Expected --dataset_mode aligned or folders with --mode train: learning needs "
-                "targets. Received: single"
-            )
-        given = (self.dataset_mode, self.input_channels, self.output_channels)
-        if self.lab_colorization and given != ("aligned", 3, 3):
-            raise InputError(
-                "Expected --lab_colorization alone: it makes pairs of single colour images. "
-                "Received: --dataset_mode {}, --input_channels {}, --output_channels {}".format(
-                    *given
-                )
-            )

@@ -8,53 +8,77 @@ import json
 import math
 import textwrap
 import typing
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 from absl import flags
 
 from pix2pix_tf import run_folder
-from pix2pix_tf.data import sizes
 from pix2pix_tf.errors import InputError
+
+HELP = ("--help", "-help", "-h", "--helpfull")
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """A kind of value that Python has no type for, such as an image's size.
+
+    Attributes:
+        name: As `--help` shows it.
+        parse: Function of a text, or of a value in options.json, to the value in its one spelling;
+            raises `InputError`.
+        parts: Function of a value to the numbers in it, which the option's limits apply to.
+    """
+
+    name: str
+    parse: Callable[[Any], Any]
+    parts: Callable[[Any], Sequence[float]]
 
 
 def option(
-    default,
-    text,
+    default: Any,
+    text: str,
     *,
-    group,
-    also=None,
-    choices=None,
-    minimum=None,
-    maximum=None,
-    above=None,
-    below=None,
-    adopted="run",
-):
+    group: str,
+    modes: tuple[str, ...] | None = None,
+    also: str | None = None,
+    kind: Kind | None = None,
+    choices: tuple[str, ...] | None = None,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+    adopted: str = "run",
+) -> Any:
     """A dataclass field that is also a command-line flag.
 
     Args:
-        default: The value when the flag is not typed.
+        default: The value when the flag is omitted.
         text: One or two sentences of help.
         group: The heading of `--help` under which the flag stands.
+        modes: What it has an effect on, None for everything.
         also: Another name of the flag, or None.
+        kind: `Kind` of the values, or None if the field's type says it.
         choices: Allowed strings, or None.
         minimum: Smallest allowed number, or None.
         maximum: Largest allowed number, or None.
         above: Number that must be exceeded, or None.
         below: Number that must not be reached, or None.
-        adopted: What a command that reads a run folder does when the flag is not typed.
+        adopted: What a command that reads a run folder does when the flag is omitted.
             "architecture": always take the run's value, refuse another one;
-            "data": always take the run's value, another one may be typed;
-            "run": take the run's value when training goes on; "never": this command's own.
+            "data": always take the run's value, an explicit flag may change it;
+            "run": take the run's value when training is resumed; "never": this command's own.
 
     Returns:
         A `dataclasses.field`.
     """
-    rule = {"also": also, "choices": choices, "minimum": minimum, "maximum": maximum}
-    rule |= {"above": above, "below": below, "adopted": adopted}
+    rule: dict[str, Any]
+    rule = {"modes": modes, "also": also, "kind": kind, "choices": choices, "adopted": adopted}
+    rule |= {"minimum": minimum, "maximum": maximum, "above": above, "below": below}
     return dataclasses.field(default=default, metadata={"help": text, "group": group, **rule})
 
 
-def changed(owner, name, **changes):
+def changed(owner: Any, name: str, **changes: Any) -> Any:
     """The option `name` of the dataclass `owner` with another default or another rule.
 
     Args:
@@ -70,27 +94,25 @@ def changed(owner, name, **changes):
     return dataclasses.field(default=default, metadata={**field.metadata, **changes})
 
 
-def _kind(field):
-    """The type behind `int` or `int | None`; a size stays `sizes.Size`."""
-    if field.type == sizes.Size:
-        return sizes.Size
+def _type(field: dataclasses.Field) -> Any:
+    """The type behind `int` or `int | None`."""
     kinds = [kind for kind in typing.get_args(field.type) if kind is not type(None)]
     return kinds[0] if kinds else field.type
 
 
-def type_name(field):
+def type_name(field: dataclasses.Field) -> str:
     """The type of an option as a person reads it: "bool", "int", "float", "str" or "size"."""
-    kind = _kind(field)
-    return "size" if kind is sizes.Size else kind.__name__
+    kind = field.metadata["kind"]
+    return kind.name if kind else _type(field).__name__
 
 
-def description(field):
+def description(field: dataclasses.Field) -> str:
     """The help of an option, with its other name."""
     also = field.metadata["also"]
     return field.metadata["help"] + (f" Also --{also}." if also else "")
 
 
-def check(config):
+def check(config: Any) -> None:
     """Refuses values out of range; called by a configuration's `__post_init__`.
 
     Raises:
@@ -98,12 +120,13 @@ def check(config):
     """
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
-        for part in sizes.sides(value) if _kind(field) is sizes.Size else (value,):
+        kind = field.metadata["kind"]
+        for part in kind.parts(value) if kind else (value,):
             if part is not None and (expected := _violated(field.metadata, part)):
                 raise InputError(f"Expected --{field.name} to be {expected}. Received: {value}")
 
 
-def _violated(rule, value):
+def _violated(rule: Mapping[str, Any], value: Any) -> str | None:
     if rule["choices"] and value not in rule["choices"]:
         return "one of " + ", ".join(rule["choices"])
     if isinstance(value, float) and not math.isfinite(value):
@@ -119,30 +142,35 @@ def _violated(rule, value):
     return None
 
 
-class _SizeParser(flags.ArgumentParser):
-    """Reads 256 or 512x256; the text that absl shows is that of the error."""
+class _Parser(flags.ArgumentParser):
+    """Reads the values of a `Kind`; the text that absl shows is that of the error."""
 
-    def parse(self, argument):
-        return sizes.parse(argument)
+    def __init__(self, kind: Kind) -> None:
+        self._kind = kind
+
+    def parse(self, argument: Any) -> Any:
+        return self._kind.parse(argument)
 
 
-def define_flags(config_class):
+def _define_flags(config_class: type) -> flags.FlagValues:
     """Defines one absl flag per field in a private `FlagValues`; nothing global changes."""
     values = flags.FlagValues()
-    define = {
+    define: dict[Any, Callable[..., Any]] = {
         bool: flags.DEFINE_boolean,
         int: flags.DEFINE_integer,
         float: flags.DEFINE_float,
         str: flags.DEFINE_string,
-        sizes.Size: functools.partial(flags.DEFINE, _SizeParser()),
     }
     for field in dataclasses.fields(config_class):
-        text = description(field)
-        define[_kind(field)](field.name, field.default, text, flag_values=values)
+        kind = field.metadata["kind"]
+        define_flag = define[_type(field)]
+        if kind:
+            define_flag = functools.partial(flags.DEFINE, _Parser(kind))
+        define_flag(field.name, field.default, description(field), flag_values=values)
     return values
 
 
-def parse(config_class, argv):
+def parse(config_class: type, argv: Sequence[str]) -> tuple[Any, set[str]]:
     """Turns command-line words into a configuration.
 
     Args:
@@ -150,14 +178,14 @@ def parse(config_class, argv):
         argv: The words after the program's name.
 
     Returns:
-        (configuration, names of the flags that were typed).
+        (configuration, names of the explicit flags).
 
     Raises:
         InputError: For an unknown flag, a wrong type or a value out of range.
     """
-    values = define_flags(config_class)
-    booleans = {f.name for f in dataclasses.fields(config_class) if _kind(f) is bool}
-    others = {f.metadata["also"]: f.name for f in dataclasses.fields(config_class)}
+    fields, values = dataclasses.fields(config_class), _define_flags(config_class)
+    booleans = {field.name for field in fields if _type(field) is bool}
+    others = {field.metadata["also"]: field.name for field in fields}
     words = [_spelled(word, booleans, others) for word in argv]
     try:
         rest = values(["program", *words])[1:]
@@ -167,12 +195,12 @@ def parse(config_class, argv):
         raise InputError(_one_line(error)) from None
     if rest:
         raise InputError(f"Expected flags only, such as --mode train. Received: {rest[0]}")
-    names = [field.name for field in dataclasses.fields(config_class)]
-    typed = {name for name in names if values[name].present}
-    return config_class(**{name: values[name].value for name in names}), typed
+    names = [field.name for field in fields]
+    explicit = {name for name in names if values[name].present}
+    return config_class(**{name: values[name].value for name in names}), explicit
 
 
-def _spelled(word, booleans, others):
+def _spelled(word: str, booleans: set[str], others: dict[str, str]) -> str:
     """Spells the other name of a flag, and the reference's `--no_flip`, in absl's way."""
     flag, equals, value = word.partition("=")
     name = flag.lstrip("-") if flag.startswith("-") else ""
@@ -181,41 +209,46 @@ def _spelled(word, booleans, others):
     return f"--{others[name]}{equals}{value}" if name in others else word
 
 
-def _unknown_flag(error, values):
+def _unknown_flag(error: flags.UnrecognizedFlagError, values: flags.FlagValues) -> str:
     name = error.flagname
     near = difflib.get_close_matches(name, list(values), n=1)
     hint = f"did you mean --{near[0]}?" if near else "--help lists them all."
     return f"Expected a known flag. Received: --{name}; {hint}"
 
 
-def _one_line(error):
+def _one_line(error: flags.Error) -> str:
     text = " ".join(str(error).split())
     return f"Expected a value of the flag's type. Received: {text}"
 
 
-def help_text(config_class, *, program, summary):
+def help_text(config_class: type, *, program: str, summary: str, mode: str | None = None) -> str:
     """Every flag under its group's heading, in the order of the dataclass' fields.
 
     Args:
         config_class: Dataclass whose fields were made by `option`.
         program: Name of the command.
         summary: Paragraphs shown before the flags.
+        mode: Show only the flags that have an effect in this mode; None for all.
 
     Returns:
         The text that `--help` prints.
     """
-    lines = [f"usage: {program} [--mode MODE] [flags]", "", summary.strip()]
-    fields = dataclasses.fields(config_class)
-    for group in dict.fromkeys(field.metadata["group"] for field in fields):
+    shown = [
+        field
+        for field in dataclasses.fields(config_class)
+        if mode is None or field.metadata["modes"] is None or mode in field.metadata["modes"]
+    ]
+    lines = [f"usage: {program} {mode or '[MODE]'} [flags]", "", summary.strip()]
+    for group in dict.fromkeys(field.metadata["group"] for field in shown):
         lines += ["", f"{group}:"]
-        for field in fields:
+        for field in shown:
             lines += _flag_help(field) if field.metadata["group"] == group else []
     lines += ["", "  --help, --version"]
     return "\n".join(lines) + "\n"
 
 
-def _flag_help(field):
-    kind, rule = _kind(field), field.metadata
+def _flag_help(field: dataclasses.Field) -> list[str]:
+    kind, rule = _type(field), field.metadata
     name = f"--[no]{field.name}" if kind is bool else f"--{field.name}"
     shown = "|".join(rule["choices"]) if rule["choices"] else type_name(field).upper()
     default = "" if field.default is None else f" (default: {field.default})"
@@ -227,38 +260,44 @@ def _flag_help(field):
     return [head, *body]
 
 
-def adopt(config, typed, stored, *, source, resuming):
-    """Takes what was not typed from a run's options.json.
+def adopt(
+    config: Any,
+    explicit: Collection[str],
+    stored: Mapping[str, Any],
+    *,
+    source: Any,
+    resuming: bool,
+) -> Any:
+    """Takes the omitted options from a run's options.json.
 
     Args:
         config: Configuration of this command.
-        typed: Names of the flags that were typed.
-        stored: The run's options, a dict.
+        explicit: Names of the options that were given.
+        stored: The run's options; names that are unknown are ignored.
         source: The run's folder, for messages.
-        resuming: Whether training goes on (all of the run's options are taken) or the run is
-            only used (its architecture alone is).
+        resuming: Whether training is resumed (all of the run's options are taken) or the run is
+            only used (its architecture and data options are).
 
     Returns:
         The resolved configuration.
 
     Raises:
-        InputError: If a typed flag contradicts the architecture of the run, or a stored value
-            is not one.
+        InputError: If an explicit option contradicts the architecture of the run, or a stored
+            value is of another type.
     """
     changes = {}
     taken = ("architecture", "data", "run") if resuming else ("architecture", "data")
     for field in dataclasses.fields(config):
         name, rule = field.name, field.metadata["adopted"]
-        fixed = rule == "architecture"
         if name not in stored or rule not in taken:
             continue
         value = stored_value(config, name, stored=stored, source=source)
-        if name not in typed:
+        if name not in explicit:
             changes[name] = value
-        elif fixed and value != getattr(config, name):
+        elif rule == "architecture" and value != getattr(config, name):
             raise InputError(
-                f"Expected --{name} to be left out or {value}, as the run in {source} was "
-                f"made. Received: {getattr(config, name)}"
+                f"Expected --{name} to be omitted or {value}, as in the run in {source}. "
+                f"Received: {getattr(config, name)}"
             )
     try:
         return dataclasses.replace(config, **changes)
@@ -268,13 +307,13 @@ def adopt(config, typed, stored, *, source, resuming):
         ) from None
 
 
-def stored_value(config, name, *, stored, source):
+def stored_value(config: Any, name: str, *, stored: Mapping[str, Any], source: Any) -> Any:
     """The value of one option in a run's options.json, of the option's type.
 
     Args:
         config: Dataclass, or an object of it, whose fields were made by `option`.
         name: Name of the option.
-        stored: The run's options, a dict that has it.
+        stored: The run's options, which have it.
         source: The run's folder, for messages.
 
     Returns:
@@ -284,15 +323,16 @@ def stored_value(config, name, *, stored, source):
         InputError: If the value has another type.
     """
     field = config.__dataclass_fields__[name]
-    kind, value = _kind(field), stored[name]
+    kind, expected, value = field.metadata["kind"], _type(field), stored[name]
     if value is None and type(None) in typing.get_args(field.type):
         return None
-    if kind is float and type(value) is int and abs(value) < 2**53:
+    if kind is not None:
+        if type(value) in (int, str):
+            with contextlib.suppress(InputError):
+                return kind.parse(value)
+    elif expected is float and type(value) is int and abs(value) < 2**53:
         return float(value)
-    if kind is sizes.Size and type(value) in (int, str):
-        with contextlib.suppress(InputError):
-            return sizes.parse(value)
-    if type(value) is kind and not (kind is str and "\0" in value):
+    elif type(value) is expected and not (expected is str and "\0" in value):
         return value
     shown, place = json.dumps(value), run_folder.place(source) / run_folder.OPTIONS
     raise InputError(

@@ -24,7 +24,7 @@ MAIN = {
     "replicas": "replicas",
 }
 # What brings TensorFlow.
-PRELOADED = ("pix2pix_tf.model", "cyclegan_tf.model", "pix2pix_tf.evaluation.scoring")
+PRELOADED = ("pix2pix_tf.model", "cyclegan_tf.model", "pix2pix_tf.evaluation.comparison")
 
 
 class Launcher:

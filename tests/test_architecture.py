@@ -131,7 +131,6 @@ def test_there_is_no_circle():
     assert not sorted(name for name in edges if name in reachable(name))
 
 
-@moving
 def test_few_loose_files():
     loose = [path.name for path in (ROOT / "pix2pix_tf").glob("*.py")]
     assert len([name for name in loose if not name.startswith("__")]) <= 10, loose

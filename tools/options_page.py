@@ -23,8 +23,9 @@ PROGRAMS = {"pix2pix-tf": Pix2PixConfig, "cyclegan-tf": CycleGANConfig}
 HEAD = """# Every option
 
 Written by `python tools/options_page.py`; `pix2pix-tf --help` and `cyclegan-tf --help` say the
-same. A program without a default here does not have the option; `none` means that nothing is set.
-Boolean flags are turned off by `--noNAME` or `--no_NAME`. "(new)" marks what neither reference has.
+same, `pix2pix-tf train --help` only what matters for a mode. A program without a default here does
+not have the option; `none` means that nothing is set. `--noNAME` or `--no_NAME` turns off boolean
+flags.
 """
 
 

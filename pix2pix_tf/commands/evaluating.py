@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pix2pix_tf.commands import frame, modes
 from pix2pix_tf.config import PROGRAM
-from pix2pix_tf.evaluation import comparison, reading, scoring
+from pix2pix_tf.evaluation import comparison, results
 
 
 def evaluate(config, paths, *, checkpoint):
@@ -18,9 +18,9 @@ def evaluate(config, paths, *, checkpoint):
     Returns:
         Path of index.html.
     """
-    scorer = scoring.Scorer(config.chosen_metrics, **config.scoring)
+    scorer = comparison.Scorer(config.chosen_metrics, **config.scoring)
     compared, rows = _compared(config, scorer, paths, checkpoint=checkpoint)
-    facts = comparison.measure(
+    measured = comparison.measure(
         scorer, [compared], folder=config.output_dir, statistics=config.statistics
     )
     return comparison.write(
@@ -28,16 +28,17 @@ def evaluate(config, paths, *, checkpoint):
         rows,
         title=f"pix2pix: evaluation of {Path(config.checkpoint or config.input_dir).name}",
         options=frame.run_options(config, program=PROGRAM),
-        facts=facts | {"checkpoint": checkpoint and str(checkpoint)},
+        measured=measured,
+        checkpoint=str(checkpoint) if checkpoint else None,
     )
 
 
 def _compared(config, scorer, paths, *, checkpoint):
     """The `Comparison` and the report's rows."""
     if checkpoint:
-        true = comparison.true_set(config.target_dir) if config.target_dir else None
+        true = comparison.ground_truth(config.target_dir) if config.target_dir else None
         made = modes.results(config, paths, checkpoint=checkpoint)
-        rows = list(reading.progress(made, "translating", total=len(paths)))
+        rows = list(results.progress(made, "translating", total=len(paths)))
         kinds = {"output": "outputs", "target": "targets"}
         return comparison.of_rows(rows, config.output_dir, **kinds, targets=true), rows
     if config.target_dir:

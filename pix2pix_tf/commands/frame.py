@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from pix2pix_tf import options, run_folder
-from pix2pix_tf.device_options import MULTI_WORKER
+from pix2pix_tf.config import MULTI_WORKER
 from pix2pix_tf.errors import InputError
 
 # What starts an --input_dir that names a data set of TensorFlow Datasets.

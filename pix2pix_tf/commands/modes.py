@@ -11,7 +11,8 @@ from pix2pix_tf import run_folder
 from pix2pix_tf.commands import frame
 from pix2pix_tf.config import PROGRAM
 from pix2pix_tf.data import cache, images, listing, pipelines
-from pix2pix_tf.evaluation import depths, gallery, metrics
+from pix2pix_tf.evaluation import metrics
+from pix2pix_tf.evaluation import results as result_files
 from pix2pix_tf.export import formats
 from pix2pix_tf.export.saved_model import ServedModel
 from pix2pix_tf.inference import files
@@ -93,7 +94,7 @@ def _train(start, paths, *, validated):
         if start.checkpoint is not None:
             print(f"continuing at step {start.first_step}: {start.checkpoint}")
         if distribution.leads():
-            gallery.remove_later(config.output_dir, start.first_step)
+            result_files.remove_later_images(config.output_dir, start.first_step)
         result = session.train(
             model,
             distribution.distributed(batches),
@@ -129,13 +130,13 @@ def _hooks(config, model, paths, *, validated):
 def _show(config, step, pictures, *, paths):
     chosen = pipelines.batch_paths(paths, step - 1, batch_size=config.batch_size, seed=config.seed)
     shown = {kind: pictures[kind] for kind in SHOWN}
-    gallery.write_pictures(config.output_dir, listing.names(chosen), shown, step=step)
+    result_files.write_images(config.output_dir, listing.names(chosen), shown, step=step)
     write_training_report(config)
 
 
 def write_training_report(config):
     """Writes the run's index.html from the pictures and the log in its folder."""
-    return gallery.write_training_report(
+    return result_files.write_training_report(
         config.output_dir,
         title=f"pix2pix: training of {Path(config.output_dir).name}",
         options=frame.run_options(config, program=PROGRAM),
@@ -194,12 +195,13 @@ def test(config, paths, *, checkpoint, context=None):
     for row in results(config, paths, checkpoint=checkpoint):
         print("evaluated image", row["name"])
         rows.append(row)
-    return gallery.write_results(
+    return result_files.write_results(
         config.output_dir,
         rows,
         title=f"pix2pix: test of {Path(config.checkpoint).name}",
         options=frame.run_options(config, program=PROGRAM),
-        facts={"checkpoint": str(checkpoint), "context": context or {}},
+        checkpoint=str(checkpoint),
+        context=context or {},
     )
 
 
@@ -219,10 +221,12 @@ def results(config, paths, *, checkpoint):
     for found in files.translations(config, load_generator(config, checkpoint))(paths):
         done = names[first : first + len(found.depths)]
         first += len(done)
-        rows = gallery.write_pictures(
+        rows = result_files.write_images(
             config.output_dir, done, found.pictures, aspect_ratio=config.aspect_ratio
         )
-        depths.write_exact(config.output_dir, done, outputs=found.outputs, depths=found.depths)
+        result_files.write_exact(
+            config.output_dir, done, outputs=found.outputs, depths=found.depths
+        )
         for index, row in enumerate(rows):
             row["metrics"] = {name: float(values[index]) for name, values in found.metrics.items()}
         yield from rows

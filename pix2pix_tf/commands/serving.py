@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 
 from pix2pix_tf import run_folder
-from pix2pix_tf.commands import modes
+from pix2pix_tf.commands import modes, page
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.export.saved_model import FILE_CHANNELS, ServedModel
 from pix2pix_tf.inference import predictor
@@ -38,7 +38,9 @@ def serve(config, sources, *, listener):
 
 def _load(config, source):
     if source.saved_model:
-        return models.load_saved_model(source, editor=_editor(source, _stored(source.path)))
+        return models.load_saved_model(
+            source, about=page.describe(source.name, _stored(source.path))
+        )
     run = predictor.load(source.path)
     channels = modes.picture_channels(run.config)
     if channels not in FILE_CHANNELS:
@@ -54,21 +56,10 @@ def _load(config, source):
         channels=channels,
     )
     folder, _ = run_folder.locate(source.path)
-    editor = _editor(source, run_folder.read_json(folder / run_folder.OPTIONS))
-    return models.wrap(served, name=source.name, version=source.version, editor=editor)
+    about = page.describe(source.name, run_folder.read_json(folder / run_folder.OPTIONS))
+    return models.wrap(served, name=source.name, version=source.version, about=about)
 
 
 def _stored(folder):
     path = Path(folder) / f"export_{run_folder.OPTIONS}"
     return run_folder.read_json(path) if path.is_file() else {}
-
-
-def _editor(source, stored):
-    """A guess at what the model translates from, by names; the page lets people choose."""
-    words = f"{source.name} {stored.get('input_dir')} {stored.get('checkpoint')}".lower()
-    if stored.get("lab_colorization"):
-        return "picture"
-    if "edges2" in words or "sketch" in words:
-        return "lines"
-    labels = "facade" in words or "demo" in words or "label" in words
-    return "boxes" if labels and stored.get("which_direction") == "BtoA" else "picture"

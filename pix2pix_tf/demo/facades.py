@@ -13,23 +13,7 @@ from PIL import Image
 
 from pix2pix_tf.demo import facade_paint, facade_plan
 from pix2pix_tf.errors import InputError
-
-# The twelve classes of the CMP Facade Database (Tylecek and Sara, 2013) in the colours of the
-# pix2pix facades data: every fifth colour of MATLAB's jet(64), read off as medians over val/.
-PALETTE = {
-    "background": (0, 0, 223),
-    "facade": (0, 48, 255),
-    "window": (0, 128, 255),
-    "door": (0, 207, 255),
-    "cornice": (32, 255, 223),  # over a window
-    "sill": (112, 255, 143),
-    "balcony": (191, 255, 64),
-    "blind": (255, 239, 0),
-    "deco": (255, 159, 0),
-    "molding": (255, 80, 0),  # a band over the width of the house
-    "pillar": (255, 0, 0),
-    "shop": (175, 0, 0),
-}
+from pix2pix_tf.evaluation.palettes import FACADES as PALETTE
 
 
 def sample_facade(seed, index):

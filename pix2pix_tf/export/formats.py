@@ -3,7 +3,9 @@
 import dataclasses
 import importlib
 import math
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -27,7 +29,7 @@ TOLERANCE = 1e-3
 # The least agreement of weights that were made coarser. Below it the picture is another one.
 DECIBELS = 20.0
 # The newest operators that tf2onnx writes.
-_OPSET = 18
+OPSET = 18
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,7 +110,7 @@ def input_channels(generator):
 
 
 def _litert(served, path, *, quantize):
-    runtime = _runtime("ai_edge_litert.interpreter", extra="litert")
+    runtime = import_runtime("ai_edge_litert.interpreter", extra="litert")
     function = served.serving_default.get_concrete_function()
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function], served)
     if quantize != "none":
@@ -121,11 +123,11 @@ def _litert(served, path, *, quantize):
 
 
 def _onnx(served, path):
-    runtime = _runtime("onnxruntime", extra="onnx")
+    runtime = import_runtime("onnxruntime", extra="onnx")
     signature = served.serving_default.input_signature
-    converter = _runtime("tf2onnx", extra="onnx")
+    converter = import_runtime("tf2onnx", extra="onnx")
     model, _ = converter.convert.from_function(
-        served.serving_default, input_signature=signature, opset=_OPSET
+        served.serving_default, input_signature=signature, opset=OPSET
     )
     for value in (*model.graph.input, *model.graph.output):
         for dimension, name in zip(value.type.tensor_type.shape.dim, "nhw", strict=False):
@@ -160,7 +162,12 @@ def _pict(generator, translate, path):
     return translated
 
 
-def _runtime(module, *, extra):
+def import_runtime(module: str, *, extra: str) -> Any:
+    """Imports a package that comes with an extra.
+
+    Raises:
+        InputError: If it is not installed; the message says how to install it.
+    """
     try:
         return importlib.import_module(module)
     except ImportError as error:
@@ -175,7 +182,7 @@ def _compare(expected, received, *, shape, lossy):
     height, width, channels = shape
     worst, squares = 0.0, []
     for size in ((1, height, width, channels), (2, height, 2 * width, channels)):
-        pictures = _pictures(size)
+        pictures = probe(size)
         difference = expected(pictures) - received(pictures)
         # np.max, unlike max, does not lose a NaN.
         worst = float(np.max([worst, np.abs(difference).max()]))
@@ -190,10 +197,10 @@ def _compare(expected, received, *, shape, lossy):
     return worst, decibels
 
 
-def _pictures(shape):
+def probe(shape: Sequence[int]) -> np.ndarray:
     """Squares of 16x16 pixels in random colours, with a little noise."""
     n, height, width, channels = shape
     rng = np.random.default_rng(0)
-    squares = rng.random((n, height // 16, width // 16, channels), np.float32)
-    squares = squares.repeat(16, axis=1).repeat(16, axis=2)
+    squares = rng.random((n, -(-height // 16), -(-width // 16), channels), np.float32)
+    squares = squares.repeat(16, axis=1).repeat(16, axis=2)[:, :height, :width]
     return np.clip(squares + rng.normal(0, 0.02, shape), 0, 1).astype(np.float32)

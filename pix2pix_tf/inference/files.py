@@ -11,7 +11,7 @@ from pix2pix_tf.data.codecs import Depth, Range
 from pix2pix_tf.data.decode import Reading
 from pix2pix_tf.data.pipelines import Example
 from pix2pix_tf.data.sizes import Framing
-from pix2pix_tf.evaluation import depths, metrics
+from pix2pix_tf.evaluation import metrics, results
 from pix2pix_tf.inference.predictor import Predictor
 from pix2pix_tf.networks.layers import dropout_seeds
 
@@ -194,11 +194,11 @@ def _translation(
                 sources = examples[first : first + len(batch[0])]
                 first += len(sources)
                 found = [codecs.depth(listing.source(example)) for example in sources]
-                samples = depths.quantized(
+                samples = results.quantize(
                     {kind: unit.numpy() for kind, unit in units.items()}, found, ranges
                 )
-                signed = {kind: depths.signed(samples[kind], ranges[kind]) for kind in samples}
-                views = depths.views(samples, ranges)
+                signed = {kind: results.to_signed(samples[kind], ranges[kind]) for kind in samples}
+                views = results.viewable(samples, ranges)
                 yield Translated(views, measure(signed), samples[output], found)
 
     return translated

@@ -323,8 +323,8 @@ class Network(keras.Model):
                 )
 
 
-def dropout(x: tf.Tensor, seeds: tf.Tensor, *, rate: float = DROPOUT_RATE) -> tf.Tensor:
-    """Zeroes elements with probability `rate` and scales the rest, one mask per image.
+def dropout_mask(x: tf.Tensor, seeds: tf.Tensor, *, rate: float = DROPOUT_RATE) -> tf.Tensor:
+    """Which elements dropout keeps, one mask per image.
 
     Stateless: the same seed gives the same mask, so a step can be computed again, and an image's
     mask does not depend on the batch that it is in.
@@ -332,10 +332,10 @@ def dropout(x: tf.Tensor, seeds: tf.Tensor, *, rate: float = DROPOUT_RATE) -> tf
     Args:
         x: [n, h, w, c].
         seeds: int64 [n, 2], one seed per image.
-        rate: Probability in [0, 1).
+        rate: Probability in [0, 1) that an element is dropped.
 
     Returns:
-        Tensor like `x`.
+        bool like `x`.
     """
     shape = tf.shape(x)[1:]
 
@@ -343,10 +343,62 @@ def dropout(x: tf.Tensor, seeds: tf.Tensor, *, rate: float = DROPOUT_RATE) -> tf
         return tf.random.stateless_uniform(shape, seed, alg="philox") >= rate
 
     if seeds.shape[0] is None:
-        kept = tf.map_fn(keep, seeds, fn_output_signature=tf.bool)
-    else:  # a loop would be traced, and differentiated, for every place with dropout
-        kept = tf.stack([keep(seed) for seed in tf.unstack(seeds)])
+        return tf.map_fn(keep, seeds, fn_output_signature=tf.bool)
+    # A loop would be traced, and differentiated, for every place with dropout.
+    return tf.stack([keep(seed) for seed in tf.unstack(seeds)])
+
+
+def dropout_window(
+    seed: tf.Tensor,
+    shape: tuple[int, int, int],
+    rows: slice,
+    columns: slice,
+    *,
+    rate: float = DROPOUT_RATE,
+) -> tf.Tensor:
+    """The part of an image's `dropout_mask` in a window, without the rest of the mask.
+
+    Philox makes four numbers from one value of its counter, so the numbers from any element on
+    follow from the counter there.
+
+    Args:
+        seed: int64 [2].
+        shape: Shape (h, w, c) of the whole mask.
+        rows: Rows of the window.
+        columns: Columns of the window.
+        rate: Probability in [0, 1) that an element is dropped.
+
+    Returns:
+        bool [1, rows, columns, c].
+    """
+    _, width, channels = shape
+    key, counter = map(np.asarray, tf.raw_ops.StatelessRandomGetKeyCounter(seed=seed))
+    count = (columns.stop - columns.start) * channels
+    parts = []
+    for row in range(rows.start, rows.stop):
+        first, rest = divmod((row * width + columns.start) * channels, 4)
+        numbers = tf.raw_ops.StatelessRandomUniformV2(
+            shape=[count + rest], key=key, counter=_advanced(counter, first), alg=1
+        )
+        parts.append(numbers[rest:] >= rate)
+    return tf.reshape(tf.stack(parts), [1, len(parts), -1, channels])
+
+
+def _advanced(counter: np.ndarray, amount: int) -> np.ndarray:
+    """A 128-bit counter, uint64 [2], the lower half first, plus `amount`."""
+    low, high = (int(half) for half in counter)
+    carry, low = divmod(low + amount, 2**64)
+    return np.array([low, (high + carry) % 2**64], np.uint64)
+
+
+def dropped(x: tf.Tensor, kept: tf.Tensor, *, rate: float = DROPOUT_RATE) -> tf.Tensor:
+    """Zeroes the elements of `x` that the mask does not keep and scales the rest."""
     return tf.where(kept, x / (1.0 - rate), tf.zeros_like(x))
+
+
+def dropout(x: tf.Tensor, seeds: tf.Tensor, *, rate: float = DROPOUT_RATE) -> tf.Tensor:
+    """Zeroes elements of `x` [n, h, w, c] with probability `rate`, see `dropout_mask`."""
+    return dropped(x, dropout_mask(x, seeds, rate=rate), rate=rate)
 
 
 def shifted(seeds: tf.Tensor, amount: int) -> tf.Tensor:

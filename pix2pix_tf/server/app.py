@@ -29,7 +29,6 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from pix2pix_tf.demo import facades
 from pix2pix_tf.server import rest
 from pix2pix_tf.server.limits import RequestError, area, check_file, check_pixels
 
@@ -56,7 +55,6 @@ def application(models, *, limits, origins, worker):
             Route("/", _index),
             Route("/health", _health),
             Route("/page/models", server.page_models),
-            Route("/page/facade/{number:int}", _facade),
             Mount("/page", StaticFiles(directory=WEB)),
             Route("/v1/models/{path:path}", server.about, methods=["GET"]),
             Route("/v1/models/{path:path}", server.predict, methods=["POST"]),
@@ -104,12 +102,6 @@ async def _health(_):
     return PlainTextResponse("OK")
 
 
-async def _facade(request):
-    """A drawing to begin with: the boxes of a procedural facade, in the order of painting."""
-    facade = facades.sample_facade(0, request.path_params["number"])
-    return JSONResponse([[part.label, *part.pixels(256)] for part in facade.parts])
-
-
 class _Server:
     """The routes that need the models."""
 
@@ -118,9 +110,8 @@ class _Server:
         self._limits, self._worker, self._busy = limits, worker, 0
 
     async def page_models(self, _):
-        """What the page needs to know."""
-        models = [{"name": m.name, "editor": m.editor} for m in self._models.values()]
-        return JSONResponse({"models": models, "palette": facades.PALETTE})
+        """What the page shows of each model."""
+        return JSONResponse({"models": [model.about for model in self._models.values()]})
 
     async def about(self, request):
         """Status and metadata, as TensorFlow Serving."""

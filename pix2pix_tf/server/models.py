@@ -30,25 +30,25 @@ class Model:
         name: Its name in addresses.
         version: A number, as a string.
         signatures: Dict from names to `Signature`.
-        editor: What the page offers to draw with: "lines", "boxes" or "picture".
+        about: What the page shows of it, for JSON; see `commands.page`.
         keep: Objects that own the variables.
     """
 
     name: str
     version: str
     signatures: dict
-    editor: str
+    about: dict
     keep: object = dataclasses.field(repr=False)
 
 
-def wrap(owner, *, name, version, editor, functions=None):
+def wrap(owner, *, name, version, about, functions=None):
     """Makes a `Model` of a `ServedModel` or of a loaded SavedModel.
 
     Args:
         owner: The object with `signatures`.
         name: See `Model`.
         version: See `Model`.
-        editor: See `Model`.
+        about: See `Model`.
         functions: Dict of the functions, if they are not `owner.signatures`.
 
     Returns:
@@ -56,15 +56,15 @@ def wrap(owner, *, name, version, editor, functions=None):
     """
     functions = owner.signatures if functions is None else functions
     signatures = {key: _signature(functions[key]) for key in SIGNATURES}
-    return Model(name, version, signatures, editor, owner)
+    return Model(name, version, signatures, about, owner)
 
 
-def load_saved_model(source, *, editor):
+def load_saved_model(source, *, about):
     """Loads an export. Only for folders that the person who starts the server names.
 
     Args:
         source: `sources.Source`.
-        editor: See `Model`.
+        about: See `Model`.
 
     Returns:
         `Model`.
@@ -83,7 +83,7 @@ def load_saved_model(source, *, editor):
             "Expected a SavedModel that --mode export made, for inputs of 1, 3 or 4 channels. "
             f"Received: {source.path}, without the signature {missing[0]}"
         )
-    return wrap(loaded, name=source.name, version=source.version, editor=editor)
+    return wrap(loaded, name=source.name, version=source.version, about=about)
 
 
 def _signature(function):

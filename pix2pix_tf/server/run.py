@@ -46,7 +46,7 @@ def run(models, *, limits, origins, listener):
     """Serves until SIGINT or SIGTERM, then finishes the requests in flight.
 
     Args:
-        models: List of objects with `name`, `version`, `editor` and `signatures`.
+        models: List of objects with `name`, `version`, `about` and `signatures`.
         limits: `Limits`.
         origins: Origins allowed by CORS, a list of strings.
         listener: Bound socket.

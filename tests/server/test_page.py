@@ -1,6 +1,7 @@
 """The page in a real browser, driven by mouse, keyboard and touch."""
 
 import base64
+import contextlib
 import io
 import shutil
 import time
@@ -65,12 +66,19 @@ class Page:
             assert time.monotonic() < end, f"waited for {what}; {self['message'].text}"
             time.sleep(0.05)
 
-    def pixels(self, canvas):
+    def choose_size(self, value):
+        self.driver.find_element(By.CSS_SELECTOR, f"#size option[value='{value}']").click()
+        self.settle()
+
+    def pixels(self, canvas, *, alpha=False):
         url = self.driver.execute_script(
             "return document.getElementById(arguments[0]).toDataURL('image/png')", canvas
         )
         return np.asarray(
-            Image.open(io.BytesIO(base64.b64decode(url.split(",")[1]))).convert("RGB"), np.int16
+            Image.open(io.BytesIO(base64.b64decode(url.split(",")[1]))).convert(
+                "RGBA" if alpha else "RGB"
+            ),
+            np.int16,
         )
 
     def settle(self):
@@ -134,8 +142,32 @@ def test_a_box_is_drawn_translated_undone_and_drawn_again(page, served):
     ]
 
 
+def test_a_label_map_is_opened_to_draw_on_and_saved(page, tmp_path):
+    labels = np.full((300, 600, 3), PALETTE["facade"], np.uint8)
+    labels[:150, :301] = PALETTE["sill"]
+    Image.fromarray(labels).save(tmp_path / "labels.png")
+    page["file"].send_keys(str(tmp_path / "labels.png"))
+    page.settle()
+    page.drag((0.6, 0.6), (0.9, 0.9))
+    drawn = page.pixels("input")
+    assert drawn.shape == (128, 256, 3)
+    colors = {tuple(color) for color in drawn.reshape(-1, 3).tolist()}
+    assert colors == {PALETTE[name] for name in ("facade", "sill", "window")}
+    page["save-drawing"].click()
+    saved = page.driver.downloads / "facades-drawing.png"
+    page.wait_for(saved.exists, "the saved drawing")
+    np.testing.assert_array_equal(np.asarray(Image.open(saved).convert("RGB")), drawn)
+
+
+def test_a_broken_address_shows_the_first_model(page):
+    page.driver.execute_script("location.hash = '#%zz'")
+    page.wait_for(lambda: page.driver.current_url.endswith("#exported"), "the first model")
+    assert page["model"].get_attribute("value") == "exported"
+
+
 def test_lines_are_drawn_and_erased(page):
     page.choose(editor="lines")
+    assert not page["example"].is_displayed()  # a facades model has no handbag to draw
     page["clear"].click()
     page.settle()
     blank = page.pixels("output")
@@ -180,6 +212,17 @@ def test_a_photo_is_opened_and_compared(page, tmp_path):
         "return getComputedStyle(arguments[0]).clipPath", page["before"]
     )
     assert "70%" in clip
+    # The size applies to what is open already; without anything there is nothing to translate.
+    page.choose_size("512")
+    assert page.pixels("input").shape == (200, 400, 3)
+    page.choose_size("256")
+    page["clear"].click()
+    page.settle()
+    assert page["drop-hint"].is_displayed() and not page["save"].is_enabled()
+    assert not page.pixels("output", alpha=True).any()
+    page["undo"].click()
+    page.settle()
+    assert page.pixels("output").shape == (128, 256, 3) and not page["drop-hint"].is_displayed()
 
 
 def test_the_camera_is_translated_until_a_picture_is_taken(page):
@@ -196,16 +239,55 @@ def test_the_camera_is_translated_until_a_picture_is_taken(page):
     assert page["undo"].is_enabled()
 
 
-def test_a_phone_shows_everything_without_scrolling_sideways(page):
-    metrics = {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True}
-    page.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+@pytest.mark.parametrize(("width", "height"), [(375, 667), (900, 700), (1280, 900)])
+def test_every_target_is_large_and_its_words_fit(page, width, height):
+    with screen(page.driver, width, height):
+        boxes = page.driver.execute_script(
+            "return [...document.querySelectorAll('button, select, fieldset label')]"
+            ".filter((e) => e.getClientRects().length).map((e) => [e.innerText || e.id,"
+            " e.offsetWidth, e.offsetHeight, e.scrollWidth - e.clientWidth])"
+        )
+        assert len(boxes) > 15
+        for words, wide, high, over in boxes:
+            assert wide >= 44 and high >= 44 and over <= 1, (words, wide, high, over)
+        stage, handle = (
+            page.driver.execute_script(
+                "const r = arguments[0].getBoundingClientRect(); return [r.left, r.right]", element
+            )
+            for element in (page["output-stage"], page["handle"])
+        )
+        assert stage[0] <= handle[0] and handle[1] <= stage[1]
+        after = page.driver.execute_script(
+            "const s = getComputedStyle(arguments[0], '::after');"
+            "return [parseFloat(s.left), parseFloat(s.width)]",
+            page["handle"],
+        )
+        assert handle[0] + after[0] >= stage[0] and after[1] == 30
+
+
+@contextlib.contextmanager
+def screen(driver, width, height):
+    """Another size of the window, that of a phone with touch below 640 pixels."""
+    metrics = {"width": width, "height": height, "deviceScaleFactor": 2, "mobile": width < 640}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     try:
+        yield
+    finally:
+        driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_a_phone_shows_drawing_result_and_colours_at_once(page):
+    with screen(page.driver, 375, 667):
         width = page.driver.execute_script("return document.documentElement.scrollWidth")
-        assert width <= 360
-        for name in ("model", "input", "undo", "palette", "output", "save"):
-            place = page[name].rect
-            assert place["width"] > 20 and place["x"] >= 0
-            assert place["x"] + place["width"] <= 360, name
+        assert width <= 375
+        page.driver.execute_script("scrollTo(0, 0)")
+        seen = page.driver.execute_script(
+            "return ['input', 'undo', 'palette', 'output'].map((id) => {"
+            " const r = document.getElementById(id).getBoundingClientRect();"
+            " return [id, r.left, r.right, r.top, r.bottom]; })"
+        )
+        for name, left, right, top, bottom in seen:
+            assert 0 <= left < right <= 375 and 0 <= top < bottom <= 667, name
         before = page.pixels("input")
         frame = page.driver.execute_script(
             "const r = document.getElementById('input').getBoundingClientRect();"
@@ -226,8 +308,6 @@ def test_a_phone_shows_everything_without_scrolling_sideways(page):
         page.settle()
         assert page.pixels("input")[110, 128].tolist() == list(PALETTE["window"])
         assert (page.pixels("input") != before).any()
-    finally:
-        page.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def test_the_other_model_and_a_server_that_refuses(page, tmp_path):

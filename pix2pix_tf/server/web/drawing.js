@@ -21,6 +21,23 @@ export class History {
     if (this.undone.length) this.steps.push(this.undone.pop());
   }
 
+  // Whether nothing was ever drawn.
+  get untouched() {
+    return !this.steps.length && !this.undone.length;
+  }
+
+  // Whether there is nothing on the sheet.
+  get empty() {
+    return !this.steps.length || this.steps.at(-1) === this.blank;
+  }
+
+  // Makes open pictures anew from what they were opened as.
+  resize(longest) {
+    for (const list of [this.steps, this.undone]) {
+      list.forEach((step, index) => (list[index] = step.fit?.(longest) ?? step));
+    }
+  }
+
   // Paints everything, then the step that is still being drawn.
   paint(canvas, unfinished) {
     const steps = unfinished ? [...this.steps, unfinished] : this.steps;
@@ -83,7 +100,7 @@ export function group(blank, steps) {
 }
 
 // A picture, made smaller until its longer side fits.
-export function picture(source, width, height, longest) {
+export function picture(source, { width, height, longest, smooth = true }) {
   const scale = Math.min(1, longest / Math.max(width, height));
   const size = [width, height].map((side) => Math.max(1, Math.round(side * scale)));
   const copy = document.createElement("canvas");
@@ -91,9 +108,14 @@ export function picture(source, width, height, longest) {
   const context = copy.getContext("2d");
   context.fillStyle = "#fff";
   context.fillRect(0, 0, ...size);
+  context.imageSmoothingEnabled = smooth;
   context.imageSmoothingQuality = "high";
   context.drawImage(source, 0, 0, ...size);
-  return { size, paint: (target) => target.drawImage(copy, 0, 0) };
+  return {
+    size,
+    paint: (target) => target.drawImage(copy, 0, 0),
+    fit: (side) => picture(source, { width, height, longest: side, smooth }),
+  };
 }
 
 // A handbag, for people who do not want to begin with an empty sheet.

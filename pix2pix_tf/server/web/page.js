@@ -1,7 +1,8 @@
-// The page: wires the drawing to the server and the buttons to both.
+// The page: wires the drawing to the translations and the buttons to both.
 
 import { Client } from "./client.js";
 import { HANDBAG, Hand, History, box, fill, group, line, picture } from "./drawing.js";
+import { backend } from "./server.js";
 
 const $ = (id) => document.getElementById(id);
 const WHITE = fill("#fff");
@@ -11,40 +12,65 @@ const HINTS = {
   picture: "Drop, paste, open or take a picture",
 };
 const ERASER_WIDTH = 16;
+const KEYS = "1234567890-=";
 
 const histories = { boxes: new History(WHITE), lines: new History(WHITE), picture: new History(WHITE) };
-const state = { models: [], model: "", editor: "picture", color: "#000", palette: {}, file: null };
+const state = { models: [], model: null, editor: "picture", color: "#000", hasOutput: false, file: null };
 let unfinished = null;
 let stream = null;
 
 const history = () => histories[state.editor];
 const chosen = (name) => document.querySelector(`input[name=${name}]:checked`)?.value;
+const css = (rgb) => `rgb(${rgb.join(" ")})`;
+const longest = () => Number($("size").value);
 
 const client = new Client(() => ({ model: state.model, canvas: $("input") }), {
   start: () => ($("busy").hidden = false),
   stop: () => ($("busy").hidden = true),
   done: show,
-  fail: (text) => ($("message").textContent = text),
+  fail: (text) => {
+    $("message").textContent = text;
+    $("loading").hidden = true;
+  },
+  load: showProgress,
 });
 
-function show({ picture: result, sent, file, ms }) {
-  for (const [canvas, source] of [[$("output"), result], [$("before"), sent]]) {
-    [canvas.width, canvas.height] = [result.width, result.height];
-    canvas.getContext("2d").drawImage(source, 0, 0, result.width, result.height);
+function showProgress(text, part) {
+  $("loading").hidden = !text;
+  $("loading-text").textContent = text;
+  if (part === undefined) $("progress").removeAttribute("value");
+  else $("progress").value = part;
+}
+
+function show({ image, sent, file, ms }) {
+  for (const [canvas, source] of [[$("output"), image], [$("before"), sent]]) {
+    [canvas.width, canvas.height] = [image.width, image.height];
+    canvas.getContext("2d").drawImage(source, 0, 0, image.width, image.height);
   }
-  state.file = file;
+  Object.assign(state, { hasOutput: true, file });
   $("save").disabled = false;
-  $("took").textContent = `${result.width} × ${result.height}, ${Math.round(ms)} ms`;
+  $("took").textContent = `${image.width} × ${image.height}, ${Math.round(ms)} ms`;
+  $("took").title = backend.device ?? "";
   $("message").textContent = "";
   if (stream) takeFrame();
 }
 
-function repaint({ translate = true } = {}) {
+function showNothing() {
+  client.drop();
+  for (const canvas of [$("output"), $("before")]) canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
+  Object.assign(state, { hasOutput: false, file: null });
+  $("save").disabled = true;
+  $("took").textContent = "";
+}
+
+function repaint() {
   history().paint($("input"), unfinished);
   $("undo").disabled = !history().steps.length;
   $("redo").disabled = !history().undone.length;
-  $("drop-hint").hidden = state.editor !== "picture" || history().steps.length > 0 || unfinished !== null;
-  if (translate) client.request();
+  const empty = state.editor === "picture" && history().empty && !unfinished;
+  $("drop-hint").hidden = !empty;
+  if (empty) showNothing();
+  else client.request();
 }
 
 function add(step) {
@@ -76,7 +102,7 @@ const hand = new Hand($("input"), $("cursor"), {
     repaint();
   },
   end() {
-    if (unfinished) add(currentStep());
+    if (unfinished && state.editor !== "picture") add(currentStep());
   },
   cancel() {
     unfinished = null;
@@ -84,34 +110,36 @@ const hand = new Hand($("input"), $("cursor"), {
   },
 });
 
-async function example() {
+function example() {
   if (state.editor === "lines") {
     add(group(WHITE, HANDBAG.map((points) => line(points))));
     return;
   }
-  const number = Math.floor(Math.random() * 10000);
-  const boxes = await (await fetch(`/page/facade/${number}`)).json();
+  const { examples, palette } = state.model;
+  const boxes = examples[Math.floor(Math.random() * examples.length)];
   const steps = boxes.map(([label, left, top, right, bottom]) =>
-    box(state.palette[label], [left, top], [right, bottom]));
-  add(group(fill(state.palette.background), steps));
+    box(css(palette[label]), [left, top], [right, bottom]));
+  add(group(history().blank, steps));
 }
 
 function clear() {
   hand.cancel();
-  if (state.editor === "picture") stopCamera();
+  stopCamera();
   add(history().blank);
 }
 
 // --- pictures ---
 
-async function open(file) {
+async function openFile(file) {
   try {
     const bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
     stopCamera();
-    setEditor("picture");
-    add(picture(bitmap, bitmap.width, bitmap.height, Number($("size").value)));
+    hand.cancel();
+    // A label map keeps its colours: no class has those between two.
+    const smooth = state.editor !== "boxes";
+    add(picture(bitmap, { width: bitmap.width, height: bitmap.height, longest: longest(), smooth }));
   } catch {
-    $("message").textContent = `This browser cannot read ${file.name || "that"} as a picture.`;
+    $("message").textContent = `This browser cannot read ${file.name || "that"} as an image.`;
   }
 }
 
@@ -128,7 +156,6 @@ async function toggleCamera() {
     $("message").textContent = `No camera: ${error.message}`;
     return;
   }
-  setEditor("picture");
   $("camera").setAttribute("aria-pressed", "true");
   $("camera").textContent = "Take it";
   camera.srcObject = stream;
@@ -140,7 +167,10 @@ const camera = document.createElement("video");
 camera.muted = camera.playsInline = true;
 
 function takeFrame() {
-  unfinished = picture(camera, camera.videoWidth, camera.videoHeight, Number($("size").value));
+  const frame = document.createElement("canvas");
+  [frame.width, frame.height] = [camera.videoWidth, camera.videoHeight];
+  frame.getContext("2d").drawImage(camera, 0, 0);
+  unfinished = picture(frame, { width: frame.width, height: frame.height, longest: longest() });
   repaint();
 }
 
@@ -152,11 +182,12 @@ function stopCamera() {
   $("camera").textContent = "Camera";
 }
 
-function save() {
-  if (!state.file) return;
+const toFile = (canvas) => new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
+
+async function save(name, file) {
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(state.file);
-  link.download = `${state.model}.${state.file.type === "image/jpeg" ? "jpg" : "png"}`;
+  link.href = URL.createObjectURL(file);
+  link.download = `${name}.${file.type === "image/jpeg" ? "jpg" : "png"}`;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 }
@@ -171,38 +202,61 @@ function setEditor(editor) {
   $("hint").textContent = HINTS[editor];
   $("palette").hidden = editor !== "boxes";
   $("pens").hidden = editor !== "lines";
-  $("example").hidden = editor === "picture";
+  $("example").hidden = !hasExample(editor);
   $("sources").hidden = editor !== "picture";
   $("input").classList.toggle("crisp", editor !== "picture");
   $("before").classList.toggle("crisp", editor !== "picture");
+  if (history().untouched && hasExample(editor)) example();
+  else repaint();
 }
 
-function useEditor(editor) {
-  setEditor(editor);
-  if (!history().steps.length && editor !== "picture") example();
-  else repaint({ translate: history().steps.length > 0 });
+// Only what the model was trained on is worth an example.
+function hasExample(editor) {
+  if (editor === "lines") return state.model.editor === "lines";
+  return editor === "boxes" && Boolean(state.model.examples);
 }
 
 function setModel(name) {
   const model = state.models.find((one) => one.name === name) ?? state.models[0];
-  state.model = $("model").value = model.name;
+  const changed = model !== state.model;
+  state.model = model;
+  $("model").value = model.name;
   window.history.replaceState(null, "", `#${encodeURIComponent(model.name)}`);
-  useEditor(model.editor);
+  document.title = `pix2pix: ${model.name}`;
+  $("name").textContent = state.models.length < 2 ? model.name : "";
+  $("from").textContent = model.from ?? "";
+  $("to").textContent = model.to ?? "";
+  if (changed) makePalette(model.palette);
+  const boxes = document.querySelector("input[name=editor][value=boxes]");
+  boxes.parentElement.hidden = !model.palette;
+  setEditor(model.editor);
 }
 
 function makePalette(palette) {
-  Object.entries(palette).forEach(([name, rgb], index) => {
-    state.palette[name] = `rgb(${rgb.join(" ")})`;
+  for (const label of document.querySelectorAll("#palette label")) label.remove();
+  Object.entries(palette ?? {}).forEach(([name, rgb], index) => {
     const label = document.createElement("label");
     const radio = Object.assign(document.createElement("input"), { type: "radio", name: "label", value: name });
     const swatch = document.createElement("i");
-    swatch.style.backgroundColor = state.palette[name];
-    const key = Object.assign(document.createElement("kbd"), { textContent: "1234567890-="[index] });
-    label.append(radio, swatch, name, key);
-    radio.addEventListener("change", () => (state.color = state.palette[name]));
+    swatch.style.backgroundColor = css(rgb);
+    const words = Object.assign(document.createElement("span"), { textContent: name });
+    const key = Object.assign(document.createElement("kbd"), { textContent: KEYS[index] ?? "" });
+    label.append(radio, swatch, words, key);
+    radio.addEventListener("change", () => (state.color = css(rgb)));
     $("palette").append(label);
   });
-  document.querySelector("input[name=label][value=window]").click();
+  const colors = Object.values(palette ?? {});
+  histories.boxes = new History(fill(colors.length ? css(colors[0]) : "#fff"));
+  const radios = document.querySelectorAll("input[name=label]");
+  (radios[2] ?? radios[0])?.click(); // the first is the background
+}
+
+function nameInAddress() {
+  try {
+    return decodeURIComponent(location.hash.slice(1));
+  } catch {
+    return ""; // no valid address
+  }
 }
 
 // --- events ---
@@ -213,17 +267,26 @@ $("clear").addEventListener("click", clear);
 $("example").addEventListener("click", example);
 $("upload").addEventListener("click", () => $("file").click());
 $("file").addEventListener("change", () => {
-  if ($("file").files.length) open($("file").files[0]);
+  if ($("file").files.length) openFile($("file").files[0]);
   $("file").value = "";
 });
 $("camera").addEventListener("click", toggleCamera);
-$("save").addEventListener("click", save);
-$("model").addEventListener("change", () => setModel($("model").value));
-$("editors").addEventListener("change", () => useEditor(chosen("editor")));
-$("compare").addEventListener("input", () => {
-  $("output-stage").style.setProperty("--cut", `${$("compare").value}%`);
+$("save").addEventListener("click", async () => {
+  if (state.hasOutput) save(state.model.name, state.file ?? (await toFile($("output"))));
 });
-window.addEventListener("hashchange", () => setModel(decodeURIComponent(location.hash.slice(1))));
+$("save-drawing").addEventListener("click", async () => {
+  save(`${state.model.name}-drawing`, await toFile($("input")));
+});
+$("size").addEventListener("change", () => {
+  for (const one of Object.values(histories)) one.resize(longest());
+  repaint();
+});
+$("model").addEventListener("change", () => setModel($("model").value));
+$("editors").addEventListener("change", () => setEditor(chosen("editor")));
+$("compare").addEventListener("input", () => {
+  $("output-stage").style.setProperty("--cut", $("compare").value / 100);
+});
+window.addEventListener("hashchange", () => setModel(nameInAddress()));
 
 document.addEventListener("keydown", (event) => {
   const key = event.key.toLowerCase();
@@ -235,30 +298,32 @@ document.addEventListener("keydown", (event) => {
   } else if (key === "escape") {
     hand.cancel();
   } else if (!event.altKey && !(event.target instanceof HTMLSelectElement)) {
-    const index = "1234567890-=".indexOf(key);
+    const index = KEYS.indexOf(key);
     if (state.editor === "boxes" && index >= 0) document.querySelectorAll("input[name=label]")[index]?.click();
   }
 });
 
 document.addEventListener("paste", (event) => {
   const file = [...event.clipboardData.files].find((one) => one.type.startsWith("image/"));
-  if (file) open(file);
+  if (file) openFile(file);
 });
 for (const name of ["dragenter", "dragover", "dragleave", "drop"]) {
   document.addEventListener(name, (event) => {
     event.preventDefault();
     document.body.classList.toggle("dropping", name === "dragenter" || name === "dragover");
-    if (name === "drop" && event.dataTransfer.files.length) open(event.dataTransfer.files[0]);
+    if (name === "drop" && event.dataTransfer.files.length) openFile(event.dataTransfer.files[0]);
   });
 }
 
 async function begin() {
-  const { models, palette } = await (await fetch("/page/models")).json();
-  state.models = models;
-  $("model").append(...models.map(({ name }) => new Option(name, name)));
-  makePalette(palette);
-  histories.boxes.blank = fill(state.palette.background);
-  setModel(decodeURIComponent(location.hash.slice(1)));
+  $("privacy").textContent = backend.privacy;
+  state.models = await backend.open(showProgress);
+  $("model").append(...state.models.map(({ name }) => new Option(name, name)));
+  $("model").parentElement.hidden = state.models.length < 2;
+  setModel(nameInAddress());
 }
 
-begin().catch(() => ($("message").textContent = "The server does not answer."));
+begin().catch((error) => {
+  $("message").textContent = error.message;
+  $("loading").hidden = true;
+});

