@@ -6,10 +6,10 @@ import sys
 
 from cyclegan_tf.config import PROGRAM, CycleGANConfig
 from pix2pix_tf import run_folder
-from pix2pix_tf.commands import frame
+from pix2pix_tf.commands import datasets, frame
 from pix2pix_tf.config import ONE
 from pix2pix_tf.data import check as data_check
-from pix2pix_tf.data import codecs, listing, sizes
+from pix2pix_tf.data import sizes
 from pix2pix_tf.demo import facades
 from pix2pix_tf.training import runtime
 
@@ -31,10 +31,10 @@ def check(config, _typed):
     """Reads the whole data set and reports on it; returns the exit code."""
     config = _local(config)
     sets = {
-        name: (listing.list_images(folder), config.file_channels(name[-1]))
+        name: datasets.unpaired(config, folder, name[-1])
         for name, folder in _places(config).items()
     }
-    lines, usable = data_check.report(sets, value_range=codecs.parse_range(config.value_range))
+    lines, usable = data_check.report(sets)
     print("\n".join(lines))
     return 0 if usable else 1
 
@@ -69,10 +69,11 @@ def train(config, typed):
     with begun as start:
         config = _local(start.config)
         start = dataclasses.replace(start, config=config)
-        paths = [
-            _checked(config, folder, domain)
-            for folder, domain in zip(config.domains("train"), "AB", strict=True)
-        ]
+        folders = zip(config.domains("train"), "AB", strict=True)
+        sets = [datasets.unpaired(config, folder, domain) for folder, domain in folders]
+        config, paths = datasets.training_examples(config, sets)
+        start = dataclasses.replace(start, config=config)
+        frame.store(config, program=PROGRAM)
         frame.announce(config, program=PROGRAM)
         print("examples count =", *map(len, paths))
         runtime.load_tensorflow(starting=config.strategy == ONE)
@@ -85,9 +86,7 @@ def train(config, typed):
 
 def _checked(config, folder, domain):
     """The images of a folder of domain "A" or "B", each looked at."""
-    paths = listing.list_images(folder)
-    listing.check_images(paths, channels=config.file_channels(domain))
-    return paths
+    return datasets.checked(config, datasets.unpaired(config, folder, domain))
 
 
 def test(config, typed):

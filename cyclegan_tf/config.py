@@ -7,6 +7,7 @@ Reference:
 import dataclasses
 import os
 from collections.abc import Iterator
+from typing import ClassVar
 
 from pix2pix_tf.config import (
     CHECK_DATA,
@@ -21,7 +22,7 @@ from pix2pix_tf.config import (
     run_option,
     training_option,
 )
-from pix2pix_tf.data import sizes
+from pix2pix_tf.data import codecs, sizes
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.options import changed
 
@@ -122,6 +123,7 @@ class CycleGANConfig(Config):
         "--lambda_identity 0.",
     )
 
+    resize_method: ClassVar[str] = "bicubic"
     # Model
     netG: str = changed(Config, "netG", default="resnet_9blocks")
     norm: str = changed(Config, "norm", default="instance")
@@ -171,9 +173,14 @@ class CycleGANConfig(Config):
         # PyTorch's --direction BtoA exchanges the domains, and with them what the weights are of.
         return weights[::-1] if self.direction == "BtoA" else weights
 
-    def file_channels(self, domain: str) -> tuple[tuple[int, ...], ...]:
-        """For `folders.check_images` what files of domain "A" or "B" are decoded to."""
-        return ((self.channels["AB".index(domain)],),)
+    @property
+    def sides(self) -> tuple[codecs.Side, codecs.Side]:
+        """What the networks see of images of A and of B."""
+        return self._sides(self.channels)
+
+    def file_sides(self, domain: str) -> tuple[tuple[codecs.Side, ...], ...]:
+        """What is made of files of domain "A" or "B", as `listing.survey` takes it."""
+        return ((self.sides["AB".index(domain)],),)
 
     def domains(self, phase: str) -> tuple[str, str]:
         """The folders of A and B.

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from cyclegan_tf import measuring, modes
+from cyclegan_tf import modes
 from cyclegan_tf.config import PROGRAM
-from cyclegan_tf.measuring import DIRECTIONS
+from cyclegan_tf.modes import DIRECTIONS
 from pix2pix_tf.commands import frame
 from pix2pix_tf.data import listing
 from pix2pix_tf.errors import InputError
@@ -76,7 +76,7 @@ def _of_run(config, scorer, paths, *, checkpoint):
         domain = DIRECTIONS[way][3]
         kinds = {"output": f"fake_{domain}", "target": f"true_{domain}"}
         # Sets of images are compared as pictures.
-        seen = true[way] if measuring.channels(config, way)[1] in (1, 3, 4) else []
+        seen = true[way] if config.file_sides(DIRECTIONS[way][3])[0][0].channels in (1, 3, 4) else []
         compared.append(
             comparison.of_rows(rows, config.output_dir, **kinds, targets=seen, label=f" {way}")
         )
@@ -86,11 +86,11 @@ def _of_run(config, scorer, paths, *, checkpoint):
 def _true_set(config, direction):
     """The files of the domain that is translated to; none where its folder is not there."""
     domain = DIRECTIONS[direction][3]
-    channels = config.file_channels(domain)
+    sides = config.file_sides(domain)
     if config.target_dir:
-        return comparison.ground_truth(config.target_dir, channels=channels)
+        return comparison.ground_truth(config.target_dir, sides=sides)
     folder = config.domains("test")["AB".index(domain)]
-    return comparison.ground_truth(folder, channels=channels) if Path(folder).is_dir() else []
+    return comparison.ground_truth(folder, sides=sides) if Path(folder).is_dir() else []
 
 
 def _partners(files, true):

@@ -3,19 +3,23 @@
 import functools
 from pathlib import Path
 
-from cyclegan_tf import measuring, reading
+from cyclegan_tf import data
 from cyclegan_tf import model as models
-from cyclegan_tf.config import PROGRAM
-from cyclegan_tf.measuring import DIRECTIONS
+from cyclegan_tf.config import PROGRAM, CycleGANConfig
 from pix2pix_tf import run_folder
 from pix2pix_tf.commands import frame
 from pix2pix_tf.data import images, listing, pipelines
 from pix2pix_tf.evaluation import results as result_files
 from pix2pix_tf.export import formats
 from pix2pix_tf.export.saved_model import ServedModel
-from pix2pix_tf.inference.translate import translate_pictures
+from pix2pix_tf.inference import files as image_files
+from pix2pix_tf.inference.predictor import Predictor
+from pix2pix_tf.networks.layers import check_choice
 from pix2pix_tf.training import checkpoints, distribution, loop, losses, runtime, session
 from pix2pix_tf.training.averages import WeightAverages
+
+# The generators that translate there and back, and the domains of what goes in and comes out.
+DIRECTIONS = {"AtoB": ("gen_ab", "gen_ba", "A", "B"), "BtoA": ("gen_ba", "gen_ab", "B", "A")}
 
 
 def train(start, paths):
@@ -44,9 +48,11 @@ def _train(start, paths):
         checkpoints.restore(start.weights, checkpoints.named(model.variables))
         print(f"starting from the weights of {start.weights}")
     print("parameter_count =", model.count_params())
-    data = {"first_step": start.first_step, "fetches": reading.caches(config, paths)}
-    batches = functools.partial(reading.training_batches, config, paths, **data)
-    with reading.bad_files_named(config, paths):
+    fetches, step = data.caches(config, paths), start.first_step
+    batches = functools.partial(
+        data.training_batches, config, paths, first_step=step, fetches=fetches
+    )
+    with data.bad_files_named(config, paths):
         rate = session.pipeline_rate(batches(), config.batch_size)
         print(f"input pipeline alone: {rate:.0f} image/sec")
         if start.checkpoint is not None:
@@ -148,6 +154,18 @@ def load_generators(config, checkpoint):
     return found
 
 
+def predictor(config, generators, direction):
+    """The generator of a direction as a `Predictor`.
+
+    Args:
+        config: `CycleGANConfig` with the run's architecture.
+        generators: Dict from "gen_ab" and "gen_ba" to the generators.
+        direction: "AtoB" or "BtoA".
+    """
+    sides = config.sides if direction == "AtoB" else config.sides[::-1]
+    return Predictor(generators[DIRECTIONS[direction][0]], sides=sides, tile=config.tile)
+
+
 def test(config, paths, *, checkpoint, truths=None, context=None):
     """Translates every file there and back, writes pictures, metrics.json and the report.
 
@@ -199,7 +217,16 @@ def _translated(config, generators, examples, *, direction):
     """The report's rows of one direction; names are A-NAME or B-NAME, after the input's domain."""
     _, _, source, target = DIRECTIONS[direction]
     names, first = [f"{source}-{name}" for name in listing.names(examples)], 0
-    for found in measuring.translations(config, generators, examples, direction=direction):
+    translate = image_files.cycles(
+        predictor(config, generators, direction),
+        predictor(config, generators, "BtoA" if direction == "AtoB" else "AtoB"),
+        direction=direction,
+        framing=config.framing,
+        with_targets=not isinstance(examples[0], str),
+        batch_size=config.batch_size,
+        seed=config.seed if config.test_dropout and config.dropout else None,
+    )
+    for found in translate(examples):
         done = names[first : first + len(found.depths)]
         first += len(done)
         rows = result_files.write_images(
@@ -217,6 +244,28 @@ def _translated(config, generators, examples, *, direction):
         yield from rows
 
 
+def load(run, *, direction="AtoB", tile=0):
+    """Loads one generator of a trained run.
+
+    Args:
+        run: Run folder, or one checkpoint file in it.
+        direction: "AtoB" or "BtoA".
+        tile: Side in pixels of the tiles in which larger images are translated; 0 for whole
+            images.
+
+    Returns:
+        `Predictor`: a function from image arrays, or files, to the like.
+
+    Raises:
+        InputError: If there is no run of cyclegan-tf at that place, or its files are damaged.
+    """
+    check_choice("direction", direction, tuple(DIRECTIONS))
+    options = {"mode": "export", "output_dir": ".", "direction": direction, "tile": tile}
+    config = CycleGANConfig(**options, checkpoint=str(run))
+    config, checkpoint = frame.use_run(config, {"direction"}, program=PROGRAM)
+    return predictor(config, load_generators(config, checkpoint), direction)
+
+
 def export(config, *, checkpoint):
     """Writes one generator in `config.export_format`, or both into folders AtoB and BtoA.
 
@@ -227,18 +276,17 @@ def export(config, *, checkpoint):
     both = config.direction == "both"
     exported = []
     for direction in DIRECTIONS if both else (config.direction,):
-        generator = generators[DIRECTIONS[direction][0]]
-        size = {"multiple": generator.multiple, "tile": config.tile}
+        translate = predictor(config, generators, direction)
         served = ServedModel(
-            generator,
-            functools.partial(translate_pictures, generator, **size),
+            translate.generator,
+            translate.unit,
             filetype=config.output_filetype,
-            channels=measuring.channels(config, direction)[0],
+            channels=translate.channels,
         )
         folder = Path(config.output_dir) / (direction if both else "")
         exported.append(
             formats.export(
-                generator,
+                translate.generator,
                 served,
                 folder,
                 export_format=config.export_format,

@@ -12,7 +12,7 @@ _HOMES = {
     "InputError": "errors",
     "build": "model",
     "list_images": "data.listing",
-    "load": "inference.predictor",
+    "load": "commands.modes",
     "training_pairs": "data.pipelines",
 }
 __all__ = sorted(_HOMES)

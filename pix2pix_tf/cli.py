@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 from pix2pix_tf import run_folder
-from pix2pix_tf.commands import frame
+from pix2pix_tf.commands import datasets, frame
 from pix2pix_tf.config import ONE, PROGRAM, Pix2PixConfig
 from pix2pix_tf.data import check as data_check
-from pix2pix_tf.data import codecs, listing
+from pix2pix_tf.data import listing
 from pix2pix_tf.demo import facades
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.server import sources
@@ -34,19 +34,24 @@ def check(config, _typed):
     """Reads the whole data set and reports on it; returns the exit code."""
     config = _local(config)
     try:
-        sets = {
-            name: (listing.list_examples(folder, config.dataset_mode), config.file_channels)
-            for name, folder in data_check.data_sets(config.input_dir).items()
-        }
+        if config.input_dir_A and config.input_dir_B:
+            sets = {"A and B": datasets.paired(config, None)}
+        else:
+            sets = {
+                name: datasets.paired(config, folder)
+                for name, folder in data_check.data_sets(config.input_dir).items()
+            }
     except FileNotFoundError:
         raise InputError(
             f"Expected --input_dir to be a folder. Received: {config.input_dir}"
         ) from None
-    lines, usable = data_check.report(
-        sets,
-        minimum_width=config.minimum_width,
-        value_range=codecs.parse_range(config.value_range),
-    )
+    lines, usable = data_check.report(sets)
+    if config.input_dir and not data_check.has_images(config.input_dir):
+        usable = False
+        lines[-1] = (
+            f"training or testing would fail: {config.input_dir} contains no images itself; "
+            f"--input_dir {next(iter(data_check.data_sets(config.input_dir).values()))}"
+        )
     print("\n".join(lines))
     return 0 if usable else 1
 
@@ -67,7 +72,12 @@ def train(config, typed):
     with begun as start:
         config = _local(start.config)
         start = dataclasses.replace(start, config=config)
-        paths = _checked(config, config.input_dir)
+        contents = datasets.paired(config, config.input_dir)
+        config, (paths,) = datasets.training_examples(
+            config, [contents], direction=config.which_direction
+        )
+        start = dataclasses.replace(start, config=config)
+        frame.store(config, program=PROGRAM)
         validated = _checked(config, config.val_dir) if config.val_dir else ()
         frame.announce(config, program=PROGRAM)
         print("examples count =", len(paths))
@@ -81,11 +91,8 @@ def train(config, typed):
 
 def _checked(config, folder):
     """The examples of a folder, each looked at."""
-    examples = listing.list_examples(folder, config.dataset_mode)
-    listing.check_images(
-        examples, minimum_width=config.minimum_width, channels=config.file_channels
-    )
-    return examples
+    contents = datasets.paired(config, folder)
+    return datasets.checked(config, contents, direction=config.which_direction)
 
 
 def test(config, typed):

@@ -130,9 +130,9 @@ def test_every_name_without_a_partner_is_listed(wide, tmp_path, capsys):
 
 def test_images_without_targets(wide, tmp_path):
     source = halves(wide, tmp_path / "two") / "A"
-    run_folder = untrained(tmp_path / "run", crop_size=32)
+    folder = untrained(tmp_path / "run", crop_size=32)
     words = ("--dataset_mode", "single", "--preprocess", "none")
-    metrics = test(source, run_folder, tmp_path / "out", *words)
+    metrics = test(source, folder, tmp_path / "out", *words)
     assert metrics["count"] == 3 and metrics["mean"] == {}
     found = sorted(path.name for path in (tmp_path / "out" / "images").iterdir())
     assert found == [f"{i}-{kind}.png" for i in range(3) for kind in ("inputs", "outputs")]
@@ -146,10 +146,10 @@ def test_results_have_the_depth_of_their_source(tmp_path):
     source.mkdir()
     deep = rng.integers(0, 65536, (32, 64, 3)).astype(np.uint16)
     (source / "a.png").write_bytes(tf.io.encode_png(deep).numpy())
-    tifffile.imwrite(source / "b.tif", deep / np.float32(655.35), photometric="rgb")
-    np.save(source / "c.npy", (deep / 655.35).astype(np.float64))
+    tifffile.imwrite(source / "b.tif", deep / np.float32(65535), photometric="rgb")
+    np.save(source / "c.npy", (deep / 65535).astype(np.float64))
     Image.fromarray((deep >> 8).astype(np.uint8)).save(source / "d.png")
-    run_folder = untrained(tmp_path / "run", crop_size=32, value_range="0,100")
+    run_folder = untrained(tmp_path / "run", crop_size=32)
     words = ("--preprocess", "none", "--notest_dropout")
     metrics = test(source, run_folder, tmp_path / "out", *words)
     images = tmp_path / "out" / "images"
@@ -159,8 +159,8 @@ def test_results_have_the_depth_of_their_source(tmp_path):
     floats = tifffile.imread(images / "b-outputs.tif")
     doubles = np.load(images / "c-outputs.npy")
     assert (floats.dtype, doubles.dtype) == (np.float32, np.float64)
-    assert np.abs(floats - found / 655.35).max() < 0.05
-    assert np.abs(floats - doubles).max() < 0.05
+    assert np.abs(floats - found / 65535).max() < 5e-4
+    assert np.abs(floats - doubles).max() < 5e-4
     inputs = tf.io.decode_png((images / "a-inputs.png").read_bytes(), dtype=tf.uint16)
     np.testing.assert_array_equal(inputs, deep[:, :32])
     assert np.asarray(Image.open(images / "d-outputs.png")).dtype == np.uint8

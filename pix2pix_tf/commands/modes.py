@@ -9,15 +9,14 @@ import tensorflow as tf
 from pix2pix_tf import model as models
 from pix2pix_tf import run_folder
 from pix2pix_tf.commands import frame
-from pix2pix_tf.config import PROGRAM
-from pix2pix_tf.data import cache, images, listing, pipelines
+from pix2pix_tf.config import PROGRAM, Pix2PixConfig
+from pix2pix_tf.data import cache, decode, images, listing, pipelines
 from pix2pix_tf.evaluation import metrics
 from pix2pix_tf.evaluation import results as result_files
 from pix2pix_tf.export import formats
 from pix2pix_tf.export.saved_model import ServedModel
 from pix2pix_tf.inference import files
-from pix2pix_tf.inference.files import colour
-from pix2pix_tf.inference.translate import translate_pictures
+from pix2pix_tf.inference.predictor import Predictor
 from pix2pix_tf.training import checkpoints, distribution, loop, losses, runtime, session
 from pix2pix_tf.training.averages import WeightAverages
 
@@ -38,17 +37,16 @@ def training_batches(config, paths, *, first_step=0, context=None, fetch=None):
     Returns:
         tf.data.Dataset of (inputs, targets), float32 [n, h, w, c] in [-1, 1], endless.
     """
-    return pipelines.training_pairs(
+    return pipelines.pair_batches(
         paths,
+        reading=config.reading,
+        framing=config.framing,
         batch_size=config.batch_size,
         seed=config.seed,
         first_step=first_step,
-        context=context,
-        **files.reading(config),
-        **config.framing,
-        multiple=config.multiple,
-        fetch=fetch,
         flip=config.flip,
+        context=context,
+        fetch=fetch,
     )
 
 
@@ -56,8 +54,8 @@ def _cache(config, paths):
     if config.cache == "none":
         return None
     folder = Path(config.output_dir) / run_folder.CACHE
-    with files.bad_files_named(config, paths):
-        return cache.make(config.cache, files.reader(config), paths, folder=folder)
+    with decode.bad_files_named(listing.files(paths), config.reading):
+        return cache.make(config.cache, config.reading, paths, folder=folder)
 
 
 def train(start, paths, *, validated=()):
@@ -88,7 +86,7 @@ def _train(start, paths, *, validated):
     print("parameter_count =", model.count_params())
     data = {"first_step": start.first_step, "fetch": _cache(config, paths)}
     batches = functools.partial(training_batches, config, paths, **data)
-    with files.bad_files_named(config, paths):
+    with decode.bad_files_named(listing.files(paths), config.reading):
         rate = session.pipeline_rate(batches(), config.batch_size)
         print(f"input pipeline alone: {rate:.0f} image/sec")
         if start.checkpoint is not None:
@@ -114,7 +112,7 @@ def _hooks(config, model, paths, *, validated):
     if config.ema_decay:
         averages = WeightAverages(model.generator.variables, config.ema_decay)
     if validated:
-        measure = files.validation(config, model.generator, validated, averages=averages)
+        measure = _validation(config, model.generator, validated, averages=averages)
         measured = {"measure": measure, "means": metrics.QUICK}
     return session.Hooks(
         losses=models.LOSSES,
@@ -125,6 +123,40 @@ def _hooks(config, model, paths, *, validated):
         averages=averages,
         **measured,
     )
+
+
+def _validation(config, generator, paths, *, averages=None):
+    """Makes the function that measures `paths` while training, as test would afterwards.
+
+    Args:
+        config: `Pix2PixConfig` with a seed.
+        generator: The generator that is trained.
+        paths: Image files.
+        averages: `WeightAverages` of the generator, which are measured in its place, or None.
+
+    Returns:
+        Function of the step to (dict from names to means, dict from kinds to uint8 images of the
+        first examples); it adds those to the run's report.
+    """
+    measured = generator if averages is None else models.build_generator(config)
+    translate, names = translation(config, measured), listing.names(paths)
+
+    def measure(step):
+        if averages is not None:
+            for variable, average in zip(measured.variables, averages.values, strict=True):
+                variable.assign(average)
+        means, samples = files.summary(translate(paths))
+        shown = [f"val-{name}" for name in names[: files.SAMPLES]]
+        result_files.write_images(config.output_dir, shown, samples, step=step)
+        return means, {kind: _stacked(arrays) for kind, arrays in samples.items()}
+
+    return measure
+
+
+def _stacked(arrays):
+    """Those arrays that have the shape and type of the first, in one array."""
+    first = arrays[0]
+    return np.stack([a for a in arrays if (a.shape, a.dtype) == (first.shape, first.dtype)])
 
 
 def _show(config, step, pictures, *, paths):
@@ -160,7 +192,7 @@ def _pictures(config, batch, tensors):
         name: images.from_unit(tf.sigmoid(tensors[name]))
         for name in ("predict_real", "predict_fake")
     }
-    return {**images.pictures(inputs, targets, tensors["outputs"], **colour(config)), **verdicts}
+    return {**images.pictures(inputs, targets, tensors["outputs"], lab=config.lab_colorization, direction=config.which_direction), **verdicts}
 
 
 def load_generator(config, checkpoint):
@@ -205,6 +237,17 @@ def test(config, paths, *, checkpoint, context=None):
     )
 
 
+def translation(config, generator):
+    """The function that translates files as test does; see `files.pairs`."""
+    return files.pairs(
+        predictor(config, generator),
+        reading=config.reading,
+        framing=config.framing,
+        batch_size=config.batch_size,
+        seed=config.seed if config.test_dropout else None,
+    )
+
+
 def results(config, paths, *, checkpoint):
     """Translates every file and writes the pictures.
 
@@ -218,7 +261,8 @@ def results(config, paths, *, checkpoint):
     """
     runtime.prepare(config)
     names, first = listing.names(paths), 0
-    for found in files.translations(config, load_generator(config, checkpoint))(paths):
+    translate = translation(config, load_generator(config, checkpoint))
+    for found in translate(paths):
         done = names[first : first + len(found.depths)]
         first += len(done)
         rows = result_files.write_images(
@@ -248,43 +292,59 @@ def constant_image_l1(config, *, known, paths):
     """
 
     def targets(files):
-        batches = files.batches(config, files, batch_size=16)
+        batches = pipelines.test_pairs(
+            files, reading=config.reading, framing=config.framing, batch_size=16
+        )
         return np.concatenate([pair[1].numpy() for pair in batches])
 
     return float(np.abs(targets(paths) - np.median(targets(known), axis=0)).mean())
 
 
-def picture_channels(config):
-    """Channels of the pictures that a run translates; in Lab mode they are colour pictures."""
-    return 3 if config.lab_colorization else config.channels[0]
-
-
-def translator(config, generator):
-    """Makes the function from pictures in [0, 1] to pictures in [0, 1], of any size.
+def predictor(config, generator):
+    """The generator of a run as a `Predictor`.
 
     Args:
         config: `Pix2PixConfig` with the run's architecture.
         generator: The run's generator.
+    """
+    a, b = config.sides
+    return Predictor(
+        generator,
+        sides=(a, b) if config.which_direction == "AtoB" else (b, a),
+        lab=config.lab_colorization,
+        direction=config.which_direction,
+        tile=config.tile,
+    )
+
+
+def load(run, *, tile=0):
+    """Loads the generator of a trained run.
+
+    Args:
+        run: Run folder, or one checkpoint file in it.
+        tile: Side in pixels of the tiles in which larger images are translated; 0 for whole
+            images.
 
     Returns:
-        Function of float32 [n, h, w, 3] to the like; dropout is off.
+        `Predictor`: a function from image arrays, or files, to the like.
+
+    Raises:
+        InputError: If there is no run of pix2pix-tf at that place, or its files are damaged.
     """
-
-    def translate(pictures):
-        size = {"multiple": generator.multiple, "tile": config.tile}
-        return translate_pictures(generator, pictures, **size, **colour(config))
-
-    return translate
+    config = Pix2PixConfig(mode="export", output_dir=".", checkpoint=str(run), tile=tile)
+    config, checkpoint = frame.use_run(config, set(), program=PROGRAM)
+    return predictor(config, load_generator(config, checkpoint))
 
 
 def export(config, *, checkpoint):
     """Writes the generator in `config.export_format`; returns `formats.Exported`."""
     generator = load_generator(config, checkpoint)
+    translate = predictor(config, generator)
     served = ServedModel(
         generator,
-        translator(config, generator),
+        translate.unit,
         filetype=config.output_filetype,
-        channels=picture_channels(config),
+        channels=translate.channels,
     )
     exported = formats.export(
         generator,

@@ -1,13 +1,11 @@
 """What `--mode serve` does once TensorFlow is loaded: from run folders to a server."""
 
-import dataclasses
 from pathlib import Path
 
 from pix2pix_tf import run_folder
 from pix2pix_tf.commands import modes, page
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.export.saved_model import FILE_CHANNELS, ServedModel
-from pix2pix_tf.inference import predictor
 from pix2pix_tf.server import models, run
 from pix2pix_tf.server.limits import Limits
 
@@ -41,19 +39,17 @@ def _load(config, source):
         return models.load_saved_model(
             source, about=page.describe(source.name, _stored(source.path))
         )
-    run = predictor.load(source.path)
-    channels = modes.picture_channels(run.config)
-    if channels not in FILE_CHANNELS:
+    translate = modes.load(source.path, tile=config.tile)
+    if translate.channels not in FILE_CHANNELS:
         raise InputError(
             "Expected a run whose inputs have 1, 3 or 4 channels, as the files that are sent. "
-            f"Received: {source.path} with {channels}"
+            f"Received: {source.path} with {translate.channels}"
         )
-    made = dataclasses.replace(run.config, tile=config.tile)
     served = ServedModel(
-        run.generator,
-        modes.translator(made, run.generator),
+        translate.generator,
+        translate.unit,
         filetype=config.output_filetype,
-        channels=channels,
+        channels=translate.channels,
     )
     folder, _ = run_folder.locate(source.path)
     about = page.describe(source.name, run_folder.read_json(folder / run_folder.OPTIONS))

@@ -26,7 +26,8 @@ class Predictor:
 
     Args:
         generator: Network from [n, h, w, c] to [n, h, w, c'] in [-1, 1].
-        sides: How images that go in, and images that come out, correspond to [0, 1].
+        sides: How images that go in, and images that come out, correspond to [0, 1]; without
+            effect with `lab`.
         lab: Whether the generator works on Lab colour: images are then RGB, and the half that it
             does not predict is taken from the input.
         direction: With `lab`: "AtoB" from lightness to colour, or "BtoA".
@@ -43,7 +44,7 @@ class Predictor:
         direction: str = "AtoB",
         tile: int = 0,
     ) -> None:
-        self.generator, self.sides = generator, sides
+        self.generator, self.sides = generator, (Side(), Side()) if lab else sides
         self.lab, self.direction, self.tile = lab, direction, tile
         self._translate = tf.function(self.unit, reduce_retracing=True, autograph=False)
 

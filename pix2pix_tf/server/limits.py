@@ -5,7 +5,7 @@ import io
 
 from PIL import Image
 
-# What `data.images.decode` reads.
+# What `data.decode.decode` reads.
 _FORMATS = ("JPEG", "PNG", "GIF", "BMP")
 # The largest multiple that a generator needs, see `translate`: a U-Net of eight levels.
 _MULTIPLE = 256

@@ -1,14 +1,10 @@
 """One training run: state restored, watchers in place, the loop, and names for bad files."""
 
-import contextlib
 import dataclasses
 import time
 from collections.abc import Callable
 
-import tensorflow as tf
-
 from pix2pix_tf import run_folder
-from pix2pix_tf.errors import InputError
 from pix2pix_tf.training import checkpoints, distribution, loop
 from pix2pix_tf.training.averages import LossAverages, WeightAverages
 from pix2pix_tf.training.health import Feed, OutputCheck, VerdictCheck
@@ -170,29 +166,3 @@ def pipeline_rate(batches, batch_size, *, seconds=0.25):
         next(iterator)
         count += batch_size
     return count / (time.monotonic() - start)
-
-
-@contextlib.contextmanager
-def decode_errors_named(paths, decode):
-    """Turns TensorFlow's error about a file that it cannot decode into one that names the file.
-
-    The quick check before training reads only heads and tails; damage in the middle shows here.
-
-    Args:
-        paths: Files.
-        decode: Function of a file's bytes that raises a TensorFlow error, or a ValueError.
-
-    Raises:
-        InputError: Naming the file.
-    """
-    try:
-        yield
-    except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError):
-        for path in paths:
-            try:
-                decode(tf.io.read_file(path))
-            except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError, ValueError) as error:
-                text = error.message if isinstance(error, tf.errors.OpError) else str(error)
-                why = text.splitlines()[0].rpartition("}} ")[2]
-                raise InputError(f"Expected readable images. Received: {path} ({why})") from None
-        raise

@@ -48,10 +48,10 @@ class Model:
             # Larger than at the beginning of training: small weights would hide a wrong layer.
             width = math.prod(variable.shape[:3]) ** -0.5 if len(variable.shape) == 4 else 0.1
             variable.assign(variable + rng.normal(0, width, variable.shape))
-        self.channels = modes.picture_channels(self.config)
+        self.channels = 3 if self.config.lab_colorization else self.config.channels[0]
         self.served = saved_model.ServedModel(
             self.generator,
-            modes.translator(self.config, self.generator),
+            modes.predictor(self.config, self.generator).unit,
             filetype="png",
             channels=self.channels,
         )
@@ -153,7 +153,7 @@ def test_networks_deeper_than_the_usual_one(tmp_path):
         mode="export", output_dir="o", checkpoint="c", ngf=1, crop_size=512, scale_size=512
     )
     generator = build_generator(config)
-    served = saved_model.ServedModel(generator, modes.translator(config, generator), filetype="png")
+    served = saved_model.ServedModel(generator, modes.predictor(config, generator).unit, filetype="png")
     assert formats.export(generator, served, tmp_path, export_format="keras").difference <= 5e-4
     with pytest.raises(InputError, match="8 levels.*decoder_9"):
         formats.export(generator, served, tmp_path, export_format="pict")

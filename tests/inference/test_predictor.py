@@ -76,7 +76,7 @@ def test_cyclegan_translates_both_ways(cycle):
     np.testing.assert_allclose(forth(grey), expected, atol=1e-6)
     np.testing.assert_allclose(back(colour), (model.gen_ba(colour[None] * 2 - 1)[0] + 1) / 2, atol=1e-6)
     assert cyclegan_tf.load(folder).channels == 1
-    with pytest.raises(InputError, match="direction must be AtoB or BtoA; got 'both'"):
+    with pytest.raises(InputError, match="direction must be one of AtoB, BtoA; got 'both'"):
         cyclegan_tf.load(folder, direction="both")
 
 
