@@ -76,7 +76,9 @@ def _of_run(config, scorer, paths, *, checkpoint):
         domain = DIRECTIONS[way][3]
         kinds = {"output": f"fake_{domain}", "target": f"true_{domain}"}
         # Sets of images are compared as pictures.
-        seen = true[way] if config.file_sides(DIRECTIONS[way][3])[0][0].channels in (1, 3, 4) else []
+        seen = (
+            true[way] if config.file_sides(DIRECTIONS[way][3])[0][0].channels in (1, 3, 4) else []
+        )
         compared.append(
             comparison.of_rows(rows, config.output_dir, **kinds, targets=seen, label=f" {way}")
         )

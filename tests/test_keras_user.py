@@ -70,7 +70,9 @@ def test_a_notebook_about_pix2pix(tmp_path, launcher):
 
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
-    np.testing.assert_array_equal(loaded.predict(inputs, verbose=0), model.predict(inputs, verbose=0))
+    np.testing.assert_array_equal(
+        loaded.predict(inputs, verbose=0), model.predict(inputs, verbose=0)
+    )
     loaded.fit(data, steps_per_epoch=2, verbose=0)
     assert int(loaded.step) == 8
 

@@ -103,7 +103,9 @@ def served_generator(case):
     from pix2pix_tf.export.saved_model import ServedModel
 
     generator = models.build_generator(config)
-    return generator, ServedModel(generator, modes.predictor(config, generator).unit, filetype="png")
+    return generator, ServedModel(
+        generator, modes.predictor(config, generator).unit, filetype="png"
+    )
 
 
 def in_unit(case):

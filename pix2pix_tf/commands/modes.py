@@ -192,7 +192,16 @@ def _pictures(config, batch, tensors):
         name: images.from_unit(tf.sigmoid(tensors[name]))
         for name in ("predict_real", "predict_fake")
     }
-    return {**images.pictures(inputs, targets, tensors["outputs"], lab=config.lab_colorization, direction=config.which_direction), **verdicts}
+    return {
+        **images.pictures(
+            inputs,
+            targets,
+            tensors["outputs"],
+            lab=config.lab_colorization,
+            direction=config.which_direction,
+        ),
+        **verdicts,
+    }
 
 
 def load_generator(config, checkpoint):

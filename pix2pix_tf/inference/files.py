@@ -69,10 +69,9 @@ def pairs(
     def look(batch: tuple[tf.Tensor, ...], first: tf.Tensor) -> dict[str, tf.Tensor]:
         inputs, targets = batch if len(batch) == 2 else (*batch, None)
         outputs = predictor.signed(inputs, dropout_seeds=_seeds(seed, first, inputs))
-        colour = {"lab": reading.lab, "direction": reading.direction}
-        return images.units(inputs, targets, outputs, **colour)
+        return images.units(inputs, targets, outputs, lab=reading.lab, direction=reading.direction)
 
-    ranges = dict.fromkeys(("outputs", "targets"), predictor.sides[1].value_range)
+    ranges: dict[str, Range] = dict.fromkeys(("outputs", "targets"), predictor.sides[1].value_range)
     ranges["inputs"] = predictor.sides[0].value_range
 
     def measure(signed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -132,7 +131,9 @@ def cycles(
             signed[true] = batch[1]
         return {kind: images.from_signed(images_in) for kind, images_in in signed.items()}
 
-    ranges = dict.fromkeys((real, f"rec_{source}", f"idt_{source}"), reading.sides[0].value_range)
+    ranges: dict[str, Range] = dict.fromkeys(
+        (real, f"rec_{source}", f"idt_{source}"), reading.sides[0].value_range
+    )
     ranges |= dict.fromkeys((fake, true), reading.sides[1].value_range)
 
     def measure(signed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -292,7 +292,7 @@ class Network(keras.Model):
     multiple: int = 1
     minimum: int = 1
     # Channels of its images; None before it is built.
-    input_channels: int | None = None
+    input_channels: Any = None
 
     def build(self, input_shape: Shape) -> None:
         """Creates every weight for images of `input_shape` [n, h, w, c]."""

@@ -153,7 +153,9 @@ def test_networks_deeper_than_the_usual_one(tmp_path):
         mode="export", output_dir="o", checkpoint="c", ngf=1, crop_size=512, scale_size=512
     )
     generator = build_generator(config)
-    served = saved_model.ServedModel(generator, modes.predictor(config, generator).unit, filetype="png")
+    served = saved_model.ServedModel(
+        generator, modes.predictor(config, generator).unit, filetype="png"
+    )
     assert formats.export(generator, served, tmp_path, export_format="keras").difference <= 5e-4
     with pytest.raises(InputError, match="8 levels.*decoder_9"):
         formats.export(generator, served, tmp_path, export_format="pict")

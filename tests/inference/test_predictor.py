@@ -74,7 +74,9 @@ def test_cyclegan_translates_both_ways(cycle):
     forth, back = (cyclegan_tf.load(folder, direction=way) for way in ("AtoB", "BtoA"))
     expected = (model.gen_ab(grey[None] * 2 - 1)[0] + 1) / 2
     np.testing.assert_allclose(forth(grey), expected, atol=1e-6)
-    np.testing.assert_allclose(back(colour), (model.gen_ba(colour[None] * 2 - 1)[0] + 1) / 2, atol=1e-6)
+    np.testing.assert_allclose(
+        back(colour), (model.gen_ba(colour[None] * 2 - 1)[0] + 1) / 2, atol=1e-6
+    )
     assert cyclegan_tf.load(folder).channels == 1
     with pytest.raises(InputError, match="direction must be one of AtoB, BtoA; got 'both'"):
         cyclegan_tf.load(folder, direction="both")
@@ -106,7 +108,9 @@ def test_files_come_back_in_the_depth_of_the_source(run, tmp_path):
     np.testing.assert_array_equal(tf.io.decode_png(contents, dtype=tf.uint16), translate(deep))
     np.save(tmp_path / "in.npy", noise(24, 24, 3))
     translate.translate_file(tmp_path / "in.npy", tmp_path / "out.npy")
-    np.testing.assert_allclose(np.load(tmp_path / "out.npy"), translate(noise(24, 24, 3)), atol=1e-6)
+    np.testing.assert_allclose(
+        np.load(tmp_path / "out.npy"), translate(noise(24, 24, 3)), atol=1e-6
+    )
 
 
 def test_files_that_cannot_be_used_are_refused(run, tmp_path):
