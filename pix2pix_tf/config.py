@@ -430,8 +430,9 @@ class Config:
     strategy: str = devices_option(
         ONE,
         "What trains: one device; all GPUs of this machine, or the logical devices of its "
-        "processor (mirrored); the same command line on every machine of a cluster "
-        "(multi_worker). --batch_size is the total over all devices.",
+        "processor (mirrored); the same command line on every machine of a cluster, "
+        "which the variable TF_CONFIG describes (multi_worker). --batch_size is the total over all "
+        "devices.",
         choices=(ONE, MIRRORED, MULTI_WORKER),
     )
     logical_devices: int = devices_option(
@@ -440,15 +441,6 @@ class Config:
         "processor where there is none.",
         minimum=1,
         maximum=64,
-    )
-    cluster_resolver: str = devices_option(
-        "tf_config",
-        "Where --strategy multi_worker finds its workers: the variable TF_CONFIG; Slurm, within "
-        "srun; Kubernetes, the pods of --cluster_pods.",
-        choices=("tf_config", "slurm", "kubernetes"),
-    )
-    cluster_pods: str = devices_option(
-        "job-name=tensorflow", "Label of the pods of --cluster_resolver kubernetes."
     )
 
     def __post_init__(self) -> None:

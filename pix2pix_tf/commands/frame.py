@@ -94,14 +94,12 @@ class Start:
         checkpoint: File whose whole state training goes on from, or None.
         weights: File whose weights alone it starts from, or None.
         first_step: Number of updates already made.
-        meeting: `training.meeting.Meeting` of several workers, or None.
     """
 
     config: object
     checkpoint: Path | None = None
     weights: Path | None = None
     first_step: int = 0
-    meeting: object = None
 
 
 def begin_run(config, typed, *, program, draw_seed):

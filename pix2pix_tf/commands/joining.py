@@ -1,51 +1,64 @@
-"""Beginning a run together: the chief decides, the other workers of the cluster are told."""
+"""Beginning a run together: the chief decides, the other workers of the cluster follow."""
 
 import contextlib
 import dataclasses
 import os
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from pix2pix_tf import options
 from pix2pix_tf.commands import frame
 from pix2pix_tf.errors import InputError
-from pix2pix_tf.training import cluster, meeting, runtime
 
 
 @contextlib.contextmanager
-def begin_run(config, typed, *, program, draw_seed):
-    """As `frame.begin_run`, on one worker of a cluster.
+def begin_run(
+    config: Any, typed: set[str], *, program: str, draw_seed: Callable[[], int]
+) -> Iterator[frame.Start]:
+    """As `frame.begin_alone`, on one worker of a cluster.
 
     Only the chief reads and writes the output folder; its options and its state are everybody's.
-    Folders that are typed on another worker are where that one finds its images.
+    Folders that are explicit on another worker are where that one finds its images.
 
     Yields:
-        `frame.Start`.
+        `frame.Start`, in the scope of the workers' strategy.
 
     Raises:
-        InputError: As `frame.begin_run`, and if the workers do not find together or lose one.
+        InputError: As `frame.begin_run`, and if the workers cannot be connected or lose one.
     """
+    from pix2pix_tf.training import runtime
+
     runtime.import_tensorflow()
-    found = cluster.find(config.cluster_resolver, pods=config.cluster_pods)
-    with _losses_named(), meeting.together(found) as met:
-        if found.leads:
-            with frame.begin_alone(config, typed, program=program, draw_seed=draw_seed) as start:
-                made = frame.run_options(start.config, program=program)
-                met.tell({"options": made, "first_step": start.first_step})
-                yield dataclasses.replace(start, meeting=met)
+
+    from pix2pix_tf.training import distribution
+
+    with distribution.connected(), contextlib.ExitStack() as stack:
+        if distribution.leads():
+            begin = frame.begin_alone(config, typed, program=program, draw_seed=draw_seed)
+            try:
+                start = stack.enter_context(begin)
+            except (InputError, OSError) as error:
+                distribution.exchange({"error": str(error)})
+                raise
+            made = frame.run_options(start.config, program=program)
+            distribution.exchange({"options": made, "first_step": start.first_step})
         else:
-            start = _told(config, typed, met.hear(), program=program)
-            with open(os.devnull, "w", encoding="utf-8") as nowhere:
-                # What the chief prints is not printed twice.
-                with contextlib.redirect_stdout(nowhere):
-                    yield dataclasses.replace(start, meeting=met)
+            decided = distribution.exchange(None)[0]
+            if "error" in decided:
+                raise InputError(f"{decided['error']} (on the chief)")
+            start = _followed(config, typed, decided, program=program)
+            # What the chief prints is not printed twice.
+            nowhere = stack.enter_context(open(os.devnull, "w", encoding="utf-8"))
+            stack.enter_context(contextlib.redirect_stdout(nowhere))
+        yield start
 
 
-def _told(config, typed, told, *, program):
+def _followed(
+    config: Any, typed: set[str], decided: dict[str, Any], *, program: str
+) -> frame.Start:
     """The start that the chief decided on."""
-    mine = frame.run_options(config, program=program)
-    theirs = told["options"]
-    if [mine[name] for name in ("program", "version")] != [
-        theirs.get(name) for name in ("program", "version")
-    ]:
+    mine, theirs = frame.run_options(config, program=program), decided["options"]
+    if any(mine[name] != theirs.get(name) for name in ("program", "version")):
         raise InputError(
             f"Expected {program} {mine['version']} on all workers. Received: "
             f"{theirs.get('program')} {theirs.get('version')} on the chief"
@@ -56,21 +69,5 @@ def _told(config, typed, told, *, program):
         for field in dataclasses.fields(config)
         if field.name not in places
     }
-    return frame.Start(dataclasses.replace(config, **changes), first_step=told["first_step"])
-
-
-@contextlib.contextmanager
-def _losses_named():
-    """Turns TensorFlow's error about a worker that is gone into one line."""
-    from tensorflow import errors
-
-    try:
-        yield
-    except (errors.UnavailableError, errors.AbortedError, errors.CancelledError) as error:
-        # The lines in front of this one, if it is there, name the operation.
-        lines = error.message.splitlines() or [type(error).__name__]
-        why = next((line for line in lines if "aborted" in line), lines[-1])
-        raise InputError(
-            "Expected all workers to stay to the end. Received: one is gone "
-            f"({why[:200]}); start all of them again with --resume"
-        ) from None
+    config = dataclasses.replace(config, **changes)
+    return frame.Start(config, first_step=decided["first_step"])

@@ -72,7 +72,14 @@ def train(start, paths, *, validated=()):
     Raises:
         InputError: If a file cannot be decoded (named), or a loss or gradient is not finite.
     """
-    with distribution.entered(start.config, meeting=start.meeting, files=[*paths, *validated]):
+    config = start.config
+    with distribution.entered(
+        config.strategy,
+        batch_size=config.batch_size,
+        norm=config.norm,
+        logical_devices=config.logical_devices,
+        files=[*paths, *validated],
+    ):
         return _train(start, paths, validated=validated)
 
 
