@@ -11,7 +11,7 @@ from pix2pix_tf.training import checkpoints
 from pix2pix_tf.training.gan import GAN
 
 # What differs between networks of one architecture: how they compute, and how they began.
-_FREE = ("dtype", "init_gain", "init_type", "seed", "trainable")
+_FREE = ("batched", "dtype", "init_gain", "init_type", "seed", "trainable")
 # Errors name so many differences.
 _NAMED = 3
 
@@ -72,6 +72,6 @@ def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         if isinstance(value, Mapping) and "class_name" in value:
             found[f"{prefix}{key}"] = value["class_name"]
             found |= _flat(value["config"], f"{prefix}{key}.")
-        elif key not in _FREE:
+        elif key not in _FREE and f"{prefix}{key}" != "name":
             found[f"{prefix}{key}"] = value
     return found
