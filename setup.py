@@ -19,6 +19,7 @@ TEST = [
     *TFDS,
     *TIFF,
     "hypothesis>=6.100",
+    "mypy>=1.11",
     "pytest>=8",
     "pytest-xdist>=3.6",
     "ruff>=0.8",
@@ -29,14 +30,17 @@ TEST = [
 
 setup(
     name="pix2pix-tf",
-    version="0.1.0",
+    version="0.2.0",
     description="pix2pix and CycleGAN on TensorFlow 2 and Keras 3, faithful to the originals",
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="MIT",
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["pix2pix_tf", "pix2pix_tf.*", "cyclegan_tf", "cyclegan_tf.*"]),
-    package_data={"pix2pix_tf": ["server/web/*", "evaluation/report.*"]},
+    package_data={
+        "pix2pix_tf": ["py.typed", "server/web/*", "evaluation/report.*"],
+        "cyclegan_tf": ["py.typed"],
+    },
     install_requires=[
         "absl-py>=2.1",
         "etils[epath]>=1.9",

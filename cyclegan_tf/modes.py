@@ -48,7 +48,7 @@ def train(start, paths):
 
 def _train(start, paths):
     config = start.config
-    runtime.prepare(config)
+    runtime.prepare(seed=config.seed, deterministic=config.deterministic)
     plan = _plan(config, count=max(map(len, paths)), first_step=start.first_step)
     model = models.build(config, steps_per_epoch=plan.steps_per_epoch)
     if start.weights is not None:
@@ -213,7 +213,7 @@ def results(config, paths, *, checkpoint, truths=None):
     Yields:
         The report's rows, with metrics, one by one.
     """
-    runtime.prepare(config)
+    runtime.prepare(seed=config.seed, deterministic=config.deterministic)
     generators = load_generators(config, checkpoint)
     for direction, files in paths.items():
         examples = list(zip(files, truths[direction], strict=True)) if truths else files

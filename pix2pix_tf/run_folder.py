@@ -191,13 +191,15 @@ def locate(path: str | os.PathLike[str]) -> tuple[Place, list[Place]]:
 def locked(folder: str | os.PathLike[str]) -> Iterator[None]:
     """Creates `folder` and locks it for this process; removes unfinished files of a killed one.
 
-    The lock is the system's: it ends with the process, however that ends. Addresses have none.
+    The lock is the system's: it ends with the process, however that ends. Addresses have none. A
+    folder that is created here and still empty after an error is removed again.
 
     Raises:
         InputError: If the folder cannot be written, or another process holds it.
     """
-    prepare_folder(folder)
     folder = place(folder)
+    is_new = isinstance(folder, Path) and not folder.exists()
+    prepare_folder(folder)
     handle = os.open(folder, os.O_RDONLY) if fcntl and isinstance(folder, Path) else None
     try:
         if handle is not None:
@@ -206,6 +208,11 @@ def locked(folder: str | os.PathLike[str]) -> Iterator[None]:
             for partial in inside.glob(_PARTIAL + "*"):
                 shutil.rmtree(partial) if partial.is_dir() else partial.unlink()
         yield
+    except BaseException:
+        if is_new:
+            with contextlib.suppress(OSError):  # something was written
+                os.rmdir(folder)
+        raise
     finally:
         if handle is not None:
             os.close(handle)

@@ -79,7 +79,12 @@ class Place:
             self._stop_server()
 
     def run(self, line):
+        if "&&" in line:
+            for part in line.split("&&"):
+                self.run(part.strip())
+            return
         program, *words = shlex.split(line)
+        program = program.removeprefix(".venv/bin/")
         if program in SMALL:
             self._run_program(program, words)
         elif program == "python":
@@ -93,6 +98,8 @@ class Place:
         elif program in SHELL:
             line = line.replace("127.0.0.1:8000", f"127.0.0.1:{self._port}")
             subprocess.run(["bash", "-c", line], cwd=self.folder, check=True)
+        elif program == "python3":
+            assert words == ["-m", "venv", ".venv"], line
         else:
             assert program == "pytest", f"an unknown command: {line}"
             assert line in (ROOT / ".ci" / "run").read_text()

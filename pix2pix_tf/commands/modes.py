@@ -85,7 +85,7 @@ def train(start, paths, *, validated=()):
 
 def _train(start, paths, *, validated):
     config = start.config
-    runtime.prepare(config)
+    runtime.prepare(seed=config.seed, deterministic=config.deterministic)
     model = models.build(config)
     if start.weights is not None:
         checkpoints.restore(start.weights, checkpoints.named(model.variables))
@@ -275,7 +275,7 @@ def results(config, paths, *, checkpoint):
     Yields:
         The report's rows, with metrics, one by one.
     """
-    runtime.prepare(config)
+    runtime.prepare(seed=config.seed, deterministic=config.deterministic)
     names, first = listing.names(paths), 0
     translate = translation(config, load_generator(config, checkpoint))
     for found in translate(paths):
