@@ -1,6 +1,7 @@
 """The command cyclegan-tf: what each mode does, in the order in which it does it."""
 
 import dataclasses
+import functools
 import json
 import sys
 
@@ -79,8 +80,10 @@ def train(config, typed):
         runtime.load_tensorflow(starting=config.strategy == ONE)
 
         from cyclegan_tf import modes
+        from pix2pix_tf.commands.train import train as run
 
-        step, stopped = modes.train(start, paths)
+        make = functools.partial(modes.training, paths=paths)
+        step, stopped = run(start, make, files=[*paths[0], *paths[1]])
     return frame.ended(config, step=step, stopped=stopped)
 
 

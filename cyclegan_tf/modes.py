@@ -7,7 +7,8 @@ from cyclegan_tf import data
 from cyclegan_tf import model as models
 from cyclegan_tf.config import PROGRAM, CycleGANConfig
 from pix2pix_tf import run_folder
-from pix2pix_tf.commands import frame
+from pix2pix_tf.commands import frame, saving
+from pix2pix_tf.commands.train import Training
 from pix2pix_tf.data import images, listing, pipelines
 from pix2pix_tf.evaluation import results as result_files
 from pix2pix_tf.export import formats
@@ -15,92 +16,39 @@ from pix2pix_tf.export.saved_model import ServedModel
 from pix2pix_tf.inference import files as image_files
 from pix2pix_tf.inference.predictor import Predictor
 from pix2pix_tf.networks.layers import check_choice
-from pix2pix_tf.training import checkpoints, distribution, loop, losses, runtime, session
-from pix2pix_tf.training.averages import WeightAverages
+from pix2pix_tf.training import checkpoints, losses, runtime
 
 # The generators that translate there and back, and the domains of what goes in and comes out.
 DIRECTIONS = {"AtoB": ("gen_ab", "gen_ba", "A", "B"), "BtoA": ("gen_ba", "gen_ab", "B", "A")}
 
 
-def train(start, paths):
-    """Trains the run in the configuration's `output_dir`.
+def training(config, *, paths):
+    """The training of one run.
 
     Args:
-        start: `frame.Start`.
+        config: `CycleGANConfig` with a seed.
         paths: (files of A, files of B).
 
     Returns:
-        (number of updates made in all, the signal that ended training or None).
-
-    Raises:
-        InputError: If a file cannot be decoded (named), or a loss or gradient is not finite.
+        `train.Training`.
     """
-    config = start.config
-    with distribution.entered(
-        config.strategy,
-        batch_size=config.batch_size,
-        norm=config.norm,
-        logical_devices=config.logical_devices,
-        files=[*paths[0], *paths[1]],
-    ):
-        return _train(start, paths)
-
-
-def _train(start, paths):
-    config = start.config
-    runtime.prepare(seed=config.seed, deterministic=config.deterministic)
-    plan = _plan(config, count=max(map(len, paths)), first_step=start.first_step)
-    model = models.build(config, steps_per_epoch=plan.steps_per_epoch)
-    if start.weights is not None:
-        checkpoints.restore(start.weights, checkpoints.named(model.variables))
-        print(f"starting from the weights of {start.weights}")
-    print("parameter_count =", model.count_params())
-    fetches, step = data.caches(config, paths), start.first_step
-    batches = functools.partial(
-        data.training_batches, config, paths, first_step=step, fetches=fetches
-    )
-    with data.bad_files_named(config, paths):
-        rate = session.pipeline_rate(batches(), config.batch_size)
-        print(f"input pipeline alone: {rate:.0f} image/sec")
-        if start.checkpoint is not None:
-            print(f"continuing at step {start.first_step}: {start.checkpoint}")
-        if distribution.leads():
-            result_files.remove_later_images(config.output_dir, start.first_step)
-        result = session.train(
-            model,
-            distribution.distributed(batches),
-            plan=plan,
-            hooks=_hooks(config, model, paths),
-            folder=config.output_dir,
-            checkpoint=start.checkpoint,
-            config=config,
-        )
-    if distribution.leads():
-        _write_report(config)
-    return result
-
-
-def _plan(config, *, count, first_step):
-    per_epoch = -(-count // config.batch_size)
-    epochs = config.n_epochs + config.n_epochs_decay
-    return loop.Plan(
-        first_step=first_step,
-        last_step=config.max_steps or epochs * per_epoch,
-        steps_per_epoch=per_epoch,
-        batch_size=config.batch_size,
-    )
-
-
-def _hooks(config, model, paths):
-    averages = None
-    if config.ema_decay:
-        weights = [*model.gen_ab.variables, *model.gen_ba.variables]
-        averages = WeightAverages(weights, config.ema_decay)
-    return session.Hooks(
-        losses=tuple(models.LOSSES),
-        pictures=_pictures,
+    fetches = data.caches(config, paths)
+    return Training(
+        examples=max(map(len, paths)),
+        epochs=config.n_epochs + config.n_epochs_decay,
+        longer="--n_epochs or --n_epochs_decay",
+        build=lambda steps_per_epoch: models.build(config, steps_per_epoch=steps_per_epoch),
+        batches=functools.partial(data.training_batches, config, paths, fetches=fetches),
+        named=lambda: data.bad_files_named(config, paths),
+        progress={
+            "cyc": "generator_loss_cycle_A",
+            "D": "discriminator_loss_A",
+            "G": "generator_loss_GAN_BA",
+        },
+        images=_pictures,
         show=functools.partial(_show, config, paths=paths),
-        translate=lambda batch: {
+        write_report=lambda: _write_report(config),
+        translate=lambda model, batch: {
             "fake_B": (batch[0], model.gen_ab(batch[0])),
             "fake_A": (batch[1], model.gen_ba(batch[1])),
         },
@@ -111,7 +59,7 @@ def _hooks(config, model, paths):
             mode=config.gan_mode,
             weight=models.DISCRIMINATOR_WEIGHT,
         ),
-        averages=averages,
+        options=frame.run_options(config, program=PROGRAM),
     )
 
 
@@ -155,7 +103,7 @@ def load_generators(config, checkpoint):
     Returns:
         Dict from "gen_ab" and "gen_ba" to `keras.Model`.
     """
-    found = {name: models.build_network(config, name) for name in ("gen_ab", "gen_ba")}
+    found = models.build_generators(config)
     variables = [variable for network in found.values() for variable in network.variables]
     checkpoints.restore_weights(checkpoint, variables, averaged=config.ema)
     return found
@@ -271,6 +219,25 @@ def load(run, *, direction="AtoB", tile=0):
     config = CycleGANConfig(**options, checkpoint=str(run))
     config, checkpoint = frame.use_run(config, {"direction"}, program=PROGRAM)
     return predictor(config, load_generators(config, checkpoint), direction)
+
+
+def save_run(model, config, folder):
+    """Writes a run folder of a model that was trained with `fit`.
+
+    Test, export, serve, `load` and `--resume` accept it as a run of cyclegan-tf. Saving a later
+    step to the same folder adds a checkpoint.
+
+    Args:
+        model: A built and compiled `CycleGAN`.
+        config: `CycleGANConfig` that describes the model; its options of training and of data are
+            those that resuming goes by.
+        folder: Run folder.
+
+    Raises:
+        InputError: If `config` describes another model, the model is not built and compiled, or
+            the folder contains a later step.
+    """
+    saving.save_run(model, config, folder, program=PROGRAM, expected=models.describe(config))
 
 
 def export(config, *, checkpoint):

@@ -1,6 +1,7 @@
 """The command pix2pix-tf: what each mode does, in the order in which it does it."""
 
 import dataclasses
+import functools
 import json
 import sys
 from pathlib import Path
@@ -84,8 +85,10 @@ def train(config, typed):
         runtime.load_tensorflow(starting=config.strategy == ONE)
 
         from pix2pix_tf.commands import modes
+        from pix2pix_tf.commands.train import train as run
 
-        step, stopped = modes.train(start, paths, validated=validated)
+        make = functools.partial(modes.training, paths=paths, validated=validated)
+        step, stopped = run(start, make, files=[*paths, *validated])
     return frame.ended(config, step=step, stopped=stopped)
 
 

@@ -23,7 +23,7 @@ from pix2pix_tf.config import Pix2PixConfig
 from pix2pix_tf.data import images, listing
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.evaluation import curves
-from pix2pix_tf.training import checkpoints, logs, summaries
+from pix2pix_tf.training import checkpoints, logs
 
 FUZZ = settings(
     max_examples=150, deadline=None, derandomize=True,
@@ -305,12 +305,3 @@ def test_any_bytes_are_drawn(tmp_path, contents):
     path = tmp_path / run_folder.LOG
     path.write_bytes(contents)
     assert curves.draw_curves(path, tmp_path / "curves.png").stat().st_size > 1000
-
-
-@FUZZ
-@given(contents=st.binary(max_size=300))
-def test_any_bytes_are_an_event_file(tmp_path, contents):
-    path = tmp_path / "events.out.tfevents.1"
-    path.write_bytes(contents)
-    summaries.cut(path, last_step=3)
-    assert not path.exists() or contents.startswith(path.read_bytes())

@@ -90,8 +90,6 @@ def of_type(value, kind):
 
 def built(config, program):
     """The state of a model of `config`: dict from names to variables."""
-    from pix2pix_tf.training.averages import LossAverages
-
     if program == "pix2pix-tf":
         from pix2pix_tf import model as models
 
@@ -100,7 +98,7 @@ def built(config, program):
         from cyclegan_tf import model as models
 
         model = models.build(config, steps_per_epoch=1)
-    return {**model.state, **LossAverages(models.LOSSES).state}
+    return model.state
 
 
 def assign(state, arrays):

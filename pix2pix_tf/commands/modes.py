@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from pix2pix_tf import model as models
 from pix2pix_tf import run_folder
-from pix2pix_tf.commands import frame
+from pix2pix_tf.commands import frame, saving
+from pix2pix_tf.commands.train import Training
 from pix2pix_tf.config import PROGRAM, Pix2PixConfig
 from pix2pix_tf.data import cache, decode, images, listing, pipelines
 from pix2pix_tf.evaluation import metrics
@@ -17,8 +18,8 @@ from pix2pix_tf.export import formats
 from pix2pix_tf.export.saved_model import ServedModel
 from pix2pix_tf.inference import files
 from pix2pix_tf.inference.predictor import Predictor
-from pix2pix_tf.training import checkpoints, distribution, loop, losses, runtime, session
-from pix2pix_tf.training.averages import WeightAverages
+from pix2pix_tf.model import LOSSES
+from pix2pix_tf.training import checkpoints, losses, runtime
 
 # What the report shows of a training batch; TensorBoard also gets the discriminator's verdicts.
 SHOWN = ("inputs", "outputs", "targets")
@@ -58,77 +59,38 @@ def _cache(config, paths):
         return cache.make(config.cache, config.reading, paths, folder=folder)
 
 
-def train(start, paths, *, validated=()):
-    """Trains the run in the configuration's `output_dir`.
+def training(config, *, paths, validated=()):
+    """The training of one run.
 
     Args:
-        start: `frame.Start`.
+        config: `Pix2PixConfig` with a seed.
         paths: Image files.
         validated: Image files to measure while training.
 
     Returns:
-        (number of updates made in all, the signal that ended training or None).
-
-    Raises:
-        InputError: If a file cannot be decoded (named), or a loss or gradient is not finite.
+        `train.Training`.
     """
-    config = start.config
-    with distribution.entered(
-        config.strategy,
-        batch_size=config.batch_size,
-        norm=config.norm,
-        logical_devices=config.logical_devices,
-        files=[*paths, *validated],
-    ):
-        return _train(start, paths, validated=validated)
 
+    def validation(model):
+        averages = model.weight_averages
+        return _validation(config, model.generator, validated, averages=averages)
 
-def _train(start, paths, *, validated):
-    config = start.config
-    runtime.prepare(seed=config.seed, deterministic=config.deterministic)
-    model = models.build(config)
-    if start.weights is not None:
-        checkpoints.restore(start.weights, checkpoints.named(model.variables))
-        print(f"starting from the weights of {start.weights}")
-    print("parameter_count =", model.count_params())
-    data = {"first_step": start.first_step, "fetch": _cache(config, paths)}
-    batches = functools.partial(training_batches, config, paths, **data)
-    with decode.bad_files_named(listing.files(paths), config.reading):
-        rate = session.pipeline_rate(batches(), config.batch_size)
-        print(f"input pipeline alone: {rate:.0f} image/sec")
-        if start.checkpoint is not None:
-            print(f"continuing at step {start.first_step}: {start.checkpoint}")
-        if distribution.leads():
-            result_files.remove_later_images(config.output_dir, start.first_step)
-        result = session.train(
-            model,
-            distribution.distributed(batches),
-            plan=_plan(config, count=len(paths), first_step=start.first_step),
-            hooks=_hooks(config, model, paths, validated=validated),
-            folder=config.output_dir,
-            checkpoint=start.checkpoint,
-            config=config,
-        )
-    if distribution.leads():
-        write_training_report(config)
-    return result
-
-
-def _hooks(config, model, paths, *, validated):
-    averages, measured = None, {}
-    if config.ema_decay:
-        averages = WeightAverages(model.generator.variables, config.ema_decay)
-    if validated:
-        measure = _validation(config, model.generator, validated, averages=averages)
-        measured = {"measure": measure, "means": metrics.QUICK}
-    return session.Hooks(
-        losses=models.LOSSES,
-        pictures=functools.partial(_pictures, config),
+    return Training(
+        examples=len(paths),
+        epochs=config.max_epochs,
+        longer="--max_epochs",
+        build=lambda steps_per_epoch: models.build(config),
+        batches=functools.partial(training_batches, config, paths, fetch=_cache(config, paths)),
+        named=lambda: decode.bad_files_named(listing.files(paths), config.reading),
+        progress={"L1": LOSSES[2], "D": LOSSES[0], "G": LOSSES[1]},
+        images=functools.partial(_pictures, config),
         show=functools.partial(_show, config, paths=paths),
-        translate=lambda batch: {"outputs": (batch[0], model(batch[0]))},
+        write_report=lambda: write_training_report(config),
+        translate=lambda model, batch: {"outputs": (batch[0], model(batch[0]))},
         undecided=losses.undecided("discriminator_loss", mode=config.gan_mode),
-        averages=averages,
-        **measured,
+        options=frame.run_options(config, program=PROGRAM),
+        validation=validation if validated else None,
+        means=metrics.QUICK,
     )
 
 
@@ -179,17 +141,6 @@ def write_training_report(config):
         config.output_dir,
         title=f"pix2pix: training of {Path(config.output_dir).name}",
         options=frame.run_options(config, program=PROGRAM),
-    )
-
-
-def _plan(config, *, count, first_step):
-    per_epoch = -(-count // config.batch_size)
-    epochs = config.max_epochs and config.max_epochs * per_epoch
-    return loop.Plan(
-        first_step=first_step,
-        last_step=config.max_steps or epochs or None,
-        steps_per_epoch=per_epoch,
-        batch_size=config.batch_size,
     )
 
 
@@ -350,6 +301,25 @@ def load(run, *, tile=0):
     config = Pix2PixConfig(mode="export", output_dir=".", checkpoint=str(run), tile=tile)
     config, checkpoint = frame.use_run(config, set(), program=PROGRAM)
     return predictor(config, load_generator(config, checkpoint))
+
+
+def save_run(model, config, folder):
+    """Writes a run folder of a model that was trained with `fit`.
+
+    Test, export, serve, `load` and `--resume` accept it as a run of pix2pix-tf. Saving a later step
+    to the same folder adds a checkpoint.
+
+    Args:
+        model: A built and compiled `Pix2Pix`.
+        config: `Pix2PixConfig` that describes the model; its options of training and of data are
+            those that resuming goes by.
+        folder: Run folder.
+
+    Raises:
+        InputError: If `config` describes another model, the model is not built and compiled, or
+            the folder contains a later step.
+    """
+    saving.save_run(model, config, folder, program=PROGRAM, expected=models.describe(config))
 
 
 def export(config, *, checkpoint):
