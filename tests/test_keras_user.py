@@ -58,7 +58,7 @@ def test_a_notebook_about_pix2pix(tmp_path, launcher):
         keras.callbacks.LambdaCallback(on_train_batch_end=lambda step, logs: steps.append(logs)),
     ]
     steps = []
-    history = model.fit(data, steps_per_epoch=3, epochs=2, callbacks=theirs, verbose=0).history
+    history = model.fit(data, steps_per_epoch=3, epochs=2, callbacks=theirs, verbose=0, shuffle=False).history
     assert set(history) == set(model.LOSSES) and len(steps) == 6
     assert len((tmp_path / "log.csv").read_text().splitlines()) == 3
     # The batches before the second epoch's are part of no mean of it, and each of its own is.
@@ -73,7 +73,7 @@ def test_a_notebook_about_pix2pix(tmp_path, launcher):
     np.testing.assert_array_equal(
         loaded.predict(inputs, verbose=0), model.predict(inputs, verbose=0)
     )
-    loaded.fit(data, steps_per_epoch=2, verbose=0)
+    loaded.fit(data, steps_per_epoch=2, verbose=0, shuffle=False)
     assert int(loaded.step) == 8
 
     options = {"ngf": 4, "ndf": 4, "crop_size": 32, "scale_size": 36, "l1_weight": 50.0}
@@ -125,7 +125,7 @@ def test_a_notebook_about_cyclegan(tmp_path, launcher):
     }
     model = cyclegan_tf.CycleGAN(**networks)
     model.compile()
-    history = model.fit(data, steps_per_epoch=2, epochs=2, verbose=0).history
+    history = model.fit(data, steps_per_epoch=2, epochs=2, verbose=0, shuffle=False).history
     assert set(history) == set(model.LOSSES)
     options = {"ngf": 2, "ndf": 2, "netG": "resnet_6blocks", "netD": "n_layers", "n_layers_D": 1}
     options |= {"crop_size": 16, "load_size": 18, "pool_size": 0, "input_dir": str(folder)}
