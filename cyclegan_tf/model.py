@@ -310,25 +310,28 @@ def describe(config: CycleGANConfig) -> CycleGAN:
     )
 
 
-def build(config: CycleGANConfig, *, steps_per_epoch: int) -> CycleGAN:
+def build(config: CycleGANConfig, *, steps_per_epoch: int | None = None) -> CycleGAN:
     """Makes the compiled model that `config` describes.
 
     Args:
         config: `CycleGANConfig`; equal seeds give equal weights.
-        steps_per_epoch: Updates per epoch, for the learning rate.
+        steps_per_epoch: Updates per epoch, for the schedule of the learning rate; None for a
+            constant rate.
 
     Returns:
         `CycleGAN`, 28,285,832 parameters at the defaults.
     """
     model = describe(config)
     model.build((None, *sizes.sides(config.crop_size), config.channels[0]))
-    rate = EpochSchedule(
-        config.lr,
-        policy=config.lr_policy,
-        steps_per_epoch=steps_per_epoch,
-        n_epochs=config.n_epochs,
-        n_epochs_decay=config.n_epochs_decay,
-        lr_decay_iters=config.lr_decay_iters,
-    )
+    rate = config.lr
+    if steps_per_epoch is not None:
+        rate = EpochSchedule(
+            config.lr,
+            policy=config.lr_policy,
+            steps_per_epoch=steps_per_epoch,
+            n_epochs=config.n_epochs,
+            n_epochs_decay=config.n_epochs_decay,
+            lr_decay_iters=config.lr_decay_iters,
+        )
     model.compile(FusedAdam(rate, beta_1=config.beta1, torch_epsilon=True, name="gen_adam"))
     return model
