@@ -26,7 +26,7 @@ def run(tmp_path_factory):
 def cycle(tmp_path_factory):
     """(folder, model) of a CycleGAN run whose images of A are grey."""
     folder = tmp_path_factory.mktemp("cycle")
-    sizes = {"netG": "resnet_6blocks", "crop_size": 16, "load_size": 16, "pool_size": 0}
+    sizes = {"netG": "resnet_6blocks", "crop_size": 32, "load_size": 32, "pool_size": 0}
     config = cyclegan_tf.CycleGANConfig(**SMALL, **sizes, input_channels=1, lambda_identity=0)
     model = cyclegan_tf.build(config)
     cyclegan_tf.save_run(model, config, folder)
