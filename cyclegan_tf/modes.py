@@ -6,12 +6,10 @@ from pathlib import Path
 from cyclegan_tf import data
 from cyclegan_tf import model as models
 from cyclegan_tf.config import PROGRAM, CycleGANConfig
-from pix2pix_tf import run_folder
-from pix2pix_tf.commands import frame, saving
+from pix2pix_tf.commands import runs, saving
 from pix2pix_tf.commands.train import Training
 from pix2pix_tf.data import images, listing, pipelines
 from pix2pix_tf.evaluation import results as result_files
-from pix2pix_tf.export import formats
 from pix2pix_tf.export.saved_model import ServedModel
 from pix2pix_tf.inference import files as image_files
 from pix2pix_tf.inference.predictor import Predictor
@@ -59,7 +57,7 @@ def training(config, *, paths):
             mode=config.gan_mode,
             weight=models.DISCRIMINATOR_WEIGHT,
         ),
-        options=frame.run_options(config, program=PROGRAM),
+        options=runs.run_options(config, program=PROGRAM),
     )
 
 
@@ -89,7 +87,7 @@ def _write_report(config):
     result_files.write_training_report(
         config.output_dir,
         title=f"CycleGAN: training of {Path(config.output_dir).name}",
-        options=frame.run_options(config, program=PROGRAM),
+        options=runs.run_options(config, program=PROGRAM),
     )
 
 
@@ -107,46 +105,6 @@ def load_generators(config, checkpoint):
     variables = [variable for network in found.values() for variable in network.variables]
     checkpoints.restore_weights(checkpoint, variables, averaged=config.ema)
     return found
-
-
-def predictor(config, generators, direction):
-    """The generator of a direction as a `Predictor`.
-
-    Args:
-        config: `CycleGANConfig` with the run's architecture.
-        generators: Dict from "gen_ab" and "gen_ba" to the generators.
-        direction: "AtoB" or "BtoA".
-    """
-    sides = config.sides if direction == "AtoB" else config.sides[::-1]
-    return Predictor(generators[DIRECTIONS[direction][0]], sides=sides, tile=config.tile)
-
-
-def test(config, paths, *, checkpoint, truths=None, context=None):
-    """Translates every file there and back, writes pictures, metrics.json and the report.
-
-    Args:
-        config: Resolved `CycleGANConfig`.
-        paths: Dict from "AtoB" and "BtoA" to the files to translate that way.
-        checkpoint: Checkpoint file.
-        truths: Dict like `paths` to the true translations, file by file, or None; where they are
-            known the results are measured against them.
-        context: Other numbers to stand beside the results, a dict, or None.
-
-    Returns:
-        Path of index.html.
-    """
-    rows = []
-    for row in results(config, paths, checkpoint=checkpoint, truths=truths):
-        print("evaluated image", row["name"])
-        rows.append(row)
-    return result_files.write_results(
-        config.output_dir,
-        rows,
-        title=f"CycleGAN: test of {Path(config.checkpoint).name}",
-        options=frame.run_options(config, program=PROGRAM),
-        checkpoint=str(checkpoint),
-        context=context or {},
-    )
 
 
 def results(config, paths, *, checkpoint, truths=None):
@@ -199,6 +157,41 @@ def _translated(config, generators, examples, *, direction):
         yield from rows
 
 
+def predictor(config, generators, direction, *, exported=False):
+    """The generator of a direction as a `Predictor`.
+
+    Args:
+        config: `CycleGANConfig` with the run's architecture.
+        generators: Dict from "gen_ab" and "gen_ba" to the generators.
+        direction: "AtoB" or "BtoA".
+        exported: Whether it becomes part of an export, which is a graph.
+    """
+    return Predictor(
+        generators[DIRECTIONS[direction][0]],
+        sides=config.sides if direction == "AtoB" else config.sides[::-1],
+        tile=0 if exported else config.tile,
+        blend_tile=config.blend_tile if exported else 0,
+        scratch_dir=config.scratch_dir,
+    )
+
+
+def served(config, checkpoint):
+    """Dict from names of folders to (generator, `ServedModel` of it)."""
+    generators, both = load_generators(config, checkpoint), config.direction == "both"
+    found = {}
+    for direction in DIRECTIONS if both else (config.direction,):
+        exported = config.mode != "serve"
+        translate = predictor(config, generators, direction, exported=exported)
+        served = ServedModel(
+            translate.generator,
+            translate.unit,
+            filetype=config.output_filetype,
+            channels=translate.channels,
+        )
+        found[direction if both else ""] = (translate.generator, served)
+    return found
+
+
 def load(run, *, direction="AtoB", tile=0):
     """Loads one generator of a trained run.
 
@@ -217,7 +210,7 @@ def load(run, *, direction="AtoB", tile=0):
     check_choice("direction", direction, tuple(DIRECTIONS))
     options = {"mode": "export", "output_dir": ".", "direction": direction, "tile": tile}
     config = CycleGANConfig(**options, checkpoint=str(run))
-    config, checkpoint = frame.use_run(config, {"direction"}, program=PROGRAM)
+    config, checkpoint = runs.use_run(config, {"direction"}, program=PROGRAM)
     return predictor(config, load_generators(config, checkpoint), direction)
 
 
@@ -238,35 +231,3 @@ def save_run(model, config, folder):
             the folder contains a later step.
     """
     saving.save_run(model, config, folder, program=PROGRAM, expected=models.describe(config))
-
-
-def export(config, *, checkpoint):
-    """Writes one generator in `config.export_format`, or both into folders AtoB and BtoA.
-
-    Returns:
-        `formats.Exported` of each.
-    """
-    generators = load_generators(config, checkpoint)
-    both = config.direction == "both"
-    exported = []
-    for direction in DIRECTIONS if both else (config.direction,):
-        translate = predictor(config, generators, direction)
-        served = ServedModel(
-            translate.generator,
-            translate.unit,
-            filetype=config.output_filetype,
-            channels=translate.channels,
-        )
-        folder = Path(config.output_dir) / (direction if both else "")
-        exported.append(
-            formats.export(
-                translate.generator,
-                served,
-                folder,
-                export_format=config.export_format,
-                quantize=config.quantize,
-            )
-        )
-    made = frame.run_options(config, program=PROGRAM)
-    run_folder.write_json(Path(config.output_dir) / f"export_{run_folder.OPTIONS}", made)
-    return exported

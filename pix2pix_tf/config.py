@@ -8,6 +8,7 @@ Reference:
 """
 
 import dataclasses
+import os
 from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
@@ -20,7 +21,7 @@ from pix2pix_tf.options import changed, option
 if TYPE_CHECKING:
     from pix2pix_tf.data.decode import Reading
 
-MODES = ("train", "test", "evaluate", "export", "demo")
+MODES = ("train", "test", "evaluate", "export", "serve", "demo")
 # `Config.purpose` also knows the comparison of two folders by evaluate, and the data check.
 COMPARE, CHECK_DATA = "compare", "check_data"
 # A number of steps or epochs that leaves room for any product in 64 bits.
@@ -70,8 +71,8 @@ class Config:
     mode: str = option(
         "demo",
         "What to do: train on a folder; test a run on a folder of images; evaluate a run, or a "
-        "folder of images, with FID and other metrics; export for another runtime; demo: draw a "
-        "small data set, train, test and export.",
+        "folder of images, with FID and other metrics; export for another runtime; serve over "
+        "HTTP; demo: draw a small data set, train, test and export.",
         group="Run",
         choices=MODES,
         adopted="never",
@@ -87,7 +88,8 @@ class Config:
     checkpoint: str | None = run_option(
         None,
         "Run folder, or one checkpoint file in it: the run to resume (train) or to use (test, "
-        "evaluate, export).",
+        "evaluate, export). For serve, any number of runs and SavedModels, PATH or NAME=PATH, "
+        "separated by commas, or a folder of them.",
         modes=("train", *TESTING, "export", "serve"),
     )
     resume: bool = run_option(
@@ -355,7 +357,7 @@ class Config:
         True,
         "Use the averaged weights of a run that has them (--ema_decay); --noema uses the weights "
         "of the last step.",
-        modes=("demo", *TESTING, "export"),
+        modes=("demo", *TESTING, "export", "serve"),
     )
     output_filetype: str = output_option(
         "png",
@@ -379,9 +381,23 @@ class Config:
     )
     tile: int = output_option(
         0,
-        "Translate images larger than this, in pixels, in overlapping tiles of this size, rounded "
-        "up to what the generator takes; 0 for whole images.",
-        modes=(*NETWORKS, "serve"),
+        "Translate images with a side of more than so many pixels in the memory that a tile of "
+        "this size needs; 0 for no bound. The result is that of the whole image.",
+        modes=(*TRAINING, *TESTING, "serve"),
+        minimum=0,
+    )
+    scratch_dir: str | None = output_option(
+        None,
+        "Folder for the feature maps that --tile does not keep in memory; by default the system's "
+        "for temporary files. Nothing stays in it.",
+        modes=(*TRAINING, *TESTING, "serve"),
+    )
+    blend_tile: int = output_option(
+        0,
+        "Let the SavedModel translate images larger than this, in pixels, in overlapping tiles "
+        "that are blended; 0 for whole images. Each tile is normalised by itself, so the tone may "
+        "differ from that of the whole image; --tile of the other modes is exact.",
+        modes=("demo", "export"),
         minimum=0,
     )
 
@@ -443,6 +459,24 @@ class Config:
         maximum=64,
     )
 
+    # Serve
+    host: str = serve_option("127.0.0.1", "Address to listen on; 0.0.0.0 lets other machines in.")
+    port: int = serve_option(8000, "Port; 0 for any free one.", minimum=0, below=65536)
+    cors_origin: str | None = serve_option(
+        None, "Origins whose pages may use the server, separated by commas; * for all."
+    )
+    max_request_bytes: int = serve_option(16 * 2**20, "Longest request in bytes.", minimum=1)
+    max_pixels: int = serve_option(
+        2048 * 2048,
+        "Pixels of a request, all its images together, their sides rounded up to multiples of 256.",
+        minimum=1,
+    )
+    max_queue: int = serve_option(
+        64, "Requests at a time; more are answered with 503 and Retry-After.", minimum=1
+    )
+    max_batch: int = serve_option(8, "Images of one size that are translated together.", minimum=1)
+    timeout: float = serve_option(60.0, "Seconds that a request may take.", above=0)
+
     def __post_init__(self) -> None:
         """Checks every value, then what goes together."""
         options.check(self)
@@ -457,6 +491,14 @@ class Config:
         raise NotImplementedError
 
     def _check_places(self) -> None:
+        for name in ("input_dir", "input_dir_A", "input_dir_B", "target_dir", "val_dir"):
+            folder = getattr(self, name, None)
+            if folder and self.output_dir and self.is_used(name) and self.is_used("output_dir"):
+                if os.path.realpath(folder) == os.path.realpath(self.output_dir):
+                    raise InputError(
+                        f"Expected --output_dir to be another folder than --{name}. Received: "
+                        f"{self.output_dir}"
+                    )
         if self.mode == "demo" and not self.check_data:
             for name in ("input_dir", "checkpoint", "init_from"):
                 if getattr(self, name):
@@ -517,9 +559,9 @@ class Config:
             raise InputError(
                 "Expected --cache none or memory with an address as --output_dir. Received: disk"
             )
-        if self.mode == "export" and self.export_format != "saved_model" and self.tile:
+        if self.mode == "export" and self.export_format != "saved_model" and self.blend_tile:
             raise InputError(
-                "Expected --tile only with --export_format saved_model. Received: "
+                "Expected --blend_tile only with --export_format saved_model. Received: "
                 f"{self.export_format}"
             )
 
@@ -655,6 +697,15 @@ class Config:
         return MULTIPLES[self.netG]
 
     @property
+    def channels(self) -> tuple[int, int]:
+        """Channels of (inputs, outputs) or of images of (A, B)."""
+        return self.input_channels, self.output_channels
+
+    def ends(self, direction: str) -> tuple[int, int]:
+        """Channels of (inputs, outputs) in a direction of translation."""
+        return self.channels
+
+    @property
     def framing(self) -> sizes.Framing:
         """Which size images get."""
         return sizes.Framing(
@@ -675,7 +726,7 @@ class Config:
         """What the networks see of files of A and B with so many channels."""
         palette = None
         if self.label_palette:
-            from pix2pix_tf.evaluation.labels import find_palette
+            from pix2pix_tf.evaluation.palettes import find_palette
 
             found = find_palette(self.label_palette)
             palette = tuple(map(tuple, (*found.classes, *found.void)))
@@ -723,14 +774,6 @@ class Pix2PixConfig(Config):
     """Options of one pix2pix command; invalid ones raise `InputError` when the object is made."""
 
     # Run
-    mode: str = changed(
-        Config,
-        "mode",
-        choices=("train", "test", "evaluate", "export", "serve", "demo"),
-        help="What to do: train on a folder; test a run on a folder of images; evaluate a run, or "
-        "a folder of images, with FID and other metrics; export for another runtime; serve over "
-        "HTTP; demo: draw a small data set, train, test and export.",
-    )
     resize_method: ClassVar[str] = "area"
     input_dir: str | None = changed(
         Config,
@@ -822,24 +865,6 @@ class Pix2PixConfig(Config):
     )
     val_freq: int = monitoring_option(1000, "Steps between two such measurements.", minimum=1)
 
-    # Serve
-    host: str = serve_option("127.0.0.1", "Address to listen on; 0.0.0.0 lets other machines in.")
-    port: int = serve_option(8000, "Port; 0 for any free one.", minimum=0, below=65536)
-    cors_origin: str | None = serve_option(
-        None, "Origins whose pages may use the server, separated by commas; * for all."
-    )
-    max_request_bytes: int = serve_option(16 * 2**20, "Longest request in bytes.", minimum=1)
-    max_pixels: int = serve_option(
-        2048 * 2048,
-        "Pixels of a request, all its images together, their sides rounded up to multiples of 256.",
-        minimum=1,
-    )
-    max_queue: int = serve_option(
-        64, "Requests at a time; more are answered with 503 and Retry-After.", minimum=1
-    )
-    max_batch: int = serve_option(8, "Images of one size that are translated together.", minimum=1)
-    timeout: float = serve_option(60.0, "Seconds that a request may take.", above=0)
-
     def _check_program(self) -> None:
         self._check_scale(self.scale_size, flag="--scale_size")
         if self.dataset_mode == "single" and self.mode == "train":
@@ -884,11 +909,8 @@ class Pix2PixConfig(Config):
             if self.mode == "train":
                 yield "test_dropout", "without --val_dir"
                 yield "tile", "without --val_dir"
-
-    @property
-    def minimum_width(self) -> int:
-        """The smallest usable width of a file, in pixels."""
-        return 2 if self.dataset_mode == "aligned" and not self.lab_colorization else 1
+        if not self.tile:
+            yield "scratch_dir", "without --tile"
 
     @property
     def channels(self) -> tuple[int, int]:

@@ -236,9 +236,12 @@ def help_text(config_class: type, *, program: str, summary: str, mode: str | Non
     shown = [
         field
         for field in dataclasses.fields(config_class)
-        if mode is None or field.metadata["modes"] is None or mode in field.metadata["modes"]
+        if mode is None or mode in (field.metadata["modes"] or ())
     ]
-    lines = [f"usage: {program} {mode or '[MODE]'} [flags]", "", summary.strip()]
+    lines = [f"usage: {program} {mode or '[MODE]'} [flags]", ""]
+    for line in summary.strip().splitlines():
+        if mode is None or not line.startswith(f"  {program}") or line.split()[1] == mode:
+            lines.append(line)
     for group in dict.fromkeys(field.metadata["group"] for field in shown):
         lines += ["", f"{group}:"]
         for field in shown:

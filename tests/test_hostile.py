@@ -18,7 +18,7 @@ from PIL import Image
 
 from cyclegan_tf.config import CycleGANConfig
 from pix2pix_tf import options, run_folder
-from pix2pix_tf.commands import frame
+from pix2pix_tf.commands import runs
 from pix2pix_tf.config import Pix2PixConfig
 from pix2pix_tf.data import images, listing
 from pix2pix_tf.errors import InputError
@@ -146,7 +146,7 @@ def test_any_options_are_adopted_or_refused(tmp_path, stored, config_class, resu
     (tmp_path / run_folder.OPTIONS).write_text(json.dumps(stored), encoding="utf-8")
     config = config_class(mode="train", input_dir="in", output_dir="out")
     try:
-        read = frame.stored_options(tmp_path, program="pix2pix-tf")
+        read = runs.stored_options(tmp_path, program="pix2pix-tf")
         found = options.adopt(config, {"mode"}, read, source=tmp_path, resuming=resuming)
     except InputError as error:
         assert "\n" not in str(error) and str(tmp_path) in str(error)

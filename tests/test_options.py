@@ -60,9 +60,7 @@ def test_shared_options_keep_their_meaning(config_class):
         mine = fields[shared.name]
         assert mine.type == shared.type
         for rule in ("group", "modes", "choices", "minimum", "above", "below", "adopted"):
-            # Only pix2pix-tf serves.
-            if (shared.name, rule) != ("mode", "choices"):
-                assert mine.metadata[rule] == shared.metadata[rule], shared.name
+            assert mine.metadata[rule] == shared.metadata[rule], shared.name
 
 
 @pytest.mark.parametrize("config_class", [Pix2PixConfig, CycleGANConfig])
@@ -70,9 +68,8 @@ def test_help_shows_each_group_once(config_class):
     text = options.help_text(config_class, program="program", summary="")
     headings = [line for line in text.splitlines() if line.endswith(":") and line[0] != " "]
     groups = ["Run:", "Training:", "Data:", "Model:", "Monitoring:", "Test and export:"]
-    groups += ["Evaluate:", "Devices:"]
-    own = ["Serve:"] if config_class is Pix2PixConfig else []
-    assert headings[-len(groups + own) :] == groups + own
+    groups += ["Evaluate:", "Devices:", "Serve:"]
+    assert headings[-len(groups) :] == groups
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,12 @@ import tensorflow as tf
 
 from pix2pix_tf import model as models
 from pix2pix_tf import run_folder
-from pix2pix_tf.commands import frame, saving
+from pix2pix_tf.commands import runs, saving
 from pix2pix_tf.commands.train import Training
 from pix2pix_tf.config import PROGRAM, Pix2PixConfig
 from pix2pix_tf.data import cache, decode, images, listing, pipelines
 from pix2pix_tf.evaluation import metrics
 from pix2pix_tf.evaluation import results as result_files
-from pix2pix_tf.export import formats
 from pix2pix_tf.export.saved_model import ServedModel
 from pix2pix_tf.inference import files
 from pix2pix_tf.inference.predictor import Predictor
@@ -88,7 +87,7 @@ def training(config, *, paths, validated=()):
         write_report=lambda: write_training_report(config),
         translate=lambda model, batch: {"outputs": (batch[0], model(batch[0]))},
         undecided=losses.undecided("discriminator_loss", mode=config.gan_mode),
-        options=frame.run_options(config, program=PROGRAM),
+        options=runs.run_options(config, program=PROGRAM),
         validation=validation if validated else None,
         means=metrics.QUICK,
     )
@@ -140,7 +139,7 @@ def write_training_report(config):
     return result_files.write_training_report(
         config.output_dir,
         title=f"pix2pix: training of {Path(config.output_dir).name}",
-        options=frame.run_options(config, program=PROGRAM),
+        options=runs.run_options(config, program=PROGRAM),
     )
 
 
@@ -150,16 +149,14 @@ def _pictures(config, batch, tensors):
         name: images.from_unit(tf.sigmoid(tensors[name]))
         for name in ("predict_real", "predict_fake")
     }
-    return {
-        **images.pictures(
-            inputs,
-            targets,
-            tensors["outputs"],
-            lab=config.lab_colorization,
-            direction=config.which_direction,
-        ),
-        **verdicts,
-    }
+    shown = images.pictures(
+        inputs,
+        targets,
+        tensors["outputs"],
+        lab=config.lab_colorization,
+        direction=config.which_direction,
+    )
+    return {**shown, **verdicts}
 
 
 def load_generator(config, checkpoint):
@@ -176,32 +173,6 @@ def load_generator(config, checkpoint):
     generator = models.build_generator(config)
     checkpoints.restore_weights(checkpoint, generator.variables, averaged=config.ema)
     return generator
-
-
-def test(config, paths, *, checkpoint, context=None):
-    """Translates every file, writes pictures, metrics.json and the report.
-
-    Args:
-        config: Resolved `Pix2PixConfig`.
-        paths: Image files.
-        checkpoint: Checkpoint file.
-        context: Other numbers to stand beside the results, a dict, or None.
-
-    Returns:
-        Path of index.html.
-    """
-    rows = []
-    for row in results(config, paths, checkpoint=checkpoint):
-        print("evaluated image", row["name"])
-        rows.append(row)
-    return result_files.write_results(
-        config.output_dir,
-        rows,
-        title=f"pix2pix: test of {Path(config.checkpoint).name}",
-        options=frame.run_options(config, program=PROGRAM),
-        checkpoint=str(checkpoint),
-        context=context or {},
-    )
 
 
 def translation(config, generator):
@@ -267,12 +238,13 @@ def constant_image_l1(config, *, known, paths):
     return float(np.abs(targets(paths) - np.median(targets(known), axis=0)).mean())
 
 
-def predictor(config, generator):
+def predictor(config, generator, *, exported=False):
     """The generator of a run as a `Predictor`.
 
     Args:
         config: `Pix2PixConfig` with the run's architecture.
         generator: The run's generator.
+        exported: Whether it becomes part of an export, which is a graph.
     """
     a, b = config.sides
     return Predictor(
@@ -280,7 +252,20 @@ def predictor(config, generator):
         sides=(a, b) if config.which_direction == "AtoB" else (b, a),
         lab=config.lab_colorization,
         direction=config.which_direction,
-        tile=config.tile,
+        tile=0 if exported else config.tile,
+        blend_tile=config.blend_tile if exported else 0,
+        scratch_dir=config.scratch_dir,
+    )
+
+
+def served(config, generator):
+    """(generator, `ServedModel` of it)."""
+    translate = predictor(config, generator, exported=config.mode != "serve")
+    return generator, ServedModel(
+        generator,
+        translate.unit,
+        filetype=config.output_filetype,
+        channels=translate.channels,
     )
 
 
@@ -299,7 +284,7 @@ def load(run, *, tile=0):
         InputError: If there is no run of pix2pix-tf at that place, or its files are damaged.
     """
     config = Pix2PixConfig(mode="export", output_dir=".", checkpoint=str(run), tile=tile)
-    config, checkpoint = frame.use_run(config, set(), program=PROGRAM)
+    config, checkpoint = runs.use_run(config, set(), program=PROGRAM)
     return predictor(config, load_generator(config, checkpoint))
 
 
@@ -320,25 +305,3 @@ def save_run(model, config, folder):
             the folder contains a later step.
     """
     saving.save_run(model, config, folder, program=PROGRAM, expected=models.describe(config))
-
-
-def export(config, *, checkpoint):
-    """Writes the generator in `config.export_format`; returns `formats.Exported`."""
-    generator = load_generator(config, checkpoint)
-    translate = predictor(config, generator)
-    served = ServedModel(
-        generator,
-        translate.unit,
-        filetype=config.output_filetype,
-        channels=translate.channels,
-    )
-    exported = formats.export(
-        generator,
-        served,
-        config.output_dir,
-        export_format=config.export_format,
-        quantize=config.quantize,
-    )
-    made = frame.run_options(config, program=PROGRAM)
-    run_folder.write_json(Path(config.output_dir) / f"export_{run_folder.OPTIONS}", made)
-    return exported

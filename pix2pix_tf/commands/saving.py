@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pix2pix_tf import run_folder
-from pix2pix_tf.commands import frame as runs
+from pix2pix_tf.commands import runs
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.training import checkpoints
 from pix2pix_tf.training.gan import GAN

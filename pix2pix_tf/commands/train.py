@@ -12,7 +12,7 @@ import keras
 import tensorflow as tf
 
 from pix2pix_tf import run_folder
-from pix2pix_tf.commands.frame import Start
+from pix2pix_tf.commands.runs import Start
 from pix2pix_tf.config import Config
 from pix2pix_tf.evaluation import results
 from pix2pix_tf.training import callbacks, checkpoints, distribution, runtime
@@ -182,7 +182,7 @@ def _callbacks(
         options=training.options,
         last_step=last_step,
     )
-    found = [
+    return [
         callbacks.FiniteCheck(),
         callbacks.Speed(config.batch_size),
         callbacks.Profile(folder / run_folder.TENSORBOARD, config.trace_freq, last_step=last_step),
@@ -200,33 +200,52 @@ def _callbacks(
             steps_per_epoch=per_epoch,
             batch_size=config.batch_size,
         ),
-        callbacks.DiscriminatorCheck(training.undecided),
-        callbacks.OutputCheck(
-            first_batches(),
-            functools.partial(training.translate, model),
-            inversion=training.inversion,
+        *_checks(model, training, first_batches()),
+        *_validation(model, training, tensorboard, config=config, last_step=last_step),
+        stop,
+        callbacks.Checkpoints(
+            folder,
+            config.save_freq,
+            keep=config.keep_checkpoints,
+            keep_every=config.keep_every,
+            last_step=last_step,
         ),
+    ]
+
+
+def _checks(
+    model: GAN, training: Training, batches: Iterator[Any]
+) -> list[keras.callbacks.Callback]:
+    """Warnings of what goes wrong."""
+    translate = functools.partial(training.translate, model)
+    return [
+        callbacks.DiscriminatorCheck(training.undecided),
+        callbacks.OutputCheck(batches, translate, inversion=training.inversion),
         callbacks.WaitingCheck(),
     ]
-    if training.validation is not None:
-        found.append(
-            callbacks.Validation(
-                folder,
-                training.validation(model),
-                training.means,
-                config.val_freq,
-                tensorboard=tensorboard,
-                last_step=last_step,
-            )
+
+
+def _validation(
+    model: GAN,
+    training: Training,
+    tensorboard: callbacks.TensorBoard,
+    *,
+    config: Config,
+    last_step: int | None,
+) -> list[keras.callbacks.Callback]:
+    """The measurement of other images, if there are any."""
+    if training.validation is None:
+        return []
+    return [
+        callbacks.Validation(
+            config.output_dir,
+            training.validation(model),
+            training.means,
+            config.val_freq,
+            tensorboard=tensorboard,
+            last_step=last_step,
         )
-    saving = callbacks.Checkpoints(
-        folder,
-        config.save_freq,
-        keep=config.keep_checkpoints,
-        keep_every=config.keep_every,
-        last_step=last_step,
-    )
-    return [*found, stop, saving]
+    ]
 
 
 def pipeline_rate(batches: tf.data.Dataset, batch_size: int, *, seconds: float = 0.25) -> float:

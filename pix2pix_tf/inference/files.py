@@ -65,7 +65,7 @@ def pairs(
         raises `InputError` for a file that cannot be decoded; the message names it.
     """
 
-    @tf.function(reduce_retracing=True, autograph=False)
+    @predictor.compiled
     def look(batch: tuple[tf.Tensor, ...], first: tf.Tensor) -> dict[str, tf.Tensor]:
         inputs, targets = batch if len(batch) == 2 else (*batch, None)
         outputs = predictor.signed(inputs, dropout_seeds=_seeds(seed, first, inputs))
@@ -120,7 +120,7 @@ def cycles(
     real, fake, true = f"real_{source}", f"fake_{target}", f"true_{target}"
     reading = Reading(dataset_mode="folders" if with_targets else "single", sides=predictor.sides)
 
-    @tf.function(reduce_retracing=True, autograph=False)
+    @predictor.compiled
     def look(batch: tuple[tf.Tensor, ...], first: tf.Tensor) -> dict[str, tf.Tensor]:
         seeds = _seeds(seed, first, batch[0])
         signed = {real: batch[0], fake: predictor.signed(batch[0], dropout_seeds=seeds)}

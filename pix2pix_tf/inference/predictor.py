@@ -1,7 +1,8 @@
 """A generator as a function from images to images: the one way, for arrays, files and exports."""
 
-import functools
 import os
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -31,8 +32,11 @@ class Predictor:
         lab: Whether the generator works on Lab colour: images are then RGB, and the half that it
             does not predict is taken from the input.
         direction: With `lab`: "AtoB" from lightness to colour, or "BtoA".
-        tile: Side in pixels of the tiles in which larger images are translated; 0 for whole
-            images.
+        tile: Images with a side of more pixels are translated in the memory that such a tile
+            needs, with the same result; 0 for whole images. Not for exports.
+        blend_tile: For exports: side in pixels of overlapping tiles, which are blended; 0 for
+            whole images.
+        scratch_dir: Folder for what `tile` does not keep in memory; None for the system's.
     """
 
     def __init__(
@@ -43,10 +47,13 @@ class Predictor:
         lab: bool = False,
         direction: str = "AtoB",
         tile: int = 0,
+        blend_tile: int = 0,
+        scratch_dir: str | None = None,
     ) -> None:
         self.generator, self.sides = generator, (Side(), Side()) if lab else sides
-        self.lab, self.direction, self.tile = lab, direction, tile
-        self._translate = tf.function(self.unit, reduce_retracing=True, autograph=False)
+        self.lab, self.direction = lab, direction
+        self.tile, self.blend_tile, self.scratch_dir = tile, blend_tile, scratch_dir
+        self._translate = self.compiled(self.unit)
 
     @property
     def channels(self) -> int:
@@ -63,8 +70,21 @@ class Predictor:
         Returns:
             float32 [n, h, w, c'] in [-1, 1].
         """
-        network = functools.partial(self.generator, dropout_seeds=dropout_seeds)
-        return translate(network, inputs, multiple=self.generator.multiple, tile=self.tile)
+        return translate(
+            self.generator,
+            inputs,
+            multiple=self.generator.multiple,
+            tile=self.tile,
+            blend_tile=self.blend_tile,
+            scratch_dir=self.scratch_dir,
+            dropout_seeds=dropout_seeds,
+        )
+
+    def compiled(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """A function that calls this object, as a graph unless it works tile by tile."""
+        if self.tile:
+            return function
+        return tf.function(function, reduce_retracing=True, autograph=False)
 
     def unit(self, images_in: tf.Tensor) -> tf.Tensor:
         """Translates images in [0, 1], without dropout; also in graphs.
@@ -100,7 +120,7 @@ class Predictor:
         array = np.asarray(images_in)
         self._check(array)
         unit = codecs.to_unit(array, self.sides[0].value_range)
-        result = self._translate(unit.reshape(-1, *array.shape[-3:])).numpy()
+        result = self._translate(tf.constant(unit.reshape(-1, *array.shape[-3:]))).numpy()
         result = codecs.from_unit(result, array.dtype, self.sides[1].value_range)
         return result.reshape(*array.shape[:-1], -1)
 
@@ -141,7 +161,10 @@ class Predictor:
             unit = codecs.load_unit(run_folder.place(source).read_bytes(), self.sides[0])
         except ValueError as error:
             raise InputError(f"{source} cannot be translated: {error}") from None
-        result, values = self._translate(unit[None])[0].numpy(), self.sides[1].value_range
+        result, values = (
+            self._translate(tf.constant(unit[None]))[0].numpy(),
+            self.sides[1].value_range,
+        )
         if suffix in EXACT:
             array = codecs.from_unit(result, depth.dtype, values)
             with run_folder.atomic(target) as temporary:

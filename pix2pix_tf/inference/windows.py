@@ -18,7 +18,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 import keras
 import numpy as np
@@ -131,12 +131,22 @@ class Scratch:
     Args:
         shape: (h, w, c).
         dtype: NumPy's type of the elements.
-        folder: Where the file lies.
+        folder: Where the file lies; None for the system's folder of temporary files.
+        file: Another file to keep the map in, without a buffer, instead of one without a name.
+        at: Offset of the first element in the file, in bytes.
     """
 
-    def __init__(self, shape: tuple[int, int, int], dtype: np.dtype, folder: str | None) -> None:
-        self._shape, self._dtype = shape, np.dtype(dtype)
-        self._file = tempfile.TemporaryFile(dir=folder, prefix="pix2pix-", buffering=0)
+    def __init__(
+        self,
+        shape: tuple[int, int, int],
+        dtype: np.dtype,
+        folder: str | None = None,
+        *,
+        file: IO[bytes] | None = None,
+        at: int = 0,
+    ) -> None:
+        self._shape, self._dtype, self._at = shape, np.dtype(dtype), at
+        self._file = file or tempfile.TemporaryFile(dir=folder, prefix="pix2pix-", buffering=0)
 
     def _segments(self, window: Window) -> Iterator[tuple[int, slice]]:
         """Offsets in bytes and the rows of the window that lie there in one piece."""
@@ -146,7 +156,7 @@ class Scratch:
         together = rows if columns == width else 1
         for row in range(0, rows, together):
             first = (window.top + row) * width + window.left
-            yield first * pixel, slice(row, row + together)
+            yield self._at + first * pixel, slice(row, row + together)
 
     def read(self, window: Window) -> np.ndarray:
         """Reads [1, rows, columns, c]."""

@@ -21,12 +21,12 @@ class Source:
     version: str = "1"
 
     @property
-    def saved_model(self):
+    def saved_model(self) -> bool:
         """Whether it is a SavedModel."""
         return (self.path / SAVED_MODEL).is_file()
 
 
-def find(text):
+def find(text: str) -> list[Source]:
     """Finds what a list of places holds.
 
     Args:
@@ -53,7 +53,7 @@ def find(text):
     return found
 
 
-def _search(path, name):
+def _search(path: Path, name: str) -> list[Source]:
     if source := _single(path, name or _default_name(path)):
         return [source]
     inside = sorted(path.iterdir()) if path.is_dir() else []
@@ -68,13 +68,13 @@ def _search(path, name):
     return found
 
 
-def _default_name(path):
+def _default_name(path: Path) -> str:
     """The folder's name; for a checkpoint file that of its run."""
     folder = path.resolve()
     return folder.parent.parent.name if folder.is_file() else folder.name
 
 
-def _single(path, name):
+def _single(path: Path, name: str) -> Source | None:
     """The model at `path` itself, or None."""
     if (path / SAVED_MODEL).is_file() or _is_run(path):
         return Source(name, path)
@@ -86,7 +86,7 @@ def _single(path, name):
     return Source(name, newest, str(int(newest.name)))
 
 
-def _is_run(path):
+def _is_run(path: Path) -> bool:
     try:
         run_folder.locate(path)
     except InputError:
@@ -94,7 +94,7 @@ def _is_run(path):
     return True
 
 
-def _check_name(source, names):
+def _check_name(source: Source, names: list[str]) -> None:
     if not _NAME.fullmatch(source.name) or source.name in _TAKEN:
         raise InputError(
             f"Expected a model's name of letters, digits, '_', '.' and '-'. Received: "

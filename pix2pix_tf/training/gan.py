@@ -109,10 +109,11 @@ class GAN(keras.Model):
 
     def _build_optimizers(self) -> None:
         if self.built and self.gen_optimizer is not None:
-            with _at_the_root(self.gen_optimizer):
-                self.gen_optimizer.build(self.generator_variables)
-            with _at_the_root(self.disc_optimizer):
-                self.disc_optimizer.build(self.discriminator_variables)
+            gen, disc = self.generator_variables, self.discriminator_variables
+            for optimizer, variables in ((self.gen_optimizer, gen), (self.disc_optimizer, disc)):
+                for part in (getattr(optimizer, "inner_optimizer", optimizer), optimizer):
+                    with _at_the_root(part):
+                        part.build(variables)
 
     def average_weights(self, decay: float) -> None:
         """Keeps moving averages of the generators' weights from now on; 0 for none.

@@ -1,7 +1,6 @@
 """Every format: reloaded by its own runtime, at other sizes than those that the export compares."""
 
 import importlib.util
-import json
 import math
 import subprocess
 import sys
@@ -12,7 +11,6 @@ import pytest
 import tensorflow as tf
 from support import ROOT
 
-from pix2pix_tf import run_folder
 from pix2pix_tf.commands import modes
 from pix2pix_tf.config import Pix2PixConfig
 from pix2pix_tf.errors import InputError
@@ -163,9 +161,9 @@ def test_networks_deeper_than_the_usual_one(tmp_path):
 
 @pytest.mark.parametrize("export_format", ["litert", "onnx", "keras", "pict"])
 def test_only_saved_models_translate_in_tiles(export_format):
-    options = {"mode": "export", "output_dir": "o", "checkpoint": "c", "tile": 512}
-    assert Pix2PixConfig(**options).tile == 512
-    with pytest.raises(InputError, match=f"--tile only with .*saved_model. .*{export_format}"):
+    options = {"mode": "export", "output_dir": "o", "checkpoint": "c", "blend_tile": 512}
+    assert Pix2PixConfig(**options).blend_tile == 512
+    with pytest.raises(InputError, match=f"--blend_tile only .*saved_model. .*{export_format}"):
         Pix2PixConfig(**options, export_format=export_format)
 
 
@@ -240,14 +238,3 @@ def test_the_extras_that_errors_name_exist():
     text = (ROOT / "setup.py").read_text(encoding="utf-8")
     for export_format in ("litert", "onnx"):
         assert f'"{export_format}": ' in text
-
-
-def test_the_mode_writes_what_made_it(model, tmp_path, monkeypatch):
-    one = model("unet")
-    monkeypatch.setattr(modes, "load_generator", lambda config, checkpoint: one.generator)
-    config = Pix2PixConfig(
-        mode="export", output_dir=str(tmp_path), checkpoint="c", ngf=2, export_format="pict"
-    )
-    assert modes.export(config, checkpoint=None).path == tmp_path / "model.pict"
-    written = json.loads((tmp_path / f"export_{run_folder.OPTIONS}").read_text(encoding="utf-8"))
-    assert written["export_format"] == "pict"
