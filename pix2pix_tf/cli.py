@@ -122,7 +122,8 @@ def _line(error: Exception) -> str | None:
         return None
     if type(error).__name__ in _DEFECTS:
         return None
-    reason = run_folder.reason(error)
+    # TensorFlow puts the operation in front of it: {{node ...}}.
+    reason = run_folder.reason(error).rpartition("}} ")[2]
     return f"out of memory ({reason})" if "OOM" in reason or "alloc" in reason else reason
 
 

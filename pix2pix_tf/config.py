@@ -67,6 +67,9 @@ class Config:
     This class holds those that both programs have.
     """
 
+    # The run in the package that export and serve use when --checkpoint is omitted, or None.
+    PRETRAINED: ClassVar[str | None] = None
+
     # Run
     mode: str = option(
         "demo",
@@ -369,15 +372,29 @@ class Config:
         "saved_model",
         "What export writes: saved_model for TensorFlow and its servers; litert (extra [litert]) "
         "and onnx (extra [onnx]) for their runtimes; keras, a model of Keras' own layers; pict "
-        "for the reference's browser demo.",
+        "for the reference's browser demo; web (extra [web]), a page that translates in any "
+        "browser.",
         modes=("demo", "export"),
-        choices=("saved_model", "litert", "onnx", "keras", "pict"),
+        choices=("saved_model", "litert", "onnx", "keras", "pict", "web"),
     )
-    quantize: str = output_option(
-        "none",
-        "Store the weights of --export_format litert in half (float16) or a quarter (int8).",
+    quantize: str | None = output_option(
+        None,
+        "Store the weights of --export_format litert or web in half (float16) or a quarter (int8); "
+        "when omitted float16 for web, none for litert.",
         modes=("demo", "export"),
         choices=("none", "float16", "int8"),
+    )
+    web_single_file: bool = output_option(
+        True,
+        "With --export_format web write one file that opens by a double click; "
+        "--noweb_single_file writes a folder for a web host.",
+        modes=("export",),
+    )
+    web_runtime: str | None = output_option(
+        None,
+        "Folder with the npm package onnxruntime-web, packed or unpacked, for --export_format web; "
+        "when omitted it is fetched with npm once and kept in the user's cache.",
+        modes=("demo", "export"),
     )
     tile: int = output_option(
         0,
@@ -479,6 +496,8 @@ class Config:
 
     def __post_init__(self) -> None:
         """Checks every value, then what goes together."""
+        if self.mode in ("export", "serve") and not self.checkpoint:
+            object.__setattr__(self, "checkpoint", self.PRETRAINED)
         options.check(self)
         self._check_places()
         self._check_images()
@@ -669,6 +688,9 @@ class Config:
             yield "n_layers_D", f"with --netD {self.netD}"
         if not self.save_freq:
             yield "keep_checkpoints", "with --save_freq 0"
+        if self.export_format != "web" and self.mode == "export":
+            yield "web_single_file", f"with --export_format {self.export_format}"
+            yield "web_runtime", f"with --export_format {self.export_format}"
         if self.export_format != "saved_model" and self.mode != "serve":
             yield "output_filetype", f"with --export_format {self.export_format}"
         if self.mode == "evaluate" and self.metrics:
@@ -681,6 +703,11 @@ class Config:
                 yield "kid_subset_size", f"with --metrics {self.metrics}"
             if not chosen & {"fid", "kid", "lpips"}:
                 yield "download_weights", f"with --metrics {self.metrics}"
+
+    @property
+    def stored_weights(self) -> str:
+        """What an export stores weights as: --quantize, or what is usual for its format."""
+        return self.quantize or ("float16" if self.export_format == "web" else "none")
 
     @property
     def purpose(self) -> str:
@@ -773,6 +800,8 @@ class Config:
 class Pix2PixConfig(Config):
     """Options of one pix2pix command; invalid ones raise `InputError` when the object is made."""
 
+    PRETRAINED: ClassVar[str | None] = run_folder.PRETRAINED
+
     # Run
     resize_method: ClassVar[str] = "area"
     input_dir: str | None = changed(
@@ -783,6 +812,13 @@ class Pix2PixConfig(Config):
     )
     output_dir: str | None = changed(
         Config, "output_dir", help="Folder for the results; demo writes to pix2pix-demo."
+    )
+    checkpoint: str | None = changed(
+        Config,
+        "checkpoint",
+        help="Run folder, or one checkpoint file in it: the run to resume (train) or to use (test, "
+        "evaluate, export, serve). facades is the model in the package, which export and serve "
+        "use when it is omitted.",
     )
 
     # Training

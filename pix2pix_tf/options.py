@@ -127,6 +127,11 @@ def check(config: Any) -> None:
 
 
 def _violated(rule: Mapping[str, Any], value: Any) -> str | None:
+    if isinstance(value, str) and not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return "UTF-8"  # as TensorFlow and the files of a run need it
     if rule["choices"] and value not in rule["choices"]:
         return "one of " + ", ".join(rule["choices"])
     if isinstance(value, float) and not math.isfinite(value):
@@ -288,6 +293,9 @@ def adopt(
         InputError: If an explicit option contradicts the architecture of the run, or a stored
             value is of another type.
     """
+    if not any(field.name in stored for field in dataclasses.fields(config)):
+        where = run_folder.place(source) / run_folder.OPTIONS
+        raise InputError(f"Expected the options of a run in {where}. Received: none of them")
     changes = {}
     taken = ("architecture", "data", "run") if resuming else ("architecture", "data")
     for field in dataclasses.fields(config):

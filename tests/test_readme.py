@@ -44,7 +44,7 @@ RUNS = {
     "pix2pix-demo": f"{PHOTOS} pix2pix-demo/run",
 }
 # What values of --export_format need.
-PACKAGES = {"litert": "ai_edge_litert", "onnx": "tf2onnx"}
+PACKAGES = {"litert": "ai_edge_litert", "onnx": "tf2onnx", "web": "tf2onnx"}
 SHELL = ("curl", "printf")
 
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Measures the memory, disk and time that images take with `--tile`; draws docs/pictures.
 
-    python tools/large_images.py --sizes 1024 2048 4096 --tile 512 --output docs/large_images.csv
-    python tools/large_images.py --output docs/large_images.csv --plot docs/pictures/large.svg
+    python tools/large_images.py --sizes 1024 2048 4096 --tile 512 --output large_images.csv
+    python tools/large_images.py --output large_images.csv --plot large_images.svg
 
 Each measurement is a process of its own: the peak is that of the process above its size after
 TensorFlow is loaded, the generator is built and a small image has been translated. `--whole`
@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 
 KINDS = ("unet", "resnet_9blocks")
-FIELDS = ("kind", "tile", "size", "seconds", "memory_mib", "disk_mib")
+FIELDS = ("kind", "tile", "size", "memory_mib", "disk_mib")
 
 
 def measure(kind: str, *, size: int, tile: int, ngf: int) -> dict[str, object]:
@@ -136,7 +136,9 @@ def main() -> None:
             if args.output:
                 new = not args.output.exists()
                 with args.output.open("a", newline="", encoding="utf-8") as file:
-                    writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
+                    writer = csv.DictWriter(
+                        file, FIELDS, lineterminator="\n", extrasaction="ignore"
+                    )
                     if new:
                         writer.writeheader()
                     writer.writerow(row)

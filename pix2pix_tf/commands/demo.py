@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
 from pix2pix_tf import run_folder
@@ -10,6 +11,7 @@ from pix2pix_tf.commands import runs
 from pix2pix_tf.commands.export import export
 from pix2pix_tf.commands.program import Program
 from pix2pix_tf.commands.test import translate
+from pix2pix_tf.errors import InputError
 
 
 def demo(program: Program, config: Any, explicit: Collection[str]) -> int:
@@ -63,12 +65,26 @@ def demo(program: Program, config: Any, explicit: Collection[str]) -> int:
     )
     exported = dataclasses.replace(tested, mode="export", output_dir=str(folder / "export"))
     export(program, exported, set())
+    web_page = _page(program, dataclasses.replace(tested, mode="export"), folder / "page")
     metrics = json.loads((folder / "test" / run_folder.METRICS).read_text(encoding="utf-8"))
-    lines, has_learned = shown.summary(metrics["mean"])
+    lines, has_learned = shown.summary({**metrics["mean"], "context": metrics["context"]})
     print("", *lines, sep="\n")
     if not has_learned:
         print("That is not better than no model: train for longer, without a small --max_steps.")
     print(f"images:         {folder / 'test' / run_folder.INDEX}")
     print(f"curves:         tensorboard --logdir {folder / 'run'}")
     print(f"exported model: {folder / 'export'}")
+    print(f"web page:       {web_page}")
     return 0
+
+
+def _page(program: Program, config: Any, folder: Path) -> str:
+    """Exports the page where its runtime can be had; returns where it is or why it is not."""
+    config = dataclasses.replace(
+        config, export_format="web", output_dir=str(folder), quantize=None, tile=0
+    )
+    try:
+        export(program, config, set())
+    except InputError as error:
+        return f"not written: {error}"
+    return str(folder / run_folder.INDEX)

@@ -229,9 +229,9 @@ def constant_image_l1(config, *, known, paths):
         Mean absolute difference in [-1, 1].
     """
 
-    def targets(files):
+    def targets(chosen):
         batches = pipelines.test_pairs(
-            files, reading=config.reading, framing=config.framing, batch_size=16
+            chosen, reading=config.reading, framing=config.framing, batch_size=16
         )
         return np.concatenate([pair[1].numpy() for pair in batches])
 

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import os
+import re
 import signal
 import sys
 import textwrap
@@ -11,6 +12,8 @@ from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeGuard
+
+import safetensors
 
 from pix2pix_tf import options, run_folder
 from pix2pix_tf.config import MULTI_WORKER
@@ -90,10 +93,28 @@ def use_run(config: Any, explicit: Collection[str], *, program: str) -> tuple[An
     folder, checkpoint = find_checkpoint(config.checkpoint)
     stored = stored_options(folder, program=program)
     config = options.adopt(config, explicit, stored, source=folder, resuming=False)
-    if config.seed is None and "seed" in stored:
+    if config.seed is None:
+        stored = {"seed": 0, **stored}
         seed = options.stored_value(config, "seed", stored=stored, source=folder)
-        config = dataclasses.replace(config, seed=seed)
+        config = dataclasses.replace(config, seed=seed or 0)
+    _check_filters(checkpoint, ngf=config.ngf)
     return config, checkpoint
+
+
+def _check_filters(checkpoint: Path, *, ngf: int) -> None:
+    """Compares the first layer with the options, before a network of another size is built."""
+    with (
+        run_folder.fetched(checkpoint) as path,
+        safetensors.safe_open(path, framework="numpy") as file,
+    ):
+        for name in file.keys():
+            if re.fullmatch(r"(generator|gen_ab)/encoder_1/conv2d/kernel", name):
+                found = file.get_slice(name).get_shape()[-1]
+                if found != ngf:
+                    raise InputError(
+                        f"Expected {name} to have {ngf} filters, the --ngf of {run_folder.OPTIONS}."
+                        f" Received: {found} in {checkpoint}"
+                    )
 
 
 @dataclasses.dataclass(frozen=True)

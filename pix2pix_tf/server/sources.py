@@ -5,11 +5,11 @@ import re
 from pathlib import Path
 
 from pix2pix_tf import run_folder
-from pix2pix_tf.errors import InputError
+from pix2pix_tf.errors import InputError, printable
 
 SAVED_MODEL = "saved_model.pb"
-# Names stand in addresses; these paths of the server are no models.
-_NAME, _TAKEN = re.compile(r"[A-Za-z0-9_.-]+"), ("v1", "page", "health", "", ".", "..")
+# Names stand in addresses, percent-encoded; these paths of the server are no models.
+_NAME, _TAKEN = re.compile(r"[^\s/:\\?#%=,]+"), ("v1", "page", "health", "", ".", "..")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +58,10 @@ def _search(path: Path, name: str) -> list[Source]:
         return [source]
     inside = sorted(path.iterdir()) if path.is_dir() else []
     found = list(filter(None, (_single(folder, folder.name) for folder in inside)))
+    for source in found:
+        if not _is_name(source.name):
+            print(f"warning: {printable(source.path)} is left out: its name cannot be a model's")
+    found = [source for source in found if _is_name(source.name)]
     if name and len(found) == 1:
         found = [dataclasses.replace(found[0], name=name)]
     if not found or name and len(found) != 1:
@@ -94,10 +98,14 @@ def _is_run(path: Path) -> bool:
     return True
 
 
+def _is_name(name: str) -> bool:
+    return bool(_NAME.fullmatch(name)) and name.isprintable() and name not in _TAKEN
+
+
 def _check_name(source: Source, names: list[str]) -> None:
-    if not _NAME.fullmatch(source.name) or source.name in _TAKEN:
+    if not _is_name(source.name):
         raise InputError(
-            f"Expected a model's name of letters, digits, '_', '.' and '-'. Received: "
+            "Expected a model's name without spaces, '/', ':', '?', '#', '%' and '='. Received: "
             f"{source.name}; give another as NAME={source.path}"
         )
     if names.count(source.name) > 1:

@@ -154,7 +154,7 @@ def restore(path, state):
 
     Raises:
         InputError: If the file is damaged, or lacks a variable other than a loss scale, or holds
-            it in another shape.
+            it in another shape or with values that are not finite.
     """
     with _opened(path) as file:
         held = set(file.keys())
@@ -163,7 +163,10 @@ def restore(path, state):
                 continue
             if name not in held:
                 raise InputError(f"Expected {name} in {path}. Received: a file without it")
-            _assign(variable, file.get_tensor(name), name=name, path=path)
+            value = file.get_tensor(name)
+            if not np.isfinite(value).all():
+                raise InputError(f"Expected finite values of {name} in {path}. Received: others")
+            _assign(variable, value, name=name, path=path)
 
 
 def averaged_name(path):
