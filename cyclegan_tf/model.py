@@ -92,7 +92,10 @@ class CycleGAN(GAN):
         self.gen_ab, self.gen_ba, self.disc_a, self.disc_b = gen_ab, gen_ba, disc_a, disc_b
         self.gan_mode, self.lambda_a, self.lambda_b = gan_mode, lambda_a, lambda_b
         self.lambda_identity, self.batched, self.seed = lambda_identity, batched, seed
-        self.pool_size, self.pool_a, self.pool_b = pool_size, None, None
+        self.pool_size = pool_size
+        # `ImagePool`s, once the model is built.
+        self.pool_a: Any = None
+        self.pool_b: Any = None
 
     def network_shapes(self, input_shape: tuple[int | None, ...]) -> dict[str, tuple]:
         """The input shape of every network, for images of A of `input_shape`."""
@@ -276,14 +279,32 @@ class CycleGAN(GAN):
 def _network(config: CycleGANConfig, name: str) -> Network:
     # Each network has another seed.
     seed = None if config.seed is None else config.seed + NETWORKS.index(name)
-    shared = {"norm": config.norm, "init_type": config.init_type, "init_gain": config.init_gain}
-    shared |= {"seed": seed, "dtype": config.precision, "name": name}
     if name.startswith("gen"):
-        shared |= {"depth": sizes.halvings(config.crop_size), "dropout": config.dropout}
-        outputs = config.channels[1 if name == "gen_ab" else 0]
-        return make_generator(config.netG, output_channels=outputs, ngf=config.ngf, **shared)
-    shared |= {"n_layers": config.n_layers_D, "bias": config.norm.startswith("instance")}
-    return make_discriminator(config.netD, ndf=config.ndf, **shared)
+        return make_generator(
+            config.netG,
+            output_channels=config.channels[1 if name == "gen_ab" else 0],
+            ngf=config.ngf,
+            depth=sizes.halvings(config.crop_size),
+            norm=config.norm,
+            dropout=config.dropout,
+            init_type=config.init_type,
+            init_gain=config.init_gain,
+            seed=seed,
+            dtype=config.precision,
+            name=name,
+        )
+    return make_discriminator(
+        config.netD,
+        n_layers=config.n_layers_D,
+        ndf=config.ndf,
+        norm=config.norm,
+        bias=config.norm.startswith("instance"),
+        init_type=config.init_type,
+        init_gain=config.init_gain,
+        seed=seed,
+        dtype=config.precision,
+        name=name,
+    )
 
 
 def build_generators(config: CycleGANConfig) -> dict[str, Network]:

@@ -13,7 +13,6 @@ import tensorflow as tf
 
 from pix2pix_tf import run_folder
 from pix2pix_tf.commands.runs import Start
-from pix2pix_tf.config import Config
 from pix2pix_tf.evaluation import results
 from pix2pix_tf.training import callbacks, checkpoints, distribution, runtime
 from pix2pix_tf.training.fit import fit
@@ -67,7 +66,7 @@ class Training:
 
 
 def train(
-    start: Start, make: Callable[[Config], Training], *, files: Sequence[Any]
+    start: Start, make: Callable[[Any], Training], *, files: Sequence[Any]
 ) -> tuple[int, signal.Signals | None]:
     """Trains the run in the configuration's `output_dir`.
 
@@ -158,7 +157,7 @@ def _callbacks(
     training: Training,
     batches: Callable[[int], Any],
     *,
-    config: Config,
+    config: Any,
     first_step: int,
     per_epoch: int,
     stop: callbacks.Stop,
@@ -230,7 +229,7 @@ def _validation(
     training: Training,
     tensorboard: callbacks.TensorBoard,
     *,
-    config: Config,
+    config: Any,
     last_step: int | None,
 ) -> list[keras.callbacks.Callback]:
     """The measurement of other images, if there are any."""

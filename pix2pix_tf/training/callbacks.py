@@ -296,7 +296,7 @@ class Checkpoints(StepCallback):
     def on_train_end(self, logs: dict | None = None) -> None:
         """Saves what was not saved yet."""
         step, is_begun = int(self.model.step), self._saved is not None
-        if self.freq and is_begun and step > self._saved and not self.model.updating:
+        if self.freq and is_begun and step > (self._saved or 0) and not self.model.updating:
             self._save(step)
 
     def _save(self, step: int) -> None:

@@ -14,8 +14,8 @@ from pix2pix_tf.training import checkpoints, distribution, finite, losses
 from pix2pix_tf.training.averages import LossAverages, WeightAverages
 from pix2pix_tf.training.optimizers import OptimizerPair, another, judged, scaled, trained
 
-# What `compile` takes as an optimizer: an object, its name, or its config.
-Optimizer = keras.optimizers.Optimizer | str | dict
+# What `compile` takes as an optimizer: a Keras optimizer, its name, or its config.
+Optimizer = Any
 
 
 class GAN(keras.Model):
@@ -46,7 +46,8 @@ class GAN(keras.Model):
     def __init__(self, *, ema_decay: float = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.loss_averages = LossAverages(self.LOSSES)
-        self.ema_decay, self.weight_averages = ema_decay, None
+        self.ema_decay = ema_decay
+        self.weight_averages: WeightAverages | None = None
         self.step = tf.Variable(
             0,
             dtype=tf.int64,
@@ -63,7 +64,10 @@ class GAN(keras.Model):
         self.updating, self.seconds_waited = False, 0.0
         names = dict.fromkeys([*self.LOSSES, *self.MEASURES])
         self._means = {name: keras.metrics.Mean(name=name) for name in names}
-        self.gen_optimizer = self.disc_optimizer = None
+        # Keras optimizers, once the model is compiled.
+        self.gen_optimizer: Any = None
+        self.disc_optimizer: Any = None
+        self.train_function: Callable[[Iterator], dict] | None = None
 
     # Parts.
 
@@ -275,17 +279,17 @@ class GAN(keras.Model):
             self.build((None, *pair[0].shape[1:]))
         return tf.cast(pair[0], tf.float32), tf.cast(pair[1], tf.float32)
 
-    def make_train_function(self, force: bool = False) -> Callable[[Iterator], dict]:
+    def make_train_function(self, force: bool = False) -> None:
         """As Keras' own, but the batch is fetched before the update and not within it.
 
         An error of the pipeline then leaves a whole state, and waiting can be told from computing.
         With several steps per execution it is Keras' own.
         """
         if self.train_function is not None and not force:
-            return self.train_function
+            return
         if self.steps_per_execution > 1:
             super().make_train_function(force)
-            return self.train_function
+            return
 
         def on_replicas(batch: Any) -> dict:
             strategy = self.distribute_strategy
@@ -310,7 +314,6 @@ class GAN(keras.Model):
             return values
 
         self.train_function = train_function
-        return train_function
 
     # Means over epochs.
 
@@ -376,7 +379,7 @@ class GAN(keras.Model):
         if missing := averaged.keys() - checkpoints.names(path):
             state = {name: variable for name, variable in state.items() if name not in missing}
         checkpoints.restore(path, state)
-        if missing:
+        if missing and averages is not None:
             averages.restart()
             print("averaging of weights starts here")
         self.step.assign(checkpoints.step_of(path))

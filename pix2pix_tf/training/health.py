@@ -99,9 +99,10 @@ class OutputCheck(StepCallback):
         freq: int = 100,
     ) -> None:
         super().__init__(freq)
-        self._batches, self._inversion, self._kept = batches, inversion, []
+        self._batches, self._inversion = batches, inversion
+        self._kept: list[Batch] = []
         self._translate = tf.function(translate, autograph=False, reduce_retracing=True)
-        self._before: dict[str, tf.Tensor] = {}
+        self._last: dict[str, tf.Tensor] = {}
         self._alarms: dict[str, dict[str, Alarm]] = {}
 
     def _chosen(self) -> list[Batch]:
@@ -126,10 +127,10 @@ class OutputCheck(StepCallback):
         for name in looks[0]:
             inputs, outputs = (tf.concat([look[name][i] for look in looks], 0) for i in (0, 1))
             alarms = self._alarms.setdefault(name, _output_alarms(name))
-            if name in self._before:
-                change = _difference(outputs, self._before[name])
+            if name in self._last:
+                change = _difference(outputs, self._last[name])
                 alarms["stuck"].note(change < self.STUCK, step=step)
-            self._before[name] = outputs
+            self._last[name] = outputs
             apart = _difference(inputs[0], inputs[-1]), _difference(outputs[0], outputs[-1])
             alike = apart[0] > 10 * self.ALIKE and apart[1] < self.ALIKE
             alarms["alike"].note(alike, step=step)
@@ -181,7 +182,8 @@ class WaitingCheck(StepCallback):
 
     def __init__(self, freq: int = 50) -> None:
         super().__init__(freq)
-        self._waited, self._start = 0.0, None
+        self._waited = 0.0
+        self._start: float | None = None
         self._alarm = Alarm(
             3,
             "training waits for images {share:.0%} of the time (step {step}): the input pipeline "

@@ -3,6 +3,7 @@
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import keras
 import numpy as np
@@ -92,7 +93,8 @@ class TensorBoard(StepCallback):
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Prepares what shows a batch; nothing is traced or written yet."""
-        self._first, self._look, self._is_graph_written = int(self.model.step), None, False
+        self._first, self._is_graph_written = int(self.model.step), False
+        self._look: Any = None
         if self.batch_at is not None:
             self._look = _make_look(self.model, self.images or (lambda batch, tensors: {}))
 
@@ -135,7 +137,7 @@ class TensorBoard(StepCallback):
 
     def on_step_begin(self, step: int) -> None:
         """Writes images, and histograms of the weights and gradients of this step's update."""
-        if self._look is None:
+        if self.batch_at is None:
             return
         batch = self.batch_at(step - 1)
         images, gradients = self._look(batch)
