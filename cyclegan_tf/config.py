@@ -14,7 +14,6 @@ from pix2pix_tf.config import (
     COMPARE,
     MOST_PIXELS,
     MOST_STEPS,
-    NETWORKS,
     SIZE,
     TESTING,
     Config,
@@ -98,7 +97,7 @@ class CycleGANConfig(Config):
         "AtoB",
         "The generator that test, evaluate and export use; evaluate without it uses both where it "
         "finds both sets. In train, BtoA exchanges --lambda_A and --lambda_B.",
-        modes=(*NETWORKS, COMPARE, CHECK_DATA),
+        modes=("train", *TESTING, "export", "serve", COMPARE, CHECK_DATA),
         choices=("AtoB", "BtoA", "both"),
         adopted="run",
     )
@@ -148,8 +147,14 @@ class CycleGANConfig(Config):
             )
 
     def _require_input(self) -> None:
-        if not (self.input_dir_A and self.input_dir_B):
-            super()._require_input()
+        named = {"A": self.input_dir_A, "B": self.input_dir_B}
+        if self.input_dir or (self.check_data and any(named.values())):
+            return
+        needed = {"AtoB": "A", "BtoA": "B"}.get(self.direction, "AB")
+        if self.mode == "train" and not self.check_data:
+            needed = "AB"
+        if self.purpose == COMPARE or not all(named[domain] for domain in needed):
+            self._require("input_dir")
 
     def _conditions(self) -> Iterator[tuple[str, str]]:
         yield from super()._conditions()
@@ -161,10 +166,9 @@ class CycleGANConfig(Config):
         """`load_size`, under the name that both programs share."""
         return self.load_size
 
-    @property
-    def channels(self) -> tuple[int, int]:
-        """Channels of images of (A, B)."""
-        return self.input_channels, self.output_channels
+    def ends(self, direction: str) -> tuple[int, int]:
+        """Channels of (inputs, outputs) in a direction of translation."""
+        return self.channels if direction == "AtoB" else self.channels[::-1]
 
     @property
     def cycle_weights(self) -> tuple[float, float]:
@@ -182,15 +186,15 @@ class CycleGANConfig(Config):
         """What is made of files of domain "A" or "B", as `listing.survey` takes it."""
         return ((self.sides["AB".index(domain)],),)
 
-    def domains(self, phase: str) -> tuple[str, str]:
+    def domains(self, phase: str) -> tuple[str | None, str | None]:
         """The folders of A and B.
 
         Args:
             phase: "train" or "test".
 
         Returns:
-            Two paths.
+            Two paths, None for a domain that no option names.
         """
-        a, b = self.input_dir_A, self.input_dir_B
-        folder = self.input_dir or ""
-        return a or os.path.join(folder, f"{phase}A"), b or os.path.join(folder, f"{phase}B")
+        folder = self.input_dir
+        inside = [folder and os.path.join(folder, f"{phase}{domain}") for domain in "AB"]
+        return self.input_dir_A or inside[0], self.input_dir_B or inside[1]

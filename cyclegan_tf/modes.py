@@ -3,93 +3,50 @@
 import functools
 from pathlib import Path
 
-from cyclegan_tf import data, measuring
+from cyclegan_tf import data
 from cyclegan_tf import model as models
-from cyclegan_tf.config import PROGRAM
-from cyclegan_tf.measuring import DIRECTIONS
-from pix2pix_tf import run_folder
-from pix2pix_tf.commands import frame
+from cyclegan_tf.config import PROGRAM, CycleGANConfig
+from pix2pix_tf.commands import runs, saving
+from pix2pix_tf.commands.train import Training
 from pix2pix_tf.data import images, listing, pipelines
-from pix2pix_tf.evaluation import depths, gallery
-from pix2pix_tf.export import formats
+from pix2pix_tf.evaluation import results as result_files
 from pix2pix_tf.export.saved_model import ServedModel
-from pix2pix_tf.inference.translate import translate_pictures
-from pix2pix_tf.training import checkpoints, distribution, loop, losses, runtime, session
-from pix2pix_tf.training.averages import WeightAverages
+from pix2pix_tf.inference import files as image_files
+from pix2pix_tf.inference.predictor import Predictor
+from pix2pix_tf.networks.layers import check_choice
+from pix2pix_tf.training import checkpoints, losses, runtime
+
+# The generators that translate there and back, and the domains of what goes in and comes out.
+DIRECTIONS = {"AtoB": ("gen_ab", "gen_ba", "A", "B"), "BtoA": ("gen_ba", "gen_ab", "B", "A")}
 
 
-def train(start, paths):
-    """Trains the run in the configuration's `output_dir`.
+def training(config, *, paths):
+    """The training of one run.
 
     Args:
-        start: `frame.Start`.
+        config: `CycleGANConfig` with a seed.
         paths: (files of A, files of B).
 
     Returns:
-        (number of updates made in all, the signal that ended training or None).
-
-    Raises:
-        InputError: If a file cannot be decoded (named), or a loss or gradient is not finite.
+        `train.Training`.
     """
-    with distribution.entered(start.config, meeting=start.meeting, files=[*paths[0], *paths[1]]):
-        return _train(start, paths)
-
-
-def _train(start, paths):
-    config = start.config
-    runtime.prepare(config)
-    plan = _plan(config, count=max(map(len, paths)), first_step=start.first_step)
-    model = models.build(config, steps_per_epoch=plan.steps_per_epoch)
-    if start.weights is not None:
-        checkpoints.restore(start.weights, checkpoints.named(model.variables))
-        print(f"starting from the weights of {start.weights}")
-    print("parameter_count =", model.count_params())
-    fetches, step = data.caches(config, paths), start.first_step
-    batches = functools.partial(
-        data.training_batches, config, paths, first_step=step, fetches=fetches
-    )
-    with data.bad_files_named(config, paths):
-        rate = session.pipeline_rate(batches(), config.batch_size)
-        print(f"input pipeline alone: {rate:.0f} image/sec")
-        if start.checkpoint is not None:
-            print(f"continuing at step {start.first_step}: {start.checkpoint}")
-        if distribution.leads():
-            gallery.remove_later(config.output_dir, start.first_step)
-        result = session.train(
-            model,
-            distribution.distributed(batches),
-            plan=plan,
-            hooks=_hooks(config, model, paths),
-            folder=config.output_dir,
-            checkpoint=start.checkpoint,
-            config=config,
-        )
-    if distribution.leads():
-        _write_report(config)
-    return result
-
-
-def _plan(config, *, count, first_step):
-    per_epoch = -(-count // config.batch_size)
-    epochs = config.n_epochs + config.n_epochs_decay
-    return loop.Plan(
-        first_step=first_step,
-        last_step=config.max_steps or epochs * per_epoch,
-        steps_per_epoch=per_epoch,
-        batch_size=config.batch_size,
-    )
-
-
-def _hooks(config, model, paths):
-    averages = None
-    if config.ema_decay:
-        weights = [*model.gen_ab.variables, *model.gen_ba.variables]
-        averages = WeightAverages(weights, config.ema_decay)
-    return session.Hooks(
-        losses=tuple(models.LOSSES),
-        pictures=_pictures,
+    fetches = data.caches(config, paths)
+    return Training(
+        examples=max(map(len, paths)),
+        epochs=config.n_epochs + config.n_epochs_decay,
+        longer="--n_epochs or --n_epochs_decay",
+        build=lambda steps_per_epoch: models.build(config, steps_per_epoch=steps_per_epoch),
+        batches=functools.partial(data.training_batches, config, paths, fetches=fetches),
+        named=lambda: data.bad_files_named(config, paths),
+        progress={
+            "cyc": "generator_loss_cycle_A",
+            "D": "discriminator_loss_A",
+            "G": "generator_loss_GAN_BA",
+        },
+        images=_pictures,
         show=functools.partial(_show, config, paths=paths),
-        translate=lambda batch: {
+        write_report=lambda: _write_report(config),
+        translate=lambda model, batch: {
             "fake_B": (batch[0], model.gen_ab(batch[0])),
             "fake_A": (batch[1], model.gen_ba(batch[1])),
         },
@@ -100,7 +57,7 @@ def _hooks(config, model, paths):
             mode=config.gan_mode,
             weight=models.DISCRIMINATOR_WEIGHT,
         ),
-        averages=averages,
+        options=runs.run_options(config, program=PROGRAM),
     )
 
 
@@ -111,7 +68,7 @@ def _pictures(batch, tensors):
     found |= {"idt_A": tensors["identity_a"], "idt_B": tensors["identity_b"]}
     return {
         kind: images.from_unit(images.viewable(images.from_signed(found[kind])))
-        for kind in gallery.KINDS
+        for kind in result_files.KINDS
         if kind in found
     }
 
@@ -122,15 +79,15 @@ def _show(config, step, pictures, *, paths):
     )
     pairs = zip(*map(listing.names, chosen), strict=True)
     names = [f"{name_a}-{name_b}" for name_a, name_b in pairs]
-    gallery.write_pictures(config.output_dir, names, pictures, step=step)
+    result_files.write_images(config.output_dir, names, pictures, step=step)
     _write_report(config)
 
 
 def _write_report(config):
-    gallery.write_training_report(
+    result_files.write_training_report(
         config.output_dir,
         title=f"CycleGAN: training of {Path(config.output_dir).name}",
-        options=frame.run_options(config, program=PROGRAM),
+        options=runs.run_options(config, program=PROGRAM),
     )
 
 
@@ -144,37 +101,10 @@ def load_generators(config, checkpoint):
     Returns:
         Dict from "gen_ab" and "gen_ba" to `keras.Model`.
     """
-    found = {name: models.build_network(config, name) for name in ("gen_ab", "gen_ba")}
+    found = models.build_generators(config)
     variables = [variable for network in found.values() for variable in network.variables]
     checkpoints.restore_weights(checkpoint, variables, averaged=config.ema)
     return found
-
-
-def test(config, paths, *, checkpoint, truths=None, context=None):
-    """Translates every file there and back, writes pictures, metrics.json and the report.
-
-    Args:
-        config: Resolved `CycleGANConfig`.
-        paths: Dict from "AtoB" and "BtoA" to the files to translate that way.
-        checkpoint: Checkpoint file.
-        truths: Dict like `paths` to the true translations, file by file, or None; where they are
-            known the results are measured against them.
-        context: Other numbers to stand beside the results, a dict, or None.
-
-    Returns:
-        Path of index.html.
-    """
-    rows = []
-    for row in results(config, paths, checkpoint=checkpoint, truths=truths):
-        print("evaluated image", row["name"])
-        rows.append(row)
-    return gallery.write_results(
-        config.output_dir,
-        rows,
-        title=f"CycleGAN: test of {Path(config.checkpoint).name}",
-        options=frame.run_options(config, program=PROGRAM),
-        facts={"checkpoint": str(checkpoint), "context": context or {}},
-    )
 
 
 def results(config, paths, *, checkpoint, truths=None):
@@ -189,7 +119,7 @@ def results(config, paths, *, checkpoint, truths=None):
     Yields:
         The report's rows, with metrics, one by one.
     """
-    runtime.prepare(config)
+    runtime.prepare(seed=config.seed, deterministic=config.deterministic)
     generators = load_generators(config, checkpoint)
     for direction, files in paths.items():
         examples = list(zip(files, truths[direction], strict=True)) if truths else files
@@ -200,13 +130,22 @@ def _translated(config, generators, examples, *, direction):
     """The report's rows of one direction; names are A-NAME or B-NAME, after the input's domain."""
     _, _, source, target = DIRECTIONS[direction]
     names, first = [f"{source}-{name}" for name in listing.names(examples)], 0
-    for found in measuring.translations(config, generators, examples, direction=direction):
+    translate = image_files.cycles(
+        predictor(config, generators, direction),
+        predictor(config, generators, "BtoA" if direction == "AtoB" else "AtoB"),
+        direction=direction,
+        framing=config.framing,
+        with_targets=not isinstance(examples[0], str),
+        batch_size=config.batch_size,
+        seed=config.seed if config.test_dropout and config.dropout else None,
+    )
+    for found in translate(examples):
         done = names[first : first + len(found.depths)]
         first += len(done)
-        rows = gallery.write_pictures(
+        rows = result_files.write_images(
             config.output_dir, done, found.pictures, aspect_ratio=config.aspect_ratio
         )
-        depths.write_exact(
+        result_files.write_exact(
             config.output_dir,
             done,
             outputs=found.outputs,
@@ -218,34 +157,77 @@ def _translated(config, generators, examples, *, direction):
         yield from rows
 
 
-def export(config, *, checkpoint):
-    """Writes one generator in `config.export_format`, or both into folders AtoB and BtoA.
+def predictor(config, generators, direction, *, exported=False):
+    """The generator of a direction as a `Predictor`.
+
+    Args:
+        config: `CycleGANConfig` with the run's architecture.
+        generators: Dict from "gen_ab" and "gen_ba" to the generators.
+        direction: "AtoB" or "BtoA".
+        exported: Whether it becomes part of an export, which is a graph.
+    """
+    return Predictor(
+        generators[DIRECTIONS[direction][0]],
+        sides=config.sides if direction == "AtoB" else config.sides[::-1],
+        tile=0 if exported else config.tile,
+        blend_tile=config.blend_tile if exported else 0,
+        scratch_dir=config.scratch_dir,
+    )
+
+
+def served(config, checkpoint):
+    """Dict from names of folders to (generator, `ServedModel` of it)."""
+    generators, both = load_generators(config, checkpoint), config.direction == "both"
+    found = {}
+    for direction in DIRECTIONS if both else (config.direction,):
+        exported = config.mode != "serve"
+        translate = predictor(config, generators, direction, exported=exported)
+        served = ServedModel(
+            translate.generator,
+            translate.unit,
+            filetype=config.output_filetype,
+            channels=translate.channels,
+        )
+        found[direction if both else ""] = (translate.generator, served)
+    return found
+
+
+def load(run, *, direction="AtoB", tile=0):
+    """Loads one generator of a trained run.
+
+    Args:
+        run: Run folder, or one checkpoint file in it.
+        direction: "AtoB" or "BtoA".
+        tile: Side in pixels of the tiles in which larger images are translated; 0 for whole
+            images.
 
     Returns:
-        `formats.Exported` of each.
+        `Predictor`: a function from image arrays, or files, to the like.
+
+    Raises:
+        InputError: If there is no run of cyclegan-tf at that place, or its files are damaged.
     """
-    generators = load_generators(config, checkpoint)
-    both = config.direction == "both"
-    exported = []
-    for direction in DIRECTIONS if both else (config.direction,):
-        generator = generators[DIRECTIONS[direction][0]]
-        size = {"multiple": generator.multiple, "tile": config.tile}
-        served = ServedModel(
-            generator,
-            functools.partial(translate_pictures, generator, **size),
-            filetype=config.output_filetype,
-            channels=measuring.channels(config, direction)[0],
-        )
-        folder = Path(config.output_dir) / (direction if both else "")
-        exported.append(
-            formats.export(
-                generator,
-                served,
-                folder,
-                export_format=config.export_format,
-                quantize=config.quantize,
-            )
-        )
-    made = frame.run_options(config, program=PROGRAM)
-    run_folder.write_json(Path(config.output_dir) / f"export_{run_folder.OPTIONS}", made)
-    return exported
+    check_choice("direction", direction, tuple(DIRECTIONS))
+    options = {"mode": "export", "output_dir": ".", "direction": direction, "tile": tile}
+    config = CycleGANConfig(**options, checkpoint=str(run))
+    config, checkpoint = runs.use_run(config, {"direction"}, program=PROGRAM)
+    return predictor(config, load_generators(config, checkpoint), direction)
+
+
+def save_run(model, config, folder):
+    """Writes a run folder of a model that was trained with `fit`.
+
+    Test, export, serve, `load` and `--resume` accept it as a run of cyclegan-tf. Saving a later
+    step to the same folder adds a checkpoint.
+
+    Args:
+        model: A built and compiled `CycleGAN`.
+        config: `CycleGANConfig` that describes the model; its options of training and of data are
+            those that resuming goes by.
+        folder: Run folder.
+
+    Raises:
+        InputError: If `config` describes another model, the model is not built and compiled, or
+            the folder contains a later step.
+    """
+    saving.save_run(model, config, folder, program=PROGRAM, expected=models.describe(config))

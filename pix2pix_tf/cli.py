@@ -1,254 +1,318 @@
-"""The command pix2pix-tf: what each mode does, in the order in which it does it."""
+"""The command line of both programs: parse, dispatch, one-line errors; and what pix2pix-tf is."""
 
 import dataclasses
-import json
+import functools
+import os
 import sys
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from pix2pix_tf import run_folder
-from pix2pix_tf.commands import datasets, frame
-from pix2pix_tf.config import ONE, PROGRAM, Pix2PixConfig
-from pix2pix_tf.data import check as data_check
-from pix2pix_tf.data import listing
+from pix2pix_tf import options, run_folder
+from pix2pix_tf.commands import datasets, runs
+from pix2pix_tf.commands.check_data import check_data
+from pix2pix_tf.commands.demo import demo
+from pix2pix_tf.commands.evaluate import evaluate
+from pix2pix_tf.commands.export import export
+from pix2pix_tf.commands.program import Demo, Direction, Examples, Program
+from pix2pix_tf.commands.serve import serve
+from pix2pix_tf.commands.test import test
+from pix2pix_tf.config import CHECK_DATA, MODES, ONE, PROGRAM, Pix2PixConfig
+from pix2pix_tf.data import check, listing
 from pix2pix_tf.demo import facades
-from pix2pix_tf.errors import InputError
-from pix2pix_tf.server import sources
+from pix2pix_tf.errors import InputError, printable
 from pix2pix_tf.training import runtime
+
+VERBS = {
+    "train": lambda program, config, explicit: program.train(config, explicit),
+    "test": test,
+    "evaluate": evaluate,
+    "export": export,
+    "serve": serve,
+    "demo": demo,
+    CHECK_DATA: check_data,
+}
+# Errors of TensorFlow that are defects of this program, not of its surroundings.
+_DEFECTS = ("InvalidArgumentError", "InternalError", "UnimplementedError", "OutOfRangeError")
+
+
+def run(program: Program, argv: Sequence[str] | None = None) -> int:
+    """Runs one command: parses, calls the mode, turns errors into one line.
+
+    Args:
+        program: The program.
+        argv: The words after the program's name, or None for those of the process.
+
+    Returns:
+        The exit code.
+    """
+    if argv is None:
+        argv = sys.argv[1:]
+        _prepare_streams()
+    try:
+        code = _run(program, _with_flags(argv))
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        print(f"{program.name}: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # Nobody reads any more; the end of the process would try to write again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        if (line := _line(error)) is None:
+            raise
+        print(f"{program.name}: {printable(line)}", file=sys.stderr)
+        return 1
+
+
+def _run(program: Program, words: list[str]) -> int:
+    if any(word in options.HELP for word in words):
+        modes = [mode for mode in (*MODES, CHECK_DATA) if _names(words, mode)]
+        shown = {
+            "program": program.name,
+            "summary": program.summary,
+            "mode": next(iter(modes), None),
+        }
+        sys.stdout.write(options.help_text(program.config_class, **shown))
+        return 0
+    if "--version" in words:
+        print(program.name, runs.version())
+        return 0
+    config, explicit = options.parse(program.config_class, words)
+    config.refuse_foreign(explicit)
+    if any(map(run_folder.is_remote, dataclasses.astuple(config))):
+        # Its file systems open addresses.
+        runtime.import_tensorflow()
+    mode = CHECK_DATA if config.check_data else config.mode
+    return VERBS[mode](program, config, explicit)
+
+
+def _with_flags(argv: Sequence[str]) -> list[str]:
+    """Spells `train ...` as `--mode train ...`."""
+    words = list(argv)
+    if words and words[0].replace("-", "_") == CHECK_DATA:
+        return ["--check_data", *words[1:]]
+    if not words or words[0] not in MODES:
+        return words
+    if given := [word for word in words[1:] if word.lstrip("-").partition("=")[0] == "mode"]:
+        raise InputError(f"Expected one mode. Received: {words[0]} and {given[0]}")
+    return ["--mode", *words]
+
+
+def _names(words: list[str], mode: str) -> bool:
+    """Whether words that ask for help name a mode."""
+    if mode == CHECK_DATA:
+        return "--check_data" in words
+    return ("--mode", mode) in zip(words, words[1:], strict=False) or f"--mode={mode}" in words
+
+
+def _line(error: Exception) -> str | None:
+    """The one line that explains an error, or None for a defect."""
+    if isinstance(error, InputError):
+        return str(error)
+    if isinstance(error, OSError):
+        name = f" ({error.filename})" if error.filename else ""
+        return f"{error.strerror or error}{name}"
+    if isinstance(error, MemoryError):
+        return "out of memory"
+    tensorflow = sys.modules.get("tensorflow")
+    if tensorflow is None or not isinstance(error, tensorflow.errors.OpError):
+        return None
+    if type(error).__name__ in _DEFECTS:
+        return None
+    # TensorFlow puts the operation in front of it: {{node ...}}.
+    reason = run_folder.reason(error).rpartition("}} ")[2]
+    return f"out of memory ({reason})" if "OOM" in reason or "alloc" in reason else reason
+
+
+def _prepare_streams() -> None:
+    """Makes standard streams that are closed, or narrower than a name, usable.
+
+    A closed one is replaced by the null device; else the next file opened would take its place.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            try:
+                os.fstat(number)
+            except OSError:
+                os.dup2(os.open(os.devnull, os.O_RDWR), number)
+            mode = "r" if name == "stdin" else "w"
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
 
 SUMMARY = """
 Learns to translate images from pairs (pix2pix: conditional adversarial networks with a U-Net and
 a 70x70 PatchGAN), on TensorFlow 2 and Keras 3.
 
   pix2pix-tf                                        a demonstration on data that it draws itself
-  pix2pix-tf --mode train --input_dir DIR --output_dir RUN
-  pix2pix-tf --check_data --input_dir DIR           what is in a data set, and what is wrong
-  pix2pix-tf --mode test --input_dir DIR --output_dir OUT --checkpoint RUN
-  pix2pix-tf --mode evaluate --input_dir DIR --output_dir OUT --checkpoint RUN
-  pix2pix-tf --mode evaluate --input_dir OUTPUTS --target_dir TARGETS --output_dir OUT
-  pix2pix-tf --mode export --output_dir OUT --checkpoint RUN [--export_format onnx]
-  pix2pix-tf --mode serve --checkpoint RUN          a page to draw on, and HTTP
+  pix2pix-tf train --input_dir DIR --output_dir RUN
+  pix2pix-tf check_data --input_dir DIR             the contents of a data set and their faults
+  pix2pix-tf test --input_dir DIR --output_dir OUT --checkpoint RUN
+  pix2pix-tf evaluate --input_dir DIR --output_dir OUT --checkpoint RUN
+  pix2pix-tf evaluate --input_dir OUTPUTS --target_dir TARGETS --output_dir OUT
+  pix2pix-tf export --output_dir OUT --checkpoint RUN [--export_format onnx]
+  pix2pix-tf serve --checkpoint RUN                 a page to draw on, and HTTP
+
+`pix2pix-tf train --help` shows the flags of train alone; `--mode train` is the same as `train`.
 """
 
 
-def check(config, _typed):
-    """Reads the whole data set and reports on it; returns the exit code."""
-    config = _local(config)
-    try:
-        if config.input_dir_A and config.input_dir_B:
-            sets = {"A and B": datasets.paired(config, None)}
-        else:
-            sets = {
-                name: datasets.paired(config, folder)
-                for name, folder in data_check.data_sets(config.input_dir).items()
-            }
-    except FileNotFoundError:
-        raise InputError(
-            f"Expected --input_dir to be a folder. Received: {config.input_dir}"
-        ) from None
-    lines, usable = data_check.report(sets)
-    if config.input_dir and not data_check.has_images(config.input_dir):
-        usable = False
-        lines[-1] = (
-            f"training or testing would fail: {config.input_dir} contains no images itself; "
-            f"--input_dir {next(iter(data_check.data_sets(config.input_dir).values()))}"
-        )
-    print("\n".join(lines))
-    return 0 if usable else 1
-
-
-def _local(config):
+def _unpack(config: Pix2PixConfig) -> Pix2PixConfig:
     """`config` with a data set of TensorFlow Datasets replaced by folders of its images."""
-    if not frame.names_catalog(config.input_dir):
+    if not runs.names_catalog(config.input_dir):
         return config
-    catalog = frame.load_catalog(config.input_dir)
+    catalog = runs.load_catalog(config.input_dir)
     training = config.mode not in ("test", "evaluate")
     folder, mode = catalog.unpack(config.input_dir, training=training)
     return dataclasses.replace(config, input_dir=folder, dataset_mode=mode)
 
 
-def train(config, typed):
-    """Trains a new run or goes on with one; returns the exit code."""
-    begun = frame.begin_run(config, typed, program=PROGRAM, draw_seed=runtime.draw_seed)
-    with begun as start:
-        config = _local(start.config)
+def _data_sets(config: Pix2PixConfig) -> dict[str, check.Contents]:
+    try:
+        if config.input_dir_A and config.input_dir_B:
+            return {"A and B": datasets.paired(config, None)}
+        return {
+            name: datasets.paired(config, folder)
+            for name, folder in check.data_sets(config.input_dir).items()
+        }
+    except FileNotFoundError:
+        raise InputError(
+            f"Expected --input_dir to be a folder. Received: {config.input_dir}"
+        ) from None
+
+
+def _train(config: Pix2PixConfig, explicit: Collection[str]) -> int:
+    """Trains a new run or resumes one; returns the exit code."""
+    with runs.begin_run(config, explicit, program=PROGRAM) as start:
+        config = _unpack(start.config)
         start = dataclasses.replace(start, config=config)
         contents = datasets.paired(config, config.input_dir)
         config, (paths,) = datasets.training_examples(
             config, [contents], direction=config.which_direction
         )
         start = dataclasses.replace(start, config=config)
-        frame.store(config, program=PROGRAM)
+        runs.store(config, program=PROGRAM)
         validated = _checked(config, config.val_dir) if config.val_dir else ()
-        frame.announce(config, program=PROGRAM)
+        runs.announce(config, explicit)
         print("examples count =", len(paths))
         runtime.load_tensorflow(starting=config.strategy == ONE)
 
         from pix2pix_tf.commands import modes
+        from pix2pix_tf.commands.train import train as run
 
-        step, stopped = modes.train(start, paths, validated=validated)
-    return frame.ended(config, step=step, stopped=stopped)
+        make = functools.partial(modes.training, paths=paths, validated=validated)
+        step, stopped = run(start, make, files=[*paths, *validated])
+    return runs.ended(config, step=step, stopped=stopped)
 
 
-def _checked(config, folder):
+def _checked(config: Pix2PixConfig, folder: str | None) -> Examples:
     """The examples of a folder, each looked at."""
     contents = datasets.paired(config, folder)
     return datasets.checked(config, contents, direction=config.which_direction)
 
 
-def test(config, typed):
-    """Translates a folder of pairs and measures the results."""
-    config, checkpoint = frame.use_run(config, typed, program=PROGRAM)
-    config = _local(config)
-    paths = _checked(config, config.input_dir)
-    run_folder.prepare_folder(config.output_dir)
-    frame.announce(config, program=PROGRAM)
-    print("examples count =", len(paths))
-    runtime.load_tensorflow()
+def _test_examples(config: Pix2PixConfig, explicit: Collection[str]) -> dict[str, Examples]:
+    return {config.which_direction: _checked(config, config.input_dir)}
 
+
+def _target_files(config: Pix2PixConfig, direction: str) -> Sequence[str] | None:
+    from pix2pix_tf.evaluation import comparison
+
+    return comparison.ground_truth(config.target_dir) if config.target_dir else None
+
+
+def _results(
+    config: Pix2PixConfig,
+    examples: Mapping[str, Examples],
+    *,
+    checkpoint: Path,
+    targets: None = None,
+) -> Iterator[dict[str, Any]]:
     from pix2pix_tf.commands import modes
 
-    index = modes.test(config, paths, checkpoint=checkpoint)
-    print("wrote index at", index)
-    return 0
+    for files in examples.values():
+        yield from modes.results(config, files, checkpoint=checkpoint)
 
 
-def evaluate(config, typed):
-    """Measures a run on a folder, or pictures against others without any model."""
-    run_folder.local(config.output_dir, flag="--output_dir", mode="evaluate")
-    paths = checkpoint = None
-    if config.checkpoint:
-        config, checkpoint = frame.use_run(config, typed, program=PROGRAM)
-        config = _local(config)
-        paths = _checked(config, config.input_dir)
-    run_folder.prepare_folder(config.output_dir)
-    frame.announce(config, program=PROGRAM)
-    runtime.load_tensorflow()
-
-    from pix2pix_tf.commands import evaluating
-
-    print("wrote index at", evaluating.evaluate(config, paths, checkpoint=checkpoint))
-    return 0
-
-
-def export(config, typed):
-    """Writes the generator for another runtime."""
-    config, checkpoint = frame.use_run(config, typed, program=PROGRAM)
-    with run_folder.locked(run_folder.local(config.output_dir, flag="--output_dir", mode="export")):
-        frame.announce(config, program=PROGRAM)
-        runtime.load_tensorflow()
-
-        from pix2pix_tf.commands import modes
-
-        print(modes.export(config, checkpoint=checkpoint))
-
-
-def serve(config, typed):
-    """Serves runs and SavedModels over HTTP, with a page to draw on."""
-    try:
-        from pix2pix_tf.server import run
-    except ImportError as error:
-        raise InputError(
-            f"Expected the extra of --mode serve: pip install 'pix2pix-tf[serve]'. "
-            f"Received: no module {error.name}"
-        ) from None
-    found = sources.find(config.checkpoint)
-    with run.listen(config.host, config.port) as listener:
-        runtime.load_tensorflow()
-
-        from pix2pix_tf.commands import serving
-
-        serving.serve(config, found, listener=listener)
-
-
-# Settings of the demonstration: what 2 CPU cores learn in about three minutes.
-DEMO = {
-    "batch_size": 1,
-    "bottleneck_norm": False,
-    "ema_decay": 0.99,
-    "flip": False,
-    "lr": 0.001,
-    "max_steps": 3000,
-    "ndf": 16,
-    "ngf": 16,
-    "output_dir": "pix2pix-demo",
-    "scale_size": 256,
-    "seed": 1,
-    "summary_freq": 250,
-    "which_direction": "BtoA",
-}
-DEMO_PAIRS, DEMO_TEST_PAIRS = 400, 40
-
-
-def demo(config, typed):
-    """Draws a data set, trains on it, tests on held-out pairs and exports."""
-    given = {name: value for name, value in DEMO.items() if name not in typed}
-    config = dataclasses.replace(config, **given)
-    folder = run_folder.local(config.output_dir, flag="--output_dir", mode="demo")
-    data, run = folder / "data", str(folder / "run")
-    run_folder.prepare_folder(folder)
-    trained = dataclasses.replace(
-        config, mode="train", input_dir=str(data / "train"), output_dir=run, resume=True
-    )
-    if not run_folder.checkpoints(run):
-        print(f"drawing {DEMO_PAIRS + DEMO_TEST_PAIRS} facades")
-        facades.write_pairs(data / "train", DEMO_PAIRS, seed=config.seed)
-        facades.write_pairs(data / "val", DEMO_TEST_PAIRS, seed=config.seed, start=DEMO_PAIRS)
-    if code := train(trained, typed):
-        return code
-    tested = dataclasses.replace(
-        trained,
-        resume=False,
-        checkpoint=run,
-        mode="test",
-        input_dir=str(data / "val"),
-        output_dir=str(folder / "test"),
-    )
-    _test_demo(tested)
-    export(dataclasses.replace(tested, mode="export", output_dir=str(folder / "export")), set())
-    _report_demo(folder)
-    return 0
-
-
-def _test_demo(config):
+def _served(config: Pix2PixConfig, checkpoint: Path) -> dict[str, tuple[Any, Any]]:
     from pix2pix_tf.commands import modes
 
-    config, checkpoint = frame.use_run(config, set(), program=PROGRAM)
-    paths = listing.list_images(config.input_dir)
-    known = listing.list_images(Path(config.input_dir).with_name("train"))
-    constant = modes.constant_image_l1(config, known=known, paths=paths)
-    modes.test(config, paths, checkpoint=checkpoint, context={CONSTANT: constant})
+    return {"": modes.served(config, modes.load_generator(config, checkpoint))}
+
+
+def _draw_demo(folder: Path, config: Pix2PixConfig) -> None:
+    print("drawing 440 facades")
+    facades.write_pairs(folder / "train", 400, seed=config.seed)
+    facades.write_pairs(folder / "val", 40, seed=config.seed, start=400)
 
 
 CONSTANT = "L1 of the best constant image"
 
 
-def _report_demo(folder):
-    metrics = json.loads((folder / "test" / run_folder.METRICS).read_text(encoding="utf-8"))
-    mean = metrics["mean"]
-    print()
-    print(f"held-out L1 {mean['L1']:.3f}, PSNR {mean['PSNR']:.2f} dB, SSIM {mean['SSIM']:.3f}")
-    print(f"{CONSTANT} {metrics['context'][CONSTANT]:.3f}")
-    print(f"the pictures:       {folder / 'test' / run_folder.INDEX}")
-    print(f"the curves:         tensorboard --logdir {folder / 'run'}")
-    print(f"the exported model: {folder / 'export'}")
+def _demo_context(config: Pix2PixConfig, folder: Path) -> dict[str, float]:
+    from pix2pix_tf.commands import modes
+
+    known, paths = (listing.list_images(folder / name) for name in ("train", "val"))
+    return {CONSTANT: modes.constant_image_l1(config, known=known, paths=paths)}
 
 
-MODES = {
-    "train": train,
-    "test": test,
-    "evaluate": evaluate,
-    "export": export,
-    "serve": serve,
-    "demo": demo,
-    "check_data": check,
-}
+def _demo_summary(mean: Mapping[str, Any]) -> tuple[list[str], bool]:
+    constant = mean["context"][CONSTANT]
+    lines = [
+        f"held-out L1 {mean['L1']:.3f}, PSNR {mean['PSNR']:.2f} dB, SSIM {mean['SSIM']:.3f}",
+        f"{CONSTANT} {constant:.3f}",
+    ]
+    return lines, mean["L1"] < constant
 
 
-def main(argv=None):
+PIX2PIX = Program(
+    name=PROGRAM,
+    title="pix2pix",
+    config_class=Pix2PixConfig,
+    summary=SUMMARY,
+    directions=dict.fromkeys(("AtoB", "BtoA"), Direction(output="outputs", target="targets")),
+    train=_train,
+    unpack=_unpack,
+    data_sets=_data_sets,
+    test_examples=_test_examples,
+    is_paired=True,
+    target_files=_target_files,
+    results=_results,
+    served=_served,
+    demo=Demo(
+        settings={
+            "batch_size": 1,
+            "bottleneck_norm": False,
+            "ema_decay": 0.99,
+            "flip": False,
+            "lr": 0.001,
+            "max_steps": 3000,
+            "ndf": 16,
+            "ngf": 16,
+            "output_dir": "pix2pix-demo",
+            "scale_size": 256,
+            "seed": 1,
+            "summary_freq": 250,
+            "which_direction": "BtoA",
+        },
+        draw=_draw_demo,
+        train_dir="train",
+        test_dir="val",
+        targets=lambda examples: None,
+        context=_demo_context,
+        summary=_demo_summary,
+    ),
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
     """Runs pix2pix-tf; returns the exit code."""
-    return frame.run(
-        argv, config_class=Pix2PixConfig, program=PROGRAM, summary=SUMMARY, modes=MODES
-    )
+    return run(PIX2PIX, argv)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ Reference:
 """
 
 import dataclasses
+import os
 from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
@@ -20,7 +21,7 @@ from pix2pix_tf.options import changed, option
 if TYPE_CHECKING:
     from pix2pix_tf.data.decode import Reading
 
-MODES = ("train", "test", "evaluate", "export", "demo")
+MODES = ("train", "test", "evaluate", "export", "serve", "demo")
 # `Config.purpose` also knows the comparison of two folders by evaluate, and the data check.
 COMPARE, CHECK_DATA = "compare", "check_data"
 # A number of steps or epochs that leaves room for any product in 64 bits.
@@ -66,12 +67,15 @@ class Config:
     This class holds those that both programs have.
     """
 
+    # The run in the package that export and serve use when --checkpoint is omitted, or None.
+    PRETRAINED: ClassVar[str | None] = None
+
     # Run
     mode: str = option(
         "demo",
         "What to do: train on a folder; test a run on a folder of images; evaluate a run, or a "
-        "folder of images, with FID and other metrics; export for another runtime; demo: draw a "
-        "small data set, train, test and export.",
+        "folder of images, with FID and other metrics; export for another runtime; serve over "
+        "HTTP; demo: draw a small data set, train, test and export.",
         group="Run",
         choices=MODES,
         adopted="never",
@@ -87,7 +91,8 @@ class Config:
     checkpoint: str | None = run_option(
         None,
         "Run folder, or one checkpoint file in it: the run to resume (train) or to use (test, "
-        "evaluate, export).",
+        "evaluate, export). For serve, any number of runs and SavedModels, PATH or NAME=PATH, "
+        "separated by commas, or a folder of them.",
         modes=("train", *TESTING, "export", "serve"),
     )
     resume: bool = run_option(
@@ -355,7 +360,7 @@ class Config:
         True,
         "Use the averaged weights of a run that has them (--ema_decay); --noema uses the weights "
         "of the last step.",
-        modes=("demo", *TESTING, "export"),
+        modes=("demo", *TESTING, "export", "serve"),
     )
     output_filetype: str = output_option(
         "png",
@@ -367,21 +372,49 @@ class Config:
         "saved_model",
         "What export writes: saved_model for TensorFlow and its servers; litert (extra [litert]) "
         "and onnx (extra [onnx]) for their runtimes; keras, a model of Keras' own layers; pict "
-        "for the reference's browser demo.",
+        "for the reference's browser demo; web (extra [web]), a page that translates in any "
+        "browser.",
         modes=("demo", "export"),
-        choices=("saved_model", "litert", "onnx", "keras", "pict"),
+        choices=("saved_model", "litert", "onnx", "keras", "pict", "web"),
     )
-    quantize: str = output_option(
-        "none",
-        "Store the weights of --export_format litert in half (float16) or a quarter (int8).",
+    quantize: str | None = output_option(
+        None,
+        "Store the weights of --export_format litert or web in half (float16) or a quarter (int8); "
+        "when omitted float16 for web, none for litert.",
         modes=("demo", "export"),
         choices=("none", "float16", "int8"),
     )
+    web_single_file: bool = output_option(
+        True,
+        "With --export_format web write one file that opens by a double click; "
+        "--noweb_single_file writes a folder for a web host.",
+        modes=("export",),
+    )
+    web_runtime: str | None = output_option(
+        None,
+        "Folder with the npm package onnxruntime-web, packed or unpacked, for --export_format web; "
+        "when omitted it is fetched with npm once and kept in the user's cache.",
+        modes=("demo", "export"),
+    )
     tile: int = output_option(
         0,
-        "Translate images larger than this, in pixels, in overlapping tiles of this size, rounded "
-        "up to what the generator takes; 0 for whole images.",
-        modes=(*NETWORKS, "serve"),
+        "Translate images with a side of more than so many pixels in the memory that a tile of "
+        "this size needs; 0 for no bound. The result is that of the whole image.",
+        modes=(*TRAINING, *TESTING, "serve"),
+        minimum=0,
+    )
+    scratch_dir: str | None = output_option(
+        None,
+        "Folder for the feature maps that --tile does not keep in memory; by default the system's "
+        "for temporary files. Nothing stays in it.",
+        modes=(*TRAINING, *TESTING, "serve"),
+    )
+    blend_tile: int = output_option(
+        0,
+        "Let the SavedModel translate images larger than this, in pixels, in overlapping tiles "
+        "that are blended; 0 for whole images. Each tile is normalised by itself, so the tone may "
+        "differ from that of the whole image; --tile of the other modes is exact.",
+        modes=("demo", "export"),
         minimum=0,
     )
 
@@ -394,9 +427,9 @@ class Config:
     )
     metrics: str | None = evaluate_option(
         None,
-        "What to measure, separated by commas: l1, psnr, ssim, ms_ssim, lpips (extra [lpips]) and "
-        "labels of pairs, fid and kid of sets. When omitted, all that the images allow but lpips "
-        "and labels; fid and kid if their weights are there.",
+        "What to measure, separated by commas: l1, psnr, ssim, ms_ssim, lpips and labels of pairs, "
+        "fid and kid of sets (lpips, fid and kid: extra [metrics]). When omitted, all that the "
+        "images allow but lpips and labels; fid and kid if their weights are there.",
     )
     palette: str | None = evaluate_option(
         None,
@@ -405,12 +438,12 @@ class Config:
     )
     inception_weights: str | None = evaluate_option(
         None,
-        "File with the weights of Keras' InceptionV3 without top, for fid and kid; Keras' cache "
-        "when omitted.",
+        "File with the weights of the InceptionV3 of 2015 for fid and kid, in the form of "
+        "torch-fidelity; PyTorch's cache when omitted.",
     )
     download_weights: bool = evaluate_option(
         False,
-        "Download the weights that fid, kid and lpips need to the caches of Keras and PyTorch.",
+        "Download the weights that fid, kid and lpips need to PyTorch's cache.",
     )
     statistics: str | None = evaluate_option(
         None,
@@ -430,8 +463,9 @@ class Config:
     strategy: str = devices_option(
         ONE,
         "What trains: one device; all GPUs of this machine, or the logical devices of its "
-        "processor (mirrored); the same command line on every machine of a cluster "
-        "(multi_worker). --batch_size is the total over all devices.",
+        "processor (mirrored); the same command line on every machine of a cluster, "
+        "which the variable TF_CONFIG describes (multi_worker). --batch_size is the total over all "
+        "devices.",
         choices=(ONE, MIRRORED, MULTI_WORKER),
     )
     logical_devices: int = devices_option(
@@ -441,18 +475,29 @@ class Config:
         minimum=1,
         maximum=64,
     )
-    cluster_resolver: str = devices_option(
-        "tf_config",
-        "Where --strategy multi_worker finds its workers: the variable TF_CONFIG; Slurm, within "
-        "srun; Kubernetes, the pods of --cluster_pods.",
-        choices=("tf_config", "slurm", "kubernetes"),
+
+    # Serve
+    host: str = serve_option("127.0.0.1", "Address to listen on; 0.0.0.0 lets other machines in.")
+    port: int = serve_option(8000, "Port; 0 for any free one.", minimum=0, below=65536)
+    cors_origin: str | None = serve_option(
+        None, "Origins whose pages may use the server, separated by commas; * for all."
     )
-    cluster_pods: str = devices_option(
-        "job-name=tensorflow", "Label of the pods of --cluster_resolver kubernetes."
+    max_request_bytes: int = serve_option(16 * 2**20, "Longest request in bytes.", minimum=1)
+    max_pixels: int = serve_option(
+        2048 * 2048,
+        "Pixels of a request, all its images together, their sides rounded up to multiples of 256.",
+        minimum=1,
     )
+    max_queue: int = serve_option(
+        64, "Requests at a time; more are answered with 503 and Retry-After.", minimum=1
+    )
+    max_batch: int = serve_option(8, "Images of one size that are translated together.", minimum=1)
+    timeout: float = serve_option(60.0, "Seconds that a request may take.", above=0)
 
     def __post_init__(self) -> None:
         """Checks every value, then what goes together."""
+        if self.mode in ("export", "serve") and not self.checkpoint:
+            object.__setattr__(self, "checkpoint", self.PRETRAINED)
         options.check(self)
         self._check_places()
         self._check_images()
@@ -465,6 +510,14 @@ class Config:
         raise NotImplementedError
 
     def _check_places(self) -> None:
+        for name in ("input_dir", "input_dir_A", "input_dir_B", "target_dir", "val_dir"):
+            folder = getattr(self, name, None)
+            if folder and self.output_dir and self.is_used(name) and self.is_used("output_dir"):
+                if os.path.realpath(folder) == os.path.realpath(self.output_dir):
+                    raise InputError(
+                        f"Expected --output_dir to be another folder than --{name}. Received: "
+                        f"{self.output_dir}"
+                    )
         if self.mode == "demo" and not self.check_data:
             for name in ("input_dir", "checkpoint", "init_from"):
                 if getattr(self, name):
@@ -525,9 +578,9 @@ class Config:
             raise InputError(
                 "Expected --cache none or memory with an address as --output_dir. Received: disk"
             )
-        if self.mode == "export" and self.export_format != "saved_model" and self.tile:
+        if self.mode == "export" and self.export_format != "saved_model" and self.blend_tile:
             raise InputError(
-                "Expected --tile only with --export_format saved_model. Received: "
+                "Expected --blend_tile only with --export_format saved_model. Received: "
                 f"{self.export_format}"
             )
 
@@ -635,6 +688,9 @@ class Config:
             yield "n_layers_D", f"with --netD {self.netD}"
         if not self.save_freq:
             yield "keep_checkpoints", "with --save_freq 0"
+        if self.export_format != "web" and self.mode == "export":
+            yield "web_single_file", f"with --export_format {self.export_format}"
+            yield "web_runtime", f"with --export_format {self.export_format}"
         if self.export_format != "saved_model" and self.mode != "serve":
             yield "output_filetype", f"with --export_format {self.export_format}"
         if self.mode == "evaluate" and self.metrics:
@@ -649,6 +705,11 @@ class Config:
                 yield "download_weights", f"with --metrics {self.metrics}"
 
     @property
+    def stored_weights(self) -> str:
+        """What an export stores weights as: --quantize, or what is usual for its format."""
+        return self.quantize or ("float16" if self.export_format == "web" else "none")
+
+    @property
     def purpose(self) -> str:
         """The mode, "check_data", or "compare": evaluate without --checkpoint."""
         if self.check_data:
@@ -661,6 +722,15 @@ class Config:
         if self.netG == "unet":
             return 2 ** sizes.halvings(self.crop_size)
         return MULTIPLES[self.netG]
+
+    @property
+    def channels(self) -> tuple[int, int]:
+        """Channels of (inputs, outputs) or of images of (A, B)."""
+        return self.input_channels, self.output_channels
+
+    def ends(self, direction: str) -> tuple[int, int]:
+        """Channels of (inputs, outputs) in a direction of translation."""
+        return self.channels
 
     @property
     def framing(self) -> sizes.Framing:
@@ -683,7 +753,7 @@ class Config:
         """What the networks see of files of A and B with so many channels."""
         palette = None
         if self.label_palette:
-            from pix2pix_tf.evaluation.labels import find_palette
+            from pix2pix_tf.evaluation.palettes import find_palette
 
             found = find_palette(self.label_palette)
             palette = tuple(map(tuple, (*found.classes, *found.void)))
@@ -705,10 +775,10 @@ class Config:
 
     @property
     def scoring(self) -> dict:
-        """The other options of `scoring.Scorer`, as arguments."""
+        """The other options of `comparison.Scorer`, as arguments."""
         names = ("palette", "inception_weights", "kid_subsets", "kid_subset_size")
         found = {name: getattr(self, name) for name in names}
-        return {**found, "download": self.download_weights, "seed": self.seed or 0}
+        return {**found, "download_weights": self.download_weights, "seed": self.seed or 0}
 
     @property
     def chosen_metrics(self) -> tuple[str, ...]:
@@ -730,15 +800,9 @@ class Config:
 class Pix2PixConfig(Config):
     """Options of one pix2pix command; invalid ones raise `InputError` when the object is made."""
 
+    PRETRAINED: ClassVar[str | None] = run_folder.PRETRAINED
+
     # Run
-    mode: str = changed(
-        Config,
-        "mode",
-        choices=("train", "test", "evaluate", "export", "serve", "demo"),
-        help="What to do: train on a folder; test a run on a folder of images; evaluate a run, or "
-        "a folder of images, with FID and other metrics; export for another runtime; serve over "
-        "HTTP; demo: draw a small data set, train, test and export.",
-    )
     resize_method: ClassVar[str] = "area"
     input_dir: str | None = changed(
         Config,
@@ -748,6 +812,13 @@ class Pix2PixConfig(Config):
     )
     output_dir: str | None = changed(
         Config, "output_dir", help="Folder for the results; demo writes to pix2pix-demo."
+    )
+    checkpoint: str | None = changed(
+        Config,
+        "checkpoint",
+        help="Run folder, or one checkpoint file in it: the run to resume (train) or to use (test, "
+        "evaluate, export, serve). facades is the model in the package, which export and serve "
+        "use when it is omitted.",
     )
 
     # Training
@@ -830,24 +901,6 @@ class Pix2PixConfig(Config):
     )
     val_freq: int = monitoring_option(1000, "Steps between two such measurements.", minimum=1)
 
-    # Serve
-    host: str = serve_option("127.0.0.1", "Address to listen on; 0.0.0.0 lets other machines in.")
-    port: int = serve_option(8000, "Port; 0 for any free one.", minimum=0, below=65536)
-    cors_origin: str | None = serve_option(
-        None, "Origins whose pages may use the server, separated by commas; * for all."
-    )
-    max_request_bytes: int = serve_option(16 * 2**20, "Longest request in bytes.", minimum=1)
-    max_pixels: int = serve_option(
-        2048 * 2048,
-        "Pixels of a request, all its images together, their sides rounded up to multiples of 256.",
-        minimum=1,
-    )
-    max_queue: int = serve_option(
-        64, "Requests at a time; more are answered with 503 and Retry-After.", minimum=1
-    )
-    max_batch: int = serve_option(8, "Images of one size that are translated together.", minimum=1)
-    timeout: float = serve_option(60.0, "Seconds that a request may take.", above=0)
-
     def _check_program(self) -> None:
         self._check_scale(self.scale_size, flag="--scale_size")
         if self.dataset_mode == "single" and self.mode == "train":
@@ -892,11 +945,8 @@ class Pix2PixConfig(Config):
             if self.mode == "train":
                 yield "test_dropout", "without --val_dir"
                 yield "tile", "without --val_dir"
-
-    @property
-    def minimum_width(self) -> int:
-        """The smallest usable width of a file, in pixels."""
-        return 2 if self.dataset_mode == "aligned" and not self.lab_colorization else 1
+        if not self.tile:
+            yield "scratch_dir", "without --tile"
 
     @property
     def channels(self) -> tuple[int, int]:

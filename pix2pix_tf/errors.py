@@ -1,9 +1,23 @@
-"""The one exception that the command line shows as a single line."""
+"""The one exception that the command line shows as a single line, and how it shows it."""
+
+import re
 
 
 class InputError(ValueError):
-    """What a person gave cannot be used; the message says what was expected and received.
+    """An input that cannot be used; the message says what was expected and received.
 
     The command line prints the message without a traceback and exits with code 1. Any other
     exception is a defect of the program and keeps its traceback.
     """
+
+
+def printable(text: object) -> str:
+    """`text` in one line: line breaks and control characters as escapes.
+
+    Names of files and values in foreign files cannot forge lines or steer a terminal.
+    """
+    return re.sub(
+        r"[^\x20-\x7e]",
+        lambda found: found[0] if found[0].isprintable() else ascii(found[0])[1:-1],
+        str(text),
+    )

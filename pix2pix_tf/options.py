@@ -127,6 +127,11 @@ def check(config: Any) -> None:
 
 
 def _violated(rule: Mapping[str, Any], value: Any) -> str | None:
+    if isinstance(value, str) and not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return "UTF-8"  # as TensorFlow and the files of a run need it
     if rule["choices"] and value not in rule["choices"]:
         return "one of " + ", ".join(rule["choices"])
     if isinstance(value, float) and not math.isfinite(value):
@@ -236,9 +241,12 @@ def help_text(config_class: type, *, program: str, summary: str, mode: str | Non
     shown = [
         field
         for field in dataclasses.fields(config_class)
-        if mode is None or field.metadata["modes"] is None or mode in field.metadata["modes"]
+        if mode is None or mode in (field.metadata["modes"] or ())
     ]
-    lines = [f"usage: {program} {mode or '[MODE]'} [flags]", "", summary.strip()]
+    lines = [f"usage: {program} {mode or '[MODE]'} [flags]", ""]
+    for line in summary.strip().splitlines():
+        if mode is None or not line.startswith(f"  {program}") or line.split()[1] == mode:
+            lines.append(line)
     for group in dict.fromkeys(field.metadata["group"] for field in shown):
         lines += ["", f"{group}:"]
         for field in shown:
@@ -285,6 +293,9 @@ def adopt(
         InputError: If an explicit option contradicts the architecture of the run, or a stored
             value is of another type.
     """
+    if not any(field.name in stored for field in dataclasses.fields(config)):
+        where = run_folder.place(source) / run_folder.OPTIONS
+        raise InputError(f"Expected the options of a run in {where}. Received: none of them")
     changes = {}
     taken = ("architecture", "data", "run") if resuming else ("architecture", "data")
     for field in dataclasses.fields(config):

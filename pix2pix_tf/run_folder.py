@@ -52,6 +52,10 @@ METRICS = "metrics.json"
 # A single letter would be a drive of Windows.
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
+# The run in the package: drawn facades.
+PRETRAINED = "facades"
+_SHIPPED = Path(__file__).with_name("pretrained")
+
 _PARTIAL = ".partial-"
 # options.json holds some fifty short lines; what is larger than this is something else.
 _JSON_SIZE = 1_000_000
@@ -165,7 +169,8 @@ def locate(path: str | os.PathLike[str]) -> tuple[Place, list[Place]]:
     """Finds the run folder and the checkpoints that `--checkpoint` may mean.
 
     Args:
-        path: A run folder, or one checkpoint file in it.
+        path: A run folder, one checkpoint file in it, or the name of the run in the package where
+            no run has that name.
 
     Returns:
         (run folder, checkpoint files): a path and a list of them, the newest first.
@@ -174,6 +179,8 @@ def locate(path: str | os.PathLike[str]) -> tuple[Place, list[Place]]:
         InputError: If there is no run at that place.
     """
     path = place(path)
+    if str(path) == PRETRAINED and not (path / OPTIONS).is_file():  # a data set has that name too
+        path = _SHIPPED / PRETRAINED
     if path.is_file() and (checkpoint_step(path) is not None or path.name == BEST):
         whole = path.resolve() if isinstance(path, Path) else path
         folder, found = whole.parent.parent, [path]
@@ -191,13 +198,15 @@ def locate(path: str | os.PathLike[str]) -> tuple[Place, list[Place]]:
 def locked(folder: str | os.PathLike[str]) -> Iterator[None]:
     """Creates `folder` and locks it for this process; removes unfinished files of a killed one.
 
-    The lock is the system's: it ends with the process, however that ends. Addresses have none.
+    The lock is the system's: it ends with the process, however that ends. Addresses have none. A
+    folder that is created here and still empty after an error is removed again.
 
     Raises:
         InputError: If the folder cannot be written, or another process holds it.
     """
-    prepare_folder(folder)
     folder = place(folder)
+    is_new = isinstance(folder, Path) and not folder.exists()
+    prepare_folder(folder)
     handle = os.open(folder, os.O_RDONLY) if fcntl and isinstance(folder, Path) else None
     try:
         if handle is not None:
@@ -206,6 +215,11 @@ def locked(folder: str | os.PathLike[str]) -> Iterator[None]:
             for partial in inside.glob(_PARTIAL + "*"):
                 shutil.rmtree(partial) if partial.is_dir() else partial.unlink()
         yield
+    except BaseException:
+        if is_new:
+            with contextlib.suppress(OSError):  # something was written
+                os.rmdir(folder)
+        raise
     finally:
         if handle is not None:
             os.close(handle)

@@ -21,6 +21,34 @@ def pytest_configure():
     runtime.load_tensorflow()
 
 
+# Why a test may be skipped in CI; any other reason fails the run.
+ALLOWED_SKIPS = (
+    "needs the extra [bench]",  # PyTorch, several gigabytes
+    "needs the extra [metrics]",
+    "the extra edges is not installed",
+    "needs chromium",
+    "needs npm",
+    "no file system can be mounted here",
+    "../shared/data is not here",
+)
+_unexpected = []
+
+
+def pytest_runtest_logreport(report):
+    """Notes skips that nobody allowed."""
+    if report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        if not any(allowed in reason for allowed in ALLOWED_SKIPS):
+            _unexpected.append(f"{report.nodeid}: {reason}")
+
+
+def pytest_sessionfinish(session):
+    """Fails a CI run in which a test was skipped for a reason that is not listed."""
+    if os.environ.get("CI") and _unexpected and not hasattr(session.config, "workerinput"):
+        print("\nskipped for a reason that is not allowed:", *_unexpected, sep="\n  ")
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 @pytest.fixture(scope="session")
 def pairs(tmp_path_factory):
     """A folder with five side-by-side pairs."""

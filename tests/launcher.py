@@ -9,6 +9,7 @@ import contextlib
 import importlib
 import json
 import os
+import pkgutil
 import runpy
 import signal
 import subprocess
@@ -23,8 +24,6 @@ MAIN = {
     "cyclegan-tf": "cyclegan_tf.cli",
     "replicas": "replicas",
 }
-# What brings TensorFlow.
-PRELOADED = ("pix2pix_tf.model", "cyclegan_tf.model", "pix2pix_tf.evaluation.scoring")
 
 
 class Launcher:
@@ -87,8 +86,14 @@ class Launcher:
 
 
 def _serve():
-    for module in (*MAIN.values(), *PRELOADED):
+    for module in MAIN.values():
         importlib.import_module(module)
+    for package in (pix2pix_tf, importlib.import_module("cyclegan_tf")):
+        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            # TensorFlow Datasets is slow to import and used by two tests.
+            if not found.name.endswith(("__main__", ".tfds")):
+                with contextlib.suppress(ImportError):  # needs an extra that is not installed
+                    importlib.import_module(found.name)
     print("ready", flush=True)
     for line in sys.stdin:
         order = json.loads(line)

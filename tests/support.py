@@ -1,5 +1,6 @@
 """What tests share: places, real image files and the installed commands."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,16 @@ from pix2pix_tf import run_folder
 
 ROOT = Path(__file__).parent.parent
 GOLDENS = Path(__file__).parent / "goldens"
+
+
+def tolerance(tight, *, without_onednn):
+    """A tolerance beside the goldens: `tight`, or the other one where the user turned oneDNN off.
+
+    TensorFlow's own kernels add in another order. Where a ReLU's input or an absolute value is
+    within rounding of 0, it then falls on the other side and moves a gradient by up to 2 %, with
+    the losses of the updates that follow.
+    """
+    return without_onednn if os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "0" else tight
 
 
 def write_pairs(folder, count, *, size=64, suffix=".png", seed=0):
@@ -78,3 +89,20 @@ def logged_losses(folder):
     """A run's log.csv without the last column, which is the speed; float [steps, columns]."""
     lines = (folder / run_folder.LOG).read_text().splitlines()
     return np.array([[float(cell) for cell in line.split(",")[:-1]] for line in lines[1:]])
+
+
+def shown_by_tensorboard(folder):
+    """What TensorBoard shows of a folder of event files: sorted (step, tag, value)."""
+    import tensorflow as tf
+    from tensorboard.backend.event_processing import event_accumulator
+
+    found = []
+    shown = event_accumulator.EventAccumulator(str(folder), size_guidance={"tensors": 0})
+    shown.Reload()
+    for tag in shown.Tags()["tensors"]:
+        for event in shown.Tensors(tag):
+            array = tf.make_ndarray(event.tensor_proto)
+            value = b"".join(array.ravel()) if array.dtype == object else array.tobytes()
+            is_number = array.ndim == 0 and array.dtype != object
+            found.append((event.step, tag, float(array) if is_number else value))
+    return sorted(found, key=lambda event: event[:2])

@@ -9,7 +9,7 @@ import tensorflow as tf
 from PIL import Image
 
 from pix2pix_tf import cli, run_folder
-from pix2pix_tf.commands import frame
+from pix2pix_tf.commands import runs
 from pix2pix_tf.config import PROGRAM, Pix2PixConfig
 from pix2pix_tf.model import build
 from pix2pix_tf.training import checkpoints
@@ -41,7 +41,7 @@ def untrained(folder, **options):
     options = {"ngf": 2, "ndf": 2, "seed": 3, **options}
     config = Pix2PixConfig(mode="train", input_dir="in", output_dir=str(folder), **options)
     checkpoints.save(folder, 1, build(config).state, keep=1)
-    run_folder.write_json(folder / run_folder.OPTIONS, frame.run_options(config, program=PROGRAM))
+    run_folder.write_json(folder / run_folder.OPTIONS, runs.run_options(config, program=PROGRAM))
     return folder
 
 
@@ -83,10 +83,23 @@ def test_the_size_of_results(wide, tmp_path, options, words, expected):
     assert size(tmp_path / "out" / "images" / "1-outputs.png") == expected
 
 
+def test_a_tile_bounds_memory_and_changes_nothing(wide, tmp_path):
+    untrained(tmp_path / "run", crop_size=32)
+    shown = {}
+    for tile in (0, 128):
+        words = ("--preprocess", "none", "--tile", tile, "--scratch_dir", tmp_path / "scratch")
+        words = words if tile else words[:-2]
+        test(wide, tmp_path / "run", tmp_path / f"out {tile}", *words)
+        path = tmp_path / f"out {tile}" / "images" / "1-outputs.png"
+        shown[tile] = np.asarray(Image.open(path), int)
+    assert np.abs(shown[0] - shown[128]).max() <= 1
+    assert not (tmp_path / "scratch").exists()
+
+
 def test_an_export_of_another_size_translates_any_size(tmp_path):
     untrained(tmp_path / "run", crop_size="64x32")
     words = ("--output_dir", tmp_path / "out", "--checkpoint", tmp_path / "run")
-    assert run("--mode", "export", *words, "--tile", 64) == 0
+    assert run("--mode", "export", *words, "--blend_tile", 64) == 0
     signature = tf.saved_model.load(str(tmp_path / "out")).signatures["serving_default"]
     x = np.random.default_rng(0).random((1, 100, 130, 3), np.float32)
     assert signature(images=x)["outputs"].shape == x.shape

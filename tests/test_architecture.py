@@ -22,7 +22,9 @@ FLOORS = (
 )
 # Rooms of one floor that build on each other, in this order.
 BESIDE = {("networks", "options"), ("options", "run_folder")}
-ABOVE_TENSORFLOW = ("config", "commands", "cli", "__main__", "__init__")
+ABOVE_TENSORFLOW = ("config", "cli", "__main__", "__init__")
+# What commands do once TensorFlow is loaded; the others of them import it when they need it.
+WITH_TENSORFLOW = ("modes", "train")
 # Taken away one by one while the files move.
 moving = pytest.mark.xfail(reason="the files have moved, their contents not yet")
 
@@ -89,7 +91,6 @@ def test_files_were_found():
     assert any(arrows(path) for path in FILES)
 
 
-@moving
 def test_every_file_stands_on_a_floor():
     known = {name for rooms in FLOORS for name in rooms}
     assert {room(name) for name in MODULES if name.startswith("pix2pix_tf.")} <= known
@@ -115,7 +116,6 @@ def test_arrows_point_down():
     assert not upward
 
 
-@moving
 def test_there_is_no_circle():
     edges = {name: arrows(path) for name, path in MODULES.items()}
 
@@ -159,13 +159,14 @@ def test_nothing_imports_tools_or_tests():
         assert not {name.split(".")[0] for name in imports(path)} & {"tools", "tests"}, path
 
 
-@moving
-@pytest.mark.parametrize("name", ABOVE_TENSORFLOW)
+@pytest.mark.parametrize("name", (*ABOVE_TENSORFLOW, "commands"))
 def test_the_command_line_does_not_load_tensorflow(name):
     heavy = {"tensorflow", "keras", "matplotlib", "torch"}
     for package in PACKAGES:
         paths = [p for m, p in MODULES.items() if m.startswith(package) and room(m) == name]
         for path in paths:
+            if name == "commands" and path.stem in WITH_TENSORFLOW:
+                continue
             found = {n.split(".")[0] for n in imports(path, top_level=True)}
             assert not found & heavy, path
 

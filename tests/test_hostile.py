@@ -18,12 +18,12 @@ from PIL import Image
 
 from cyclegan_tf.config import CycleGANConfig
 from pix2pix_tf import options, run_folder
-from pix2pix_tf.commands import frame
+from pix2pix_tf.commands import runs
 from pix2pix_tf.config import Pix2PixConfig
 from pix2pix_tf.data import decode, listing
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.evaluation import curves
-from pix2pix_tf.training import checkpoints, logs, summaries
+from pix2pix_tf.training import checkpoints, logs
 
 FUZZ = settings(
     max_examples=150, deadline=None, derandomize=True,
@@ -146,7 +146,7 @@ def test_any_options_are_adopted_or_refused(tmp_path, stored, config_class, resu
     (tmp_path / run_folder.OPTIONS).write_text(json.dumps(stored), encoding="utf-8")
     config = config_class(mode="train", input_dir="in", output_dir="out")
     try:
-        read = frame.stored_options(tmp_path, program="pix2pix-tf")
+        read = runs.stored_options(tmp_path, program="pix2pix-tf")
         found = options.adopt(config, {"mode"}, read, source=tmp_path, resuming=resuming)
     except InputError as error:
         assert "\n" not in str(error) and str(tmp_path) in str(error)
@@ -305,12 +305,3 @@ def test_any_bytes_are_drawn(tmp_path, contents):
     path = tmp_path / run_folder.LOG
     path.write_bytes(contents)
     assert curves.draw_curves(path, tmp_path / "curves.png").stat().st_size > 1000
-
-
-@FUZZ
-@given(contents=st.binary(max_size=300))
-def test_any_bytes_are_an_event_file(tmp_path, contents):
-    path = tmp_path / "events.out.tfevents.1"
-    path.write_bytes(contents)
-    summaries.cut(path, last_step=3)
-    assert not path.exists() or contents.startswith(path.read_bytes())

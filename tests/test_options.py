@@ -9,12 +9,11 @@ import tensorflow as tf
 
 from cyclegan_tf import model as cyclegan_models
 from cyclegan_tf.config import CycleGANConfig
-from cyclegan_tf.model import NETWORKS
 from pix2pix_tf import model as models
 from pix2pix_tf import options
 from pix2pix_tf.config import METRICS, MULTIPLES, Config, Pix2PixConfig
 from pix2pix_tf.errors import InputError
-from pix2pix_tf.evaluation import scoring
+from pix2pix_tf.evaluation import comparison
 
 PLACES = {"mode": "train", "input_dir": "in", "output_dir": "out"}
 
@@ -61,9 +60,7 @@ def test_shared_options_keep_their_meaning(config_class):
         mine = fields[shared.name]
         assert mine.type == shared.type
         for rule in ("group", "modes", "choices", "minimum", "above", "below", "adopted"):
-            # Only pix2pix-tf serves.
-            if (shared.name, rule) != ("mode", "choices"):
-                assert mine.metadata[rule] == shared.metadata[rule], shared.name
+            assert mine.metadata[rule] == shared.metadata[rule], shared.name
 
 
 @pytest.mark.parametrize("config_class", [Pix2PixConfig, CycleGANConfig])
@@ -71,9 +68,8 @@ def test_help_shows_each_group_once(config_class):
     text = options.help_text(config_class, program="program", summary="")
     headings = [line for line in text.splitlines() if line.endswith(":") and line[0] != " "]
     groups = ["Run:", "Training:", "Data:", "Model:", "Monitoring:", "Test and export:"]
-    groups += ["Evaluate:", "Devices:"]
-    own = ["Serve:"] if config_class is Pix2PixConfig else []
-    assert headings[-len(groups + own) :] == groups + own
+    groups += ["Evaluate:", "Devices:", "Serve:"]
+    assert headings[-len(groups) :] == groups
 
 
 @pytest.mark.parametrize(
@@ -99,7 +95,7 @@ def test_metrics_are_names_in_any_spelling():
 
 
 def test_every_metric_can_be_measured():
-    assert {*scoring.TITLES, "labels", *scoring.SETS} == {*METRICS}
+    assert {*comparison.TITLES, "labels", *comparison.SETS} == {*METRICS}
 
 
 def test_no_dropout_is_understood():
@@ -185,9 +181,9 @@ def test_instance_normalisation_leaves_the_bottleneck_of_the_unet_alive():
 @pytest.mark.parametrize("kind", ["kaiming", "orthogonal"])
 def test_both_programs_draw_their_kernels_as_told(kind):
     options = {"ngf": 4, "ndf": 4, "crop_size": 32, "init_type": kind, "init_gain": 0.1}
-    networks = [cyclegan_models.build_network(cyclegan(**options), name) for name in NETWORKS]
+    cycle = cyclegan_models.build(cyclegan(**options), steps_per_epoch=1)
     model = models.build(pix2pix(**options, scale_size=32))
-    for network in (*networks, model.generator, model.discriminator):
+    for network in (*cycle.generators, *cycle.discriminators, model.generator, model.discriminator):
         kernel = next(v for v in network.trainable_variables if v.path.endswith("kernel")).numpy()
         flat = kernel.reshape(-1, kernel.shape[-1])
         square = np.linalg.norm(flat, axis=0) ** 2

@@ -59,3 +59,13 @@ def test_locate_refuses_what_is_no_run(tmp_path):
     for path in (tmp_path, tmp_path / "file", tmp_path / "nothing"):
         with pytest.raises(InputError, match="output folder of a training run"):
             run_folder.locate(path)
+
+
+def test_a_failure_leaves_no_empty_folder(tmp_path):
+    for folder in (tmp_path / "new", tmp_path):
+        with pytest.raises(InputError), run_folder.locked(folder):
+            raise InputError("This format cannot hold it.")
+    with pytest.raises(InputError), run_folder.locked(tmp_path / "used"):
+        run_folder.write_text(tmp_path / "used" / "log.csv", "")
+        raise InputError("It was trained already.")
+    assert os.listdir(tmp_path) == ["used"]

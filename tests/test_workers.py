@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 from launcher import Launcher
-from support import assert_equal_to_rounding, logged_losses, state
+from support import assert_equal_to_rounding, logged_losses, state, write_pairs
 
 from pix2pix_tf import run_folder
 
@@ -26,10 +26,10 @@ WATCHED = (
 )  # fmt: skip
 
 
-def command(data, folder):
+def command(data, folder, *words):
     return (
         "pix2pix-tf", "--mode", "train", "--input_dir", data, "--output_dir", folder,
-        *NETWORKS, *WATCHED,
+        *NETWORKS, *WATCHED, *words,
     )  # fmt: skip
 
 
@@ -45,13 +45,13 @@ def second():
 def start(launcher, second, pairs, tmp_path):
     """Starts both workers of a run on free ports; returns their processes' ids."""
 
-    def run(folder):
+    def run(folder, *words, others_data=pairs):
         with socket.create_server(("", 0)) as one, socket.create_server(("", 0)) as other:
             ports = [server.getsockname()[1] for server in (one, other)]
         cluster = {"worker": [f"127.0.0.1:{port}" for port in ports]}
         return [
             starter.start(
-                *command(pairs, place), "--strategy", "multi_worker", "--resume",
+                *command(data, place, *words), "--strategy", "multi_worker", "--resume",
                 printed=tmp_path / f"printed-{index}.txt",
                 environment={
                     "TF_CONFIG": json.dumps(
@@ -59,8 +59,8 @@ def start(launcher, second, pairs, tmp_path):
                     )
                 },
             )
-            for index, (starter, place) in enumerate(
-                ((launcher, folder), (second, tmp_path / "not-mine"))
+            for index, (starter, place, data) in enumerate(
+                ((launcher, folder, pairs), (second, tmp_path / "not-mine", others_data))
             )
         ]  # fmt: skip
 
@@ -111,3 +111,16 @@ def test_workers_that_are_killed_make_the_run_of_one_device(
     assert code == 0, text
     np.testing.assert_allclose(logged_losses(killed), logged_losses(one), rtol=1e-5)
     assert_equal_to_rounding(state(killed, LAST), state(one, LAST))
+
+
+def test_workers_that_disagree_end_with_one_line_each(start, ended, tmp_path):
+    start(tmp_path / "run", others_data=write_pairs(tmp_path / "others", 4))
+    for code, text in ended():
+        assert code == 1 and "Traceback" not in text, text
+        assert text.splitlines()[-1].endswith("(5 on worker 0, 4 on worker 1)"), text
+    run_folder.write_json(tmp_path / "other" / run_folder.OPTIONS, {"program": "cyclegan-tf"})
+    start(tmp_path / "other")
+    (code, chief), (code_of_other, other) = ended()
+    assert (code, code_of_other) == (1, 1) and "Traceback" not in chief + other
+    assert "Expected a run of pix2pix-tf" in chief.splitlines()[-1]
+    assert other.splitlines()[-1] == f"{chief.splitlines()[-1]} (on the chief)"

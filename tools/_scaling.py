@@ -77,8 +77,7 @@ def _prepare(case, devices):
     import tensorflow as tf
 
     from pix2pix_tf import model as models
-    from pix2pix_tf.training import cluster, distribution, loop, meeting
-    from pix2pix_tf.training.averages import LossAverages
+    from pix2pix_tf.training import distribution
 
     def batches(*, context):
         share = context.get_per_replica_batch_size(case["batch_size"])
@@ -87,18 +86,23 @@ def _prepare(case, devices):
         return tf.data.Dataset.from_tensors(pair).repeat()
 
     scope = contextlib.ExitStack()
-    met = None
-    if config.strategy == "multi_worker":
-        found = cluster.find("tf_config", pods="")
-        met = scope.enter_context(meeting.together(found))
     with contextlib.redirect_stdout(sys.stderr):
-        scope.enter_context(distribution.entered(config, meeting=met))
+        if config.strategy == "multi_worker":
+            scope.enter_context(distribution.connected())
+        devices = distribution.entered(
+            config.strategy,
+            batch_size=config.batch_size,
+            norm=config.norm,
+            logical_devices=config.logical_devices,
+        )
+        scope.enter_context(devices)
     model = models.build(config)
-    update = loop.make_update(model, [LossAverages(models.LOSSES)])
+    model.make_train_function()
     iterator = iter(distribution.distributed(batches))
 
     def run():
-        return update(next(iterator))[1].numpy()
+        for value in model.train_function(iterator).values():
+            value.numpy()
 
     run.scope = scope  # It stays open as long as the function is there.
     gradients = model.trainable_variables

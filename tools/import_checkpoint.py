@@ -4,27 +4,31 @@ Usage: python tools/import_checkpoint.py --source DIR_OR_FILE --output_dir RUN [
 
 The source is one of
 - a TensorFlow 1 checkpoint of affinelayer/pix2pix-tensorflow (its folder, or model-N.index), with
-  Adam's state: training goes on where it ended;
+  Adam's state, so that training can be resumed;
 - state dicts of junyanz/pytorch-CycleGAN-and-pix2pix (their folder, or latest_net_G.pth and the
-  like; the other networks of the same epoch beside it are taken, too);
+  like; other networks of the same epoch beside it are imported as well);
 - a .pict file of the reference's browser demo: its generator alone.
 
-How the networks are built is seen from the weights. RUN is then a run like any other: test it,
-export it, or continue it with --mode train --checkpoint RUN. Nothing in a source is executed.
+The architecture is inferred from the weights. RUN is then a run like any other: test it, export
+it, or resume it with --mode train --checkpoint RUN. Nothing in a source is executed.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import typing
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import _cli
+import numpy as np
 from absl import flags
 
 from pix2pix_tf import run_folder
-from pix2pix_tf.commands import frame
+from pix2pix_tf.commands import runs
 from pix2pix_tf.errors import InputError
+from pix2pix_tf.porting.imported import Imported
 from pix2pix_tf.training import runtime
 
 FLAGS = flags.FlagValues()
@@ -34,19 +38,19 @@ flags.DEFINE_enum(
     "program",
     None,
     ["pix2pix-tf", "cyclegan-tf"],
-    "which program goes on with it; only where a generator by itself does not tell",
+    "which program the run is for; needed only for a generator without a discriminator",
     flag_values=FLAGS,
 )
 flags.DEFINE_enum(
     "direction",
     None,
     ["AtoB", "BtoA"],
-    "what the generator learned; only where the source does not tell",
+    "direction that the generator was trained in; needed only if the source does not name it",
     flag_values=FLAGS,
 )
 
 
-def configured(imported, folder):
+def configured(imported: Imported, folder: str) -> Any:
     """The configuration of the imported run; training options that we lack are left out."""
     if imported.program == "pix2pix-tf":
         from pix2pix_tf.config import Pix2PixConfig as Config
@@ -69,7 +73,7 @@ def configured(imported, folder):
     return dataclasses.replace(config, seed=seed)
 
 
-def adopted(config, training):
+def adopted(config: Any, training: Mapping[str, Any]) -> Any:
     """Takes the options that are possible; together, as one may need another, or else each."""
     try:
         return dataclasses.replace(config, **training)
@@ -82,16 +86,14 @@ def adopted(config, training):
     return config
 
 
-def of_type(value, kind):
+def of_type(value: object, kind: Any) -> bool:
     """Whether a value read from a file has the type of an option, `int` or `int | None`."""
     kinds = typing.get_args(kind) or (kind,)
     return type(value) in kinds or (type(value) is int and float in kinds)
 
 
-def built(config, program):
+def built(config: Any, program: str) -> dict[str, Any]:
     """The state of a model of `config`: dict from names to variables."""
-    from pix2pix_tf.training.averages import LossAverages
-
     if program == "pix2pix-tf":
         from pix2pix_tf import model as models
 
@@ -100,10 +102,10 @@ def built(config, program):
         from cyclegan_tf import model as models
 
         model = models.build(config, steps_per_epoch=1)
-    return {**model.state, **LossAverages(models.LOSSES).state}
+    return model.state
 
 
-def assign(state, arrays):
+def assign(state: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> list[str]:
     """Assigns what was imported; returns the names of the state that it lacks.
 
     Raises:
@@ -120,7 +122,7 @@ def assign(state, arrays):
     return [name for name in state if name not in arrays]
 
 
-def check_whole(missing, arrays):
+def check_whole(missing: list[str], arrays: Mapping[str, np.ndarray]) -> list[str]:
     """Refuses a network of which a part is missing; returns the names of those that all are."""
     networks = {name.partition("/")[0] for name in arrays}
     for name in missing:
@@ -129,7 +131,7 @@ def check_whole(missing, arrays):
     return sorted({name.partition("/")[0] for name in missing})
 
 
-def main(arguments: list[str]):
+def main(arguments: list[str]) -> None:
     """Imports what the flags name."""
     _cli.refuse_arguments(arguments)
     _cli.require(FLAGS, ["source", "output_dir"])
@@ -145,7 +147,7 @@ def main(arguments: list[str]):
     state = built(config, imported.program)
     fresh = check_whole(assign(state, imported.arrays), imported.arrays)
     run_folder.prepare_folder(folder)
-    options = frame.run_options(config, program=imported.program)
+    options = runs.run_options(config, program=imported.program)
     options |= {"mode": "train", "checkpoint": None}
     run_folder.write_json(Path(folder) / run_folder.OPTIONS, options)
     path = checkpoints.save(folder, imported.step, state, keep=1)

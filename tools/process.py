@@ -40,7 +40,14 @@ flags.DEFINE_string("output_dir", None, "folder for the results", flag_values=FL
 flags.DEFINE_enum("operation", None, OPERATIONS, "what to do", flag_values=FLAGS)
 flags.DEFINE_integer("workers", 1, "number of processes", lower_bound=1, flag_values=FLAGS)
 flags.DEFINE_boolean("pad", False, "resize: pad instead of crop", flag_values=FLAGS)
-flags.DEFINE_integer("size", 256, "resize: pixels of a side", lower_bound=1, flag_values=FLAGS)
+flags.DEFINE_integer(
+    "size",
+    256,
+    "resize: pixels of a side",
+    lower_bound=1,
+    upper_bound=16384,
+    flag_values=FLAGS,
+)
 flags.DEFINE_string("b_dir", None, "combine: folder of the B images", flag_values=FLAGS)
 flags.DEFINE_enum(
     "edge_method",

@@ -34,7 +34,7 @@ flags.DEFINE_boolean("dry_run", False, "only print what would be done", flag_val
 
 def assign(count: int, *, train_frac: float, test_frac: float, shuffle: bool) -> list[str]:
     """The part of each of `count` files: "train", "test" or "val"."""
-    if train_frac + test_frac > 1 + 1e-9:  # 0.9 + 0.1 may lie a rounding error above 1
+    if not train_frac + test_frac <= 1 + 1e-9:  # NaN, or more than rounding above 1
         raise ValueError(
             f"expected --train_frac + --test_frac <= 1, received {train_frac} + {test_frac}"
         )

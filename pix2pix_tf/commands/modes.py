@@ -8,17 +8,17 @@ import tensorflow as tf
 
 from pix2pix_tf import model as models
 from pix2pix_tf import run_folder
-from pix2pix_tf.commands import frame
-from pix2pix_tf.config import PROGRAM
-from pix2pix_tf.data import cache, images, listing, pipelines
-from pix2pix_tf.evaluation import depths, gallery, metrics
-from pix2pix_tf.export import formats
+from pix2pix_tf.commands import runs, saving
+from pix2pix_tf.commands.train import Training
+from pix2pix_tf.config import PROGRAM, Pix2PixConfig
+from pix2pix_tf.data import cache, decode, images, listing, pipelines
+from pix2pix_tf.evaluation import metrics
+from pix2pix_tf.evaluation import results as result_files
 from pix2pix_tf.export.saved_model import ServedModel
 from pix2pix_tf.inference import files
-from pix2pix_tf.inference.files import colour
-from pix2pix_tf.inference.translate import translate_pictures
-from pix2pix_tf.training import checkpoints, distribution, loop, losses, runtime, session
-from pix2pix_tf.training.averages import WeightAverages
+from pix2pix_tf.inference.predictor import Predictor
+from pix2pix_tf.model import LOSSES
+from pix2pix_tf.training import checkpoints, losses, runtime
 
 # What the report shows of a training batch; TensorBoard also gets the discriminator's verdicts.
 SHOWN = ("inputs", "outputs", "targets")
@@ -54,101 +54,92 @@ def _cache(config, paths):
     if config.cache == "none":
         return None
     folder = Path(config.output_dir) / run_folder.CACHE
-    with files.bad_files_named(config, paths):
+    with decode.bad_files_named(listing.files(paths), config.reading):
         return cache.make(config.cache, config.reading, paths, folder=folder)
 
 
-def train(start, paths, *, validated=()):
-    """Trains the run in the configuration's `output_dir`.
+def training(config, *, paths, validated=()):
+    """The training of one run.
 
     Args:
-        start: `frame.Start`.
+        config: `Pix2PixConfig` with a seed.
         paths: Image files.
         validated: Image files to measure while training.
 
     Returns:
-        (number of updates made in all, the signal that ended training or None).
-
-    Raises:
-        InputError: If a file cannot be decoded (named), or a loss or gradient is not finite.
+        `train.Training`.
     """
-    with distribution.entered(start.config, meeting=start.meeting, files=[*paths, *validated]):
-        return _train(start, paths, validated=validated)
 
+    def validation(model):
+        averages = model.weight_averages
+        return _validation(config, model.generator, validated, averages=averages)
 
-def _train(start, paths, *, validated):
-    config = start.config
-    runtime.prepare(config)
-    model = models.build(config)
-    if start.weights is not None:
-        checkpoints.restore(start.weights, checkpoints.named(model.variables))
-        print(f"starting from the weights of {start.weights}")
-    print("parameter_count =", model.count_params())
-    data = {"first_step": start.first_step, "fetch": _cache(config, paths)}
-    batches = functools.partial(training_batches, config, paths, **data)
-    with files.bad_files_named(config, paths):
-        rate = session.pipeline_rate(batches(), config.batch_size)
-        print(f"input pipeline alone: {rate:.0f} image/sec")
-        if start.checkpoint is not None:
-            print(f"continuing at step {start.first_step}: {start.checkpoint}")
-        if distribution.leads():
-            gallery.remove_later(config.output_dir, start.first_step)
-        result = session.train(
-            model,
-            distribution.distributed(batches),
-            plan=_plan(config, count=len(paths), first_step=start.first_step),
-            hooks=_hooks(config, model, paths, validated=validated),
-            folder=config.output_dir,
-            checkpoint=start.checkpoint,
-            config=config,
-        )
-    if distribution.leads():
-        write_training_report(config)
-    return result
-
-
-def _hooks(config, model, paths, *, validated):
-    averages, measured = None, {}
-    if config.ema_decay:
-        averages = WeightAverages(model.generator.variables, config.ema_decay)
-    if validated:
-        measure = files.validation(config, model.generator, validated, averages=averages)
-        measured = {"measure": measure, "means": metrics.QUICK}
-    return session.Hooks(
-        losses=models.LOSSES,
-        pictures=functools.partial(_pictures, config),
+    return Training(
+        examples=len(paths),
+        epochs=config.max_epochs,
+        longer="--max_epochs",
+        build=lambda steps_per_epoch: models.build(config),
+        batches=functools.partial(training_batches, config, paths, fetch=_cache(config, paths)),
+        named=lambda: decode.bad_files_named(listing.files(paths), config.reading),
+        progress={"L1": LOSSES[2], "D": LOSSES[0], "G": LOSSES[1]},
+        images=functools.partial(_pictures, config),
         show=functools.partial(_show, config, paths=paths),
-        translate=lambda batch: {"outputs": (batch[0], model(batch[0]))},
+        write_report=lambda: write_training_report(config),
+        translate=lambda model, batch: {"outputs": (batch[0], model(batch[0]))},
         undecided=losses.undecided("discriminator_loss", mode=config.gan_mode),
-        averages=averages,
-        **measured,
+        options=runs.run_options(config, program=PROGRAM),
+        validation=validation if validated else None,
+        means=metrics.QUICK,
     )
+
+
+def _validation(config, generator, paths, *, averages=None):
+    """Makes the function that measures `paths` while training, as test would afterwards.
+
+    Args:
+        config: `Pix2PixConfig` with a seed.
+        generator: The generator that is trained.
+        paths: Image files.
+        averages: `WeightAverages` of the generator, which are measured in its place, or None.
+
+    Returns:
+        Function of the step to (dict from names to means, dict from kinds to uint8 images of the
+        first examples); it adds those to the run's report.
+    """
+    measured = generator if averages is None else models.build_generator(config)
+    translate, names = translation(config, measured), listing.names(paths)
+
+    def measure(step):
+        if averages is not None:
+            for variable, average in zip(measured.variables, averages.values, strict=True):
+                variable.assign(average)
+        means, samples = files.summary(translate(paths))
+        shown = [f"val-{name}" for name in names[: files.SAMPLES]]
+        result_files.write_images(config.output_dir, shown, samples, step=step)
+        return means, {kind: _stacked(arrays) for kind, arrays in samples.items()}
+
+    return measure
+
+
+def _stacked(arrays):
+    """Those arrays that have the shape and type of the first, in one array."""
+    first = arrays[0]
+    return np.stack([a for a in arrays if (a.shape, a.dtype) == (first.shape, first.dtype)])
 
 
 def _show(config, step, pictures, *, paths):
     chosen = pipelines.batch_paths(paths, step - 1, batch_size=config.batch_size, seed=config.seed)
     shown = {kind: pictures[kind] for kind in SHOWN}
-    gallery.write_pictures(config.output_dir, listing.names(chosen), shown, step=step)
+    result_files.write_images(config.output_dir, listing.names(chosen), shown, step=step)
     write_training_report(config)
 
 
 def write_training_report(config):
     """Writes the run's index.html from the pictures and the log in its folder."""
-    return gallery.write_training_report(
+    return result_files.write_training_report(
         config.output_dir,
         title=f"pix2pix: training of {Path(config.output_dir).name}",
-        options=frame.run_options(config, program=PROGRAM),
-    )
-
-
-def _plan(config, *, count, first_step):
-    per_epoch = -(-count // config.batch_size)
-    epochs = config.max_epochs and config.max_epochs * per_epoch
-    return loop.Plan(
-        first_step=first_step,
-        last_step=config.max_steps or epochs or None,
-        steps_per_epoch=per_epoch,
-        batch_size=config.batch_size,
+        options=runs.run_options(config, program=PROGRAM),
     )
 
 
@@ -158,7 +149,14 @@ def _pictures(config, batch, tensors):
         name: images.from_unit(tf.sigmoid(tensors[name]))
         for name in ("predict_real", "predict_fake")
     }
-    return {**images.pictures(inputs, targets, tensors["outputs"], **colour(config)), **verdicts}
+    shown = images.pictures(
+        inputs,
+        targets,
+        tensors["outputs"],
+        lab=config.lab_colorization,
+        direction=config.which_direction,
+    )
+    return {**shown, **verdicts}
 
 
 def load_generator(config, checkpoint):
@@ -177,28 +175,14 @@ def load_generator(config, checkpoint):
     return generator
 
 
-def test(config, paths, *, checkpoint, context=None):
-    """Translates every file, writes pictures, metrics.json and the report.
-
-    Args:
-        config: Resolved `Pix2PixConfig`.
-        paths: Image files.
-        checkpoint: Checkpoint file.
-        context: Other numbers to stand beside the results, a dict, or None.
-
-    Returns:
-        Path of index.html.
-    """
-    rows = []
-    for row in results(config, paths, checkpoint=checkpoint):
-        print("evaluated image", row["name"])
-        rows.append(row)
-    return gallery.write_results(
-        config.output_dir,
-        rows,
-        title=f"pix2pix: test of {Path(config.checkpoint).name}",
-        options=frame.run_options(config, program=PROGRAM),
-        facts={"checkpoint": str(checkpoint), "context": context or {}},
+def translation(config, generator):
+    """The function that translates files as test does; see `files.pairs`."""
+    return files.pairs(
+        predictor(config, generator),
+        reading=config.reading,
+        framing=config.framing,
+        batch_size=config.batch_size,
+        seed=config.seed if config.test_dropout else None,
     )
 
 
@@ -213,15 +197,18 @@ def results(config, paths, *, checkpoint):
     Yields:
         The report's rows, with metrics, one by one.
     """
-    runtime.prepare(config)
+    runtime.prepare(seed=config.seed, deterministic=config.deterministic)
     names, first = listing.names(paths), 0
-    for found in files.translations(config, load_generator(config, checkpoint))(paths):
+    translate = translation(config, load_generator(config, checkpoint))
+    for found in translate(paths):
         done = names[first : first + len(found.depths)]
         first += len(done)
-        rows = gallery.write_pictures(
+        rows = result_files.write_images(
             config.output_dir, done, found.pictures, aspect_ratio=config.aspect_ratio
         )
-        depths.write_exact(config.output_dir, done, outputs=found.outputs, depths=found.depths)
+        result_files.write_exact(
+            config.output_dir, done, outputs=found.outputs, depths=found.depths
+        )
         for index, row in enumerate(rows):
             row["metrics"] = {name: float(values[index]) for name, values in found.metrics.items()}
         yield from rows
@@ -242,52 +229,79 @@ def constant_image_l1(config, *, known, paths):
         Mean absolute difference in [-1, 1].
     """
 
-    def targets(files):
-        batches = files.batches(config, files, batch_size=16)
+    def targets(chosen):
+        batches = pipelines.test_pairs(
+            chosen, reading=config.reading, framing=config.framing, batch_size=16
+        )
         return np.concatenate([pair[1].numpy() for pair in batches])
 
     return float(np.abs(targets(paths) - np.median(targets(known), axis=0)).mean())
 
 
-def picture_channels(config):
-    """Channels of the pictures that a run translates; in Lab mode they are colour pictures."""
-    return 3 if config.lab_colorization else config.channels[0]
-
-
-def translator(config, generator):
-    """Makes the function from pictures in [0, 1] to pictures in [0, 1], of any size.
+def predictor(config, generator, *, exported=False):
+    """The generator of a run as a `Predictor`.
 
     Args:
         config: `Pix2PixConfig` with the run's architecture.
         generator: The run's generator.
+        exported: Whether it becomes part of an export, which is a graph.
+    """
+    a, b = config.sides
+    return Predictor(
+        generator,
+        sides=(a, b) if config.which_direction == "AtoB" else (b, a),
+        lab=config.lab_colorization,
+        direction=config.which_direction,
+        tile=0 if exported else config.tile,
+        blend_tile=config.blend_tile if exported else 0,
+        scratch_dir=config.scratch_dir,
+    )
+
+
+def served(config, generator):
+    """(generator, `ServedModel` of it)."""
+    translate = predictor(config, generator, exported=config.mode != "serve")
+    return generator, ServedModel(
+        generator,
+        translate.unit,
+        filetype=config.output_filetype,
+        channels=translate.channels,
+    )
+
+
+def load(run, *, tile=0):
+    """Loads the generator of a trained run.
+
+    Args:
+        run: Run folder, or one checkpoint file in it.
+        tile: Side in pixels of the tiles in which larger images are translated; 0 for whole
+            images.
 
     Returns:
-        Function of float32 [n, h, w, 3] to the like; dropout is off.
+        `Predictor`: a function from image arrays, or files, to the like.
+
+    Raises:
+        InputError: If there is no run of pix2pix-tf at that place, or its files are damaged.
     """
-
-    def translate(pictures):
-        size = {"multiple": generator.multiple, "tile": config.tile}
-        return translate_pictures(generator, pictures, **size, **colour(config))
-
-    return translate
+    config = Pix2PixConfig(mode="export", output_dir=".", checkpoint=str(run), tile=tile)
+    config, checkpoint = runs.use_run(config, set(), program=PROGRAM)
+    return predictor(config, load_generator(config, checkpoint))
 
 
-def export(config, *, checkpoint):
-    """Writes the generator in `config.export_format`; returns `formats.Exported`."""
-    generator = load_generator(config, checkpoint)
-    served = ServedModel(
-        generator,
-        translator(config, generator),
-        filetype=config.output_filetype,
-        channels=picture_channels(config),
-    )
-    exported = formats.export(
-        generator,
-        served,
-        config.output_dir,
-        export_format=config.export_format,
-        quantize=config.quantize,
-    )
-    made = frame.run_options(config, program=PROGRAM)
-    run_folder.write_json(Path(config.output_dir) / f"export_{run_folder.OPTIONS}", made)
-    return exported
+def save_run(model, config, folder):
+    """Writes a run folder of a model that was trained with `fit`.
+
+    Test, export, serve, `load` and `--resume` accept it as a run of pix2pix-tf. Saving a later step
+    to the same folder adds a checkpoint.
+
+    Args:
+        model: A built and compiled `Pix2Pix`.
+        config: `Pix2PixConfig` that describes the model; its options of training and of data are
+            those that resuming goes by.
+        folder: Run folder.
+
+    Raises:
+        InputError: If `config` describes another model, the model is not built and compiled, or
+            the folder contains a later step.
+    """
+    saving.save_run(model, config, folder, program=PROGRAM, expected=models.describe(config))

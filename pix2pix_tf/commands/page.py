@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from pix2pix_tf import run_folder
 from pix2pix_tf.demo import facades
 
 # Drawn facades to begin with.
@@ -43,6 +45,18 @@ def describe(
         "palette": facades.PALETTE if labels else None,
         "examples": _examples() if labels else None,
     }
+
+
+def describe_run(
+    checkpoint: str, *, suffix: str = "", direction: str | None = None
+) -> dict[str, Any]:
+    """As `describe`, of the run that a --checkpoint names; `suffix` ends the name."""
+    folder, _ = run_folder.locate(checkpoint)
+    options = run_folder.read_json(folder / run_folder.OPTIONS)
+    # Of demonstrations the folder around says more than `run`.
+    named = Path(folder).resolve()
+    name = named.parent.name if named.name == "run" else named.name
+    return describe(f"{name}-{suffix}" if suffix else name, options, direction=direction)
 
 
 def _editor(words: str, options: Mapping[str, Any], *, direction: str) -> str:

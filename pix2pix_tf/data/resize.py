@@ -68,10 +68,15 @@ def reflect(image: tf.Tensor, height: tf.Tensor | int, width: tf.Tensor | int) -
     return tf.gather(tf.gather(image, rows, axis=-3), columns, axis=-2)
 
 
-def reflect_to_multiple(image: tf.Tensor, multiple: int) -> tf.Tensor:
-    """Reflection-pads [..., h, w, c] to the next multiples of `multiple` pixels."""
-    height, width = tf.unstack(tf.shape(image)[-3:-1])
-    return reflect(image, rounded_up(height, multiple), rounded_up(width, multiple))
+def reflect_to_multiple(image: tf.Tensor, multiple: int, *, least: int = 1) -> tf.Tensor:
+    """Reflection-pads [..., h, w, c] to the next multiples of `multiple` pixels, at least `least`.
+
+    `least` is a multiple itself, or 1.
+    """
+    sides = [rounded_up(side, multiple) for side in tf.unstack(tf.shape(image)[-3:-1])]
+    if least > multiple:
+        sides = [tf.maximum(side, least) for side in sides]
+    return reflect(image, *sides)
 
 
 def rounded_up(size: tf.Tensor | int, multiple: tf.Tensor | int) -> tf.Tensor | int:

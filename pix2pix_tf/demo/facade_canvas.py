@@ -5,6 +5,12 @@ every numpy gives the same bytes. A box is (left, top, right, bottom) in canvas 
 """
 
 import numpy as np
+import numpy.typing as npt
+
+from pix2pix_tf.demo import facade_plan
+
+# (left, top, right, bottom) in canvas pixels.
+Box = tuple[int, int, int, int]
 
 _LAMP = np.array((255, 196, 112.0))  # warm light, sRGB
 _NIGHT = np.array((0.3, 0.32, 0.48))  # what moonlight leaves of red, green and blue
@@ -25,7 +31,7 @@ class Canvas:
         noise: float64 [128, 128] in [0, 1).
     """
 
-    def __init__(self, style, grain, *, size, night):
+    def __init__(self, style: facade_plan.Style, grain: int, *, size: int, night: bool) -> None:
         self.style, self.colours, self.night = style, style.colours, night
         self.scale = max(2, -(-512 // size))
         self.side = size * self.scale
@@ -37,11 +43,13 @@ class Canvas:
         down = np.arange(self.side)[:, None, None] / self.side
         self.light = _NIGHT * (0.8 + 0.5 * down) if night else (1.03 - 0.1 * down) * np.ones(3)
 
-    def px(self, units):
+    def px(self, units: float) -> int:
         """Units in whole canvas pixels, at least one."""
         return max(1, int(units * self.unit + 0.5))
 
-    def fill(self, box, colour, *, mask=None, glow=False):
+    def fill(
+        self, box: Box, colour: npt.ArrayLike, *, mask: np.ndarray | None = None, glow: bool = False
+    ) -> None:
         """Paints a box.
 
         Args:
@@ -57,29 +65,31 @@ class Canvas:
         area = self.pixels[top:bottom, left:right]
         area[:] = colour if mask is None else np.where(mask[..., None], colour, area)
 
-    def shade(self, box, factor):
+    def shade(self, box: Box, factor: float | np.ndarray) -> None:
         """Multiplies what is painted there; the box may reach over the edge."""
         left, top, right, bottom = (min(max(edge, 0), self.side) for edge in box)
         self.pixels[top:bottom, left:right] *= factor
 
-    def shadow(self, box, units, *, factor=0.7):
+    def shadow(self, box: Box, units: float, *, factor: float | np.ndarray = 0.7) -> None:
         """Throws a shadow so far below a box, softer downwards."""
         left, _, right, bottom = box
         for reach in (units, 0.5 * units):
             self.shade((left, bottom, right, bottom + self.px(reach)), factor)
 
-    def cloud(self, centre, radii):
+    def cloud(self, centre: tuple[float, float], radii: tuple[float, float]) -> None:
         """Mixes white in around a point, up to the radii across and down."""
         area, near = self._around(centre, radii)
         area += 0.85 * near * (252 - area)
 
-    def halo(self, centre, *, units, strength):
+    def halo(self, centre: tuple[float, float], *, units: float, strength: float) -> None:
         """Adds lamp light around a point, by night."""
         if self.night:
             area, near = self._around(centre, (units * self.unit, units * self.unit))
             area += strength * near * _LAMP
 
-    def _around(self, centre, radii):
+    def _around(
+        self, centre: tuple[float, float], radii: tuple[float, float]
+    ) -> tuple[np.ndarray, np.ndarray]:
         """The pixels of an ellipse's box and their weights, 1 at its centre and 0 at its edge."""
         (x, y), (wide, high) = centre, radii
         left, top = max(int(x - wide), 0), max(int(y - high), 0)
@@ -88,7 +98,7 @@ class Canvas:
         near = np.maximum(1 - ((across - x) / wide) ** 2 - ((down - y) / high) ** 2, 0)
         return self.pixels[top:bottom, left:right], (near * near)[..., None]
 
-    def courses(self, box, *, width, height):
+    def courses(self, box: Box, *, width: int, height: int) -> np.ndarray:
         """Brightness, about 1, of rows of stones with dark joints.
 
         Args:
@@ -106,37 +116,38 @@ class Canvas:
         joint = (down % height == 0) | (along % width == 0)
         return np.where(joint, 0.84, 0.96 + 0.1 * stone)[..., None]
 
-    def speckle(self, box, units):
+    def speckle(self, box: Box, units: float) -> np.ndarray:
         """Noise in [0, 1), [h, w], in squares of that many units."""
         across, down = (edge // self.px(units) % _TABLE for edge in grid(box))
         return self.noise[down, across]
 
-    def finish(self):
+    def finish(self) -> np.ndarray:
         """Averages blocks of pixels, in integers: uint8 [size, size, 3]."""
         fine, n = np.rint(self.pixels.clip(0, 255)).astype(np.uint32), self.scale
         total = sum(fine[y::n, x::n] for y in range(n) for x in range(n))
         return ((total + n * n // 2) // (n * n)).astype(np.uint8)
 
 
-def part(box, fractions):
+def part(box: Box, fractions: tuple[float, ...]) -> Box:
     """The box inside a box whose (left, top, right, bottom) are fractions of it."""
     left, top, right, bottom = fractions
     x, y, w, h = box[0], box[1], box[2] - box[0], box[3] - box[1]
     edges = x + left * w, y + top * h, x + right * w, y + bottom * h
-    return tuple(int(max(edge, 0) + 0.5) for edge in edges)
+    a, b, c, d = (int(max(edge, 0) + 0.5) for edge in edges)
+    return a, b, c, d
 
 
-def inset(box, pixels):
+def inset(box: Box, pixels: int) -> Box:
     """A box that much smaller on every side."""
     return box[0] + pixels, box[1] + pixels, box[2] - pixels, box[3] - pixels
 
 
-def grid(box):
+def grid(box: Box) -> tuple[np.ndarray, np.ndarray]:
     """Coordinates of the pixels of a box: across [1, w] and down [h, 1]."""
     return np.arange(box[0], box[2])[None, :], np.arange(box[1], box[3])[:, None]
 
 
-def fade(box, top, bottom):
+def fade(box: Box, top: npt.ArrayLike, bottom: npt.ArrayLike) -> np.ndarray:
     """Values [h, 1, 1 or 3] from one at the top of a box to another at its bottom."""
     high = max(box[3] - box[1], 1)
     along = (np.arange(box[3] - box[1])[:, None, None] + 0.5) / high

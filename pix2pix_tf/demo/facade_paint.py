@@ -1,17 +1,18 @@
-"""Paints the pictures of `synthetic` facades: brick, glass, shadows, and light by night."""
+"""Paints the pictures of `facades`: brick, glass, shadows, and light by night."""
 
 import itertools
 
 import numpy as np
 
-from pix2pix_tf.demo.facade_canvas import Canvas, fade, grid, inset, part
+from pix2pix_tf.demo.facade_canvas import Box, Canvas, fade, grid, inset, part
+from pix2pix_tf.demo.facade_plan import Facade
 
 _IRON = (40, 42, 48)
 # Form: how far down it its light is, how far that reaches (units), how strong it is.
 _HALOS = {"lantern": (0.5, 48, 0.4), "lamp": (0.09, 80, 0.5), "shop": (0.9, 90, 0.2)}
 
 
-def paint(facade, size, *, night):
+def paint(facade: Facade, size: int, *, night: bool) -> np.ndarray:
     """Paints a facade.
 
     Args:
@@ -23,7 +24,9 @@ def paint(facade, size, *, night):
         uint8 [size, size, 3].
     """
     canvas = Canvas(facade.style, facade.grain, size=size, night=night)
-    boxes = [tuple(canvas.scale * edge for edge in one.pixels(size)) for one in facade.parts]
+    scale = canvas.scale
+    pixels = (one.pixels(size) for one in facade.parts)
+    boxes: list[Box] = [(scale * a, scale * b, scale * c, scale * d) for a, b, c, d in pixels]
     for one, box in zip(facade.parts, boxes, strict=True):
         _PAINTERS[one.form](canvas, box)
     for one, (left, top, right, bottom) in zip(facade.parts, boxes, strict=True):
@@ -34,7 +37,7 @@ def paint(facade, size, *, night):
     return canvas.finish()
 
 
-def _sky(canvas, box):
+def _sky(canvas: Canvas, box: Box) -> None:
     if canvas.night:
         canvas.fill(box, fade(box, (9, 13, 38), (52, 54, 104)), glow=True)
         _moon_and_stars(canvas)
@@ -45,7 +48,7 @@ def _sky(canvas, box):
         canvas.cloud((x, 0.25 * y), radii)
 
 
-def _moon_and_stars(canvas):
+def _moon_and_stars(canvas: Canvas) -> None:
     for x, y in (canvas.noise[:40, :2] * (0.98 * canvas.side, 0.4 * canvas.side)).astype(int):
         canvas.fill((x, y, x + canvas.px(2), y + canvas.px(2)), (214, 218, 236), glow=True)
     r = canvas.px(13)
@@ -57,7 +60,7 @@ def _moon_and_stars(canvas):
     canvas.fill(box, (248, 242, 214), mask=disc & ~bite, glow=True)
 
 
-def _street(canvas, box):
+def _street(canvas: Canvas, box: Box) -> None:
     canvas.fill(box, (96, 98, 104))
     pavement, kerb = part(box, (0, 0, 1, 0.45)), part(box, (0, 0.45, 1, 0.55))
     canvas.fill(pavement, np.array((184, 180, 172)) * canvas.courses(pavement, width=24, height=9))
@@ -68,17 +71,17 @@ def _street(canvas, box):
         canvas.fill((x, y, x + canvas.px(30), y + canvas.px(3)), (214, 212, 204))
 
 
-def _neighbour(canvas, box):
+def _neighbour(canvas: Canvas, box: Box) -> None:
     canvas.fill(box, np.array((176, 172, 178)) * canvas.courses(box, width=48, height=22))
     canvas.fill((*box[:3], box[1] + canvas.px(6)), (118, 108, 112))
 
 
-def _chimney(canvas, box):
+def _chimney(canvas: Canvas, box: Box) -> None:
     canvas.fill(box, np.array((150, 84, 66)) * canvas.courses(box, width=10, height=5))
     canvas.fill((*box[:3], box[1] + canvas.px(5)), (96, 70, 62))
 
 
-def _roof(canvas, box):
+def _roof(canvas: Canvas, box: Box) -> None:
     across, down = grid(box)
     slope = 0.35 * (box[3] - down)
     inside = (across >= box[0] + slope) & (across < box[2] - slope)
@@ -86,7 +89,7 @@ def _roof(canvas, box):
     canvas.fill(box, canvas.colours.roof * tiles, mask=inside)
 
 
-def _wall(canvas, box):
+def _wall(canvas: Canvas, box: Box) -> None:
     if canvas.style.brick:
         stones = canvas.courses(box, width=14, height=6)
     else:  # plaster
@@ -96,30 +99,30 @@ def _wall(canvas, box):
     canvas.shade((box[2] - canvas.px(5), *box[1:]), 0.85)
 
 
-def _tint(canvas):
+def _tint(canvas: Canvas) -> np.ndarray:
     """What this house's wall is off the colour of its style."""
     return 0.98 + 0.04 * canvas.noise[0, :3]
 
 
-def _base(canvas, box):
+def _base(canvas: Canvas, box: Box) -> None:
     canvas.fill(box, canvas.colours.base * _tint(canvas) * canvas.courses(box, width=40, height=16))
     canvas.shade(part(box, (0, 0.9, 1, 1)), 0.8)
 
 
-def _belt(canvas, box):
+def _belt(canvas: Canvas, box: Box) -> None:
     canvas.fill(box, fade(box, 1.04, 0.86) * canvas.colours.trim)
     canvas.fill((*box[:3], box[1] + canvas.px(2)), (252, 248, 240))
     canvas.shadow(box, 9)
 
 
-def _crown(canvas, box):
+def _crown(canvas: Canvas, box: Box) -> None:
     _belt(canvas, box)
     _, top, _, bottom = part(box, (0, 0.5, 1, 0.85))
     for x in range(box[0] + canvas.px(5), box[2] - canvas.px(8), canvas.px(11)):
         canvas.shade((x, top, x + canvas.px(5), bottom), 0.68)
 
 
-def _pillar(canvas, box):
+def _pillar(canvas: Canvas, box: Box) -> None:
     across, _ = grid(box)
     canvas.shade((box[2], box[1], box[2] + canvas.px(5), box[3]), 0.8)
     roundness = 1 - 1.1 * ((across - box[0]) / (box[2] - box[0]) - 0.36) ** 2
@@ -130,7 +133,7 @@ def _pillar(canvas, box):
         canvas.shadow(end, 2)
 
 
-def _window(canvas, box):
+def _window(canvas: Canvas, box: Box) -> None:
     lived_in = canvas.chance.random() < 0.5  # curtains by day, light by night
     canvas.fill(box, canvas.colours.trim)
     glass = inset(box, canvas.px(3))
@@ -144,13 +147,13 @@ def _window(canvas, box):
     canvas.shadow((glass[0], 0, glass[2], glass[1]), 5, factor=0.75)
 
 
-def _curtain(canvas, box):
+def _curtain(canvas: Canvas, box: Box) -> None:
     cloth = (255, 226, 170) if canvas.night else (236, 222, 196)
     folds = np.where(grid(box)[0] // canvas.px(2) % 2 == 0, 1, 0.86)[..., None]
     canvas.fill(box, folds * cloth, glow=True)
 
 
-def _glass(canvas, box, *, lit):
+def _glass(canvas: Canvas, box: Box, *, lit: bool) -> None:
     if canvas.night and lit:
         canvas.fill(box, fade(box, (255, 214, 128), (226, 146, 66)), glow=True)
         return
@@ -162,12 +165,12 @@ def _glass(canvas, box, *, lit):
     canvas.fill(box, sheen, mask=(along > 0.62) & (along < 0.86), glow=True)
 
 
-def _sill(canvas, box):
+def _sill(canvas: Canvas, box: Box) -> None:
     canvas.fill(box, fade(box, 1.05, 0.8) * canvas.colours.trim)
     canvas.shadow(box, 6)
 
 
-def _pediment(canvas, box):
+def _pediment(canvas: Canvas, box: Box) -> None:
     across, down = grid(box)
     off = abs(across - (box[0] + box[2]) / 2) / (box[2] - box[0])  # 0 in the middle to 1/2
     below = down - box[1] - 1.4 * off * (box[3] - box[1])  # the slope
@@ -176,7 +179,7 @@ def _pediment(canvas, box):
     canvas.fill(box, np.array(canvas.colours.wall) * 0.86, mask=deep)
 
 
-def _blind(canvas, box):
+def _blind(canvas: Canvas, box: Box) -> None:
     canvas.fill(box, canvas.colours.accent)
     slats = inset(box, canvas.px(2))
     for y in range(slats[1], slats[3], canvas.px(4)):
@@ -184,7 +187,7 @@ def _blind(canvas, box):
     canvas.shade((box[2], box[1] + canvas.px(2), box[2] + canvas.px(3), box[3]), 0.8)
 
 
-def _balcony(canvas, box):
+def _balcony(canvas: Canvas, box: Box) -> None:
     rail, slab = part(box, (0, 0, 1, 0.1)), part(box, (0, 0.82, 1, 1))
     for x in range(box[0], box[2] - canvas.px(2), canvas.px(6)):
         canvas.fill((x, box[1], x + canvas.px(2), slab[1]), _IRON)
@@ -197,7 +200,7 @@ def _balcony(canvas, box):
     canvas.fill(flowers, (214, 52, 70), mask=bloom > 0.78)
 
 
-def _door(canvas, box):
+def _door(canvas: Canvas, box: Box) -> None:
     canvas.fill(box, canvas.colours.trim)
     leaf = part(box, (0.12, 0.26, 0.88, 0.96))
     _glass(canvas, part(box, (0.12, 0.05, 0.88, 0.22)), lit=True)
@@ -210,7 +213,7 @@ def _door(canvas, box):
     canvas.fill(part(box, (0, 0.97, 1, 1)), (150, 146, 140))
 
 
-def _shop(canvas, box):
+def _shop(canvas: Canvas, box: Box) -> None:
     canvas.fill(box, canvas.colours.accent)
     front = part(box, (0.05, 0.4, 0.95, 0.86))
     _glass(canvas, front, lit=True)
@@ -221,40 +224,40 @@ def _shop(canvas, box):
     _awning(canvas, part(box, (0, 0.22, 1, 0.42)))
 
 
-def _goods(canvas, box):
+def _goods(canvas: Canvas, box: Box) -> None:
     across, down = grid(box)
     heights = canvas.noise[0, across // canvas.px(9) % 128] * 0.8 * (box[3] - box[1])
     colour = (150, 92, 52) if canvas.night else (98, 92, 96)
     canvas.fill(box, colour, mask=box[3] - down < heights, glow=True)
 
 
-def _sign(canvas, box):
+def _sign(canvas: Canvas, box: Box) -> None:
     canvas.fill(box, np.array(canvas.colours.accent) * 0.6)
     y, high = (box[1] + box[3]) // 2, canvas.px(3)
     for x in range(box[0] + canvas.px(8), box[2] - canvas.px(10), canvas.px(7)):
         canvas.fill((x, y - high, x + canvas.px(4), y + high), (248, 236, 200))
 
 
-def _awning(canvas, box):
+def _awning(canvas: Canvas, box: Box) -> None:
     canvas.fill(box, np.array(canvas.colours.accent) * 1.15)
     white = (grid(box)[0] - box[0]) // canvas.px(8) % 2 == 0
     canvas.fill(box, (246, 240, 228), mask=white)
     canvas.shadow(box, 10)
 
 
-def _lamp(canvas, box):
+def _lamp(canvas: Canvas, box: Box) -> None:
     canvas.fill(part(box, (0.4, 0.1, 0.6, 1)), _IRON)
     canvas.fill(part(box, (0.25, 0.95, 0.75, 1)), _IRON)
     _lantern(canvas, part(box, (0, 0, 1, 0.18)))
 
 
-def _lantern(canvas, box):
+def _lantern(canvas: Canvas, box: Box) -> None:
     canvas.fill(box, _IRON)
     light = (255, 230, 160) if canvas.night else (226, 220, 196)
     canvas.fill(part(box, (0.2, 0.25, 0.8, 0.8)), light, glow=canvas.night)
 
 
-def _panel(canvas, box):
+def _panel(canvas: Canvas, box: Box) -> None:
     canvas.fill(box, canvas.colours.trim)
     canvas.shade(inset(box, canvas.px(3)), 0.84)
     across, down = grid(box)

@@ -1,7 +1,12 @@
-"""What the buildings of `synthetic` are: styles, and boxes laid out by chance."""
+"""What the buildings of `facades` are: styles, and boxes laid out by chance."""
 
 import dataclasses
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+
+T = TypeVar("T")
 
 
 class Colours(NamedTuple):
@@ -90,11 +95,11 @@ class Part(NamedTuple):
     bottom: float
 
     @property
-    def label(self):
-        """The class in `synthetic.PALETTE`."""
+    def label(self) -> str:
+        """The class in `facades.PALETTE`."""
         return _LABELS.get(self.form, self.form)
 
-    def pixels(self, size):
+    def pixels(self, size: int) -> tuple[int, int, int, int]:
         """(left, top, right, bottom) in whole pixels of a picture of `size`, at least one wide."""
         left, top = (min(max(int(v * size + 0.5), 0), size - 1) for v in (self.left, self.top))
         right, bottom = (min(max(int(v * size + 0.5), 0), size) for v in (self.right, self.bottom))
@@ -116,7 +121,7 @@ class Facade:
     grain: int
 
 
-def lay_out(rng):
+def lay_out(rng: np.random.Generator) -> Facade:
     """Draws a `Facade` from a numpy Generator.
 
     Only by its random(), whose stream has never changed between versions; choice() has.
@@ -140,22 +145,22 @@ class _Plan(NamedTuple):
     ground: float
 
     @property
-    def bay(self):
+    def bay(self) -> float:
         return (self.right - self.left) / self.bays
 
     @property
-    def floor(self):
+    def floor(self) -> float:
         return (self.first - self.top) / (self.floors - 1)
 
-    def centre(self, bay):
+    def centre(self, bay: float) -> float:
         return self.left + (bay + 0.5) * self.bay
 
 
-def _pick(rng, options):
+def _pick(rng: np.random.Generator, options: Sequence[T]) -> T:
     return options[int(rng.random() * len(options))]
 
 
-def _plan(rng):
+def _plan(rng: np.random.Generator) -> _Plan:
     style = _pick(rng, STYLES)
     floors, bays = _pick(rng, (2, 3, 3, 4, 4, 5)), _pick(rng, (3, 4, 4, 5, 5, 6))
     left, right = 0.04 + 0.09 * rng.random(), 0.96 - 0.09 * rng.random()
@@ -166,7 +171,7 @@ def _plan(rng):
     return _Plan(style, floors, bays, left, right, top, first, ground)
 
 
-def _surroundings(plan):
+def _surroundings(plan: _Plan) -> Iterator[Part]:
     left, right, top, ground = plan.left, plan.right, plan.top, plan.ground
     yield Part("sky", 0, 0, 1, ground)
     yield Part("street", 0, ground, 1, 1)
@@ -176,20 +181,20 @@ def _surroundings(plan):
         yield Part("lamp", x - 0.016, ground - 0.24, x + 0.016, ground + 0.02)
 
 
-def _roof(plan, height=0.07):
+def _roof(plan: _Plan, height: float = 0.07) -> Iterator[Part]:
     for x in (plan.centre(0), plan.centre(plan.bays - 1)):
         yield Part("chimney", x + 0.01, plan.top - height - 0.03, x + 0.05, plan.top)
     yield Part("roof", plan.left - 0.012, plan.top - height, plan.right + 0.012, plan.top)
 
 
-def _dormers(plan):
+def _dormers(plan: _Plan) -> Iterator[Part]:
     yield from _roof(plan, height=0.1)
     for x in map(plan.centre, range(plan.bays)):
         yield Part("head", x - 0.03, plan.top - 0.075, x + 0.03, plan.top - 0.06)
         yield Part("window", x - 0.023, plan.top - 0.06, x + 0.023, plan.top - 0.008)
 
 
-def _gable(plan):
+def _gable(plan: _Plan) -> Iterator[Part]:
     middle, half = (plan.left + plan.right) / 2, (plan.right - plan.left) / 2
     rise = 0.24 * plan.top
     for step, share in enumerate((0.78, 0.54, 0.3), start=1):
@@ -202,7 +207,7 @@ def _gable(plan):
 _TOPS = {"roof": _roof, "dormers": _dormers, "gable": _gable}
 
 
-def _walls(plan):
+def _walls(plan: _Plan) -> Iterator[Part]:
     left, right, top, first = plan.left, plan.right, plan.top, plan.first
     yield Part("wall", left, top, right, first)
     yield Part("base", left, first, right, plan.ground)
@@ -216,7 +221,7 @@ def _walls(plan):
     yield Part("belt", left - 0.008, first - 0.011, right + 0.008, first + 0.011)
 
 
-def _upper_floors(plan, rng):
+def _upper_floors(plan: _Plan, rng: np.random.Generator) -> Iterator[Part]:
     width, height = plan.style.window_width + 0.06 * rng.random(), 0.5 + 0.08 * rng.random()
     half = 0.5 * min(width * plan.bay, 0.14)
     balconies = _balconies(plan, rng)
@@ -228,7 +233,7 @@ def _upper_floors(plan, rng):
             yield from _window(plan, (x - half, top, x + half, bottom), balcony=door)
 
 
-def _balconies(plan, rng):
+def _balconies(plan: _Plan, rng: np.random.Generator) -> set[tuple[int, int]]:
     """The (floor, bay) that have one: columns in the middle, the lowest row or a chequer."""
     places = {(floor, bay) for floor in range(plan.floors - 1) for bay in range(plan.bays)}
     middle = {plan.bays // 2, (plan.bays - 1) // 2}
@@ -240,7 +245,9 @@ def _balconies(plan, rng):
     return _pick(rng, patterns) if plan.style.balconies else set()
 
 
-def _window(plan, box, *, balcony):
+def _window(
+    plan: _Plan, box: tuple[float, float, float, float], *, balcony: bool
+) -> Iterator[Part]:
     style, (left, top, right, bottom) = plan.style, box
     yield Part("window", *box)
     if style.head:
@@ -259,7 +266,7 @@ def _window(plan, box, *, balcony):
         yield Part("panel", left, bottom + 0.02, right, bottom + 0.02 + 0.12 * plan.floor)
 
 
-def _ground_floor(plan, rng):
+def _ground_floor(plan: _Plan, rng: np.random.Generator) -> Iterator[Part]:
     entrance = _pick(rng, range(plan.bays))
     shops = rng.random() < plan.style.shops
     top, ground = plan.first + 0.025, plan.ground

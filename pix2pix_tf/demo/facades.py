@@ -13,26 +13,10 @@ from PIL import Image
 
 from pix2pix_tf.demo import facade_paint, facade_plan
 from pix2pix_tf.errors import InputError
-
-# The twelve classes of the CMP Facade Database (Tylecek and Sara, 2013) in the colours of the
-# pix2pix facades data: every fifth colour of MATLAB's jet(64), read off as medians over val/.
-PALETTE = {
-    "background": (0, 0, 223),
-    "facade": (0, 48, 255),
-    "window": (0, 128, 255),
-    "door": (0, 207, 255),
-    "cornice": (32, 255, 223),  # over a window
-    "sill": (112, 255, 143),
-    "balcony": (191, 255, 64),
-    "blind": (255, 239, 0),
-    "deco": (255, 159, 0),
-    "molding": (255, 80, 0),  # a band over the width of the house
-    "pillar": (255, 0, 0),
-    "shop": (175, 0, 0),
-}
+from pix2pix_tf.evaluation.palettes import FACADES as PALETTE
 
 
-def sample_facade(seed, index):
+def sample_facade(seed: int, index: int) -> facade_plan.Facade:
     """Draws the description of building number `index` of the data set `seed`.
 
     Args:
@@ -50,7 +34,7 @@ def sample_facade(seed, index):
     return facade_plan.lay_out(np.random.Generator(np.random.PCG64([seed, index])))
 
 
-def draw_labels(facade, size=256):
+def draw_labels(facade: facade_plan.Facade, size: int = 256) -> np.ndarray:
     """Paints the label map.
 
     Args:
@@ -71,7 +55,7 @@ def draw_labels(facade, size=256):
     return labels
 
 
-def draw_picture(facade, size=256, *, night=False):
+def draw_picture(facade: facade_plan.Facade, size: int = 256, *, night: bool = False) -> np.ndarray:
     """Paints the picture that belongs to the label map of the same size.
 
     Args:
@@ -89,7 +73,9 @@ def draw_picture(facade, size=256, *, night=False):
     return facade_paint.paint(facade, size, night=night)
 
 
-def write_pairs(folder, count, *, seed, start=0, size=256):
+def write_pairs(
+    folder: str | Path, count: int, *, seed: int, start: int = 0, size: int = 256
+) -> list[Path]:
     """Writes pairs as the facades data has them: picture (A) left, label map (B) right.
 
     Building `i` becomes `i + 1`.png, so sets with other `start` keep apart by name and content.
@@ -118,7 +104,9 @@ def write_pairs(folder, count, *, seed, start=0, size=256):
     return paths
 
 
-def write_unpaired(folder, count, *, seed, test_count, size=256):
+def write_unpaired(
+    folder: str | Path, count: int, *, seed: int, test_count: int, size: int = 256
+) -> dict[str, list[Path]]:
     """Writes trainA and testA by day, trainB and testB by night.
 
     No building is in two of trainA, trainB and the test. testA/N.png and testB/N.png are one
@@ -147,7 +135,7 @@ def write_unpaired(folder, count, *, seed, test_count, size=256):
         "testA": test,
         "testB": test,
     }
-    paths = {}
+    paths: dict[str, list[Path]] = {}
     for name, indices in plan.items():
         paths[name] = []
         for index in indices:
@@ -156,14 +144,14 @@ def write_unpaired(folder, count, *, seed, test_count, size=256):
     return paths
 
 
-def _require(name, value, least, *, most=None):
+def _require(name: str, value: int, least: int, *, most: int | None = None) -> None:
     fits = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if not fits or value < least or (most is not None and value > most):
         span = f"of at least {least}" if most is None else f"from {least} to {most}"
         raise InputError(f"Expected {name} to be an integer {span}. Received: {value!r}")
 
 
-def _save(pixels, path):
+def _save(pixels: np.ndarray, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     # PNG keeps the label colours exact; level 1 writes three times faster than 6.
     Image.fromarray(pixels).save(path, compress_level=1)

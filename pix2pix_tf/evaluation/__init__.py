@@ -1,1 +1,1 @@
-"""How good the pictures are: measures and the report."""
+"""How good the images are: metrics and the report."""

@@ -1,80 +1,127 @@
-"""What is compared with what, and the results on disk: the same for both programs."""
+"""What is compared with what, and by which metrics: evaluation as both programs do it."""
 
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 
 from pix2pix_tf import run_folder
-from pix2pix_tf.data import listing
+from pix2pix_tf.data import codecs, listing
 from pix2pix_tf.errors import InputError
-from pix2pix_tf.evaluation import depths, gallery, labels, reading, scoring
-from pix2pix_tf.evaluation.true_set import Cache
+from pix2pix_tf.evaluation import feature_metrics, labels, metrics, results
+from pix2pix_tf.evaluation.feature_metrics import SETS, FeatureMetrics
+from pix2pix_tf.evaluation.palettes import find_palette
+from pix2pix_tf.evaluation.results import Row, as_rgb, progress, read_image
 
-# How many names one message shows.
-_NAMED = 5
-# The file beside the results that keeps the statistics of the true images.
+PathLike = str | os.PathLike[str]
+
+# The columns of pairs and how they are measured, on float [1, h, w, c] in [-1, 1].
+TITLES = {"l1": "L1", "psnr": "PSNR", "ssim": "SSIM", "ms_ssim": "MS-SSIM", "lpips": "LPIPS"}
+_MEASURES = {name: getattr(metrics, name) for name in ("l1", "psnr", "ssim", "ms_ssim")}
+# The column of label maps; the scores of the whole set are not its mean.
+LABEL_TITLE = "label accuracy"
+# Smaller images have no value.
+_SMALLEST = {
+    "ssim": metrics.SSIM_WINDOW,
+    "ms_ssim": metrics.MS_SSIM_SIZE,
+    "lpips": feature_metrics.LPIPS_SIZE,
+}
+_SSIM = {
+    "window": metrics.SSIM_WINDOW,
+    "sigma": metrics.SSIM_SIGMA,
+    "k1": metrics.SSIM_K1,
+    "k2": metrics.SSIM_K2,
+    "channels": "mean over each",
+}
+# What decides the values of pairs, for metrics.json.
+_SETTINGS: dict[str, dict[str, Any]] = {
+    "l1": {"range": "images in [-1, 1]"},
+    "psnr": {"peak": metrics.DATA_RANGE, "range": "images in [-1, 1]"},
+    "ssim": _SSIM,
+    "ms_ssim": {**_SSIM, "weights": list(metrics.MS_SSIM_WEIGHTS)},
+    "lpips": {"network": "AlexNet", "version": "0.1"},
+}
+# Binkowski et al. 2018: KID over subsets of this size.
+_SUBSET_SIZE = 1000
+# The file beside the results that keeps the statistics of the ground-truth set.
 STATISTICS = "statistics.npz"
+_SHOWN = 5  # names in one message
 
 
-class Pair(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Pair:
     """Two files to compare.
 
     Attributes:
-        row: The report's row, a dict.
-        output: Path of the picture to judge.
-        target: Path of the true one.
+        row: The report's row, which gets the metrics.
+        output: Path of the image to measure.
+        target: Path of its ground truth.
     """
 
-    row: dict
+    row: Row
     output: Path
     target: Path
 
 
-class Comparison(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Comparison:
     """What is compared in one direction.
 
     Attributes:
-        pairs: List of `Pair`.
-        outputs: Paths of the set to judge.
-        targets: Paths of the true set.
+        pairs: Images with a ground truth each.
+        outputs: Paths of the set to measure.
+        targets: Paths of the ground-truth set.
         label: Ending of the names of the results, such as " AtoB".
     """
 
-    pairs: list
-    outputs: list
-    targets: list
+    pairs: list[Pair]
+    outputs: list[Path]
+    targets: list[Path]
     label: str = ""
 
 
-def of_rows(rows, folder, *, output, target, targets=None, label=""):
-    """Compares pictures that a model has just made.
+# ---- What is compared
+
+
+def of_rows(
+    rows: Sequence[Row],
+    folder: PathLike,
+    *,
+    output: str,
+    target: str,
+    targets: Sequence[PathLike] | None = None,
+    label: str = "",
+) -> Comparison:
+    """Compares images that a model has just made.
 
     Args:
         rows: The report's rows.
         folder: Folder of the results.
-        output: Kind of the pictures to judge, such as "outputs".
-        target: Kind of the true ones, where there are any.
-        targets: Paths of the true set, or None for the true ones of the pairs.
+        output: Kind of the images to measure, such as "outputs".
+        target: Kind of their ground truth, where there is any.
+        targets: Paths of the ground-truth set, or None for the targets of the pairs.
         label: As in `Comparison`.
     """
     made = [row for row in rows if output in row["images"]]
     pairs = [
-        Pair(row, *(Path(folder, row["images"][kind]) for kind in (output, target)))
+        Pair(row, Path(folder, row["images"][output]), Path(folder, row["images"][target]))
         for row in made
         if target in row["images"]
     ]
     outputs = [Path(folder, row["images"][output]) for row in made]
-    targets = [pair.target for pair in pairs] if targets is None else targets
-    return Comparison(pairs, outputs, targets, label)
+    true = [pair.target for pair in pairs] if targets is None else list(map(Path, targets))
+    return Comparison(pairs, outputs, true, label)
 
 
-def of_test(source, folder):
+def of_test(source: PathLike, folder: PathLike) -> tuple[Comparison, list[Row]]:
     """Compares the outputs and targets in the folder that test wrote, or in its images/.
 
     Args:
         source: Folder.
-        folder: Folder of the results, which gets copies of the pictures.
+        folder: Folder of the results, which gets copies of the images.
 
     Returns:
         (`Comparison`, the report's rows).
@@ -83,69 +130,62 @@ def of_test(source, folder):
         InputError: If there is no NAME-outputs.png with a NAME-targets.png.
     """
     kinds = ("inputs", "outputs", "targets")
-    found = {kind: _of_kind(source, kind) for kind in kinds}
+    found = {kind: _files_of_kind(source, kind) for kind in kinds}
+    pairs = []
     names = [name for name in found["outputs"] if name in found["targets"]]
-    if not names:
+    for name in progress(names, "copying images") if names else ():
+        row = _copy(
+            folder, name, {kind: found[kind][name] for kind in kinds if name in found[kind]}
+        )
+        pairs.append(Pair(row, found["outputs"][name], found["targets"][name]))
+    if not pairs:
         raise InputError(
             "Expected --checkpoint, --target_dir, or an --input_dir with NAME-outputs.png and "
             f"NAME-targets.png as test writes them. Received: {source}"
         )
-    rows = []
-    for name in reading.progress(names, "copying pictures"):
-        files = {kind: found[kind][name] for kind in kinds if name in found[kind]}
-        rows.append(_row(folder, name, files))
-    pairs = [
-        Pair(row, found["outputs"][name], found["targets"][name])
-        for row, name in zip(rows, names, strict=True)
-    ]
-    return Comparison(pairs, *map(list, zip(*(pair[1:] for pair in pairs), strict=True))), rows
+    outputs, targets = [pair.output for pair in pairs], [pair.target for pair in pairs]
+    return Comparison(pairs, outputs, targets), [pair.row for pair in pairs]
 
 
-def of_folders(source, targets, folder, *, kind, pairs_wanted):
+def of_folders(
+    source: PathLike,
+    targets: PathLike,
+    folder: PathLike,
+    *,
+    kind: str,
+    pairs_wanted: bool | None,
+) -> tuple[Comparison, list[Row]]:
     """Compares the images of two folders.
 
     Args:
-        source: Folder of the images to judge; where test wrote it, only those of `kind` count.
-        targets: Folder of the true ones.
+        source: Folder of the images to measure; where test wrote it, only those of `kind` count.
+        targets: Folder of the ground truth.
         folder: Folder of the results, which gets copies of pairs.
-        kind: Kind of test's pictures, such as "outputs".
-        pairs_wanted: Whether there have to be pairs, None if images of the same names are some.
+        kind: Kind of test's images, such as "outputs".
+        pairs_wanted: Whether there have to be pairs; None takes images of the same names as some.
 
     Returns:
         (`Comparison`, the report's rows).
 
     Raises:
-        InputError: If a folder holds no image, an image cannot be read, or there are no pairs.
+        InputError: If a folder contains no image, an image cannot be read, or pairs are missing.
     """
-    outputs = _of_kind(source, kind) or _by_name(listing.list_images(source))
-    true = _by_name(true_set(targets))
+    outputs = _files_of_kind(source, kind) or _by_name(listing.list_images(source))
+    true = _by_name(ground_truth(targets))
     listing.check_images(list(map(str, outputs.values())))
     pairs = []
-    if pairs_wanted is not False and _same_names(outputs, true, required=pairs_wanted):
-        for name, output in reading.progress(outputs.items(), "copying pictures"):
-            row = _row(folder, name, {"outputs": output, "targets": true[name]})
+    if pairs_wanted is not False and _same_names(outputs, true, required=bool(pairs_wanted)):
+        for name, output in progress(outputs.items(), "copying images", total=len(outputs)):
+            row = _copy(folder, name, {"outputs": output, "targets": true[name]})
             pairs.append(Pair(row, output, true[name]))
     comparison = Comparison(pairs, list(outputs.values()), list(true.values()))
     return comparison, [pair.row for pair in pairs]
 
 
-def _same_names(outputs, true, *, required):
-    """Whether two dicts have the same keys; says which are in one only."""
-    lone = sorted(outputs.keys() ^ true.keys())
-    if not lone:
-        return True
-    reason = (
-        "Expected the same names in --input_dir and --target_dir for pairs. Received in one only: "
-        f"{', '.join(lone[:_NAMED])}{' ...' * (len(lone) > _NAMED)}"
-    )
-    if required:
-        raise InputError(reason)
-    print(f"Only sets are measured. {reason}")
-    return False
-
-
-def true_set(folder, *, sides=listing.COLOUR):
-    """The images of a folder, each looked at.
+def ground_truth(
+    folder: PathLike, *, sides: Sequence[Sequence[codecs.Side]] = ((codecs.Side(),),)
+) -> list[str]:
+    """Lists the images of a folder after a look at each.
 
     Args:
         folder: Path of a folder.
@@ -159,89 +199,310 @@ def true_set(folder, *, sides=listing.COLOUR):
     return files
 
 
-def _of_kind(folder, kind):
-    """Dict from names to the pictures NAME-KIND.png of a folder or of its images/."""
-    files = sorted(run_folder.place(folder).glob(f"?*-{kind}.png"))
-    files = files or sorted((run_folder.place(folder) / run_folder.IMAGES).glob(f"?*-{kind}.png"))
+def _same_names(outputs: Mapping[str, Path], true: Mapping[str, Path], *, required: bool) -> bool:
+    """Whether two dicts have the same keys; reports which are in one only."""
+    lone = sorted(outputs.keys() ^ true.keys())
+    if not lone:
+        return True
+    reason = (
+        "Expected the same names in --input_dir and --target_dir for pairs. Received in one only: "
+        f"{', '.join(lone[:_SHOWN])}{' ...' * (len(lone) > _SHOWN)}"
+    )
+    if required:
+        raise InputError(reason)
+    print(f"Only sets are measured. {reason}")
+    return False
+
+
+def _files_of_kind(folder: PathLike, kind: str) -> dict[str, Path]:
+    """Dict from names to the images NAME-KIND.png of a folder or of its images/."""
+    place = run_folder.place(folder)
+    files = sorted(place.glob(f"?*-{kind}.png"))
+    files = files or sorted((place / run_folder.IMAGES).glob(f"?*-{kind}.png"))
     return {path.name.removesuffix(f"-{kind}.png"): path for path in files}
 
 
-def _by_name(files):
+def _by_name(files: Sequence[str]) -> dict[str, Path]:
     return dict(zip(listing.names(files), map(run_folder.place, files), strict=True))
 
 
-def _row(folder, name, files):
+def _copy(folder: PathLike, name: str, files: Mapping[str, Path]) -> Row:
     """Writes copies that a browser shows; returns the report's row."""
-    samples = {kind: [reading.read(path)] for kind, path in files.items()}
-    (row,) = gallery.write_pictures(folder, [name], depths.views(samples, (0.0, 1.0)))
-    return row | {"metrics": {}}
+    samples = {kind: [read_image(path)] for kind, path in files.items()}
+    (row,) = results.write_images(folder, [name], results.viewable(samples, {}))
+    row["metrics"] = {}
+    return row
 
 
-def measure(scorer, comparisons, *, folder, statistics=None):
+# ---- How it is measured
+
+
+class Scorer:
+    """The metrics of one command; whatever they lack is reported at the start.
+
+    Args:
+        names: Metrics asked for; empty for all that the images and the weights allow.
+        palette: Name of a palette, for "labels"; see `find_palette`.
+        inception_weights: File with the weights for FID and KID; None for PyTorch's cache.
+        download_weights: Whether missing weights may be downloaded.
+        kid_subsets: Number of random subsets that KID is averaged over.
+        kid_subset_size: Images of each, or None for 1000 or half of the smaller set.
+        seed: Seed of those subsets.
+
+    Raises:
+        OSError: If the palette's file is missing.
+        InputError: If weights are missing or damaged, or an extra is not installed.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str] = (),
+        *,
+        palette: str | None = None,
+        inception_weights: PathLike | None = None,
+        download_weights: bool = False,
+        kid_subsets: int = 100,
+        kid_subset_size: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.names, self._asked = tuple(names) or (*_MEASURES, *SETS), bool(names)
+        if "labels" in self.names and palette is None:
+            raise InputError("The metric labels needs a palette")
+        self._palette = find_palette(str(palette)) if "labels" in self.names else None
+        self._kid_subsets, self._kid_subset_size = kid_subsets, kid_subset_size
+        self._seed = seed
+        self.settings: dict[str, dict[str, Any]] = {}
+        if self._palette is not None:
+            classes = len(self._palette.classes)
+            self.settings["labels"] = {"palette": str(palette), "classes": classes}
+        self._by_features: FeatureMetrics | None = None
+        if wanted := [name for name in self.names if name in ("lpips", *SETS)]:
+            try:
+                self._by_features = FeatureMetrics(
+                    wanted, inception_weights=inception_weights, download=download_weights
+                )
+            except InputError as error:
+                if self._asked:
+                    raise
+                self._leave_out(str(error))
+
+    def _leave_out(self, reason: str) -> None:
+        self.names = tuple(name for name in self.names if name not in SETS)
+        print(f"FID and KID are left out. {reason}")
+
+    @property
+    def _features(self) -> FeatureMetrics:
+        assert self._by_features is not None
+        return self._by_features
+
+    @property
+    def wants_pairs(self) -> bool | None:
+        """Whether a metric was asked for that only pairs have; None if none was asked for."""
+        return bool({*self.names} - {*SETS}) if self._asked else None
+
+    def pair(
+        self, output: PathLike, target: PathLike, *, known: Mapping[str, float]
+    ) -> tuple[dict[str, float], np.ndarray | None]:
+        """Measures one pair of files.
+
+        Args:
+            output: Path of the image to measure.
+            target: Path of its ground truth, of the same size.
+            known: Values that are there already, by title.
+
+        Returns:
+            (dict from titles to floats, NaN where an image is too small; confusion matrix of
+            label maps or None).
+
+        Raises:
+            InputError: If a file cannot be read or the sizes differ.
+        """
+        images = read_image(target), read_image(output)
+        if images[0].shape[:2] != images[1].shape[:2]:
+            sizes = " and ".join(f"{a.shape[1]}x{a.shape[0]}" for a in reversed(images))
+            raise InputError(
+                f"Expected pairs of one size. Received: {output} and {target}, {sizes} px; "
+                "--metrics fid,kid takes any sizes"
+            )
+        wanted = [name for name in self.names if name in TITLES]
+        self.settings |= {name: _SETTINGS[name] for name in wanted}
+        found = {TITLES[name]: known[TITLES[name]] for name in wanted if TITLES[name] in known}
+        missing = [name for name in wanted if TITLES[name] not in found]
+        signed = _signed(*images) if missing else ()
+        for name in missing:
+            if min(images[0].shape[:2]) < _SMALLEST.get(name, 1):
+                found[TITLES[name]] = np.nan
+            elif name == "lpips":
+                found[TITLES[name]] = self._features.lpips(target, output)
+            else:
+                found[TITLES[name]] = float(_MEASURES[name](*signed)[0])
+        if self._palette is None:
+            return found, None
+        confusion = labels.confusion_of(*map(as_rgb, images), palette=self._palette)
+        found[LABEL_TITLE] = float(np.trace(confusion) / max(confusion.sum(), 1))
+        return found, confusion
+
+    def sets(
+        self,
+        outputs: Sequence[PathLike],
+        targets: Sequence[PathLike],
+        *,
+        statistics: PathLike,
+        must_match: bool = False,
+        label: str = "",
+    ) -> dict[str, float]:
+        """Measures FID and KID of two sets of files, as far as they were asked for.
+
+        Args:
+            outputs: Paths of the images to measure.
+            targets: Paths of the ground truth.
+            statistics: File that keeps the statistics of the ground truth.
+            must_match: Whether such a file of other images is an error; else it is replaced.
+            label: Ending of the names, such as " AtoB".
+
+        Returns:
+            Dict from "FID", "KID" and "KID_std" to floats.
+
+        Raises:
+            InputError: If a set is too small, a file cannot be read or the statistics are others.
+        """
+        smaller = min(len(outputs), len(targets))
+        wanted = [name for name in SETS if name in self.names]
+        if not wanted or not self._enough(smaller, label):
+            return {}
+        keep = "kid" in wanted
+        features = self._features.features(outputs, label=f"features of outputs{label}")
+        true = feature_metrics.ground_truth_statistics(
+            targets,
+            measured_by=self._features,
+            path=statistics,
+            must_match=must_match,
+            keep_features=keep,
+        )
+        size = self._kid_subset_size or max(2, min(_SUBSET_SIZE, smaller // 2))
+        draws = {"kid_subsets": self._kid_subsets, "kid_subset_size": size, "seed": self._seed}
+        made = {**self._features.description, "outputs": len(features), "targets": true.count}
+        for name in wanted:
+            self.settings[f"{name}{label}"] = made | (draws if name == "kid" else {})
+        if "fid" in wanted and smaller < feature_metrics.FEATURES:
+            print(f"note: FID of {smaller} images compares only with FID of as many")
+        found = self._features.distances(features, true, metrics=wanted, **draws)
+        return {f"{name}{label}": value for name, value in found.items()}
+
+    def _enough(self, smaller: int, label: str) -> bool:
+        """Whether there are enough images; an error if the metrics were asked for."""
+        least = max(2, self._kid_subset_size or 2) if "kid" in self.names else 2
+        if smaller >= least:
+            return True
+        reason = f"Expected sets of at least {least} images{label}. Received: {smaller}"
+        if self._asked:
+            raise InputError(reason)
+        self._leave_out(reason)
+        return False
+
+
+def _signed(*images: np.ndarray) -> list[np.ndarray]:
+    """Two images as float32 [1, h, w, c] in [-1, 1]; as colour images if the channels differ."""
+    units = [codecs.to_unit(image) for image in images]
+    if units[0].shape != units[1].shape:
+        units = [codecs.with_channels(unit, 3) for unit in units]
+    return [unit[None] * 2 - 1 for unit in units]
+
+
+def measure(
+    scorer: Scorer,
+    comparisons: Sequence[Comparison],
+    *,
+    folder: PathLike,
+    statistics: PathLike | None = None,
+) -> dict[str, Any]:
     """Measures pairs, into their rows, and sets.
 
     Args:
-        scorer: `scoring.Scorer`.
-        comparisons: List of `Comparison`.
+        scorer: The metrics.
+        comparisons: One comparison per direction.
         folder: Folder of the results.
-        statistics: Path of the file for the true set's statistics, or None for one in `folder`.
+        statistics: File for the statistics of the ground truth, or None for one in `folder`.
 
     Returns:
-        What metrics.json holds beside the rows: a dict with "sets", "samples" and "settings".
+        What metrics.json contains beside the rows: a dict with "sets", "samples", "settings".
 
     Raises:
         InputError: If there is nothing to measure, a set is too small or a file cannot be read.
     """
-    sets, samples = {}, {}
-    for pairs, outputs, targets, label in comparisons:
-        if scorer.wants_pairs and not pairs:
+    sets: dict[str, float] = {}
+    samples: dict[str, int] = {}
+    for compared in comparisons:
+        label, outputs, targets = compared.label, compared.outputs, compared.targets
+        if scorer.wants_pairs and not compared.pairs:
             raise InputError(
                 f"Expected pairs for --metrics {','.join(scorer.names)}. Received: {len(outputs)} "
-                f"outputs{label} without a true image each"
+                f"outputs{label} without a ground truth each"
             )
         path = Path(statistics or Path(folder, STATISTICS))
         if len(comparisons) > 1:
             path = path.with_name(f"{path.stem}-{label.strip()}{path.suffix}")
-        sets |= _measure_pairs(scorer, pairs, label)
-        cache = Cache(path, named=statistics is not None)
-        sets |= scorer.sets(outputs, targets, cache=cache, label=label)
-        counts = {"pairs": len(pairs), "outputs": len(outputs), "targets": len(targets)}
+        sets |= _measure_pairs(scorer, compared.pairs, label)
+        must_match = statistics is not None
+        sets |= scorer.sets(outputs, targets, statistics=path, must_match=must_match, label=label)
+        counts = {"pairs": len(compared.pairs), "outputs": len(outputs), "targets": len(targets)}
         samples |= {f"{name}{label}": count for name, count in counts.items()}
     return {"sets": sets, "samples": samples, "settings": scorer.settings}
 
 
-def _measure_pairs(scorer, pairs, label):
-    """Adds the metrics of pairs to their rows; returns the scores of all label pictures."""
-    titles = [f"{title}{label}" for title in scoring.TITLES.values()]
-    total = 0
-    for row, output, target in reading.progress(pairs, f"measuring{label}") if pairs else ():
-        metrics = row["metrics"]
-        known = {title: metrics.pop(title) for title in titles if title in metrics}
-        known = {title.removesuffix(label): value for title, value in known.items()}
+def _measure_pairs(scorer: Scorer, pairs: Sequence[Pair], label: str) -> dict[str, float]:
+    """Adds the metrics of pairs to their rows; returns the scores of all label maps."""
+    confusions = []
+    for pair in progress(pairs, f"measuring{label}") if pairs else ():
+        measured = pair.row["metrics"]
+        titles = [title for title in TITLES.values() if f"{title}{label}" in measured]
+        known = {title: measured.pop(f"{title}{label}") for title in titles}
         if scorer.wants_pairs is False:
             continue
-        found, confusion = scorer.pair(output, target, known=known)
-        metrics |= {f"{title}{label}": value for title, value in found.items()}
-        total = total if confusion is None else total + confusion
-    if np.isscalar(total):
+        found, confusion = scorer.pair(pair.output, pair.target, known=known)
+        measured |= {f"{title}{label}": value for title, value in found.items()}
+        confusions += [] if confusion is None else [confusion]
+    if not confusions:
         return {}
-    return {f"{name}{label}": value for name, value in labels.label_scores(total).items()}
+    scores = labels.label_scores(np.sum(confusions, axis=0))
+    return {f"{name}{label}": value for name, value in scores.items()}
 
 
-def write(folder, rows, *, title, options, facts):
-    """Writes metrics.json and the report, prints the numbers; returns the path of index.html.
+def write(
+    folder: PathLike,
+    rows: Sequence[Row],
+    *,
+    title: str,
+    options: Mapping[str, Any],
+    measured: Mapping[str, Any],
+    checkpoint: str | None = None,
+) -> os.PathLike[str]:
+    """Writes metrics.json and the report, and prints the numbers.
+
+    Args:
+        folder: Output folder.
+        rows: The report's rows, with metrics.
+        title: Heading of the page.
+        options: The options of the command, with its "mode".
+        measured: What `measure` returned.
+        checkpoint: Checkpoint file of the run that made the images, or None.
+
+    Returns:
+        Path of index.html.
 
     Raises:
         InputError: If there are no numbers.
     """
-    if not facts["sets"] and not any(row["metrics"] for row in rows):
+    if not measured["sets"] and not any(row["metrics"] for row in rows):
         raise InputError(
             "Expected images of the same names, or what FID and KID need. Received: neither; there "
             "is nothing to measure"
         )
-    index = gallery.write_results(folder, rows, title=title, options=options, facts=facts)
-    mean, left_out = gallery.means(rows)
-    for name, value in {**mean, **facts["sets"]}.items():
+    index = results.write_results(
+        folder, rows, title=title, options=options, checkpoint=checkpoint, **measured
+    )
+    mean, left_out = results.means(rows)
+    for name, value in {**mean, **measured["sets"]}.items():
         missing = f" ({left_out[name]} images have none)" if name in left_out else ""
         print(f"{name} {'none' if value is None else f'{value:.4f}'}{missing}")
     return index

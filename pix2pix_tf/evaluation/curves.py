@@ -83,7 +83,7 @@ def _draw_axes(axes, title, *, steps, losses):
 
     for color, (name, values) in zip(itertools.cycle(_COLORS), losses.items(), strict=False):
         # A legend leaves out what begins with "_".
-        label = name.lstrip("_") if len(losses) > 1 else "smoothed"
+        label = name.lstrip("_") if len(losses) > 1 else ""
         _draw_loss(axes, label, steps=steps, values=values, color=color)
     axes.set_title(title, fontsize=10, loc="left", parse_math=False)
     axes.set_xlabel("step", fontsize=8)
@@ -107,7 +107,8 @@ def _draw_loss(axes, label, *, steps, values, color):
     totals = np.add.reduceat(np.where(number, values, 0.0), starts)
     smooth = _smooth(totals, np.add.reduceat(number.astype(float), starts))
     last = next(filter(math.isfinite, smooth[::-1]), math.nan)
-    label = f"{label}  {last:#.4g}"
+    shown = "smoothed" if len(starts) >= 2 * _SMOOTHED_OVER else "last"
+    label = f"{label or shown}  {last:#.4g}"
     axes.plot(x, smooth, color=color, linewidth=1.8, label=label, marker="." * (len(x) == 1))
 
 

@@ -1,12 +1,14 @@
-"""How near one image is to another: L1, PSNR, SSIM and MS-SSIM of pairs in [-1, 1]."""
+"""How near one image is to another: pure functions of pairs in [-1, 1], one value per image."""
 
 import numpy as np
 import tensorflow as tf
 
 from pix2pix_tf.errors import InputError
 
+Images = tf.Tensor | np.ndarray
+
 DATA_RANGE = 2.0  # of images in [-1, 1]
-# Wang, Bovik, Sheikh and Simoncelli 2004, section III.C.
+# Wang, Bovik, Sheikh and Simoncelli 2004, section III.C; tf.image.ssim's own defaults.
 SSIM_WINDOW, SSIM_SIGMA, SSIM_K1, SSIM_K2 = 11, 1.5, 0.01, 0.03
 # Wang, Simoncelli and Bovik 2003, section 3.2: the weights of the five scales, finest first.
 MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
@@ -17,7 +19,7 @@ MS_SSIM_SIZE = SSIM_WINDOW * 2 ** (len(MS_SSIM_WEIGHTS) - 1)
 QUICK = ("L1", "PSNR", "SSIM")
 
 
-def l1(targets, outputs):
+def l1(targets: Images, outputs: Images) -> tf.Tensor:
     """Mean absolute difference of each image, in units of [-1, 1].
 
     Args:
@@ -34,8 +36,66 @@ def l1(targets, outputs):
     return tf.reduce_mean(tf.abs(targets - outputs), axis=[1, 2, 3])
 
 
-def psnr(targets, outputs):
-    """Peak signal-to-noise ratio of each image, in dB.
+def mae(targets: Images, outputs: Images, *, value_range: tuple[float, float]) -> tf.Tensor:
+    """Mean absolute error of each image in the units of its file.
+
+    Args:
+        targets: Float [n, h, w, c] in [-1, 1].
+        outputs: Likewise, of the same shape.
+        value_range: The values that stand for -1 and 1, such as (-1024, 3071) Hounsfield units.
+
+    Returns:
+        float32 [n], from 0 (equal) to the width of the range.
+
+    Raises:
+        InputError: If the shapes differ or the values are not floats.
+    """
+    low, high = value_range
+    return l1(targets, outputs) * ((high - low) / DATA_RANGE)
+
+
+def nrmse(targets: Images, outputs: Images) -> tf.Tensor:
+    """Root mean square error of each image over the range of its target (largest - smallest).
+
+    Args:
+        targets: Float [n, h, w, c] in any units.
+        outputs: Likewise, of the same shape.
+
+    Returns:
+        float32 [n], at least 0 (equal); NaN or infinite where the target is flat.
+
+    Raises:
+        InputError: If the shapes differ or the values are not floats.
+    """
+    targets, outputs = _pair(targets, outputs)
+    error = tf.sqrt(tf.reduce_mean(tf.square(targets - outputs), axis=[1, 2, 3]))
+    spread = tf.reduce_max(targets, axis=[1, 2, 3]) - tf.reduce_min(targets, axis=[1, 2, 3])
+    return error / spread
+
+
+def pearson(targets: Images, outputs: Images) -> tf.Tensor:
+    """Pearson's correlation of the samples of each pair, over all pixels and channels.
+
+    Args:
+        targets: Float [n, h, w, c] in any units.
+        outputs: Likewise, of the same shape.
+
+    Returns:
+        float32 [n] in [-1, 1]; NaN where an image is flat.
+
+    Raises:
+        InputError: If the shapes differ or the values are not floats.
+    """
+    centred = [
+        x - tf.reduce_mean(x, axis=[1, 2, 3], keepdims=True) for x in _pair(targets, outputs)
+    ]
+    covariance = tf.reduce_sum(centred[0] * centred[1], axis=[1, 2, 3])
+    powers = [tf.reduce_sum(tf.square(x), axis=[1, 2, 3]) for x in centred]
+    return covariance / (tf.sqrt(powers[0]) * tf.sqrt(powers[1]))
+
+
+def psnr(targets: Images, outputs: Images) -> tf.Tensor:
+    """Peak signal-to-noise ratio of each image, in dB, over all channels.
 
     Args:
         targets: Float [n, h, w, c] in [-1, 1].
@@ -51,12 +111,13 @@ def psnr(targets, outputs):
     return tf.image.psnr(targets, outputs, max_val=DATA_RANGE)
 
 
-def ssim(targets, outputs):
-    """Structural similarity of each image.
+def ssim(targets: Images, outputs: Images) -> tf.Tensor:
+    """Structural similarity of each image, by `tf.image.ssim`.
 
-    The mean over all places where the 11x11 Gaussian window lies inside the image, and over the
-    channels, each judged by itself. Its luminance term is made for intensities, where black is 0,
-    so it is taken of the images moved to [0, 2]: the same as of uint8 images with a range of 255.
+    The mean over all places where the Gaussian window (11x11 px, sigma 1.5) lies inside the image,
+    and over the channels, each measured by itself. Its luminance term is made for intensities,
+    where black is 0, so it is taken of the images moved to [0, 2]: the same as of uint8 images
+    with a range of 255.
 
     Args:
         targets: Float [n, h, w, c] in [-1, 1], at least 11x11 px.
@@ -74,12 +135,21 @@ def ssim(targets, outputs):
     """
     targets, outputs = _pair(targets, outputs)
     _check_size(targets, "SSIM", at_least=SSIM_WINDOW)
-    luminance, contrast = _similarity(targets, outputs)
-    return tf.reduce_mean(luminance * contrast, axis=[1, 2, 3])
+    return tf.image.ssim(
+        targets + 1,
+        outputs + 1,
+        max_val=DATA_RANGE,
+        filter_size=SSIM_WINDOW,
+        filter_sigma=SSIM_SIGMA,
+        k1=SSIM_K1,
+        k2=SSIM_K2,
+    )
 
 
-def ms_ssim(targets, outputs):
-    """Multi-scale structural similarity of each image, over five scales; intensities as in `ssim`.
+def ms_ssim(targets: Images, outputs: Images) -> tf.Tensor:
+    """Multi-scale structural similarity of each image, by `tf.image.ssim_multiscale`.
+
+    Five scales; window and intensities as in `ssim`.
 
     Args:
         targets: Float [n, h, w, c] in [-1, 1], at least 176x176 px.
@@ -97,18 +167,20 @@ def ms_ssim(targets, outputs):
     """
     targets, outputs = _pair(targets, outputs)
     _check_size(targets, "MS-SSIM", at_least=MS_SSIM_SIZE)
-    product = 1.0
-    for scale, weight in enumerate(MS_SSIM_WEIGHTS, start=1):
-        luminance, term = _similarity(targets, outputs)
-        if scale == len(MS_SSIM_WEIGHTS):
-            term *= luminance
-        product *= tf.nn.relu(tf.reduce_mean(term, axis=[2, 3])) ** weight
-        targets, outputs = (tf.nn.avg_pool2d(x, 2, 2, "SAME") for x in (targets, outputs))
-    return tf.reduce_mean(product, axis=1)
+    return tf.image.ssim_multiscale(
+        targets + 1,
+        outputs + 1,
+        max_val=DATA_RANGE,
+        power_factors=MS_SSIM_WEIGHTS,
+        filter_size=SSIM_WINDOW,
+        filter_sigma=SSIM_SIGMA,
+        k1=SSIM_K1,
+        k2=SSIM_K2,
+    )
 
 
-def pair_metrics(targets, outputs):
-    """The quick three of every tested pair, in one call.
+def pair_metrics(targets: Images, outputs: Images) -> dict[str, np.ndarray]:
+    """L1, PSNR and SSIM of every pair, in one call.
 
     Args:
         targets: Float [n, h, w, c] in [-1, 1].
@@ -126,39 +198,14 @@ def pair_metrics(targets, outputs):
 
 # One trace serves images of every size.
 @tf.function(input_signature=[tf.TensorSpec([None] * 4)] * 2)
-def _quick(targets, outputs):
+def _quick(targets: tf.Tensor, outputs: tf.Tensor) -> dict[str, tf.Tensor]:
     fits = tf.reduce_min(tf.shape(targets)[1:3]) >= SSIM_WINDOW
     undefined = tf.fill(tf.shape(targets)[:1], np.float32(np.nan))
     similarity = tf.cond(fits, lambda: ssim(targets, outputs), lambda: undefined)
     return {"L1": l1(targets, outputs), "PSNR": psnr(targets, outputs), "SSIM": similarity}
 
 
-def _similarity(targets, outputs):
-    """Luminance and contrast-structure terms of every window, both [n, c, h - 10, w - 10]."""
-    mean_t, mean_o = _window_means(targets), _window_means(outputs)
-    variances = _window_means(targets**2 + outputs**2) - mean_t**2 - mean_o**2
-    covariance = _window_means(targets * outputs) - mean_t * mean_o
-    c1, c2 = (SSIM_K1 * DATA_RANGE) ** 2, (SSIM_K2 * DATA_RANGE) ** 2
-    # Intensities, with black at 0. Variances do not change with that; taken of [-1, 1] they are
-    # differences of smaller numbers and keep more digits.
-    mean_t, mean_o = mean_t + 1, mean_o + 1
-    luminance = (2 * mean_t * mean_o + c1) / (mean_t**2 + mean_o**2 + c1)
-    return luminance, (2 * covariance + c2) / (variances + c2)
-
-
-def _window_means(images):
-    """Gaussian means of all whole windows, [n, h, w, c] to [n, c, h - 10, w - 10]."""
-    offsets = np.arange(SSIM_WINDOW) - SSIM_WINDOW // 2
-    window = np.exp(-(offsets**2) / (2 * SSIM_SIGMA**2))
-    window = (window / window.sum()).astype(np.float32)
-    n, h, w, c = tf.unstack(tf.shape(images))
-    planes = tf.reshape(tf.transpose(images, [0, 3, 1, 2]), [n * c, h, w, 1])
-    for kernel in (window[:, None, None, None], window[None, :, None, None]):
-        planes = tf.nn.conv2d(planes, kernel, strides=1, padding="VALID")
-    return tf.reshape(planes, [n, c, h - SSIM_WINDOW + 1, w - SSIM_WINDOW + 1])
-
-
-def _pair(targets, outputs):
+def _pair(targets: Images, outputs: Images) -> tuple[tf.Tensor, tf.Tensor]:
     """Both as float32 tensors of one shape."""
     targets, outputs = tf.convert_to_tensor(targets), tf.convert_to_tensor(outputs)
     if targets.shape.rank != 4 or not targets.shape.is_compatible_with(outputs.shape):
@@ -174,7 +221,7 @@ def _pair(targets, outputs):
     return tf.cast(targets, tf.float32), tf.cast(outputs, tf.float32)
 
 
-def _check_size(images, name, *, at_least):
+def _check_size(images: tf.Tensor, name: str, *, at_least: int) -> None:
     height, width = images.shape[1:3]
     if min(height or at_least, width or at_least) < at_least:
         raise InputError(

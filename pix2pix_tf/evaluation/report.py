@@ -14,6 +14,7 @@ from pix2pix_tf import run_folder
 from pix2pix_tf.evaluation import curves
 
 CURVES = "curves.png"
+_GAIN = 4  # as in report.css
 _HIGHER_IS_BETTER = ("psnr", "ssim", "accuracy", "iou")
 
 
@@ -50,11 +51,11 @@ def write_report(folder, *, title, rows, options=None, summary=None, log=None):
         script=_asset("report.js"),
         viewer=_asset("report.viewer.js"),
         summary=_summary(summary),
-        curves=_curves(folder, log),
+        curves=_curves(folder, log, is_open=not rows),
         options=_options(options),
         metric_options="".join(_metric_options(columns)),
         pair_options="".join(itertools.starmap(_pair_option, columns.pairs)),
-        gains="".join(f'<option value="{gain}">×{gain}</option>' for gain in (1, 2, 4, 8)),
+        gains="".join(map(_gain_option, (1, 2, 4, 8, 16))),
         table=_table(rows, columns),
         nothing=" hidden" if rows else "",
         nothing_text="" if rows else "No images yet.",
@@ -64,6 +65,12 @@ def write_report(folder, *, title, rows, options=None, summary=None, log=None):
         # A file name that is not UTF-8 holds surrogates, which are shown as question marks.
         temporary.write_bytes(page.encode("utf-8", errors="replace"))
     return path
+
+
+def _gain_option(gain):
+    # At x1 most differences are nearly black.
+    selected = " selected" if gain == _GAIN else ""
+    return f'<option value="{gain}"{selected}>×{gain}</option>'
 
 
 def _check_rows(rows):
@@ -97,7 +104,7 @@ class _Columns:
     def style(self):
         """CSS variables: the tracks of the grid before and after the difference column."""
         tracks = "4.5rem " if self.steps else ""
-        tracks += f"minmax(9rem, 1fr) repeat({max(self.slots, 1)}, minmax(6rem, var(--thumb)))"
+        tracks += f"minmax(9rem, 24rem) repeat({max(self.slots, 1)}, minmax(6rem, var(--thumb)))"
         metrics = f"; --metrics: repeat({len(self.metrics)}, 4.5rem)" if self.metrics else ""
         return f"--columns: {tracks}{metrics}"
 
@@ -147,7 +154,8 @@ def _heading(kind, content, attributes):
 
 
 def _sort_heading(label, *, key, kind, hint=""):
-    button = f'<button type="button" data-sort="{key}" title="{hint}">{_text(label)}</button>'
+    shown = _text(_with_unit(label))
+    button = f'<button type="button" data-sort="{key}" title="{hint}">{shown}</button>'
     order = "descending" if kind == "step" else "none"
     return _heading(kind, button, f' aria-sort="{order}"')
 
@@ -187,6 +195,10 @@ def _value_cell(kind, label, value):
     )
 
 
+def _with_unit(name):
+    return f"{name} (dB)" if name.split()[0:1] == ["PSNR"] else name
+
+
 def _higher_is_better(metric):
     return any(word in metric.lower() for word in _HIGHER_IS_BETTER)
 
@@ -194,7 +206,7 @@ def _higher_is_better(metric):
 def _metric_options(columns):
     for key, metric in enumerate(columns.metrics, start=int(columns.steps)):
         best = "descending" if _higher_is_better(metric) else "ascending"
-        yield f'<option value="{key}" data-best="{best}">{_text(metric)}</option>'
+        yield f'<option value="{key}" data-best="{best}">{_text(_with_unit(metric))}</option>'
 
 
 def _pair_option(left, right):
@@ -206,7 +218,8 @@ def _summary(summary):
     if not summary:
         return ""
     pairs = (
-        f"<div><dt>{_text(k)}</dt><dd>{_text(_number(v))}</dd></div>" for k, v in summary.items()
+        f"<div><dt>{_text(_with_unit(k))}</dt><dd>{_text(_number(v))}</dd></div>"
+        for k, v in summary.items()
     )
     return f'<dl class="summary">{"".join(pairs)}</dl>'
 
@@ -233,12 +246,13 @@ def _flat(options, prefix=""):
             yield f"{prefix}{key}", value
 
 
-def _curves(folder, log):
+def _curves(folder, log, *, is_open):
+    """The curves; closed where they would push the first image off the screen."""
     if log is None:
         return ""
     curves.draw_curves(log, folder / CURVES)
     return (
-        '<details class="curves" open><summary>Training curves</summary>'
+        f'<details class="curves"{" open" * is_open}><summary>Training curves</summary>'
         f'<img src="{CURVES}" alt="Each training loss against the step"></details>'
     )
 

@@ -1,9 +1,10 @@
 """One generator, every runtime: each export is reloaded by its own runtime and compared."""
 
+import contextlib
 import dataclasses
 import importlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,11 @@ import tensorflow as tf
 from pix2pix_tf import run_folder
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.export import keras_functional, pict, saved_model
+from pix2pix_tf.networks.resnet import ResNet
+from pix2pix_tf.networks.unet import UNet
+
+# From images float32 [n, h, w, c] in [0, 1] to the like.
+Translate = Callable[[np.ndarray], np.ndarray]
 
 # The file of each format in the export's folder; a SavedModel is the folder itself.
 FILES = {
@@ -48,16 +54,23 @@ class Exported:
     difference: float
     decibels: float
 
-    def __str__(self):
+    def __str__(self) -> str:
         """One line for a person."""
         text = f"exported to {self.path}; largest difference when reloaded {self.difference:.1e}"
         return text + (f" ({self.decibels:.1f} dB)" if math.isfinite(self.decibels) else "")
 
 
-def export(generator, served, folder, *, export_format, quantize="none"):
+def export(
+    generator: UNet | ResNet,
+    served: saved_model.ServedModel,
+    folder: str | Path,
+    *,
+    export_format: str,
+    quantize: str = "none",
+) -> Exported:
     """Writes a generator in another format, reloads it with that format's own runtime, compares.
 
-    The file appears only if the comparison succeeded.
+    Nothing is left behind unless the comparison succeeds.
 
     Args:
         generator: A built `UNet` or `ResNet`.
@@ -80,14 +93,36 @@ def export(generator, served, folder, *, export_format, quantize="none"):
             "Expected --quantize only with --export_format litert. "
             f"Received: --export_format {export_format}"
         )
-    if export_format == "saved_model":
-        difference = saved_model.export(served, folder)
-        return Exported(Path(folder), difference, math.inf)
+    if export_format == "pict":
+        pict.check({variable.path: variable.shape for variable in generator.variables})
+    folder = Path(folder)
+    is_new = not folder.exists()
+    try:
+        if export_format == "saved_model":
+            return Exported(folder, saved_model.export(served, folder), math.inf)
+        return _file(generator, served, folder, export_format=export_format, quantize=quantize)
+    except BaseException:
+        if is_new:
+            with contextlib.suppress(OSError):  # it was never created
+                folder.rmdir()
+        raise
 
-    def expected(pictures):
-        return served.serving_default(tf.constant(pictures))["outputs"].numpy()
 
-    path, lossy = Path(folder) / FILES[export_format], quantize != "none"
+def _file(
+    generator: UNet | ResNet,
+    served: saved_model.ServedModel,
+    folder: Path,
+    *,
+    export_format: str,
+    quantize: str,
+) -> Exported:
+    """Writes a format that is one file; see `export`."""
+
+    def translated(images: np.ndarray) -> np.ndarray:
+        return served.serving_default(tf.constant(images))["outputs"].numpy()
+
+    expected: Translate = translated
+    path, lossy = folder / FILES[export_format], quantize != "none"
     with run_folder.atomic(path) as temporary:
         if export_format == "litert":
             received = _litert(served, temporary, quantize=quantize)
@@ -104,12 +139,12 @@ def export(generator, served, folder, *, export_format, quantize="none"):
     return Exported(path, worst, decibels)
 
 
-def input_channels(generator):
+def input_channels(generator: UNet | ResNet) -> int:
     """Number of channels of a built generator's inputs."""
     return generator.encoders[0].convolution.weights[0].shape[2]
 
 
-def _litert(served, path, *, quantize):
+def _litert(served: saved_model.ServedModel, path: Path, *, quantize: str) -> Translate:
     runtime = import_runtime("ai_edge_litert.interpreter", extra="litert")
     function = served.serving_default.get_concrete_function()
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function], served)
@@ -122,7 +157,7 @@ def _litert(served, path, *, quantize):
     return lambda pictures: run(images=pictures)["outputs"]
 
 
-def _onnx(served, path):
+def _onnx(served: saved_model.ServedModel, path: Path) -> Translate:
     runtime = import_runtime("onnxruntime", extra="onnx")
     signature = served.serving_default.input_signature
     converter = import_runtime("tf2onnx", extra="onnx")
@@ -137,21 +172,21 @@ def _onnx(served, path):
     return lambda pictures: session.run(["outputs"], {"images": pictures})[0]
 
 
-def _keras(generator, path):
+def _keras(generator: UNet | ResNet, path: Path) -> tuple[Translate, Translate]:
     keras_functional.functional(generator, channels=input_channels(generator)).save(path)
     loaded = keras.saving.load_model(path, compile=False, safe_mode=True)
 
-    def in_unit(network):
+    def in_unit(network: keras.Model) -> Translate:
         return lambda pictures: network(pictures * 2 - 1).numpy() / 2 + 0.5
 
     return in_unit(generator), in_unit(loaded)
 
 
-def _pict(generator, translate, path):
+def _pict(generator: UNet, translate: Translate, path: Path) -> Translate:
     pict.write(path, {variable.path: variable.numpy() for variable in generator.variables})
     arrays = pict.read(path)
 
-    def translated(pictures):
+    def translated(pictures: np.ndarray) -> np.ndarray:
         exact = generator.get_weights()
         try:
             generator.set_weights([arrays[variable.path] for variable in generator.variables])
@@ -177,7 +212,9 @@ def import_runtime(module: str, *, extra: str) -> Any:
         ) from None
 
 
-def _compare(expected, received, *, shape, lossy):
+def _compare(
+    expected: Translate, received: Translate, *, shape: tuple[int, int, int], lossy: bool
+) -> tuple[float, float]:
     """The largest difference and the agreement in decibels over pictures of two sizes."""
     height, width, channels = shape
     worst, squares = 0.0, []

@@ -4,14 +4,21 @@ Such a model is saved to a .keras file that holds no code and no names of ours: 
 it, on TensorFlow, JAX or PyTorch, with this package installed or not.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 
 from pix2pix_tf.networks import layers
 from pix2pix_tf.networks.normalization import EPSILON
+from pix2pix_tf.networks.resnet import ResNet
 from pix2pix_tf.networks.unet import UNet
 
+# Makes the layer of a convolution and calls it on an input: returns (layer, output).
+Convolve = Callable[..., tuple[keras.Layer, Any]]
 
-def functional(generator, *, channels):
+
+def functional(generator: UNet | ResNet, *, channels: int) -> keras.Model:
     """Rebuilds a generator, with its weights.
 
     Args:
@@ -23,13 +30,14 @@ def functional(generator, *, channels):
         multiples of the generator's `multiple`; dropout is off.
     """
     inputs = keras.Input((None, None, channels), name="images")
-    network = _unet if isinstance(generator, UNet) else _resnet
-    outputs = keras.layers.Activation("tanh", name="outputs")(network(generator, inputs))
+    is_unet = isinstance(generator, UNet)
+    logits = _unet(generator, inputs) if is_unet else _resnet(generator, inputs)
+    outputs = keras.layers.Activation("tanh", name="outputs")(logits)
     return keras.Model(inputs, outputs, name=generator.name)
 
 
-def _unet(generator, x):
-    skips = []
+def _unet(generator: UNet, x: Any) -> Any:
+    skips: list[Any] = []
     for level in generator.encoders:
         x = _level(level, _leaky_relu(x) if skips else x, _down(level))
         skips.append(x)
@@ -41,32 +49,32 @@ def _unet(generator, x):
     return x
 
 
-def _leaky_relu(x):
+def _leaky_relu(x: Any) -> Any:
     return keras.layers.LeakyReLU(negative_slope=layers.LEAKY_SLOPE)(x)
 
 
-def _separable(level):
+def _separable(level: Any) -> bool:
     return isinstance(level.convolution, keras.layers.SeparableConv2D)
 
 
-def _down(level):
+def _down(level: Any) -> Convolve:
     kind = keras.layers.SeparableConv2D if _separable(level) else keras.layers.Conv2D
     return lambda x, **options: _call(kind(kernel_size=4, strides=2, padding="same", **options), x)
 
 
-def _up(level):
-    def resized(x, **options):
+def _up(level: Any) -> Convolve:
+    def resized(x: Any, **options: Any) -> tuple[keras.Layer, Any]:
         x = keras.layers.UpSampling2D(interpolation="nearest")(x)
         return _call(keras.layers.SeparableConv2D(kernel_size=4, padding="same", **options), x)
 
-    def transposed(x, **options):
+    def transposed(x: Any, **options: Any) -> tuple[keras.Layer, Any]:
         options |= {"kernel_size": 4, "strides": 2, "padding": "same"}
         return _call(keras.layers.Conv2DTranspose(**options), x)
 
     return resized if _separable(level) else transposed
 
 
-def _resnet(generator, x):
+def _resnet(generator: ResNet, x: Any) -> Any:
     relu = keras.layers.ReLU
     first, *down = generator.encoders
     x = relu()(_level(first, x, _padded(7, reflect=True)))
@@ -82,8 +90,8 @@ def _resnet(generator, x):
     return _level(last, x, _padded(7, reflect=True))
 
 
-def _padded(size, *, strides=1, reflect=False):
-    def convolve(x, **options):
+def _padded(size: int, *, strides: int = 1, reflect: bool = False) -> Convolve:
+    def convolve(x: Any, **options: Any) -> tuple[keras.Layer, Any]:
         side = size // 2
         border = ((0, 0), (side, side), (side, side), (0, 0))
         x = keras.ops.pad(x, border, mode="reflect" if reflect else "constant")
@@ -92,16 +100,16 @@ def _padded(size, *, strides=1, reflect=False):
     return convolve
 
 
-def _doubling(x, **options):
+def _doubling(x: Any, **options: Any) -> tuple[keras.Layer, Any]:
     layer, y = _call(keras.layers.Conv2DTranspose(kernel_size=3, strides=2, **options), x)
     return layer, keras.layers.Cropping2D(((1, 0), (1, 0)))(y)
 
 
-def _call(layer, x):
+def _call(layer: keras.Layer, x: Any) -> tuple[keras.Layer, Any]:
     return layer, layer(x)
 
 
-def _level(level, x, convolve, *, prefix=""):
+def _level(level: Any, x: Any, convolve: Convolve, *, prefix: str = "") -> Any:
     """Applies a copy of `level`; `convolve` makes and calls the layer of the convolution."""
     name = f"{prefix}_{level.name}" if prefix else level.name
     bias = level.convolution.use_bias

@@ -13,7 +13,9 @@ import json
 import math
 import re
 import struct
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +35,7 @@ _NAME = re.compile(
 _LARGEST_INDEX, _LARGEST_FILE = 2**20, 2**30
 
 
-def write(path, arrays):
+def write(path: run_folder.Place, arrays: Mapping[str, np.ndarray]) -> None:
     """Writes weights to a .pict file, whole or not at all.
 
     Args:
@@ -41,17 +43,9 @@ def write(path, arrays):
         arrays: Dict from the reference's names to float32 arrays.
 
     Raises:
-        InputError: If it is not the generator that the programs that read such files know.
+        InputError: As `check`.
     """
-    if other := set(arrays) ^ set(_names()):
-        raise InputError(
-            "Expected the generator of pix2pix.py for .pict (--netG unet, --norm batch, 8 levels, "
-            "without --separable_conv or --nobottleneck_norm). "
-            f"Received: one with another {min(other)}"
-        )
-    ends = "encoder_1/conv2d/kernel", "decoder_1/conv2d_transpose/kernel"
-    if any(arrays[f"generator/{end}"].shape[2] != 3 for end in ends):
-        raise InputError("Expected colour pictures for .pict. Received: other channels")
+    check({name: array.shape for name, array in arrays.items()})
     names = sorted(arrays)
     index = [{"name": name, "shape": list(arrays[name].shape)} for name in names]
     weights = np.concatenate([arrays[name].ravel() for name in names]).astype(np.float32)
@@ -63,7 +57,42 @@ def write(path, arrays):
         temporary.write_bytes(b"".join(struct.pack(">I", len(b)) + b for b in blocks))
 
 
-def _names():
+def check(shapes: Mapping[str, Collection[int]]) -> None:
+    """Refuses a generator that the programs that read .pict files cannot compute.
+
+    Args:
+        shapes: Dict from the reference's names to the shapes of the weights.
+
+    Raises:
+        InputError: Naming the option of the model that the format cannot hold.
+    """
+    if option := _foreign(shapes):
+        raise InputError(
+            f"A .pict file cannot hold a model with {option}; it is for the generator of "
+            "pix2pix.py: --netG unet --norm batch at 256 pixels, RGB to RGB"
+        )
+
+
+def _foreign(shapes: Mapping[str, Collection[int]]) -> str | None:
+    """The option by which a generator differs from that of pix2pix.py."""
+    other = set(shapes) ^ set(_names())
+    bottleneck = f"generator/encoder_{_DEPTH}/batch_normalization/"
+    if any("separable_conv2d" in name for name in shapes):
+        return "--separable_conv"
+    if other and all(name.startswith(bottleneck) for name in other):
+        # With one value per channel their normalisation gives its offset, whatever the weights.
+        return "--nobottleneck_norm, whose bottleneck the readers would normalise away"
+    if other and not any("batch_normalization" in name for name in shapes):
+        return "--norm instance or none"
+    if other:
+        return f"another --netG or size (it differs in {min(other)})"
+    ends = "encoder_1/conv2d/kernel", "decoder_1/conv2d_transpose/kernel"
+    if any(tuple(shapes[f"generator/{end}"])[2] != 3 for end in ends):
+        return "other --input_channels or --output_channels than 3"
+    return None
+
+
+def _names() -> Iterator[str]:
     for part, layer in (("encoder", "conv2d"), ("decoder", "conv2d_transpose")):
         for level in range(1, _DEPTH + 1):
             yield from (f"generator/{part}_{level}/{layer}/{last}" for last in ("kernel", "bias"))
@@ -72,10 +101,8 @@ def _names():
                 yield from (f"{norm}/{last}" for last in ("gamma", "beta"))
 
 
-def code_book(weights):
-    """256 values, ascending, that lie the denser the nearer to 0.
-
-    They are the centres of equal bins over the range of the weights, companded.
+def code_book(weights: np.ndarray) -> np.ndarray:
+    """256 ascending values, denser near 0: centres of equal bins over the companded range.
 
     Args:
         weights: float32 array.
@@ -91,7 +118,7 @@ def code_book(weights):
     return (expanded * largest).astype(np.float32)
 
 
-def read(path):
+def read(path: run_folder.Place) -> dict[str, np.ndarray]:
     """Reads a .pict file.
 
     Args:
@@ -118,14 +145,15 @@ def read(path):
             raise ValueError("its code book holds numbers that are not finite")
     except (ValueError, RecursionError) as error:
         raise InputError(f"Expected a .pict file. Received: {path}: {error}") from None
-    weights, start, arrays = values[np.frombuffer(codes, np.uint8)], 0, {}
+    weights, start = values[np.frombuffer(codes, np.uint8)], 0
+    arrays = {}
     for name, shape in shapes.items():
         arrays[name] = weights[start : start + math.prod(shape)].reshape(shape)
         start += math.prod(shape)
     return arrays
 
 
-def _blocks(contents):
+def _blocks(contents: bytes) -> list[bytes]:
     blocks, at = [], 0
     for number in (1, 2, 3):
         if len(contents) < at + 4:
@@ -140,10 +168,11 @@ def _blocks(contents):
     return blocks
 
 
-def _shapes(index):
+def _shapes(index: bytes) -> dict[str, tuple[int, ...]]:
     if len(index) > _LARGEST_INDEX:
         raise ValueError("its index is longer than any real one")
-    shapes, entries = {}, json.loads(index.decode("utf-8"))
+    shapes: dict[str, tuple[int, ...]] = {}
+    entries = json.loads(index.decode("utf-8"))
     if not isinstance(entries, list) or not entries:
         raise ValueError("its index is not a list of variables")
     for entry in entries:
@@ -154,7 +183,7 @@ def _shapes(index):
     return shapes
 
 
-def _entry(entry):
+def _entry(entry: Any) -> tuple[str, tuple[int, ...]]:
     match entry:
         case {"name": str(name), "shape": [*shape]} if _NAME.fullmatch(name):
             sizes = [size for size in shape if type(size) is int and 0 < size <= 2**16]

@@ -3,8 +3,11 @@
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -38,19 +41,26 @@ class ServedModel(tf.Module):
         pix2pix.py, mode export: the contract of serve_base64.
     """
 
-    def __init__(self, generator, translate, *, filetype, channels=3):
+    def __init__(
+        self,
+        generator: keras.Model,
+        translate: Callable[[tf.Tensor], tf.Tensor],
+        *,
+        filetype: str,
+        channels: int = 3,
+    ) -> None:
         super().__init__(name="served_model")
         self._weights = [variable.value for variable in generator.variables]
         self._translate, self._filetype, self.channels = translate, filetype, channels
         pictures = tf.TensorSpec([None, None, None, channels], tf.float32, "images")
         self.serving_default = tf.function(self._pictures, input_signature=[pictures])
 
-    def _pictures(self, images):
+    def _pictures(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         """Translates a batch of pictures of one size."""
         return {"outputs": self._translate(images)}
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "input")])
-    def serve_image_bytes(self, input):  # noqa: A002 (the name is the signature's)
+    def serve_image_bytes(self, input: tf.Tensor) -> dict[str, tf.Tensor]:  # noqa: A002 (the signature's name)
         """Translates image files, each by itself: they may differ in size."""
         return {"output": tf.map_fn(self._file, input)}
 
@@ -60,26 +70,26 @@ class ServedModel(tf.Module):
             tf.TensorSpec([None], tf.string, "key"),
         ]
     )
-    def serve_base64(self, input, key):  # noqa: A002
+    def serve_base64(self, input: tf.Tensor, key: tf.Tensor) -> dict[str, tf.Tensor]:  # noqa: A002
         """Translates image files in web-safe base64 and passes `key` through."""
         files = tf.map_fn(self._file, tf.io.decode_base64(input))
         return {"output": tf.io.encode_base64(files), "key": tf.identity(key)}
 
-    def _file(self, contents):
+    def _file(self, contents: tf.Tensor) -> tf.Tensor:
         picture = decode.decode_unit(contents, channels=self.channels)
         result = images.from_unit(images.viewable(self._translate(picture[None])))[0]
         result = result[..., :3] if self._filetype == "jpeg" else result
         return images.encode(result, filetype=self._filetype)
 
     @property
-    def signatures(self):
+    def signatures(self) -> dict[str, Any]:
         """Dict from names to the functions of this module."""
         files = {"serve_image_bytes": self.serve_image_bytes, "serve_base64": self.serve_base64}
         default = {"serving_default": self.serving_default}
         return default | files if self.channels in FILE_CHANNELS else default
 
 
-def export(served, folder, *, picture=None):
+def export(served: ServedModel, folder: str | Path, *, picture: np.ndarray | None = None) -> float:
     """Saves a SavedModel, reloads it and compares it with the model it was made from.
 
     The folder gets the model only after the comparison, so a wrong export never appears there.
@@ -103,8 +113,8 @@ def export(served, folder, *, picture=None):
     with tempfile.TemporaryDirectory(dir=folder, prefix=".partial-") as temporary:
         tf.saved_model.save(served, temporary, signatures=served.signatures)
         difference = _compare(served, temporary, picture)
-        for part in ("variables", "assets"):
-            shutil.rmtree(folder / part, ignore_errors=True)
+        for name in ("variables", "assets"):
+            shutil.rmtree(folder / name, ignore_errors=True)
         for part in sorted(
             Path(temporary).iterdir(), key=lambda path: path.name == "saved_model.pb"
         ):
@@ -112,7 +122,7 @@ def export(served, folder, *, picture=None):
     return difference
 
 
-def _compare(served, folder, picture):
+def _compare(served: ServedModel, folder: str, picture: np.ndarray) -> float:
     loaded = tf.saved_model.load(folder).signatures
     batch = tf.constant(picture[None])
     expected = served.serving_default(batch)["outputs"]
@@ -126,7 +136,7 @@ def _compare(served, folder, picture):
     return difference
 
 
-def _same_files(loaded, picture):
+def _same_files(loaded: Any, picture: np.ndarray) -> bool:
     """Whether both signatures that take files give the same result."""
     file = tf.constant([images.encode(images.from_unit(picture)).numpy()])
     key = tf.constant(["k"])

@@ -328,7 +328,7 @@ def _fetch(cache: Path) -> None:
             "package with --web_runtime."
         )
     with tempfile.TemporaryDirectory() as folder:
-        words = ["pack", PACKAGE, "--ignore-scripts", "--silent"]
+        words = ["pack", PACKAGE, "--ignore-scripts", "--silent", "--fetch-retries=1"]
         try:
             done = subprocess.run(
                 [*npm, *words], cwd=folder, capture_output=True, text=True, timeout=_NPM_TIMEOUT

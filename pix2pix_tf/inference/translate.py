@@ -1,42 +1,156 @@
-"""From pictures to pictures: any size in, the same size out, in tiles where that is too large."""
+"""From images to images: any size in, the same size out, in bounded memory where asked for.
 
+`tile` is exact: the generator is evaluated window by window, see `windows`, with the result of the
+whole image. `blend_tile` is for exports, which are graphs: tiles are translated one by one, each
+normalised by its own statistics, and blended.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+
+import keras
+import numpy as np
 import tensorflow as tf
 
-from pix2pix_tf.data import color, images, resize
+from pix2pix_tf.data import resize
+from pix2pix_tf.inference import windows
+
+# Seconds after which the progress of an image is shown.
+PATIENCE = 5
 
 
-def translate(generator, batch, *, multiple, tile=0):
+def translate(
+    generator: Callable[..., tf.Tensor],
+    batch: tf.Tensor,
+    *,
+    multiple: int,
+    tile: int = 0,
+    blend_tile: int = 0,
+    scratch_dir: str | None = None,
+    dropout_seeds: tf.Tensor | None = None,
+) -> tf.Tensor:
     """Translates images of any size.
 
-    Images are continued by reflection to the next multiple that the network needs, and the
-    result is cut back. Nothing is added to images of such a size, so those are translated exactly
-    as in training.
+    Images are reflection-padded to the next multiple that the network needs, and the result is
+    cropped back. Nothing is added to images of such a size, so those are translated exactly as in
+    training.
 
     Args:
-        generator: Model from [n, h, w, c] to [n, h, w, c'] in [-1, 1].
+        generator: Model from [n, h, w, c] to [n, h, w, c'] in [-1, 1]; with `tile` a `UNet` or
+            `ResNet`.
         batch: Float [n, h, w, c] in [-1, 1].
         multiple: The sides that the generator takes are multiples of this.
-        tile: Side in pixels of the tiles in which larger images are translated, rounded up to
-            a multiple of `multiple`; 0 for whole images.
+        tile: Images with a side of more than so many pixels are translated in the memory that such
+            a tile needs, see `windows.evaluate`; 0 for whole images. The result is the same. Not
+            for graphs that are exported.
+        blend_tile: Side in pixels of the overlapping tiles in which larger images are translated,
+            rounded up to a multiple of `multiple`; 0 for whole images. The tone may differ from
+            tile to tile.
+        scratch_dir: Folder for what `tile` does not keep in memory; None for the system's.
+        dropout_seeds: int64 [n, 2], one per image; None switches dropout off.
 
     Returns:
         float32 [n, h, w, c'] in [-1, 1].
     """
     shape = tf.shape(batch)
-    tile = resize.rounded_up(tile, multiple)
+    largest = tf.reduce_max(shape[1:3])
+    drop = {} if dropout_seeds is None else {"dropout_seeds": dropout_seeds}
 
-    def whole():
-        return generator(resize.reflect_to_multiple(batch, multiple))
+    def whole() -> tf.Tensor:
+        least = getattr(generator, "minimum", 1)
+        return generator(resize.reflect_to_multiple(batch, multiple, least=least), **drop)
 
-    if not tile:
-        result = whole()
+    if tile:
+
+        def exact(batch: tf.Tensor, *seeds: tf.Tensor) -> tf.Tensor:
+            seeds = seeds[0] if seeds else None
+            return translate_windows(
+                generator, batch.numpy(), tile=tile, scratch_dir=scratch_dir, dropout_seeds=seeds
+            )
+
+        given = [batch, *drop.values()]
+        if tf.executing_eagerly():  # in this thread, so that Ctrl-C gets through
+            given = map(tf.convert_to_tensor, given)
+            result = whole() if largest <= tile else tf.convert_to_tensor(exact(*given))
+        else:
+            outside = lambda: tf.py_function(exact, given, tf.float32)  # noqa: E731
+            result = tf.cond(largest <= tile, whole, outside)
+            result = tf.ensure_shape(result, [None, None, None, generator.output_channels])
+    elif blend_tile:
+        side = resize.rounded_up(blend_tile, multiple)
+        result = tf.cond(largest <= side, whole, lambda: _blended(generator, batch, side))
     else:
-        fits = tf.reduce_max(shape[1:3]) <= tile
-        result = tf.cond(fits, whole, lambda: _tiled(generator, batch, tile))
+        result = whole()
     return result[:, : shape[1], : shape[2]]
 
 
-def _tiled(generator, batch, tile):
+def translate_windows(
+    generator: keras.Model,
+    batch: np.ndarray,
+    *,
+    tile: int,
+    scratch_dir: str | None = None,
+    dropout_seeds: tf.Tensor | None = None,
+) -> np.ndarray:
+    """Translates images in bounded memory, see `windows.evaluate`.
+
+    Args:
+        generator: A built `UNet` or `ResNet`.
+        batch: float32 [n, h, w, c] in [-1, 1].
+        tile: Side in pixels; memory is bounded to what a tile needs.
+        scratch_dir: Folder for what is not kept in memory; None for the system's.
+        dropout_seeds: int64 [n, 2], one per image; None switches dropout off.
+
+    Returns:
+        float32 [n, h, w, c'] in [-1, 1].
+    """
+    batch = np.asarray(batch, np.float32)
+    result = np.empty((*batch.shape[:3], generator.output_channels), np.float32)
+    for index, image in enumerate(batch):
+        windows.evaluate(
+            generator,
+            Pixels(image),
+            Pixels(result[index]),
+            tile=tile,
+            dropout_seed=None if dropout_seeds is None else dropout_seeds[index],
+            scratch_dir=scratch_dir,
+            progress=Progress(),
+        )
+    return result
+
+
+class Pixels:
+    """An array [h, w, c] as source or sink of `windows.evaluate`."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        self._array, self.shape = array, array.shape
+
+    def read(self, window: windows.Window) -> np.ndarray:
+        """Reads [1, rows, columns, c]."""
+        return self._array[None, window.top : window.bottom, window.left : window.right]
+
+    def write(self, window: windows.Window, values: np.ndarray) -> None:
+        """Writes [1, rows, columns, c]."""
+        self._array[window.top : window.bottom, window.left : window.right] = values[0]
+
+
+class Progress:
+    """A bar for images that take longer than PATIENCE seconds, if a terminal shows it."""
+
+    def __init__(self) -> None:
+        self._start, self._bar = time.monotonic(), None
+
+    def __call__(self, share: float) -> None:
+        """Shows the share of the work that is done, in [0, 1]."""
+        late = time.monotonic() - self._start > PATIENCE
+        if self._bar is None and late and share < 1 and sys.stdout.isatty():
+            self._bar = keras.utils.Progbar(100, unit_name="percent", interval=0.5)
+        if self._bar is not None:
+            self._bar.update(min(int(share * 100), 100), finalize=share >= 1)
+
+
+def _blended(generator: Callable[..., tf.Tensor], batch: tf.Tensor, tile: int) -> tf.Tensor:
     """Translates tile by tile and blends the results.
 
     Tiles overlap by a quarter, over which the weight of one falls linearly while that of the next
@@ -67,7 +181,7 @@ def _tiled(generator, batch, tile):
     return tf.foldl(add, (parts, numbers, corners), total, parallel_iterations=1)
 
 
-def _windows(size, tile):
+def _windows(size: tf.Tensor, tile: int) -> tuple[tf.Tensor, tf.Tensor]:
     """Where tiles start along an axis, and the weight of each pixel in each of them.
 
     Returns:
@@ -85,27 +199,3 @@ def _windows(size, tile):
     places = starts[:, None] + place
     sums = tf.tensor_scatter_nd_add(tf.zeros([size]), places[..., None], ramp)
     return starts, ramp / tf.gather(sums, places)
-
-
-def translate_pictures(generator, pictures, *, multiple=256, tile=0, lab=False, direction="AtoB"):
-    """Translates pictures in [0, 1], in Lab mode by way of lightness and colour.
-
-    Args:
-        generator: Model from [n, h, w, c] to [n, h, w, c'] in [-1, 1].
-        pictures: Float [n, h, w, 3] in [0, 1].
-        multiple: The sides that the generator takes are multiples of this.
-        tile: Side in pixels of the tiles for larger pictures, or 0.
-        lab: Whether the generator works on Lab colour: the half that it does not predict is
-            taken from `pictures`.
-        direction: "AtoB" or "BtoA".
-
-    Returns:
-        float32 [n, h, w, 3] in [0, 1].
-    """
-    size = {"multiple": multiple, "tile": tile}
-    if not lab:
-        return images.from_signed(translate(generator, images.to_signed(pictures), **size))
-    lightness, colour = color.split(pictures)
-    if direction == "AtoB":
-        return color.join(lightness, translate(generator, lightness, **size))
-    return color.join(translate(generator, colour, **size), colour)

@@ -291,11 +291,12 @@ class Network(keras.Model):
     # The sides of an image are multiples of this number of pixels, and at least ...
     multiple: int = 1
     minimum: int = 1
-    _channels: int | None = None
+    # Channels of its images; None before it is built.
+    input_channels: Any = None
 
     def build(self, input_shape: Shape) -> None:
         """Creates every weight for images of `input_shape` [n, h, w, c]."""
-        self._channels = input_shape[-1]
+        self.input_channels = input_shape[-1]
 
     def __call__(self, images: tf.Tensor, *args: Any, **kwargs: Any) -> tf.Tensor:
         """Checks the images, then calls the network; see `call`."""
@@ -311,8 +312,8 @@ class Network(keras.Model):
             )
         if len(shape) != 4:
             raise InputError(f"{what} takes images [n, h, w, c]; got shape {list(shape)}")
-        if self._channels not in (None, shape[3]):
-            raise InputError(f"{what} was built for {self._channels} channels; got {shape[3]}")
+        if self.input_channels not in (None, shape[3]):
+            raise InputError(f"{what} was built for {self.input_channels} channels; got {shape[3]}")
         for side in shape[1:3]:
             if side is not None and (side % self.multiple or side < self.minimum):
                 fitting = f"multiples of {self.multiple}, " if self.multiple > 1 else ""
@@ -322,8 +323,8 @@ class Network(keras.Model):
                 )
 
 
-def dropout(x: tf.Tensor, seeds: tf.Tensor, *, rate: float = DROPOUT_RATE) -> tf.Tensor:
-    """Zeroes elements with probability `rate` and scales the rest, one mask per image.
+def dropout_mask(x: tf.Tensor, seeds: tf.Tensor, *, rate: float = DROPOUT_RATE) -> tf.Tensor:
+    """Which elements dropout keeps, one mask per image.
 
     Stateless: the same seed gives the same mask, so a step can be computed again, and an image's
     mask does not depend on the batch that it is in.
@@ -331,10 +332,10 @@ def dropout(x: tf.Tensor, seeds: tf.Tensor, *, rate: float = DROPOUT_RATE) -> tf
     Args:
         x: [n, h, w, c].
         seeds: int64 [n, 2], one seed per image.
-        rate: Probability in [0, 1).
+        rate: Probability in [0, 1) that an element is dropped.
 
     Returns:
-        Tensor like `x`.
+        bool like `x`.
     """
     shape = tf.shape(x)[1:]
 
@@ -342,10 +343,62 @@ def dropout(x: tf.Tensor, seeds: tf.Tensor, *, rate: float = DROPOUT_RATE) -> tf
         return tf.random.stateless_uniform(shape, seed, alg="philox") >= rate
 
     if seeds.shape[0] is None:
-        kept = tf.map_fn(keep, seeds, fn_output_signature=tf.bool)
-    else:  # a loop would be traced, and differentiated, for every place with dropout
-        kept = tf.stack([keep(seed) for seed in tf.unstack(seeds)])
+        return tf.map_fn(keep, seeds, fn_output_signature=tf.bool)
+    # A loop would be traced, and differentiated, for every place with dropout.
+    return tf.stack([keep(seed) for seed in tf.unstack(seeds)])
+
+
+def dropout_window(
+    seed: tf.Tensor,
+    shape: tuple[int, int, int],
+    rows: slice,
+    columns: slice,
+    *,
+    rate: float = DROPOUT_RATE,
+) -> tf.Tensor:
+    """The part of an image's `dropout_mask` in a window, without the rest of the mask.
+
+    Philox makes four numbers from one value of its counter, so the numbers from any element on
+    follow from the counter there.
+
+    Args:
+        seed: int64 [2].
+        shape: Shape (h, w, c) of the whole mask.
+        rows: Rows of the window.
+        columns: Columns of the window.
+        rate: Probability in [0, 1) that an element is dropped.
+
+    Returns:
+        bool [1, rows, columns, c].
+    """
+    _, width, channels = shape
+    key, counter = map(np.asarray, tf.raw_ops.StatelessRandomGetKeyCounter(seed=seed))
+    count = (columns.stop - columns.start) * channels
+    parts = []
+    for row in range(rows.start, rows.stop):
+        first, rest = divmod((row * width + columns.start) * channels, 4)
+        numbers = tf.raw_ops.StatelessRandomUniformV2(
+            shape=[count + rest], key=key, counter=_advanced(counter, first), alg=1
+        )
+        parts.append(numbers[rest:] >= rate)
+    return tf.reshape(tf.stack(parts), [1, len(parts), -1, channels])
+
+
+def _advanced(counter: np.ndarray, amount: int) -> np.ndarray:
+    """A 128-bit counter, uint64 [2], the lower half first, plus `amount`."""
+    low, high = (int(half) for half in counter)
+    carry, low = divmod(low + amount, 2**64)
+    return np.array([low, (high + carry) % 2**64], np.uint64)
+
+
+def dropped(x: tf.Tensor, kept: tf.Tensor, *, rate: float = DROPOUT_RATE) -> tf.Tensor:
+    """Zeroes the elements of `x` that the mask does not keep and scales the rest."""
     return tf.where(kept, x / (1.0 - rate), tf.zeros_like(x))
+
+
+def dropout(x: tf.Tensor, seeds: tf.Tensor, *, rate: float = DROPOUT_RATE) -> tf.Tensor:
+    """Zeroes elements of `x` [n, h, w, c] with probability `rate`, see `dropout_mask`."""
+    return dropped(x, dropout_mask(x, seeds, rate=rate), rate=rate)
 
 
 def shifted(seeds: tf.Tensor, amount: int) -> tf.Tensor:

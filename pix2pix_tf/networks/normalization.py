@@ -112,11 +112,18 @@ class BatchNorm(_Normalization):
         """Normalises `x` [n, h, w, c]; the statistics are float32 whatever the type of `x`."""
         gamma, beta = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
         if not training:
-            return _by_image(x, gamma, beta)
+            return self.normalized(x, *moments(x))
         if not self.synchronized:
             return _fused(x, gamma, beta)
         wide = tf.cast(x, tf.float32)
         return tf.cast(_standardize(wide, _global_means) * gamma + beta, x.dtype)
+
+    def normalized(self, x: tf.Tensor, mean: tf.Tensor, variance: tf.Tensor) -> tf.Tensor:
+        """Normalises `x` [n, h, w, c] by known statistics, float32 [n, 1, 1, c] each."""
+        gamma, beta = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
+        wide = tf.cast(x, tf.float32)
+        y = tf.nn.batch_normalization(wide, mean, variance, beta, gamma, EPSILON)
+        return tf.cast(y, x.dtype)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -159,7 +166,15 @@ class InstanceNorm(_Normalization):
         wide = tf.cast(x, tf.float32)
         # An export needs no gradient and has one operation fewer to be converted.
         y = _standardize(wide, _image_means) if training else _standardized(wide, _image_means)[0]
-        return tf.cast(y * self.gamma + self.beta if self.affine else y, x.dtype)
+        return tf.cast(self._scaled(y), x.dtype)
+
+    def normalized(self, x: tf.Tensor, mean: tf.Tensor, variance: tf.Tensor) -> tf.Tensor:
+        """Normalises `x` [n, h, w, c] by known statistics, float32 [n, 1, 1, c] each."""
+        y = (tf.cast(x, tf.float32) - mean) * tf.math.rsqrt(variance + EPSILON)
+        return tf.cast(self._scaled(y), x.dtype)
+
+    def _scaled(self, y: tf.Tensor) -> tf.Tensor:
+        return y * self.gamma + self.beta if self.affine else y
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -173,11 +188,11 @@ def _fused(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tf.Tensor:
     ).y
 
 
-def _by_image(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tf.Tensor:
-    """Normalises each image by its own statistics."""
+def moments(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Mean and variance over the pixels of each image, float32 [n, 1, 1, c] each."""
     wide = tf.cast(x, tf.float32)
-    mean, variance = tf.nn.moments(wide, [1, 2], keepdims=True)
-    return tf.cast(tf.nn.batch_normalization(wide, mean, variance, beta, gamma, EPSILON), x.dtype)
+    mean = _image_mean(wide)
+    return mean, _image_mean(tf.square(wide - mean))
 
 
 def _image_mean(x: tf.Tensor) -> tf.Tensor:

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from pix2pix_tf.networks import layers
 from pix2pix_tf.networks.normalization import normalization
+from pix2pix_tf.networks.steps import Step, run, to_image
 
 
 @keras.saving.register_keras_serializable(package="pix2pix_tf")
@@ -110,6 +111,18 @@ class ResNet(layers.Network):
         scales = normalization(norm or self.norm, gamma_initializer=draw.gamma(), dtype=dtype)
         return layers.Level(convolution, scales, name=name, dtype=dtype)
 
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The levels in the order of their execution."""
+        relu = tf.nn.relu
+        found = [Step((at,), level, after=relu) for at, level in enumerate(self.encoders)]
+        for number, block in enumerate(self.blocks, 1):
+            found += block.steps(len(found), dropout=number if self.dropout else None)
+        *up, last = self.decoders
+        for level in up:
+            found.append(Step((len(found),), level, after=relu))
+        return (*found, Step((len(found),), last))
+
     def build(self, input_shape: layers.Shape) -> None:
         """Creates every weight for images of `input_shape` [n, h, w, c]."""
         super().build(input_shape)
@@ -117,6 +130,10 @@ class ResNet(layers.Network):
         for part in parts:
             part.build(input_shape)
             input_shape = (None, None, None, part.filters)
+
+    def compute_output_shape(self, input_shape: layers.Shape) -> tuple[int | None, ...]:
+        """The shape of the outputs for inputs of `input_shape`."""
+        return (*input_shape[:3], self.output_channels)
 
     def call(
         self,
@@ -134,15 +151,8 @@ class ResNet(layers.Network):
         Returns:
             [n, h, w, output_channels] in [-1, 1], float32.
         """
-        seeds, x = dropout_seeds if self.dropout else None, images
-        for encoder in self.encoders:
-            x = tf.nn.relu(encoder(x, training=training))
-        for number, block in enumerate(self.blocks):
-            shifted = None if seeds is None else layers.shifted(seeds, number + 1)
-            x = block(x, training=training, dropout_seeds=shifted)
-        for decoder in self.decoders[:-1]:
-            x = tf.nn.relu(decoder(x, training=training))
-        return tf.tanh(tf.cast(self.decoders[-1](x), tf.float32))
+        x = run(self.steps, images, training=training, dropout_seeds=dropout_seeds)
+        return to_image(x)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -183,14 +193,16 @@ class Block(keras.layers.Layer):
         self.first.build(input_shape)
         self.second.build(input_shape)
 
+    def steps(self, source: int = 0, *, dropout: int | None = 0) -> tuple[Step, Step]:
+        """Both levels as steps; `source` numbers the map they read, `dropout` shifts the seeds."""
+        first = Step((source,), self.first, after=tf.nn.relu, dropout=dropout)
+        return first, Step((source + 1,), self.second, add=source)
+
     def call(
         self, x: tf.Tensor, training: bool = False, dropout_seeds: tf.Tensor | None = None
     ) -> tf.Tensor:
         """Maps `x` [n, h, w, c] to the same shape; `dropout_seeds` None switches dropout off."""
-        y = tf.nn.relu(self.first(x, training=training))
-        if dropout_seeds is not None:
-            y = layers.dropout(y, dropout_seeds)
-        return x + self.second(y, training=training)
+        return run(self.steps(), x, training=training, dropout_seeds=dropout_seeds)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

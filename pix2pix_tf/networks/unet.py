@@ -10,6 +10,7 @@ from pix2pix_tf.errors import InputError
 from pix2pix_tf.networks import layers
 from pix2pix_tf.networks.cpu_convolution import Conv, Deconv
 from pix2pix_tf.networks.normalization import BATCH_NORMS, normalization
+from pix2pix_tf.networks.steps import Step, run, to_image
 
 # pix2pix.py, create_generator(): decoder_8, decoder_7 and decoder_6 have dropout.
 DROPOUT_LEVELS = (0, 1, 2)
@@ -139,6 +140,22 @@ class UNet(layers.Network):
             dtype=self.dtype_policy,
         )
 
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The levels in the order of their execution."""
+        down = [
+            Step((level,), encoder, before=layers.leaky_relu if level else None)
+            for level, encoder in enumerate(self.encoders)
+        ]
+        up = []
+        for level, decoder in enumerate(self.decoders):
+            sources = (self.depth + level, self.depth - level) if level else (self.depth,)
+            # The last level makes the image.
+            drops = level + 1 < self.depth and level in self.dropout_levels
+            shift = level + 1 if drops else None
+            up.append(Step(sources, decoder, before=tf.nn.relu, dropout=shift))
+        return (*down, *up)
+
     def build(self, input_shape: layers.Shape) -> None:
         """Creates every weight for images of `input_shape` [n, h, w, c]."""
         super().build(input_shape)
@@ -151,6 +168,10 @@ class UNet(layers.Network):
         for decoder in self.decoders:
             decoder.build((None, None, None, width + skips.pop()))
             width = decoder.filters
+
+    def compute_output_shape(self, input_shape: layers.Shape) -> tuple[int | None, ...]:
+        """The shape of the outputs for inputs of `input_shape`."""
+        return (*input_shape[:3], self.output_channels)
 
     def call(
         self,
@@ -168,20 +189,8 @@ class UNet(layers.Network):
         Returns:
             [n, h, w, output_channels] in [-1, 1], float32.
         """
-        x, skips = images, []
-        for level, encoder in enumerate(self.encoders):
-            x = encoder(x if level == 0 else layers.leaky_relu(x), training=training)
-            skips.append(x)
-        x = None
-        for level, decoder in enumerate(self.decoders):
-            skip = skips.pop()
-            x = decoder(
-                tf.nn.relu(skip if x is None else tf.concat([x, skip], 3)), training=training
-            )
-            inner = level + 1 < self.depth  # the last level makes the image
-            if inner and level in self.dropout_levels and dropout_seeds is not None:
-                x = layers.dropout(x, layers.shifted(dropout_seeds, level + 1))
-        return tf.tanh(tf.cast(x, tf.float32))
+        x = run(self.steps, images, training=training, dropout_seeds=dropout_seeds)
+        return to_image(x)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

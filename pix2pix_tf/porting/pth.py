@@ -15,6 +15,9 @@ import math
 import pickle
 import pickletools
 import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import ml_dtypes
 import numpy as np
@@ -49,10 +52,10 @@ class _Storage:
 class _Tensor:
     storage: _Storage
     offset: int
-    size: tuple
-    stride: tuple
+    size: tuple[int, ...]
+    stride: tuple[int, ...]
 
-    def array(self, contents):
+    def array(self, contents: Callable[[_Storage], bytes]) -> np.ndarray:
         """The tensor as an array of its own; `contents` maps keys to bytes."""
         values = np.frombuffer(contents(self.storage), self.storage.dtype)
         numbers = (self.offset, *self.size, *self.stride)
@@ -69,7 +72,7 @@ class _Tensor:
         return np.array(view)
 
 
-def _rebuild_tensor(arguments):
+def _rebuild_tensor(arguments: tuple[Any, ...]) -> _Tensor:
     storage, offset, size, stride = arguments[:4]
     if not isinstance(storage, _Storage):
         raise ValueError("a tensor without a storage")
@@ -77,12 +80,12 @@ def _rebuild_tensor(arguments):
 
 
 class _Unpickler(pickle.Unpickler):
-    def find_class(self, module, name):
+    def find_class(self, module: str, name: str) -> Any:
         # A pickle can set attributes of what it gets: nothing here outlives the unpickler.
-        def rebuild_tensor(*arguments):
+        def rebuild_tensor(*arguments: Any) -> _Tensor:
             return _rebuild_tensor(arguments)
 
-        def rebuild_parameter(*arguments):
+        def rebuild_parameter(*arguments: Any) -> Any:
             return arguments[0]
 
         allowed = {
@@ -96,14 +99,14 @@ class _Unpickler(pickle.Unpickler):
             raise ValueError(f"it asks for {module}.{name}, which no state dict needs")
         return allowed[f"{module}.{name}"]
 
-    def persistent_load(self, identity):
+    def persistent_load(self, identity: Any) -> _Storage:
         match identity:
             case ("storage", str(kind), key, *_) if kind in _DTYPES:
                 return _Storage(_DTYPES[kind], str(key))
         raise ValueError("a reference to something else than a storage")
 
 
-def read(path):
+def read(path: str | Path) -> dict[str, np.ndarray]:
     """Reads a state dict.
 
     Args:
@@ -118,9 +121,9 @@ def read(path):
     """
     try:
         with open(path, "rb") as file:
-            form = _read_zip if zipfile.is_zipfile(file) else _read_legacy
+            is_zip = zipfile.is_zipfile(file)
             file.seek(0)
-            return form(file)
+            return _read_zip(file) if is_zip else _read_legacy(file)
     except OSError:
         raise
     except Exception as error:  # a damaged pickle or zip file can raise nearly anything
@@ -128,7 +131,7 @@ def read(path):
         raise InputError(f"Expected a state dict of PyTorch. Received: {path}: {why}") from None
 
 
-def _read_zip(file):
+def _read_zip(file: BinaryIO) -> dict[str, np.ndarray]:
     with zipfile.ZipFile(file) as archive:
         entries = {entry.filename.partition("/")[2]: entry for entry in archive.infolist()}
         if not {"data.pkl"} <= set(entries):
@@ -141,13 +144,13 @@ def _read_zip(file):
             raise ValueError("its data.pkl is larger than that of any state dict")
 
         @functools.lru_cache(maxsize=1)
-        def contents(storage):
+        def contents(storage: _Storage) -> bytes:
             return archive.read(entries[f"data/{storage.key}"])
 
         return _arrays(_load(io.BytesIO(archive.read(entries["data.pkl"]))), contents)
 
 
-def _read_legacy(file):
+def _read_legacy(file: BinaryIO) -> dict[str, np.ndarray]:
     if _load(file) != _MAGIC or _load(file) != _PROTOCOL:
         raise ValueError("neither a zip file nor PyTorch's legacy format")
     _load(file)  # what the machine was like
@@ -162,7 +165,7 @@ def _read_legacy(file):
     return _arrays(found, lambda storage: stored[storage.key])
 
 
-def _load(file):
+def _load(file: BinaryIO) -> Any:
     """Loads one pickle; first it is scanned for numbers that would fill the memory."""
     start = file.tell()
     for opcode, argument, position in pickletools.genops(file):
@@ -174,7 +177,7 @@ def _load(file):
     return _Unpickler(file, encoding="latin1").load()
 
 
-def _tensors(found):
+def _tensors(found: Any) -> dict[str, _Tensor]:
     if not isinstance(found, dict) or not found:
         raise ValueError(f"it holds a {type(found).__name__}, not a dict of tensors")
     for key, value in found.items():
@@ -183,5 +186,5 @@ def _tensors(found):
     return found
 
 
-def _arrays(found, contents):
+def _arrays(found: Any, contents: Callable[[_Storage], bytes]) -> dict[str, np.ndarray]:
     return {key: tensor.array(contents) for key, tensor in _tensors(found).items()}

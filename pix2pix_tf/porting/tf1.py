@@ -3,6 +3,7 @@
 import dataclasses
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -11,18 +12,18 @@ from pix2pix_tf import run_folder
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.export import pict
 from pix2pix_tf.porting import tf1_names
-from pix2pix_tf.porting.reader import Imported, channel_options, with_direction
+from pix2pix_tf.porting.imported import Imported, channel_options, with_direction
 
 PROGRAM = "pix2pix-tf"
-# Of the reference's options: what training goes on with. The rest is seen from the variables, or
-# counts from another beginning, as --max_steps.
+# Of the reference's options: what a resumed training takes. The variables show the rest, or it
+# counts from another beginning, as --max_steps does.
 _TRAINING = (
     "batch_size", "beta1", "display_freq", "flip", "gan_weight", "input_dir", "l1_weight", "lr",
     "progress_freq", "save_freq", "scale_size", "seed", "summary_freq", "trace_freq",
 )  # fmt: skip
 
 
-def find(source):
+def find(source: Path) -> Path | None:
     """Finds a TensorFlow 1 checkpoint.
 
     Args:
@@ -44,12 +45,12 @@ def find(source):
     return max(held.values(), key=_step, default=None)
 
 
-def _step(path):
+def _step(path: Path) -> tuple[int, str]:
     found = re.search(r"-(\d+)$", path.name)
     return (int(found[1]) if found else -1, path.name)
 
 
-def read(prefix, *, direction=None):
+def read(prefix: Path, *, direction: str | None = None) -> Imported:
     """Reads a checkpoint with Adam's state, smoothed losses and step.
 
     Args:
@@ -62,7 +63,7 @@ def read(prefix, *, direction=None):
     Raises:
         InputError: If it is damaged or of another program.
     """
-    stored = _stored_options(prefix)
+    stored = _stored_options(prefix.parent / run_folder.OPTIONS)
     direction = direction or stored.get("which_direction")
     arrays, step = {}, 0
     try:
@@ -94,18 +95,18 @@ def read(prefix, *, direction=None):
     )
 
 
-def _stored_options(prefix):
-    path = prefix.parent / run_folder.OPTIONS
+def _stored_options(path: Path) -> dict[str, Any]:
     stored = run_folder.read_json(path) if path.is_file() else {}
     return {} if stored.get("which_direction") not in ("AtoB", "BtoA") else stored
 
 
-def read_pict(path, *, direction=None):
+def read_pict(path: Path, *, direction: str | None = None) -> Imported:
     """Reads a generator from a .pict file.
 
     Args:
         path: The file.
-        direction: "AtoB" or "BtoA", or None for what the file's name says.
+        direction: "AtoB" or "BtoA", or None for what the file's name or the export's options
+            beside it name.
 
     Returns:
         `Imported`.
@@ -116,20 +117,23 @@ def read_pict(path, *, direction=None):
     stored = pict.read(path)
     named = re.search(r"AtoB|BtoA", Path(path).name)
     arrays = {tf1_names.modern(name): array for name, array in stored.items()}
-    direction = direction or (named[0] if named else None)
+    exported = _stored_options(Path(path).with_name(f"export_{run_folder.OPTIONS}"))
+    direction = direction or (named[0] if named else exported.get("which_direction"))
     return _imported(arrays, path, old=set(arrays) != set(stored), direction=direction)
 
 
-def _imported(arrays, source, *, old, direction):
+def _imported(
+    arrays: dict[str, np.ndarray], source: Path, *, old: bool, direction: str | None
+) -> Imported:
     arrays = tf1_names.with_biases(arrays, old=old)
     options, notes = with_direction(_architecture(arrays, source), direction)
     return Imported(PROGRAM, options, arrays, notes=notes)
 
 
-def _architecture(arrays, source):
+def _architecture(arrays: dict[str, np.ndarray], source: Path) -> dict[str, Any]:
     """The options of the networks, from the shapes of their weights."""
 
-    def size(name, axis):
+    def size(name: str, axis: int) -> int:
         if name not in arrays or arrays[name].ndim != 4:
             raise InputError(
                 f"Expected {name} in weights of pix2pix.py. Received: {source}, without it"

@@ -32,7 +32,7 @@ _WEIGHT = re.compile(
 )
 
 
-def ours(name):
+def ours(name: str) -> str | None:
     """Our name for a variable of the reference, or None for one that we do without.
 
     Args:
@@ -55,7 +55,7 @@ def ours(name):
     return f"{optimizer}/{weight.replace('/', '_')}_{slot}" if slot else weight
 
 
-def modern(name):
+def modern(name: str) -> str:
     """A weight's name since December 2017."""
     for old, new in _MODERN.items():
         if name.endswith(f"/{old}"):
@@ -63,12 +63,12 @@ def modern(name):
     return name
 
 
-def is_weight(name):
+def is_weight(name: str) -> bool:
     """Whether a name of ours is that of a network's weight."""
     return bool(_WEIGHT.fullmatch(name))
 
 
-def with_biases(arrays, *, old):
+def with_biases(arrays: dict[str, np.ndarray], *, old: bool) -> dict[str, np.ndarray]:
     """Adds zeros for the biases that old checkpoints lack; the networks compute the same.
 
     Args:

@@ -2,12 +2,16 @@
 
 import dataclasses
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.networks.factory import make_discriminator, make_generator
 from pix2pix_tf.porting import pth, torch_architecture, torch_names
-from pix2pix_tf.porting.reader import Imported, channel_options, with_direction
+from pix2pix_tf.porting.imported import Imported, channel_options, with_direction
 
 PIX2PIX, CYCLEGAN = "pix2pix-tf", "cyclegan-tf"
 _FILE = re.compile(r"(?P<epoch>.*?)_?net_(?P<role>[GD](_[AB])?)\.(pth|pt)")
@@ -37,7 +41,7 @@ _OWN = {
 }
 
 
-def find(source):
+def find(source: Path) -> dict[str, Path]:
     """Finds the state dicts of one epoch.
 
     Args:
@@ -53,7 +57,8 @@ def find(source):
     own = None if source.is_dir() else _FILE.fullmatch(source.name)
     if source.is_file() and not own:
         return {"G": source} if source.suffix in (".pth", ".pt") else {}
-    epochs, folder = {}, source if source.is_dir() else source.parent
+    epochs: dict[str, dict[str, Path]] = {}
+    folder = source if source.is_dir() else source.parent
     for path in sorted(folder.glob("*net_*")):
         if found := _FILE.fullmatch(path.name):
             epochs.setdefault(found["epoch"], {})[found["role"]] = path
@@ -62,24 +67,26 @@ def find(source):
     return epochs.get("latest") or _last(epochs, source)
 
 
-def _last(epochs, source):
-    numbers = {epoch: re.search(r"\d+$", epoch) for epoch in epochs}
-    if len(epochs) > 1 and not all(numbers.values()):
+def _last(epochs: dict[str, dict[str, Path]], source: Path) -> dict[str, Path]:
+    if len(epochs) == 1:
+        return next(iter(epochs.values()))
+    numbers = {epoch: int(found[0]) for epoch in epochs if (found := re.search(r"\d+$", epoch))}
+    if len(numbers) < len(epochs):
         raise InputError(
             "Expected one of the files as --source, for the folder holds several networks. "
             f"Received: {source} with {', '.join(sorted(epochs))}"
         )
-    return (
-        epochs[max(epochs, key=lambda e: int(numbers[e][0]) if numbers[e] else 0)] if epochs else {}
-    )
+    return epochs[max(numbers, key=numbers.__getitem__)] if epochs else {}
 
 
-def read(files, *, program=None, direction=None):
+def read(
+    files: Mapping[str, Path], *, program: str | None = None, direction: str | None = None
+) -> Imported:
     """Reads networks and finds out how they are built.
 
     Args:
         files: What `find` returns.
-        program: "pix2pix-tf" or "cyclegan-tf" where the networks do not tell, or None.
+        program: "pix2pix-tf" or "cyclegan-tf" where the networks do not show it, or None.
         direction: "AtoB" or "BtoA", or None for what train_opt.txt beside the files says.
 
     Returns:
@@ -93,7 +100,14 @@ def read(files, *, program=None, direction=None):
         raise InputError(
             f"Expected a generator. Received: only {', '.join(map(str, files.values()))}"
         )
-    program = program or _program(networks)
+    assumed: tuple[str, ...] = ()
+    if program is None:
+        program = _program(networks)
+        if program == CYCLEGAN and set(networks) == {"G"}:
+            assumed = (
+                "a ResNet with instance normalisation and no discriminator is taken for a "
+                f"generator of CycleGAN; --program {PIX2PIX} imports it as one of pix2pix",
+            )
     if program == CYCLEGAN and "G" in networks:
         # A generator by itself, as the PyTorch code's --model test takes it.
         networks["G_A"] = networks.pop("G")
@@ -105,10 +119,10 @@ def read(files, *, program=None, direction=None):
     if program == CYCLEGAN and direction == "BtoA":
         # Their --direction BtoA calls our B A.
         names = {role: _EXCHANGED[name] for role, name in names.items()}
-    options, notes = _options(program, networks, direction), ()
+    options, notes = _options(program, networks, direction), assumed
     if program == PIX2PIX:
         options, notes = with_direction(options, direction)
-    values = {}
+    values: dict[str, np.ndarray] = {}
     for role, network in networks.items():
         values |= arrays(network, names[role])
     return Imported(program, options, values, training=_training(written, program), notes=notes)
@@ -119,13 +133,13 @@ class _Network:
     """One state dict and how its network is built; a discriminator has no `outputs`."""
 
     path: Path
-    state: dict
-    options: dict
+    state: dict[str, np.ndarray]
+    options: dict[str, Any]
     inputs: int
     outputs: int | None
 
 
-def read_network(role, path):
+def read_network(role: str, path: Path) -> _Network:
     """Reads one file; `role` is "G", "D", "G_A", "G_B", "D_A" or "D_B"."""
     state = {key.removeprefix("module."): array for key, array in pth.read(path).items()}
     # Copies of the residual block call its sequence so.
@@ -138,8 +152,8 @@ def read_network(role, path):
         raise InputError(f"{error} ({path})") from None
 
 
-def _program(networks):
-    """The program that the networks belong to, where nobody said."""
+def _program(networks: Mapping[str, _Network]) -> str:
+    """The program that the networks seem to belong to."""
     if set(networks) & set(_NETWORKS[CYCLEGAN]):
         return CYCLEGAN
     generator = networks["G"]
@@ -150,8 +164,11 @@ def _program(networks):
     return CYCLEGAN if unpaired and "D" not in networks else PIX2PIX
 
 
-def _options(program, networks, direction):
-    options, channels = {}, {}
+def _options(
+    program: str, networks: Mapping[str, _Network], direction: str | None
+) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    channels: dict[str, Any] = {}
     for network in networks.values():
         for name, value in network.options.items():
             if options.setdefault(name, value) != value:
@@ -167,10 +184,10 @@ def _options(program, networks, direction):
     return options | domains | ({"direction": direction} if direction else {})
 
 
-def _domain_channels(networks, *, exchanged):
+def _domain_channels(networks: Mapping[str, _Network], *, exchanged: bool) -> dict[str, Any]:
     """cyclegan-tf's options for the channels of A and of B, where they are not colour."""
     network = networks.get("G_A") or networks["G_B"]
-    a, b = network.inputs, network.outputs
+    a, b = network.inputs, network.outputs or network.inputs
     if ("G_A" not in networks) != exchanged:  # the generator from B to A
         a, b = b, a
     if (a, b) == (3, 3):
@@ -179,7 +196,7 @@ def _domain_channels(networks, *, exchanged):
     return {"input_channels": a, "output_channels": b, **identity}
 
 
-def arrays(network, name):
+def arrays(network: _Network, name: str) -> dict[str, np.ndarray]:
     """The network's weights under the names of our checkpoints."""
     options = dict(network.options)
     if network.outputs:
@@ -200,7 +217,7 @@ def arrays(network, name):
     return {variable.path: variable.numpy() for variable in made.variables}
 
 
-def _written(path):
+def _written(path: Path) -> dict[str, str]:
     """The options in the train_opt.txt of the PyTorch code, as text."""
     if not path.is_file():
         return {}
@@ -209,8 +226,8 @@ def _written(path):
     return {line[1]: line[2] for line in lines}
 
 
-def _training(written, program):
-    training = {}
+def _training(written: Mapping[str, str], program: str) -> dict[str, Any]:
+    training: dict[str, Any] = {}
     for theirs, (ours, kind) in {**_SHARED, **_OWN[program]}.items():
         try:
             training[ours] = kind(written[theirs])

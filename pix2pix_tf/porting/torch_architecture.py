@@ -5,6 +5,10 @@ Reference:
 """
 
 import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
 
 from pix2pix_tf.errors import InputError
 
@@ -14,7 +18,7 @@ _DEEPER = re.compile(r"model\.model\.1((?:\.model\.3)*)\.model\.1\.weight")
 _BLOCK = re.compile(r"model\.(\d+)\.conv_block\.1\.weight")
 
 
-def generator(state):
+def generator(state: Mapping[str, np.ndarray]) -> tuple[dict[str, Any], int, int]:
     """Finds the options of a generator.
 
     Args:
@@ -34,7 +38,7 @@ def generator(state):
     raise InputError(f"Expected a U-Net or a ResNet of the PyTorch code. Received: {_few(state)}")
 
 
-def _unet(state):
+def _unet(state: Mapping[str, np.ndarray]) -> tuple[dict[str, Any], int, int]:
     nested = [found[1].count("model") for found in map(_DEEPER.fullmatch, state) if found]
     depth = 2 + max(nested, default=-1)
     if depth not in _UNETS:
@@ -48,7 +52,7 @@ def _unet(state):
     return options, inputs, _shape(state, "model.model.3.weight")[1]
 
 
-def _resnet(state):
+def _resnet(state: Mapping[str, np.ndarray]) -> tuple[dict[str, Any], int, int]:
     count = len({found[1] for found in map(_BLOCK.fullmatch, state) if found})
     if count not in _RESNETS:
         raise InputError(f"Expected a ResNet of 6 or 9 blocks. Received: one of {count}")
@@ -63,7 +67,7 @@ def _resnet(state):
     return options, inputs, _shape(state, f"model.{count + 17}.weight")[0]
 
 
-def discriminator(state):
+def discriminator(state: Mapping[str, np.ndarray]) -> tuple[dict[str, Any], int]:
     """Finds the options of a discriminator.
 
     Args:
@@ -86,7 +90,7 @@ def discriminator(state):
     return options, channels
 
 
-def _norm(state, convolution, norm):
+def _norm(state: Mapping[str, np.ndarray], convolution: str, norm: str) -> str:
     """The normalisation, from a convolution in front of one: with "instance" it has a bias."""
     biased = f"{convolution}.bias" in state
     if getattr(state.get(f"{norm}.weight"), "ndim", 0) == 1:
@@ -94,7 +98,7 @@ def _norm(state, convolution, norm):
     return "instance" if biased else "none"
 
 
-def _shape(state, key):
+def _shape(state: Mapping[str, np.ndarray], key: str) -> tuple[int, ...]:
     if getattr(state.get(key), "ndim", 0) != 4:
         raise InputError(
             f"Expected {key} of 4 dimensions in the state dict. Received: {_few(state)}"
@@ -102,5 +106,5 @@ def _shape(state, key):
     return state[key].shape
 
 
-def _few(state):
+def _few(state: Mapping[str, np.ndarray]) -> str:
     return f"one with {', '.join(list(state)[:3])}"

@@ -7,12 +7,17 @@ Reference:
     junyanz/pytorch-CycleGAN-and-pix2pix, models/networks.py.
 """
 
+from collections.abc import Collection, Mapping
+from typing import Any
+
 import numpy as np
 
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.networks.patchgan import PatchGAN
 from pix2pix_tf.networks.resnet import ResNet
 from pix2pix_tf.networks.unet import UNet
+
+Network = UNet | ResNet | PatchGAN
 
 # Ours to (PyTorch's, whether it belongs to the normalisation).
 _PARAMETERS = {
@@ -25,12 +30,12 @@ _PARAMETERS = {
 _UNUSED = ("running_mean", "running_var", "num_batches_tracked")
 
 
-def weights(network):
+def weights(network: Network) -> dict[str, Any]:
     """Dict from the paths of the network's weights, without its own name, to the variables."""
     return {variable.path.split("/", 1)[1]: variable for variable in network.weights}
 
 
-def names(network):
+def names(network: Network) -> dict[str, str]:
     """The table of one network.
 
     Args:
@@ -47,7 +52,7 @@ def names(network):
     return found
 
 
-def load_state_dict(network, state):
+def load_state_dict(network: Network, state: Mapping[str, np.ndarray]) -> None:
     """Assigns a state dict of the PyTorch code to a network.
 
     Args:
@@ -78,7 +83,7 @@ def load_state_dict(network, state):
         variable.assign(values[path])
 
 
-def state_dict(network):
+def state_dict(network: Network) -> dict[str, np.ndarray]:
     """The network's weights as the PyTorch code keeps them: dict from its keys to numpy arrays."""
     table = names(network)
     return {
@@ -87,7 +92,7 @@ def state_dict(network):
     }
 
 
-def from_torch(network, path, array):
+def from_torch(network: Network, path: str, array: np.ndarray) -> np.ndarray:
     """Brings an array of PyTorch's layout into that of our weight `path`."""
     if array.ndim == 4:
         # OIHW to HWIO; of transposed convolutions IOHW to HWOI.
@@ -95,14 +100,14 @@ def from_torch(network, path, array):
     return np.roll(array, array.shape[-1] // 2, -1) if _skip_first(network, path) else array
 
 
-def to_torch(network, path, array):
+def to_torch(network: Network, path: str, array: np.ndarray) -> np.ndarray:
     """Brings an array of the layout of our weight `path` into PyTorch's."""
     if _skip_first(network, path):
         array = np.roll(array, array.shape[-1] // 2, -1)
     return array.transpose(3, 2, 0, 1) if array.ndim == 4 else array
 
 
-def _skip_first(network, path):
+def _skip_first(network: Network, path: str) -> bool:
     """Whether PyTorch's kernel reads the skip before the deeper level's result; ours reads it last.
 
     The innermost decoder has no skip.
@@ -112,32 +117,34 @@ def _skip_first(network, path):
     return not path.startswith(f"decoder_{network.depth}/")
 
 
-def _few(keys):
+def _few(keys: Collection[str]) -> str:
     more = f" and {len(keys) - 3} more" if len(keys) > 3 else ""
     return ", ".join(sorted(keys)[:3]) + more
 
 
-def _places(network):
+def _places(network: Network) -> dict[str, tuple[str, ...]]:
     """Dict from our levels to the keys of their convolution and of their normalisation."""
     if isinstance(network, PatchGAN):
         return _patchgan_places(network)
     return _resnet_places(network) if isinstance(network, ResNet) else _unet_places(network.depth)
 
 
-def _patchgan_places(network):
+def _patchgan_places(network: PatchGAN) -> dict[str, tuple[str, ...]]:
     if network.pixel:
         return {"layer_1": ("net.0",), "layer_2": ("net.2", "net.3"), "layer_3": ("net.5",)}
-    places = {"layer_1": ("model.0",)}
+    places: dict[str, tuple[str, ...]] = {"layer_1": ("model.0",)}
     for number in range(2, len(network.levels) + 1):
         places[f"layer_{number}"] = (f"model.{3 * number - 4}", f"model.{3 * number - 3}")
     return places
 
 
-def _resnet_places(network):
+def _resnet_places(network: ResNet) -> dict[str, tuple[str, ...]]:
     count = len(network.blocks)
     first = {"encoder_1": 1, "encoder_2": 4, "encoder_3": 7}
     first |= {"decoder_3": count + 10, "decoder_2": count + 13, "decoder_1": count + 17}
-    places = {name: (f"model.{at}", f"model.{at + 1}") for name, at in first.items()}
+    places: dict[str, tuple[str, ...]] = {
+        name: (f"model.{at}", f"model.{at + 1}") for name, at in first.items()
+    }
     second = 6 if network.dropout else 5
     for number in range(count):
         inside = f"model.{number + 10}.conv_block"
@@ -146,8 +153,10 @@ def _resnet_places(network):
     return places
 
 
-def _unet_places(depth):
-    places, at = {"encoder_1": ("model.model.0",), "decoder_1": ("model.model.3",)}, "model.model.1"
+def _unet_places(depth: int) -> dict[str, tuple[str, ...]]:
+    places: dict[str, tuple[str, ...]]
+    places = {"encoder_1": ("model.model.0",), "decoder_1": ("model.model.3",)}
+    at = "model.model.1"
     for number in range(2, depth + 1):
         up = 3 if number == depth else 5
         places[f"encoder_{number}"] = (f"{at}.model.1", f"{at}.model.2")

@@ -2,7 +2,8 @@
 
 GET  /                               the page
 GET  /health                         OK
-GET  /v1/models/NAME                 status, as TensorFlow Serving
+GET  /v1/models                      names and versions
+GET  /v1/models/NAME                 status, as TensorFlow Serving; also /versions/N
 GET  /v1/models/NAME/metadata        signatures, likewise
 POST /v1/models/NAME:predict         JSON, rows or columns, likewise; also /versions/N:predict
 POST /NAME                           an image file, answered by an image file
@@ -16,24 +17,34 @@ import asyncio
 import base64
 import binascii
 import contextlib
-import re
+import time
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pix2pix_tf.server import rest
-from pix2pix_tf.server.limits import RequestError, area, check_file, check_pixels
+from pix2pix_tf.server.limits import Limits, RequestError, area, check_file, check_pixels
+from pix2pix_tf.server.worker import Worker
+
+if TYPE_CHECKING:  # it loads TensorFlow, and the address is taken before that
+    from pix2pix_tf.server.models import Model, Signature
+
+Result = TypeVar("Result")
 
 WEB = Path(__file__).with_name("web")
-_MODEL_PATH = re.compile(r"([^/:]+)(?:/versions/(\d+))?([:/]\w+)?")
+# Seconds before the rate of a body counts, and the bytes a second that it then needs.
+_GRACE, _LEAST_RATE = 5.0, 4096
 # Nothing but our own files, no inline script or style; blob: is what was drawn.
 _HEADERS = {
     "cache-control": "no-cache",
@@ -46,20 +57,37 @@ _HEADERS = {
 }
 
 
-def application(models, *, limits, origins, worker):
-    """Makes the ASGI application; see `run`."""
+def application(
+    models: Sequence["Model"], *, limits: Limits, origins: Sequence[str], worker: Worker
+) -> Starlette:
+    """Makes the ASGI application.
+
+    Args:
+        models: Models with different names.
+        limits: Bounds of the requests.
+        origins: Origins allowed by CORS.
+        worker: What calls the models.
+
+    Returns:
+        The application.
+    """
     server = _Server(models, limits=limits, worker=worker)
     cors = {"allow_origins": origins, "allow_methods": ["GET", "POST"], "allow_headers": ["*"]}
-    return Starlette(
-        routes=[
-            Route("/", _index),
-            Route("/health", _health),
-            Route("/page/models", server.page_models),
-            Mount("/page", StaticFiles(directory=WEB)),
-            Route("/v1/models/{path:path}", server.about, methods=["GET"]),
-            Route("/v1/models/{path:path}", server.predict, methods=["POST"]),
-            Route("/{name}", server.translate, methods=["POST"]),
-        ],
+    routes: list[Route | Mount] = [
+        Route("/", _index),
+        Route("/health", _health),
+        Route("/page/models", server.page_models),
+        Mount("/page", StaticFiles(directory=WEB)),
+        Route("/v1/models", server.list_models),
+    ]
+    for path in ("/v1/models/{name}", "/v1/models/{name}/versions/{version}"):
+        routes += [
+            Route(f"{path}:predict", server.predict, methods=["POST"]),
+            Route(f"{path}/metadata", server.metadata),
+            Route(path, server.status),
+        ]
+    app = Starlette(
+        routes=[*routes, Route("/{name}", server.translate, methods=["POST"])],
         middleware=[
             Middleware(_Headers),
             *([Middleware(CORSMiddleware, **cors)] if origins else []),
@@ -71,9 +99,11 @@ def application(models, *, limits, origins, worker):
             Exception: lambda *_: _refusal(500, "The server failed; its log says how"),
         },
     )
+    app.router.redirect_slashes = False
+    return app
 
 
-def _refusal(status, message):
+def _refusal(status: int, message: object) -> JSONResponse:
     headers = {"retry-after": "1"} if status == 503 else None
     return JSONResponse({"error": str(message)}, status_code=status, headers=headers)
 
@@ -81,11 +111,11 @@ def _refusal(status, message):
 class _Headers:
     """Adds the security headers to every answer."""
 
-    def __init__(self, app):
+    def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
-    async def __call__(self, scope, receive, send):
-        async def send_with_headers(message):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 added = [(name.encode(), value.encode()) for name, value in _HEADERS.items()]
                 message = {**message, "headers": [*message["headers"], *added]}
@@ -94,122 +124,141 @@ class _Headers:
         await self.app(scope, receive, send_with_headers)
 
 
-async def _index(_):
+async def _index(_: Request) -> Response:
     return FileResponse(WEB / "index.html")
 
 
-async def _health(_):
+async def _health(_: Request) -> Response:
     return PlainTextResponse("OK")
 
 
 class _Server:
     """The routes that need the models."""
 
-    def __init__(self, models, *, limits, worker):
+    def __init__(self, models: Sequence["Model"], *, limits: Limits, worker: Worker) -> None:
         self._models = {model.name: model for model in models}
-        self._limits, self._worker, self._busy = limits, worker, 0
+        self._limits, self._worker = limits, worker
+        # Requests in work, and the bytes of all bodies that are kept.
+        self._busy, self._kept = 0, 0
 
-    async def page_models(self, _):
+    async def page_models(self, _: Request) -> Response:
         """What the page shows of each model."""
         return JSONResponse({"models": [model.about for model in self._models.values()]})
 
-    async def about(self, request):
-        """Status and metadata, as TensorFlow Serving."""
-        model, verb = self._find(request.path_params["path"])
-        if verb is None:
-            return JSONResponse(rest.status(model.version))
-        if verb == "/metadata":
-            return JSONResponse(rest.metadata(model.name, model.version, model.signatures))
-        raise RequestError(404, f"Expected a model's path or /metadata. Received: {verb}")
+    async def list_models(self, _: Request) -> Response:
+        """The names and versions of all models."""
+        found = [{"name": m.name, "version": m.version} for m in self._models.values()]
+        return JSONResponse({"models": found})
 
-    async def predict(self, request):
+    async def status(self, request: Request) -> Response:
+        """The status of a model, as TensorFlow Serving."""
+        return JSONResponse(rest.status(self._model(request).version))
+
+    async def metadata(self, request: Request) -> Response:
+        """The signatures of a model, as TensorFlow Serving."""
+        model = self._model(request)
+        return JSONResponse(rest.metadata(model.name, model.version, model.signatures))
+
+    async def predict(self, request: Request) -> Response:
         """`:predict`, as TensorFlow Serving."""
         async with self._admitted(request) as body:
-            model, verb = self._find(request.path_params["path"])
-            if verb != ":predict":
-                raise RequestError(400, f"Expected POST to NAME:predict. Received: {verb}")
+            model = self._model(request)
             call = await asyncio.to_thread(rest.parse, body, model.signatures)
             outputs = await self._call(model.signatures[call.signature], call.inputs)
             answer = await asyncio.to_thread(rest.respond, outputs, rows=call.rows)
         return Response(answer, media_type="application/json")
 
-    async def translate(self, request):
+    async def translate(self, request: Request) -> Response:
         """An image file in, an image file out, as the reference's older server."""
         async with self._admitted(request) as body:
-            model = self._model(request.path_params["name"])
-            signature = model.signatures["serve_image_bytes"]
+            signature = self._model(request).signatures["serve_image_bytes"]
             outputs = await self._call(signature, {"input": np.array([body], object)})
         contents = outputs["output"][0]
         kind = "image/png" if contents.startswith(b"\x89PNG") else "image/jpeg"
         return Response(contents, media_type=kind)
 
-    def _model(self, name):
+    def _model(self, request: Request) -> "Model":
+        """The model that the path of a request names."""
+        name, version = request.path_params["name"], request.path_params.get("version")
         if name not in self._models:
             raise RequestError(
                 404, f"Expected one of the models {', '.join(self._models)}. Received: {name}"
             )
-        return self._models[name]
-
-    def _find(self, path):
-        """(model, what follows it): None, "/metadata" or ":predict"."""
-        parts = _MODEL_PATH.fullmatch(path)
-        if not parts:
-            raise RequestError(404, f"Expected NAME[/versions/N][:predict]. Received: {path}")
-        name, version, verb = parts.groups()
-        model = self._model(name)
+        model = self._models[name]
         if version not in (None, model.version):
             raise RequestError(
                 404, f"Expected version {model.version} of {name}. Received: {version}"
             )
-        return model, verb
+        return model
 
     @contextlib.asynccontextmanager
-    async def _admitted(self, request):
-        """Counts a request and reads its body; one too many is read as well, but not kept.
+    async def _admitted(self, request: Request) -> AsyncIterator[bytes]:
+        """Reads the body of a request, then counts the request as work until the block ends.
 
-        A client that is refused while it still sends would never see the answer.
+        The body is read to its end before a refusal: a client that still sends would not see it.
         """
-        full = self._busy >= self._limits.max_queue
-        self._busy += not full
+        body = bytearray()
         try:
-            body = await self._within(_read(request, 0 if full else self._limits.max_request_bytes))
-            if full:
+            size, most = await self._receive(request, body), self._limits.max_request_bytes
+            if size > most:
+                raise RequestError(413, f"Expected at most {most} bytes. Received: {size}")
+            if self._busy >= self._limits.max_queue or size > len(body):
                 raise RequestError(503, f"Expected at most {self._busy} requests at a time; retry")
-            yield body
+            self._busy += 1
+            try:
+                yield bytes(body)
+            finally:
+                self._busy -= 1
         finally:
-            self._busy -= not full
+            self._kept -= len(body)
 
-    async def _within(self, awaitable, status=408):
-        try:
-            return await asyncio.wait_for(awaitable, self._limits.timeout)
-        except asyncio.TimeoutError:
-            raise RequestError(
-                status, f"Expected to be done in {self._limits.timeout:g} s. Received: no end yet"
-            ) from None
+    async def _receive(self, request: Request, body: bytearray) -> int:
+        """Appends what a client sends to `body`, as long as there is room; returns its size.
 
-    async def _call(self, signature, inputs):
+        A body has to be there within the timeout and, after a grace, to come at a least rate.
+        """
+        encoding = request.headers.get("content-encoding", "identity")
+        if encoding != "identity":
+            raise RequestError(415, f"Expected no content-encoding. Received: {encoding}")
+        limits, started = self._limits, time.monotonic()
+        room = limits.max_queue * limits.max_request_bytes
+        size, more, keeping = 0, True, True
+        while more:
+            seconds = min(limits.timeout, _GRACE + size / _LEAST_RATE)
+            left = seconds - (time.monotonic() - started)
+            message = await _within(request.receive(), left, "The body came too slowly", status=408)
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect()
+            chunk, more = message.get("body", b""), message.get("more_body", False)
+            size += len(chunk)
+            keeping &= size <= limits.max_request_bytes and self._kept + len(chunk) <= room
+            if keeping:
+                body += chunk
+                self._kept += len(chunk)
+            else:  # others may need the room
+                self._kept -= len(body)
+                body.clear()
+        return size
+
+    async def _call(
+        self, signature: "Signature", inputs: dict[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
         inputs, pixels = await asyncio.to_thread(_checked, inputs, self._limits)
-        future = self._worker.submit(signature.call, inputs, pixels=pixels)
-        return await self._within(asyncio.wrap_future(future), 504)
+        future = asyncio.wrap_future(self._worker.submit(signature.call, inputs, pixels=pixels))
+        return await _within(future, self._limits.timeout, "The answer took too long", status=504)
 
 
-async def _read(request, limit):
-    """The body; nothing of it is kept once it is longer than `limit`, 0 for nothing at all."""
-    encoding = request.headers.get("content-encoding", "identity")
-    if encoding != "identity":
-        raise RequestError(415, f"Expected no content-encoding. Received: {encoding}")
-    body, size = bytearray(), 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size <= limit:
-            body += chunk
-    if limit and size > limit:
-        raise RequestError(413, f"Expected at most {limit} bytes. Received: {size}")
-    return bytes(body)
+async def _within(
+    awaitable: Awaitable[Result], seconds: float, failure: str, *, status: int
+) -> Result:
+    try:
+        return await asyncio.wait_for(awaitable, seconds)
+    except asyncio.TimeoutError:
+        raise RequestError(status, failure) from None
 
 
-def _checked(inputs, limits):
-    """Looks at the pictures of a call before TensorFlow does.
+def _checked(inputs: dict[str, np.ndarray], limits: Limits) -> tuple[dict[str, np.ndarray], int]:
+    """Looks at the images of a call before TensorFlow does.
 
     Args:
         inputs: Dict of arrays, those of one of the three signatures.
@@ -235,7 +284,7 @@ def _checked(inputs, limits):
     return {**inputs, "input": files}, pixels
 
 
-def _decode(text):
+def _decode(text: bytes) -> bytes:
     """Web-safe base64 to bytes, as strict as TensorFlow's decoder."""
     try:
         padded = text.rstrip(b"=") + b"=" * (-len(text.rstrip(b"=")) % 4)

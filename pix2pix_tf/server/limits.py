@@ -3,13 +3,18 @@
 import dataclasses
 import io
 
+import numpy as np
 from PIL import Image
 
-# What `data.decode.decode` reads.
-_FORMATS = ("JPEG", "PNG", "GIF", "BMP")
+from pix2pix_tf.data import codecs
+from pix2pix_tf.errors import InputError
+
+# What TensorFlow decodes; other formats that training reads become PNG here.
+_DECODED = ("JPEG", "PNG", "GIF", "BMP")
+_FORMATS = (*_DECODED, "WEBP", "TIFF", "PPM")
 # The largest multiple that a generator needs, see `translate`: a U-Net of eight levels.
 _MULTIPLE = 256
-# A JPEG of a few hundred scans costs as much as a few hundred pictures; ordinary progressive ones
+# A JPEG of a few hundred scans costs as much as a few hundred images; ordinary progressive ones
 # have about ten. Inside the coded data FF is always followed by another byte.
 _START_OF_SCAN, _MAX_SCANS = b"\xff\xda", 100
 
@@ -22,7 +27,7 @@ class RequestError(Exception):
         message: One line: what was expected and what was received.
     """
 
-    def __init__(self, status, message):
+    def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
 
@@ -33,7 +38,7 @@ class Limits:
 
     Args:
         max_request_bytes: Longest body.
-        max_pixels: `area` of the pictures of one request, and of one call of a model.
+        max_pixels: `area` of the images of one request, and of one call of a model.
         max_queue: Requests that are read, waiting or translated at a time.
         max_batch: Rows of one call of a model.
         timeout: Seconds to read a request, and again to answer it.
@@ -46,13 +51,13 @@ class Limits:
     timeout: float
 
 
-def area(width, height):
-    """Pixels that a picture costs: `translate` continues its sides to multiples of 256."""
+def area(width: int, height: int) -> int:
+    """Pixels that a image costs: `translate` continues its sides to multiples of 256."""
     width, height = (-(-side // _MULTIPLE) * _MULTIPLE for side in (width, height))
     return width * height
 
 
-def check_pixels(pixels, limits):
+def check_pixels(pixels: int, limits: Limits) -> None:
     """Refuses requests for more than `limits.max_pixels` pixels (an int)."""
     if pixels > limits.max_pixels:
         raise RequestError(
@@ -62,16 +67,17 @@ def check_pixels(pixels, limits):
         )
 
 
-def check_file(contents, limits):
-    """Looks at the header of an image file, so that a small file cannot become a huge picture.
+def check_file(contents: bytes, limits: Limits) -> tuple[int, bytes]:
+    """Looks at the header of an image file, so that a small file cannot become a huge image.
 
     Args:
         contents: Bytes of the file.
         limits: `Limits`.
 
     Returns:
-        (the `area` that it claims to have, bytes to decode): the file itself, but of a GIF only
-        the first picture, because TensorFlow's decoder unpacks all of them to return that.
+        (the `area` that it claims to have, bytes to decode): the file itself, but a PNG of WebP,
+        TIFF and PPM, which TensorFlow does not decode, and of a GIF's first image, because
+        TensorFlow's decoder unpacks all of them to return that.
 
     Raises:
         RequestError: If it is no image file, or too large.
@@ -81,11 +87,15 @@ def check_file(contents, limits):
             pixels = area(image.width, image.height)
             check_pixels(pixels, limits)
             if image.format == "GIF":
-                contents = _first_picture(image)
+                contents = _first_image(image)
+            elif image.format not in _DECODED:
+                contents = _as_png(contents)
     except RequestError:
         raise
+    except InputError as error:
+        raise RequestError(400, str(error)) from None
     except Image.DecompressionBombError as error:
-        raise RequestError(413, f"Expected a smaller picture. Received: {error}") from None
+        raise RequestError(413, f"Expected a smaller image. Received: {error}") from None
     except Exception:  # Pillow's readers raise many kinds on damaged headers
         raise RequestError(
             400, f"Expected an image file ({', '.join(_FORMATS)}). Received: {_glimpse(contents)}"
@@ -95,11 +105,23 @@ def check_file(contents, limits):
     return pixels, contents
 
 
-def _first_picture(image):
+def _first_image(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
     image.convert("RGB").save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
 
 
-def _glimpse(contents):
+def _as_png(contents: bytes) -> bytes:
+    """What training reads of a file, as a PNG: of 8 bits, or 16 for deeper samples."""
+    from pix2pix_tf.data import images
+
+    array = codecs.read(contents)
+    if array.shape[-1] not in (1, 3, 4):
+        raise InputError(f"Expected 1, 3 or 4 channels. Received: {array.shape[-1]}")
+    if array.dtype not in (np.uint8, np.uint16):
+        array = codecs.from_unit(codecs.to_unit(array), np.uint16)
+    return images.encode(array).numpy()
+
+
+def _glimpse(contents: bytes) -> str:
     return f"{len(contents)} bytes that start with {contents[:8]!r}" if contents else "nothing"

@@ -1,6 +1,8 @@
 """Models as the server sees them: named signatures, functions from arrays to arrays."""
 
 import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -8,6 +10,7 @@ import tensorflow as tf
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.server.limits import RequestError
 from pix2pix_tf.server.rest import Tensor
+from pix2pix_tf.server.sources import Source
 
 # Those of `saved_model.ServedModel`.
 SIGNATURES = ("serving_default", "serve_image_bytes", "serve_base64")
@@ -17,9 +20,9 @@ SIGNATURES = ("serving_default", "serve_image_bytes", "serve_base64")
 class Signature:
     """One function of a model: `inputs` and `outputs` are dicts from names to `rest.Tensor`."""
 
-    inputs: dict
-    outputs: dict
-    call: object
+    inputs: dict[str, Tensor]
+    outputs: dict[str, Tensor]
+    call: Callable[..., dict[str, np.ndarray]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,12 +39,19 @@ class Model:
 
     name: str
     version: str
-    signatures: dict
-    about: dict
+    signatures: dict[str, Signature]
+    about: dict[str, Any]
     keep: object = dataclasses.field(repr=False)
 
 
-def wrap(owner, *, name, version, about, functions=None):
+def wrap(
+    owner: Any,
+    *,
+    name: str,
+    version: str,
+    about: dict[str, Any],
+    functions: Mapping[str, Any] | None = None,
+) -> Model:
     """Makes a `Model` of a `ServedModel` or of a loaded SavedModel.
 
     Args:
@@ -59,7 +69,7 @@ def wrap(owner, *, name, version, about, functions=None):
     return Model(name, version, signatures, about, owner)
 
 
-def load_saved_model(source, *, about):
+def load_saved_model(source: Source, *, about: dict[str, Any]) -> Model:
     """Loads an export. Only for folders that the person who starts the server names.
 
     Args:
@@ -86,7 +96,7 @@ def load_saved_model(source, *, about):
     return wrap(loaded, name=source.name, version=source.version, about=about)
 
 
-def _signature(function):
+def _signature(function: Any) -> Signature:
     concrete = getattr(function, "get_concrete_function", lambda: function)()
     positional, named = concrete.structured_input_signature
     inputs = {spec.name: spec for spec in [*positional, *named.values()]}
@@ -97,33 +107,33 @@ def _signature(function):
     )
 
 
-def _tensor(spec):
+def _tensor(spec: tf.TensorSpec) -> Tensor:
     return Tensor(spec.dtype.name, tuple(spec.shape.as_list()))
 
 
-def _caller(concrete):
-    def call(**arrays):
+def _caller(concrete: Any) -> Callable[..., dict[str, np.ndarray]]:
+    def call(**arrays: np.ndarray) -> dict[str, np.ndarray]:
         try:
             outputs = concrete(**{name: tf.constant(array) for name, array in arrays.items()})
         except tf.errors.InvalidArgumentError:
-            # What passed the checks and cannot be used is a damaged picture.
+            # What passed the checks and cannot be used is a damaged image.
             raise RequestError(
-                400, "Expected a picture that can be decoded. Received: damaged data"
+                400, "Expected an image that can be decoded. Received: damaged data"
             ) from None
         except tf.errors.ResourceExhaustedError:
-            raise RequestError(503, "Expected a smaller picture. Received: out of memory") from None
+            raise RequestError(503, "Expected a smaller image. Received: out of memory") from None
         return {name: output.numpy() for name, output in outputs.items()}
 
     return call
 
 
-def warm_up(model, *, size=256):
-    """Translates one picture, so that the first request does not wait for TensorFlow.
+def warm_up(model: Model, *, size: int = 256) -> None:
+    """Translates one image, so that the first request does not wait for TensorFlow.
 
     Args:
         model: `Model`.
-        size: Side of the picture in pixels.
+        size: Side of the image in pixels.
     """
-    picture = np.zeros((size, size, 3), np.uint8)
-    contents = tf.io.encode_png(picture).numpy()
+    image = np.zeros((size, size, 3), np.uint8)
+    contents = tf.io.encode_png(image).numpy()
     model.signatures["serve_image_bytes"].call(input=np.array([contents], object))

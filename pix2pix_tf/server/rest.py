@@ -8,6 +8,8 @@ import base64
 import binascii
 import contextlib
 import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import orjson
@@ -24,7 +26,7 @@ class Tensor:
     """What a signature expects or makes: "float32" or "string", and a shape with None for any."""
 
     dtype: str
-    shape: tuple
+    shape: tuple[int | None, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,11 +34,11 @@ class Call:
     """A parsed request: arrays by name for a signature, in row format or in column format."""
 
     signature: str
-    inputs: dict
+    inputs: dict[str, np.ndarray]
     rows: bool
 
 
-def parse(body, signatures):
+def parse(body: bytes, signatures: Mapping[str, Any]) -> Call:
     """Reads the body of a `:predict` request.
 
     Args:
@@ -65,7 +67,7 @@ def parse(body, signatures):
     return Call(name, {key: _array(values[key], expected[key], key) for key in expected}, rows)
 
 
-def _document(body):
+def _document(body: bytes) -> dict[str, Any]:
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -75,7 +77,7 @@ def _document(body):
     return document
 
 
-def _columns(instances, expected):
+def _columns(instances: Any, expected: Mapping[str, Tensor]) -> dict[str, Any]:
     """Turns a list of rows into a dict of columns."""
     if not isinstance(instances, list) or not instances:
         raise _unexpected('"instances" to be a list with at least one element', instances)
@@ -88,18 +90,18 @@ def _columns(instances, expected):
     return {name: [row[name] for row in instances] for name in expected}
 
 
-def _only(expected):
+def _only(expected: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
     """The names of a signature with a single input, whose value may stand without its name."""
     if len(expected) != 1:
         raise RequestError(400, f"Expected the inputs by name: {', '.join(expected)}")
     return expected
 
 
-def _is_base64(value):
+def _is_base64(value: Any) -> bool:
     return isinstance(value, dict) and set(value) == {"b64"}
 
 
-def _array(value, tensor, name):
+def _array(value: Any, tensor: Tensor, name: str) -> np.ndarray:
     array = _strings(value) if tensor.dtype == "string" else _numbers(value, name)
     known = tensor.shape
     fits = array.ndim == len(known) and all(
@@ -113,7 +115,7 @@ def _array(value, tensor, name):
     return array
 
 
-def _numbers(value, name):
+def _numbers(value: Any, name: str) -> np.ndarray:
     try:
         array = np.asarray(value)
         kind = array.dtype.kind
@@ -128,7 +130,7 @@ def _numbers(value, name):
     return array
 
 
-def _strings(value):
+def _strings(value: Any) -> np.ndarray:
     """An array of bytes of rank 0 or 1; no signature has strings of a higher rank."""
     if not isinstance(value, list):
         return np.array(_bytes(value), object)
@@ -137,7 +139,7 @@ def _strings(value):
     return array
 
 
-def _bytes(value):
+def _bytes(value: Any) -> bytes:
     if isinstance(value, str):
         return value.encode("utf-8", "surrogatepass")
     if not _is_base64(value) or not isinstance(value["b64"], str):
@@ -152,16 +154,16 @@ def _bytes(value):
         ) from None
 
 
-def shape_text(shape):
+def shape_text(shape: Sequence[int | None]) -> str:
     """[2, 256, 256, 3], with ? for a size that may be any."""
     return "[" + ", ".join("?" if size is None else str(size) for size in shape) + "]"
 
 
-def _unexpected(expected, received):
+def _unexpected(expected: str, received: Any) -> RequestError:
     return RequestError(400, f"Expected {expected}. Received: {_glimpse(received)[:200]}")
 
 
-def _glimpse(value):
+def _glimpse(value: Any) -> str:
     """A JSON value in a few words: requests are long and may be deep."""
     if isinstance(value, str):
         return value
@@ -172,7 +174,7 @@ def _glimpse(value):
     return orjson.dumps(value).decode()
 
 
-def respond(outputs, *, rows):
+def respond(outputs: Mapping[str, np.ndarray], *, rows: bool) -> bytes:
     """Writes the answer to a `:predict` request.
 
     Args:
@@ -193,13 +195,13 @@ def respond(outputs, *, rows):
     return orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
-def _plain(array, name):
+def _plain(array: np.ndarray, name: str) -> Any:
     if array.dtype != object:
         return np.ascontiguousarray(array)
     return [_text(item, binary=name.endswith("_bytes")) for item in array.tolist()]
 
 
-def _text(item, *, binary):
+def _text(item: bytes, *, binary: bool) -> str | dict[str, str]:
     """A string, or base64 where the name asks for it or the bytes are no text."""
     if not binary:
         with contextlib.suppress(UnicodeDecodeError):
@@ -207,14 +209,14 @@ def _text(item, *, binary):
     return {"b64": base64.b64encode(item).decode()}
 
 
-def status(version):
+def status(version: str) -> dict[str, Any]:
     """The answer to a status request for a model of which `version` (a string) is loaded."""
     healthy = {"error_code": "OK", "error_message": ""}
     found = {"version": version, "state": "AVAILABLE", "status": healthy}
     return {"model_version_status": [found]}
 
 
-def metadata(name, version, signatures):
+def metadata(name: str, version: str, signatures: Mapping[str, Any]) -> dict[str, Any]:
     """The answer to a metadata request: every signature with its inputs and outputs."""
     definitions = {
         key: {
@@ -230,7 +232,7 @@ def metadata(name, version, signatures):
     }
 
 
-def _tensor_info(tensor):
+def _tensor_info(tensor: Tensor) -> dict[str, Any]:
     sizes = [{"size": str(-1 if size is None else size), "name": ""} for size in tensor.shape]
     shape = {"dim": sizes, "unknown_rank": False}
     return {"dtype": _DTYPES[tensor.dtype], "tensor_shape": shape, "name": ""}

@@ -1,19 +1,31 @@
 """From models to a server: the address, the life and the end of the process."""
 
 import contextlib
+import logging
 import signal
 import socket
 import warnings
+from collections.abc import Iterator, Sequence
+from types import FrameType
+from typing import TYPE_CHECKING
 
 import uvicorn
 from PIL import Image
 
 from pix2pix_tf.errors import InputError
+from pix2pix_tf.server import connections
 from pix2pix_tf.server.app import application
+from pix2pix_tf.server.limits import Limits
 from pix2pix_tf.server.worker import Worker
 
+if TYPE_CHECKING:  # it loads TensorFlow, and the address is taken before that
+    from pix2pix_tf.server.models import Model
 
-def listen(host, port):
+# Seconds to send the headers of a request.
+_HEADER_SECONDS = 10.0
+
+
+def listen(host: str, port: int) -> socket.socket:
     """Takes the address before anything slow happens.
 
     Args:
@@ -42,11 +54,17 @@ def listen(host, port):
     return listener
 
 
-def run(models, *, limits, origins, listener):
+def run(
+    models: Sequence["Model"],
+    *,
+    limits: Limits,
+    origins: Sequence[str],
+    listener: socket.socket,
+) -> None:
     """Serves until SIGINT or SIGTERM, then finishes the requests in flight.
 
     Args:
-        models: List of objects with `name`, `version`, `about` and `signatures`.
+        models: Loaded models.
         limits: `Limits`.
         origins: Origins allowed by CORS, a list of strings.
         listener: Bound socket.
@@ -59,14 +77,22 @@ def run(models, *, limits, origins, listener):
         lifespan="off",
         ws="none",
         server_header=False,
+        backlog=connections.BACKLOG,
+        http=connections.bounded_protocol(
+            most=connections.connection_limit(),
+            header_seconds=min(_HEADER_SECONDS, limits.timeout),
+        ),
         # A request may take the timeout twice: to be read, and to be answered.
         timeout_graceful_shutdown=int(2 * limits.timeout) + 1,
     )
     server = _Server(settings)
+    for name in ("uvicorn.error", "asyncio"):
+        logging.getLogger(name).addFilter(connections.RateLimit())
     try:
         with _signals(server), warnings.catch_warnings():
-            # `check_file` looks at sizes itself.
+            # `check_file` looks at sizes itself, and damaged files are answered.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            warnings.filterwarnings("ignore", module="PIL")
             server.run(sockets=[listener])
     finally:
         worker.close()
@@ -75,22 +101,22 @@ def run(models, *, limits, origins, listener):
 class _Server(uvicorn.Server):
     """Says when it listens."""
 
-    async def startup(self, sockets=None):
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        host, port = sockets[0].getsockname()[:2]
+        host, port = (sockets or [])[0].getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         print(f"serving at http://{shown}:{port} until Ctrl-C", flush=True)
 
 
 @contextlib.contextmanager
-def _signals(server):
+def _signals(server: uvicorn.Server) -> Iterator[None]:
     """Ends the server at a signal that comes before uvicorn listens to signals.
 
     Uvicorn raises the signals that it caught again once it has ended; here they find a handler, so
     that a server that was told to stop ends well.
     """
 
-    def stop(*_):
+    def stop(number: int, frame: FrameType | None) -> None:
         server.should_exit = True
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -5,11 +5,11 @@ import re
 from pathlib import Path
 
 from pix2pix_tf import run_folder
-from pix2pix_tf.errors import InputError
+from pix2pix_tf.errors import InputError, printable
 
 SAVED_MODEL = "saved_model.pb"
-# Names stand in addresses; these paths of the server are no models.
-_NAME, _TAKEN = re.compile(r"[A-Za-z0-9_.-]+"), ("v1", "page", "health", "", ".", "..")
+# Names stand in addresses, percent-encoded; these paths of the server are no models.
+_NAME, _TAKEN = re.compile(r"[^\s/:\\?#%=,]+"), ("v1", "page", "health", "", ".", "..")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,12 +21,12 @@ class Source:
     version: str = "1"
 
     @property
-    def saved_model(self):
+    def saved_model(self) -> bool:
         """Whether it is a SavedModel."""
         return (self.path / SAVED_MODEL).is_file()
 
 
-def find(text):
+def find(text: str) -> list[Source]:
     """Finds what a list of places holds.
 
     Args:
@@ -53,11 +53,15 @@ def find(text):
     return found
 
 
-def _search(path, name):
+def _search(path: Path, name: str) -> list[Source]:
     if source := _single(path, name or _default_name(path)):
         return [source]
     inside = sorted(path.iterdir()) if path.is_dir() else []
     found = list(filter(None, (_single(folder, folder.name) for folder in inside)))
+    for source in found:
+        if not _is_name(source.name):
+            print(f"warning: {printable(source.path)} is left out: its name cannot be a model's")
+    found = [source for source in found if _is_name(source.name)]
     if name and len(found) == 1:
         found = [dataclasses.replace(found[0], name=name)]
     if not found or name and len(found) != 1:
@@ -68,13 +72,13 @@ def _search(path, name):
     return found
 
 
-def _default_name(path):
+def _default_name(path: Path) -> str:
     """The folder's name; for a checkpoint file that of its run."""
     folder = path.resolve()
     return folder.parent.parent.name if folder.is_file() else folder.name
 
 
-def _single(path, name):
+def _single(path: Path, name: str) -> Source | None:
     """The model at `path` itself, or None."""
     if (path / SAVED_MODEL).is_file() or _is_run(path):
         return Source(name, path)
@@ -86,7 +90,7 @@ def _single(path, name):
     return Source(name, newest, str(int(newest.name)))
 
 
-def _is_run(path):
+def _is_run(path: Path) -> bool:
     try:
         run_folder.locate(path)
     except InputError:
@@ -94,10 +98,14 @@ def _is_run(path):
     return True
 
 
-def _check_name(source, names):
-    if not _NAME.fullmatch(source.name) or source.name in _TAKEN:
+def _is_name(name: str) -> bool:
+    return bool(_NAME.fullmatch(name)) and name.isprintable() and name not in _TAKEN
+
+
+def _check_name(source: Source, names: list[str]) -> None:
+    if not _is_name(source.name):
         raise InputError(
-            f"Expected a model's name of letters, digits, '_', '.' and '-'. Received: "
+            "Expected a model's name without spaces, '/', ':', '?', '#', '%' and '='. Received: "
             f"{source.name}; give another as NAME={source.path}"
         )
     if names.count(source.name) > 1:

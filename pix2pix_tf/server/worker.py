@@ -2,15 +2,18 @@
 
 import collections
 import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 
 import numpy as np
 
+Function = Callable[..., dict[str, np.ndarray]]
+
 
 class _Job:
-    def __init__(self, function, inputs, pixels):
+    def __init__(self, function: Function, inputs: dict[str, np.ndarray], pixels: int) -> None:
         self.function, self.inputs, self.pixels = function, inputs, pixels
-        self.future = Future()
+        self.future: Future[dict[str, np.ndarray]] = Future()
         self.rows = len(next(iter(inputs.values())))
         shapes = tuple((name, array.shape[1:]) for name, array in inputs.items())
         self.kind = (function, shapes)
@@ -28,13 +31,16 @@ class Worker:
         max_pixels: Pixels that one call may have, likewise.
     """
 
-    def __init__(self, *, max_batch, max_pixels):
+    def __init__(self, *, max_batch: int, max_pixels: int) -> None:
         self._max_batch, self._max_pixels = max_batch, max_pixels
-        self._waiting, self._changed, self._open = collections.deque(), threading.Condition(), True
+        self._waiting: collections.deque[_Job] = collections.deque()
+        self._changed, self._open = threading.Condition(), True
         self._thread = threading.Thread(target=self._work, name="worker", daemon=True)
         self._thread.start()
 
-    def submit(self, function, inputs, *, pixels):
+    def submit(
+        self, function: Function, inputs: dict[str, np.ndarray], *, pixels: int
+    ) -> Future[dict[str, np.ndarray]]:
         """Asks for `function(**inputs)`.
 
         Args:
@@ -52,18 +58,18 @@ class Worker:
             self._changed.notify()
         return job.future
 
-    def close(self):
+    def close(self) -> None:
         """Finishes the jobs that wait and ends the thread."""
         with self._changed:
             self._open = False
             self._changed.notify()
         self._thread.join()
 
-    def _work(self):
+    def _work(self) -> None:
         while jobs := self._take():
             self._run(jobs)
 
-    def _take(self):
+    def _take(self) -> list[_Job]:
         """The next job and all that fit with it; nothing when the worker was closed."""
         with self._changed:
             while True:
@@ -74,8 +80,9 @@ class Worker:
                 if first.future.set_running_or_notify_cancel():
                     return [first, *self._take_fitting(first)]
 
-    def _take_fitting(self, first):
-        rows, pixels, rest = first.rows, first.pixels, collections.deque()
+    def _take_fitting(self, first: _Job) -> Iterator[_Job]:
+        rest: collections.deque[_Job] = collections.deque()
+        rows, pixels = first.rows, first.pixels
         for job in self._waiting:
             fits = job.kind == first.kind and rows + job.rows <= self._max_batch
             if not fits or pixels + job.pixels > self._max_pixels:
@@ -85,7 +92,7 @@ class Worker:
                 yield job
         self._waiting = rest
 
-    def _run(self, jobs):
+    def _run(self, jobs: list[_Job]) -> None:
         try:
             joined = {
                 name: np.concatenate([job.inputs[name] for job in jobs]) for name in jobs[0].inputs

@@ -3,10 +3,20 @@
 A replica is a copy of the model on one device, with its share of every batch. Losses are shares of
 means over the global batch (`losses.global_mean`), gradients are summed, and whatever is random is
 a function of the image's number since the start of training: the same on any number of replicas.
+Weights then equal those of one device to rounding, except with `norm="batch"`, which normalises
+each replica's own images.
 """
 
 import contextlib
+import hashlib
+import json
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from pix2pix_tf.errors import InputError
@@ -14,43 +24,54 @@ from pix2pix_tf.training import runtime
 
 
 @contextlib.contextmanager
-def entered(config, *, meeting=None, files=()):
-    """Makes what `--strategy` asks for; in the block models are built for it and trained on it.
+def entered(
+    kind: str = "one",
+    *,
+    batch_size: int,
+    norm: str = "batch",
+    logical_devices: int = 1,
+    files: Sequence[Any] = (),
+) -> Iterator[tf.distribute.Strategy]:
+    """Makes the strategy that a run trains with; models built in the block are distributed by it.
 
     Args:
-        config: Options: an object with `strategy`, `logical_devices`, `batch_size` and `norm`.
-        meeting: `meeting.Meeting` of "multi_worker".
-        files: Paths of the training data, which all workers must share.
+        kind: "one"; "mirrored"; or "multi_worker", the strategy that `connected` entered before.
+        batch_size: Number of images of all devices together.
+        norm: Normalisation of the networks; it is reported what "batch" means on several devices.
+        logical_devices: Number of devices that "mirrored" splits each GPU, or the processor, into.
+        files: Paths of the training data, or pairs of them, which all workers must share.
 
     Yields:
         tf.distribute.Strategy.
 
     Raises:
-        InputError: If there are too few devices, or the batch cannot be divided among them.
+        InputError: If there are too few devices, the batch cannot be divided among them, or
+            workers have different files.
     """
-    strategy = tf.distribute.get_strategy()
-    if config.strategy == "mirrored":
-        strategy = _mirrored(config)
-    elif config.strategy == "multi_worker":
-        meeting.compare(files)
-        strategy = _multi_worker(meeting.cluster)
+    if kind == "mirrored":
+        strategy = _mirrored(logical_devices)
+    else:
+        strategy = tf.distribute.get_strategy()
+        _compare(files)
     replicas = strategy.num_replicas_in_sync
-    if config.batch_size % replicas:
+    if batch_size % replicas:
         raise InputError(
             f"Expected --batch_size to be a multiple of {replicas}, the number of devices that "
-            f"share a batch. Received: {config.batch_size}"
+            f"share a batch. Received: {batch_size}"
         )
     if replicas > 1:
-        print(f"training on {replicas} devices, {config.batch_size // replicas} images on each")
-        if config.norm == "batch":
+        print(f"training on {replicas} devices, {batch_size // replicas} images on each")
+        if norm == "batch":
             print("each device normalises by its own images; --norm sync_batch by all")
     with strategy.scope():
         yield strategy
 
 
-def _mirrored(config):
-    if config.logical_devices > 1:
-        split(config.logical_devices)
+def _mirrored(logical_devices: int) -> tf.distribute.Strategy:
+    if logical_devices > 1:
+        split(logical_devices)
+    else:
+        grow_memory()
     gpus = tf.config.list_logical_devices("GPU")
     devices = [device.name for device in gpus or tf.config.list_logical_devices("CPU")]
     if len(devices) < 2:
@@ -59,17 +80,24 @@ def _mirrored(config):
             f"{devices[0]}; --logical_devices splits it"
         )
     # NCCL takes a GPU once only, and no processors.
-    whole = gpus and config.logical_devices == 1
+    whole = gpus and logical_devices == 1
     operations = None if whole else tf.distribute.ReductionToOneDevice()
     with runtime.quiet():
         return tf.distribute.MirroredStrategy(devices, cross_device_ops=operations)
 
 
-def split(count):
+def grow_memory() -> None:
+    """Lets TensorFlow take GPU memory as it needs it, so that other programs can share a GPU."""
+    for gpu in tf.config.list_physical_devices("GPU"):
+        with contextlib.suppress(RuntimeError):  # TensorFlow has started
+            tf.config.experimental.set_memory_growth(gpu, True)
+
+
+def split(count: int) -> None:
     """Splits each GPU, or the processor if there is none, into `count` logical devices.
 
     Raises:
-        InputError: If TensorFlow has started, or does not know how much memory a GPU has.
+        InputError: If TensorFlow has started, or a GPU's memory cannot be read.
     """
     gpus = tf.config.list_physical_devices("GPU")
     limit = _gpu_megabytes() * 9 // 10 // count if gpus else None
@@ -83,8 +111,8 @@ def split(count):
         ) from None
 
 
-def _gpu_megabytes():
-    """The memory of the smallest GPU, as its driver tells it."""
+def _gpu_megabytes() -> int:
+    """The memory of the smallest GPU, as its driver reports it."""
     import subprocess
 
     query = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
@@ -93,23 +121,126 @@ def _gpu_megabytes():
         return min(map(int, found.split()))
     except (OSError, subprocess.CalledProcessError, ValueError) as error:
         raise InputError(
-            f"Expected nvidia-smi to tell the GPUs' memory, to split them. Received: {error}"
+            f"Expected nvidia-smi to report the GPUs' memory, to split them. Received: {error}"
         ) from None
 
 
-def _multi_worker(cluster):
+@contextlib.contextmanager
+def connected() -> Iterator[tf.distribute.Strategy]:
+    """Connects the workers of TF_CONFIG; in the block the strategy of all of them is entered.
+
+    TensorFlow waits until every worker has come. It must not have been used before.
+
+    Yields:
+        tf.distribute.MultiWorkerMirroredStrategy.
+
+    Raises:
+        InputError: If TF_CONFIG names no cluster, the workers cannot be connected, or one is lost.
+    """
+    addresses, own = _cluster()
+    print(f"connecting to {', '.join(addresses)} as {own}", flush=True)
+    grow_memory()
     try:
-        with runtime.quiet():
-            return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=cluster.resolver)
-    except (tf.errors.OpError, RuntimeError) as error:  # the latter if TensorFlow is in use
+        with _interruptible(), runtime.quiet():
+            strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    except (tf.errors.OpError, RuntimeError, ValueError) as error:
         why = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(
-            f"Expected to connect to {', '.join(cluster.addresses)} as "
-            f"{cluster.addresses[cluster.index]}. Received: {why}"
+            f"Expected to connect to {', '.join(addresses)} as {own}. Received: {why}"
+        ) from None
+    try:
+        with strategy.scope():
+            yield strategy
+    except (
+        tf.errors.UnavailableError,
+        tf.errors.AbortedError,
+        tf.errors.CancelledError,
+        tf.errors.DeadlineExceededError,
+    ) as error:
+        # The lines in front of this one, if it is there, name the operation.
+        lines = error.message.splitlines() or [type(error).__name__]
+        why = next((line for line in lines if "aborted" in line), lines[-1])
+        raise InputError(
+            "Expected all workers to stay to the end. Received: one is gone "
+            f"({why[:200]}); start all of them again with --resume"
         ) from None
 
 
-def leads():
+def _cluster() -> tuple[list[str], str]:
+    """The addresses of all workers in TF_CONFIG, the chief's first, and this worker's own."""
+    text = os.environ.get("TF_CONFIG", "")
+    try:
+        value = json.loads(text)
+        jobs, task = value["cluster"], value["task"]
+        own = jobs[task["type"]][task["index"]]
+        if not set(jobs) <= {"chief", "worker"} or task["index"] < 0:
+            raise ValueError("a job other than chief and worker, or a negative index")
+        return [*jobs.get("chief", ()), *jobs.get("worker", ())], str(own)
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        why = f"{text[:100]} ({type(error).__name__}: {error})" if text else "nothing"
+        raise InputError(
+            'Expected TF_CONFIG to be JSON such as {"cluster": {"worker": ["host1:2222", '
+            '"host2:2222"]}, "task": {"type": "worker", "index": 0}}. Received: ' + why
+        ) from None
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Lets Ctrl-C end the process while TensorFlow's C++ code waits, as SIGTERM does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def exchange(value: object) -> list[Any]:
+    """Gives all workers what each of them has; all call it at the same time.
+
+    Args:
+        value: What JSON can hold.
+
+    Returns:
+        The values of all workers, the chief's first; the value alone on a single worker.
+    """
+    strategy = tf.distribute.get_strategy()
+    if strategy.cluster_resolver is None:
+        return [value]
+    text = np.frombuffer(json.dumps(value).encode("ascii"), np.uint8).astype(np.int32)
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def gathered(part: tf.Tensor) -> tf.Tensor:
+        def replica(part: tf.Tensor) -> tf.Tensor:
+            return tf.distribute.get_replica_context().all_gather(tf.identity(part), axis=0)
+
+        return on_replicas(replica, part)
+
+    sizes = gathered(tf.constant([len(text)])).numpy()
+    padded = np.pad(text, (0, sizes.max() - len(text)))
+    rows = gathered(tf.constant(padded[None])).numpy().astype(np.uint8)
+    # Every replica of a worker sends the same.
+    each = max(len(strategy.extended.worker_devices), 1)
+    return [json.loads(row[:size].tobytes()) for row, size in zip(rows, sizes, strict=True)][::each]
+
+
+def _compare(files: Sequence[Any]) -> None:
+    """Makes sure that all workers have training files of the same names, wherever they are."""
+    flat = [part for file in files for part in ([file] if isinstance(file, str) else file)]
+    names = "\0".join(map(os.path.basename, flat))
+    digest = hashlib.sha256(names.encode("utf-8", "surrogateescape")).hexdigest()
+    found = exchange([len(files), digest])
+    if odd := [index for index, other in enumerate(found) if other != found[0]]:
+        counts = ", ".join(f"{found[index][0]} on worker {index}" for index in [0, *odd])
+        raise InputError(
+            "Expected the same training images on all workers. Received: other names on worker "
+            f"{', '.join(map(str, odd))} than on the chief, worker 0 ({counts})"
+        )
+
+
+def leads() -> bool:
     """Whether this process writes: it is alone, or the chief of several."""
     resolver = tf.distribute.get_strategy().cluster_resolver
     if resolver is None:
@@ -118,7 +249,7 @@ def leads():
     return (resolver.task_type, resolver.task_id) == (first, 0)
 
 
-def distributed(make_dataset):
+def distributed(make_dataset: Callable[..., tf.data.Dataset]) -> Iterable[Any]:
     """The batches of all devices of this process.
 
     Args:
@@ -134,7 +265,7 @@ def distributed(make_dataset):
     return strategy.distribute_datasets_from_function(lambda context: make_dataset(context=context))
 
 
-def local(batch):
+def local(batch: Any) -> Any:
     """The part of a batch that is on this machine: tensors in the same structure."""
     strategy = tf.distribute.get_strategy()
     return tf.nest.map_structure(
@@ -142,7 +273,7 @@ def local(batch):
     )
 
 
-def on_replicas(function, *arguments):
+def on_replicas(function: Callable[..., Any], *arguments: Any) -> Any:
     """Calls a function on every replica; returns its result on the first one of this process.
 
     Args:
@@ -156,13 +287,13 @@ def on_replicas(function, *arguments):
     )
 
 
-def total(value):
-    """The sum of what each replica has; called on every replica."""
+def total(value: Any) -> Any:
+    """The sum of the replicas' values; called on every replica."""
     context = tf.distribute.get_replica_context()
     return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
 
 
-def joined(images):
+def joined(images: tf.Tensor) -> tf.Tensor:
     """All replicas' images [n, ...] in the order of the global batch; called on every replica."""
     context = tf.distribute.get_replica_context()
     if context.num_replicas_in_sync == 1:
@@ -171,22 +302,22 @@ def joined(images):
     return tf.cast(context.all_gather(tf.cast(images, tf.int32), axis=0), images.dtype)
 
 
-def agreement():
-    """Makes a function of a bool that tells whether it is true on any worker.
+def agreement() -> Callable[[bool], bool]:
+    """Makes a function of a bool that returns whether it is true on any worker.
 
-    All workers call it at the same time, so that they end together.
+    All workers call it at the same time, so that they stop together.
     """
     if tf.distribute.get_strategy().cluster_resolver is None:
         return bool
 
     @tf.function(autograph=False)
-    def votes(value):
+    def votes(value: tf.Tensor) -> tf.Tensor:
         return on_replicas(lambda: total(tf.cast(value, tf.float32)))
 
     return lambda value: bool(votes(tf.constant(bool(value))) > 0)
 
 
-def share(state):
+def share(state: Mapping[str, Any]) -> None:
     """Gives all workers the chief's values.
 
     Args:
@@ -196,8 +327,8 @@ def share(state):
         return
 
     @tf.function(autograph=False, reduce_retracing=True)
-    def chiefs(value):
-        def replica():
+    def chiefs(value: tf.Tensor) -> tf.Tensor:
+        def replica() -> tf.Tensor:
             context = tf.distribute.get_replica_context()
             is_first = tf.equal(context.replica_id_in_sync_group, 0)
             return total(tf.where(is_first, value, tf.zeros_like(value)))

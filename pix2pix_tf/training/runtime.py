@@ -5,13 +5,14 @@ import os
 import random
 import signal
 import sys
+from collections.abc import Iterator
 
 # Exit codes of a shell for a process that a signal ended.
 EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
 
 @contextlib.contextmanager
-def _silenced():
+def _silenced() -> Iterator[None]:
     """Sends the C library's stderr to nowhere; Python's own errors still propagate."""
     sys.stderr.flush()
     saved, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
@@ -25,7 +26,7 @@ def _silenced():
 
 
 @contextlib.contextmanager
-def quiet():
+def quiet() -> Iterator[None]:
     """Keeps TensorFlow's start-up chatter away; Python's own errors still propagate.
 
     TF_CPP_MIN_LOG_LEVEL under 3 set by the user brings the messages back.
@@ -44,12 +45,23 @@ def quiet():
         del os.environ["TF_CPP_MIN_LOG_LEVEL"]
 
 
-def import_tensorflow():
-    """Imports TensorFlow and Keras quietly; it looks for no device yet.
+def prefer_onednn() -> None:
+    """Turns on TensorFlow's oneDNN kernels, unless the user decided or TensorFlow is loaded.
+
+    TensorFlow leaves them off on processors without AVX-512 VNNI or AVX-VNNI, where they make a
+    training step about a quarter faster as well.
+    """
+    if "tensorflow" not in sys.modules:
+        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+
+def import_tensorflow() -> None:
+    """Imports TensorFlow and Keras quietly, with oneDNN; it looks for no device yet.
 
     Raises:
         ImportError: If Keras runs on another backend than TensorFlow.
     """
+    prefer_onednn()
     with quiet():
         os.environ.setdefault("KERAS_BACKEND", "tensorflow")
         import keras
@@ -61,7 +73,7 @@ def import_tensorflow():
         )
 
 
-def load_tensorflow(*, starting=True):
+def load_tensorflow(*, starting: bool = True) -> None:
     """Imports TensorFlow and Keras, and starts TensorFlow on the devices of this machine.
 
     Args:
@@ -81,41 +93,16 @@ def load_tensorflow(*, starting=True):
         tf.zeros([])
 
 
-def prepare(config):
+def prepare(*, seed: int, deterministic: bool) -> None:
     """Seeds what Keras draws and, if asked to, forbids operations that are not deterministic."""
     import keras
     import tensorflow as tf
 
-    keras.utils.set_random_seed(config.seed)
-    if config.deterministic:
+    keras.utils.set_random_seed(seed)
+    if deterministic:
         tf.config.experimental.enable_op_determinism()
 
 
-def draw_seed():
+def draw_seed() -> int:
     """A seed as the reference draws it, in [0, 2**31 - 1]."""
     return random.SystemRandom().randint(0, 2**31 - 1)
-
-
-class StopRequest:
-    """Notes SIGINT and SIGTERM so that training can stop between two steps.
-
-    A second SIGINT interrupts at once.
-    """
-
-    def __init__(self):
-        self.signal = None
-
-    def _note(self, number, _frame):
-        if self.signal is not None and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        self.signal = signal.Signals(number)
-
-    def __enter__(self):
-        """Starts listening."""
-        self._before = {number: signal.signal(number, self._note) for number in EXIT_CODES}
-        return self
-
-    def __exit__(self, *_):
-        """Gives the signals back."""
-        for number, handler in self._before.items():
-            signal.signal(number, handler)

@@ -1,7 +1,7 @@
-"""One Chromium and one InceptionV3 for all tests in this room."""
+"""One Chromium and one file of Inception weights for all tests in this room."""
 
-import numpy as np
 import pytest
+from evaluation import inception
 
 
 @pytest.fixture(scope="package")
@@ -21,29 +21,19 @@ def chromium(driver):
     assert driver.get_log("browser") == []
 
 
-@pytest.fixture(scope="package")
-def network():
-    """InceptionV3 with seeded weights that keep the size of the activations."""
-    import keras
-
-    random = np.random.default_rng(0)
-    network = keras.applications.InceptionV3(
-        weights=None, include_top=False, input_shape=(299, 299, 3)
-    )
-
-    def value(variable):
-        if variable.name == "kernel":
-            deviation = np.sqrt(2 / np.prod(variable.shape[:-1]))
-            return deviation * random.standard_normal(variable.shape, np.float32)
-        low, high = (0.5, 1.5) if variable.name == "moving_variance" else (-0.3, 0.3)
-        return random.uniform(low, high, variable.shape)
-
-    network.set_weights([value(variable) for variable in network.weights])
-    return network
+@pytest.fixture(scope="session")
+def needs_torch():
+    if not inception.HAS_TORCH:
+        pytest.skip("needs the extra [metrics]")
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
+def network(needs_torch):
+    """InceptionV3 of 2015 in TensorFlow, with seeded weights."""
+    return inception.network()
+
+
+@pytest.fixture(scope="session")
 def weights(network, tmp_path_factory):
-    path = tmp_path_factory.mktemp("inception") / "seeded.weights.h5"
-    network.save_weights(path)
-    return path
+    """A file of those weights as torch-fidelity's."""
+    return inception.write_weights(tmp_path_factory.mktemp("inception") / "seeded.pth")

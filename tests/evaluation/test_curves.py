@@ -39,7 +39,7 @@ def test_every_loss_gets_axes_with_its_name_and_last_value(tmp_path):
     texts = drawn_texts(tmp_path, PIX2PIX, rows)
     assert len(texts) == 3
     for axes, name, last in zip(texts, PIX2PIX, ("0.6000", "3.000", "0.2500"), strict=True):
-        assert {name, "step", f"smoothed  {last}"} <= set(axes)
+        assert {name, "step", f"last  {last}"} <= set(axes)
         assert "500" in axes  # the last step
 
 
@@ -51,7 +51,7 @@ def test_losses_of_both_domains_share_axes(tmp_path):
         ("D", "D_A  1.000", "D_B  2.000"),
         ("loss_cycle", "loss_cycle_ab  3.000", "loss_cycle_ba  4.000"),
         ("disc_loss", "disc_a_loss  5.000", "disc_b_loss  6.000"),
-        ("idt", "smoothed  7.000"),
+        ("idt", "last  7.000"),
     )
     for axes, expected in zip(texts, wanted, strict=True):
         assert set(expected) <= set(axes)
@@ -84,7 +84,7 @@ def test_a_torn_last_line_and_a_second_heading_are_passed_over(tmp_path):
     with log.open("a") as file:
         file.write("step,epoch,loss,images_per_second\n300,1,4.0,9.5\n350,1")
     svg = draw_curves(log, tmp_path / "curves.svg").read_text()
-    assert "<!-- smoothed  4.000 -->" in svg
+    assert "<!-- last  4.000 -->" in svg
 
 
 @pytest.mark.parametrize("text", ["", "step,epoch,loss,images_per_second\n", "step,epoch\n50,1\n"])

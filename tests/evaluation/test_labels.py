@@ -1,14 +1,8 @@
 import numpy as np
 import pytest
 
-from pix2pix_tf.evaluation.labels import (
-    CITYSCAPES_CLASSES,
-    CITYSCAPES_VOID,
-    confusion_matrix,
-    find_palette,
-    label_scores,
-    nearest_label,
-)
+from pix2pix_tf.evaluation.labels import confusion_matrix, label_scores, nearest_label
+from pix2pix_tf.evaluation.palettes import CITYSCAPES_CLASSES, CITYSCAPES_VOID, find_palette
 
 
 def naive_scores(truth, prediction, classes):
@@ -107,8 +101,8 @@ def test_palettes_have_names_or_files(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("1 2 3 void\n", "one class or more"),
-        ("", "one class or more"),
+        ("1 2 3 void\n", "at least one class"),
+        ("", "at least one class"),
         ("1 2 3 a\n1 2 3 b\n", "different colours"),
         ("1 2\n", "RED GREEN BLUE NAME, from 0 to 255, in .*mine.txt. Received: 1 2"),
         ("1 2 256 sky\n", "Received: 1 2 256 sky"),
@@ -128,7 +122,7 @@ def test_bad_input_is_named():
         nearest_label(np.zeros((2, 2, 3)), CITYSCAPES_CLASSES)
     with pytest.raises(ValueError, match="different RGB colours"):
         nearest_label(np.zeros((2, 2, 3), np.uint8), [(1, 2, 3), (1, 2, 3)])
-    with pytest.raises(ValueError, match=r"truth \(2, 2\) and prediction \(2, 3\)"):
+    with pytest.raises(ValueError, match=r"ground truth \(2, 2\) and prediction \(2, 3\)"):
         confusion_matrix(np.zeros((2, 2), int), np.zeros((2, 3), int), classes=2)
     with pytest.raises(ValueError, match="from 0 to 1. Received: 0 to 2"):
         confusion_matrix(np.zeros(2, int), np.array([0, 2]), classes=2)

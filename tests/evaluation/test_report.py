@@ -85,7 +85,17 @@ def test_the_page_is_whole_and_asks_nobody(tmp_path):
 def test_a_row_shows_step_name_images_and_metrics_in_order(tmp_path):
     page = write_page(tmp_path, [row("a", step=400, metrics={"L1": 0.12345, "PSNR": 20})])
     cells = [text for attributes, text in page.all("th") + page.all("td") if "scope" in attributes]
-    assert cells == ["step", "name", "inputs", "outputs", "targets", "", "L1", "PSNR", "aCompare"]
+    assert cells == [
+        "step",
+        "name",
+        "inputs",
+        "outputs",
+        "targets",
+        "",
+        "L1",
+        "PSNR (dB)",
+        "aCompare",
+    ]
     cells = [(attributes["data-label"], text) for attributes, text in page.all("td", role="cell")]
     assert cells[0] == ("step", "400")
     assert cells[1:] == [
@@ -163,10 +173,16 @@ def test_every_metric_knows_its_better_end(tmp_path):
         (a["value"], a["data-best"], text) for a, text in page.all("option") if "data-best" in a
     ]
     assert options == [
-        ("1", "ascending", "L1"), ("2", "descending", "PSNR"), ("3", "descending", "SSIM"),
+        ("1", "ascending", "L1"), ("2", "descending", "PSNR (dB)"), ("3", "descending", "SSIM"),
     ]  # fmt: skip
     headings = [(a["data-sort"], text) for a, text in page.all("button") if "data-sort" in a]
-    assert headings == [("0", "step"), ("name", "name"), ("1", "L1"), ("2", "PSNR"), ("3", "SSIM")]
+    assert headings == [
+        ("0", "step"),
+        ("name", "name"),
+        ("1", "L1"),
+        ("2", "PSNR (dB)"),
+        ("3", "SSIM"),
+    ]
 
 
 def test_training_shows_the_newest_step_first_and_testing_keeps_its_order(tmp_path):

@@ -89,7 +89,7 @@ def test_best_and_worst_first_know_each_metric(page, rows):
     css(page, "#best").click()
     assert names(page)[:9] == sorted_names(rows, "L1", reverse=False)[:9]
     assert css(page, "#better").text == "lower is better"
-    choose(page, "#metric", "PSNR")
+    choose(page, "#metric", "PSNR (dB)")
     assert names(page)[:9] == sorted_names(rows, "PSNR", reverse=True)[:9]
     assert css(page, "#better").text == "higher is better"
     css(page, "#worst").click()

@@ -1,7 +1,6 @@
 """Every format: reloaded by its own runtime, at other sizes than those that the export compares."""
 
 import importlib.util
-import json
 import math
 import subprocess
 import sys
@@ -12,7 +11,6 @@ import pytest
 import tensorflow as tf
 from support import ROOT
 
-from pix2pix_tf import run_folder
 from pix2pix_tf.commands import modes
 from pix2pix_tf.config import Pix2PixConfig
 from pix2pix_tf.errors import InputError
@@ -48,10 +46,10 @@ class Model:
             # Larger than at the beginning of training: small weights would hide a wrong layer.
             width = math.prod(variable.shape[:3]) ** -0.5 if len(variable.shape) == 4 else 0.1
             variable.assign(variable + rng.normal(0, width, variable.shape))
-        self.channels = modes.picture_channels(self.config)
+        self.channels = 3 if self.config.lab_colorization else self.config.channels[0]
         self.served = saved_model.ServedModel(
             self.generator,
-            modes.translator(self.config, self.generator),
+            modes.predictor(self.config, self.generator).unit,
             filetype="png",
             channels=self.channels,
         )
@@ -153,17 +151,19 @@ def test_networks_deeper_than_the_usual_one(tmp_path):
         mode="export", output_dir="o", checkpoint="c", ngf=1, crop_size=512, scale_size=512
     )
     generator = build_generator(config)
-    served = saved_model.ServedModel(generator, modes.translator(config, generator), filetype="png")
+    served = saved_model.ServedModel(
+        generator, modes.predictor(config, generator).unit, filetype="png"
+    )
     assert formats.export(generator, served, tmp_path, export_format="keras").difference <= 5e-4
-    with pytest.raises(InputError, match="8 levels.*decoder_9"):
+    with pytest.raises(InputError, match="--netG or size .*decoder_9"):
         formats.export(generator, served, tmp_path, export_format="pict")
 
 
 @pytest.mark.parametrize("export_format", ["litert", "onnx", "keras", "pict"])
 def test_only_saved_models_translate_in_tiles(export_format):
-    options = {"mode": "export", "output_dir": "o", "checkpoint": "c", "tile": 512}
-    assert Pix2PixConfig(**options).tile == 512
-    with pytest.raises(InputError, match=f"--tile only with .*saved_model. .*{export_format}"):
+    options = {"mode": "export", "output_dir": "o", "checkpoint": "c", "blend_tile": 512}
+    assert Pix2PixConfig(**options).blend_tile == 512
+    with pytest.raises(InputError, match=f"--blend_tile only .*saved_model. .*{export_format}"):
         Pix2PixConfig(**options, export_format=export_format)
 
 
@@ -238,14 +238,3 @@ def test_the_extras_that_errors_name_exist():
     text = (ROOT / "setup.py").read_text(encoding="utf-8")
     for export_format in ("litert", "onnx"):
         assert f'"{export_format}": ' in text
-
-
-def test_the_mode_writes_what_made_it(model, tmp_path, monkeypatch):
-    one = model("unet")
-    monkeypatch.setattr(modes, "load_generator", lambda config, checkpoint: one.generator)
-    config = Pix2PixConfig(
-        mode="export", output_dir=str(tmp_path), checkpoint="c", ngf=2, export_format="pict"
-    )
-    assert modes.export(config, checkpoint=None).path == tmp_path / "model.pict"
-    written = json.loads((tmp_path / f"export_{run_folder.OPTIONS}").read_text(encoding="utf-8"))
-    assert written["export_format"] == "pict"

@@ -21,7 +21,7 @@ def make(filetype="png", **options):
     )
     generator = build_generator(config)
     return saved_model.ServedModel(
-        generator, modes.translator(config, generator), filetype=filetype
+        generator, modes.predictor(config, generator).unit, filetype=filetype
     )
 
 

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pix2pix_tf.inference.translate import translate, translate_pictures
+from pix2pix_tf.inference.predictor import Predictor
+from pix2pix_tf.inference.translate import translate
+from pix2pix_tf.networks.resnet import ResNet
 
 
 def picture(height, width, channels=3):
@@ -26,6 +28,11 @@ def test_the_network_gets_a_multiple_and_the_result_has_the_size_of_the_input(si
     assert batch.shape[1] - size[0] < 8 and batch.shape[2] - size[1] < 8
 
 
+def test_images_smaller_than_a_network_takes_are_padded_to_that():
+    network = ResNet(ngf=1, blocks=1)
+    assert translate(network, picture(3, 5), multiple=network.multiple).shape == (1, 3, 5, 3)
+
+
 def test_the_border_is_a_reflection():
     seen = []
     x = np.arange(6, dtype=np.float32).reshape(1, 1, 6, 1)
@@ -33,7 +40,19 @@ def test_the_border_is_a_reflection():
     assert seen[0][0, 0, :, 0].numpy().tolist() == [0, 1, 2, 3, 4, 5, 4, 3, 2, 1]
 
 
-def test_pictures_go_through_minus_one_to_one():
+class Generator:
+    """A function as a generator of images whose sides are multiples of 8 pixels."""
+
+    multiple, input_channels = 8, 3
+
+    def __init__(self, function):
+        self._function = function
+
+    def __call__(self, batch):
+        return self._function(batch)
+
+
+def test_images_go_through_minus_one_to_one():
     ranges = []
 
     def network(batch):
@@ -41,7 +60,7 @@ def test_pictures_go_through_minus_one_to_one():
         return -batch
 
     x = picture(8, 8)
-    np.testing.assert_allclose(translate_pictures(network, x, multiple=8), 1 - x, atol=1e-6)
+    np.testing.assert_allclose(Predictor(Generator(network)).unit(x), 1 - x, atol=1e-6)
     low, high = ranges[0]
     assert -1 <= low < -0.8 and 0.8 < high <= 1
 
@@ -52,7 +71,7 @@ def test_lab_joins_what_was_given_with_what_was_made(direction, given, made):
         assert batch.shape[-1] == given
         return tf.zeros([*batch.shape[:3], made])
 
-    result = translate_pictures(network, picture(8, 8), multiple=8, lab=True, direction=direction)
+    result = Predictor(Generator(network), lab=True, direction=direction).unit(picture(8, 8))
     assert result.shape == (1, 8, 8, 3)
     if direction == "AtoB":
         # No colour: a grey picture.
@@ -67,12 +86,12 @@ def blur(batch):
 @pytest.mark.parametrize("size", [(200, 300), (65, 64), (64, 500), (20, 150)])
 def test_tiles_give_what_the_whole_image_gives_away_from_their_borders(size):
     x = picture(*size)
-    whole, tiled = translate(blur, x, multiple=8), translate(blur, x, multiple=8, tile=64)
+    whole, tiled = translate(blur, x, multiple=8), translate(blur, x, multiple=8, blend_tile=64)
     assert tiled.shape == x.shape
     # A tile's border pixels weigh little but see less: the weight at 7 px is 8 / 17 at most.
     difference = np.abs(whole - tiled)
     assert difference.max() < 0.2 and difference.mean() < 0.01
-    np.testing.assert_allclose(translate(lambda y: y, x, multiple=8, tile=64), x, atol=1e-6)
+    np.testing.assert_allclose(translate(lambda y: y, x, multiple=8, blend_tile=64), x, atol=1e-6)
 
 
 def test_tiles_that_disagree_are_blended_without_a_seam():
@@ -82,7 +101,7 @@ def test_tiles_that_disagree_are_blended_without_a_seam():
     def network(batch):
         return tf.zeros_like(batch) + tones.uniform([], -1.0, 1.0)
 
-    result = translate(network, picture(500, 700), multiple=8, tile=64).numpy()
+    result = translate(network, picture(500, 700), multiple=8, blend_tile=64).numpy()
     assert np.ptp(result) > 1
     # The overlap is 16 px: neighbouring pixels differ by 2 / 17 of the range at most.
     for axis in (1, 2):
@@ -92,14 +111,14 @@ def test_tiles_that_disagree_are_blended_without_a_seam():
 def test_images_that_fit_into_a_tile_are_not_cut():
     x = picture(64, 40)
     expected = translate(blur, x, multiple=64)
-    np.testing.assert_array_equal(translate(blur, x, multiple=64, tile=64), expected)
-    np.testing.assert_array_equal(translate(blur, x, multiple=64, tile=1), expected)
+    np.testing.assert_array_equal(translate(blur, x, multiple=64, blend_tile=64), expected)
+    np.testing.assert_array_equal(translate(blur, x, multiple=64, blend_tile=1), expected)
 
 
 def test_tiles_are_the_same_inside_a_graph():
     inside = tf.function(
-        lambda batch: translate(blur, batch, multiple=8, tile=32),
+        lambda batch: translate(blur, batch, multiple=8, blend_tile=32),
         input_signature=[tf.TensorSpec([None, None, None, 3])],
     )
     x = picture(50, 90)
-    np.testing.assert_allclose(inside(x), translate(blur, x, multiple=8, tile=32), atol=1e-6)
+    np.testing.assert_allclose(inside(x), translate(blur, x, multiple=8, blend_tile=32), atol=1e-6)

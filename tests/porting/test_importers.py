@@ -11,8 +11,9 @@ import torch_files
 from support import GOLDENS
 
 from cyclegan_tf.config import CycleGANConfig
-from cyclegan_tf.model import build_network
+from cyclegan_tf.model import build_generators
 from pix2pix_tf import model as models
+from pix2pix_tf import run_folder
 from pix2pix_tf.config import Pix2PixConfig
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.export import pict
@@ -202,6 +203,16 @@ def test_pict_files(tmp_path):
     ] == "AtoB"  # fmt: skip
 
 
+def test_an_exported_pict_keeps_its_direction(tmp_path):
+    source = reader.read(GOLDENS / "small")
+    weights = {n: a for n, a in source.arrays.items() if n.startswith("generator/")}
+    pict.write(tmp_path / "model.pict", weights)
+    assert len(reader.read(tmp_path / "model.pict").notes) == 1
+    run_folder.write_json(tmp_path / "export_options.json", {"which_direction": "BtoA"})
+    imported = reader.read(tmp_path / "model.pict")
+    assert imported.options["which_direction"] == "BtoA" and imported.notes == ()
+
+
 # State dicts of junyanz/pytorch-CycleGAN-and-pix2pix.
 
 
@@ -284,7 +295,7 @@ def write_cyclegan(folder, roles=("G_A", "G_B", "D_A", "D_B")):
 
 def generator_of(imported, name):
     config = CycleGANConfig(mode="export", checkpoint="c", output_dir="o", **imported.options)
-    network = build_network(config, name)
+    network = build_generators(config)[name]
     for variable in network.variables:
         variable.assign(imported.arrays[variable.path])
     return network
@@ -355,11 +366,13 @@ def test_a_residual_generator_alone_is_that_of_cyclegan(tmp_path):
     path = write_torch(tmp_path, "cyclegan_G_A", "G").rename(tmp_path / "horse2zebra.pth")
     imported = reader.read(path)
     assert imported.program == "cyclegan-tf"
+    assert "--program pix2pix-tf" in imported.notes[0] and len(imported.notes) == 1
     assert {name.partition("/")[0] for name in imported.arrays} == {"gen_ab"}
     back = reader.read(path, direction="BtoA")
     assert {name.partition("/")[0] for name in back.arrays} == {"gen_ba"}
     paired = reader.read(path, program="pix2pix-tf")
     assert {name.partition("/")[0] for name in paired.arrays} == {"generator"}
+    assert not any("--program" in note for note in paired.notes)
 
 
 def test_pix2pix_with_its_discriminator(tmp_path):

@@ -10,7 +10,9 @@ import pytest
 from support import command_line
 
 from pix2pix_tf import run_folder
-from pix2pix_tf.commands import frame, modes
+from pix2pix_tf.cli import PIX2PIX
+from pix2pix_tf.commands import runs
+from pix2pix_tf.commands.export import export
 from pix2pix_tf.config import PROGRAM, Pix2PixConfig
 from pix2pix_tf.model import build_generator
 from pix2pix_tf.training import checkpoints
@@ -21,7 +23,7 @@ def write_run(folder, **options):
     config = Pix2PixConfig(
         mode="train", input_dir="facades", output_dir=str(folder), ngf=2, ndf=2, seed=3, **options
     )
-    run_folder.write_json(folder / run_folder.OPTIONS, frame.run_options(config, program=PROGRAM))
+    run_folder.write_json(folder / run_folder.OPTIONS, runs.run_options(config, program=PROGRAM))
     state = checkpoints.named(build_generator(config).variables)
     checkpoints.save(folder, 1, state, keep=1)
     return folder
@@ -35,7 +37,7 @@ def served(tmp_path_factory):
     config = Pix2PixConfig(
         mode="export", output_dir=str(folder / "exported"), checkpoint=str(run), ngf=2
     )
-    modes.export(config, checkpoint=run_folder.checkpoints(run)[-1])
+    export(PIX2PIX, config, set())
     return folder
 
 
@@ -77,13 +79,14 @@ class Server:
 
 
 @contextlib.contextmanager
-def running(folder, log, *flags):
-    """A server of `folder`, ended at the end."""
+def running(folder, log, *flags, files=None):
+    """A server of `folder`, ended at the end; `files` bounds its open files."""
     words = ["--mode", "serve", "--checkpoint", folder, "--port", "0", *flags]
+    start = command_line("pix2pix-tf", *words)
+    if files:
+        start = ["bash", "-c", f'ulimit -n {files}; exec "$@"', "bash", *start]
     with open(log, "w") as errors:
-        process = subprocess.Popen(
-            command_line("pix2pix-tf", *words), stdout=subprocess.PIPE, stderr=errors, text=True
-        )
+        process = subprocess.Popen(start, stdout=subprocess.PIPE, stderr=errors, text=True)
     try:
         yield Server(process, log)
     finally:
@@ -106,8 +109,8 @@ def server(served, tmp_path_factory):
 def start(served, tmp_path):
     """Starts another server, of one model, with flags."""
 
-    def start(*flags, run=served / "facades"):
-        return running(run, tmp_path / "stderr", *flags)
+    def start(*flags, run=served / "facades", **options):
+        return running(run, tmp_path / "stderr", *flags, **options)
 
     return start
 

@@ -2,8 +2,10 @@
 
 import base64
 import concurrent.futures
+import contextlib
 import io
 import json
+import logging
 import socket
 import subprocess
 import sys
@@ -16,6 +18,7 @@ from PIL import Image
 from support import ROOT, refused, run_command
 
 import pix2pix_tf
+from pix2pix_tf.server.connections import RateLimit
 
 
 @pytest.fixture(scope="module")
@@ -27,9 +30,9 @@ def pixels(size=(256, 256), seed=0):
     return np.random.default_rng(seed).integers(0, 256, (*size[::-1], 3), np.uint8)
 
 
-def file(array, kind="PNG"):
+def file(array, kind="PNG", **options):
     buffer = io.BytesIO()
-    Image.fromarray(array).save(buffer, kind)
+    Image.fromarray(array).save(buffer, kind, **options)
     return buffer.getvalue()
 
 
@@ -43,6 +46,9 @@ def b64(contents):
 
 def test_health_status_and_metadata(server):
     assert server.ask("GET", "/health")[::2] == (200, b"OK")
+    status, _, body = server.ask("GET", "/v1/models")
+    names = [{"name": name, "version": "1"} for name in ("exported", "facades")]
+    assert (status, json.loads(body)) == (200, {"models": names})
     for path in ("/v1/models/facades", "/v1/models/exported/versions/1"):
         status, _, body = server.ask("GET", path)
         assert status == 200
@@ -218,17 +224,18 @@ def half_sent(server, contents):
 
 def test_queue_time_origins_and_a_graceful_stop(start):
     origin = "https://allowed.example"
-    flags = ["--max_queue", 1, "--timeout", 3, "--cors_origin", origin]
+    flags = ["--max_queue", 1, "--cors_origin", origin]
     contents = file(pixels((64, 64)))
     with start(*flags, "--output_filetype", "jpeg") as server:
         _, headers, answer = server.ask("POST", "/facades", contents, Origin=origin)
         assert headers["access-control-allow-origin"] == origin
         assert headers["content-type"] == "image/jpeg" and answer.startswith(b"\xff\xd8")
-        with half_sent(server, contents) as slow:
-            time.sleep(0.5)  # the server has begun to read
-            status, headers, answer = server.ask("POST", "/facades", contents)
-            assert status == 503 and headers["retry-after"] == "1", answer
-            assert slow.recv(4096).startswith(b"HTTP/1.1 408")
+        large = file(pixels((1024, 1024)))
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(lambda _: server.ask("POST", "/facades", large), range(8)))
+        refusals = [headers for status, headers, _ in answers if status == 503]
+        assert {status for status, *_ in answers} == {200, 503}
+        assert refusals[0]["retry-after"] == "1"
         with half_sent(server, contents) as flying:
             time.sleep(0.5)
             server.process.terminate()
@@ -240,6 +247,63 @@ def test_queue_time_origins_and_a_graceful_stop(start):
             assert flying.recv(4096).startswith(b"HTTP/1.1 200")
         assert server.process.wait(60) == 0
         assert server.log == ""
+
+
+def test_slow_bodies_are_no_work_and_are_dropped(start):
+    contents = file(pixels((64, 64)))
+    with start("--max_queue", 2) as server, contextlib.ExitStack() as stack:
+        slow = [stack.enter_context(half_sent(server, contents)) for _ in range(20)]
+        time.sleep(0.5)  # the server has begun to read
+        assert server.ask("POST", "/facades", contents)[0] == 200
+        began = time.monotonic()
+        assert all(one.recv(4096).startswith(b"HTTP/1.1 408") for one in slow)
+        assert time.monotonic() - began < 30  # long before the timeout of 60 s
+        assert server.log == ""
+
+
+def test_half_sent_headers_keep_nobody_out(start):
+    """300 connections that never finish their headers, to a server of 256 files."""
+    contents = file(pixels((64, 64)))
+    with start("--timeout", 8, files=256) as server, contextlib.ExitStack() as stack:
+        idle = []
+        for number in range(300):
+            connection = socket.create_connection(("127.0.0.1", server.port), 30)
+            idle.append(stack.enter_context(connection))
+            with contextlib.suppress(OSError):  # the oldest are closed as newer ones come
+                connection.sendall(b"GET /health HTTP/1.1\r\nX-" + str(number).encode())
+        assert server.ask("GET", "/health")[::2] == (200, b"OK")
+        assert server.ask("POST", "/facades", contents)[0] == 200
+        for connection in idle:
+            connection.settimeout(20)
+            with contextlib.suppress(ConnectionResetError):
+                assert connection.recv(100) == b""
+        assert server.ask("GET", "/health")[0] == 200
+        assert len(server.log) < 10_000
+
+
+def test_the_log_has_a_rate(caplog):
+    logger = logging.getLogger("server rate")
+    logger.addFilter(RateLimit(records=3, seconds=0.3))
+    for number in range(10):
+        logger.warning("line %d", number)
+    assert caplog.messages[:2] == ["line 0", "line 1"] and len(caplog.messages) == 3
+    assert "line 2 (more such lines" in caplog.messages[2]
+    time.sleep(0.4)
+    logger.warning("later")
+    assert caplog.messages[-1] == "later"
+
+
+@pytest.mark.parametrize("kind", ["WEBP", "TIFF"])
+def test_formats_that_training_reads_are_taken(server, kind):
+    array = pixels((70, 33))
+    lossless = {"lossless": True} if kind == "WEBP" else {}
+    expected = server.ask("POST", "/facades", file(array))
+    found = server.ask("POST", "/facades", file(array, kind, **lossless))
+    assert (found[0], found[2]) == (200, expected[2])
+    deep = io.BytesIO()
+    Image.fromarray(np.full((40, 50), 30_000, np.uint16)).save(deep, "TIFF")
+    assert server.ask("POST", "/facades", deep.getvalue())[0] == 200
+    assert server.ask("POST", "/facades", file(array, kind)[:60])[0] == 400
 
 
 def test_a_taken_port_and_missing_runs_are_one_line(server, served, tmp_path):

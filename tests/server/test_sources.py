@@ -49,6 +49,13 @@ def test_several_places_names_and_folders_of_runs(tmp_path):
     assert [name for name, *_ in found(text)] == ["x", "b"]
 
 
+def test_names_of_any_script_are_served_and_impossible_ones_skipped(tmp_path, capsys):
+    for name in ("実行", "a b", "b\n"):
+        run(tmp_path / name)
+    assert [name for name, *_ in found(tmp_path)] == ["実行"]
+    assert capsys.readouterr().out.count("is left out") == 2
+
+
 def test_an_equals_sign_in_a_path(tmp_path):
     run(tmp_path / "lr=1")
     assert found(f"x={tmp_path / 'lr=1'}")[0][0] == "x"
@@ -68,6 +75,6 @@ def test_names_must_differ_and_fit_into_addresses(tmp_path):
     both = f"{tmp_path / 'a' / 'run'},{tmp_path / 'b' / 'run'}"
     with pytest.raises(InputError, match="different names"):
         found(both)
-    for name in ("v1", "page", "a b", "ä"):
+    for name in ("v1", "page", "a b", "a%b"):
         with pytest.raises(InputError, match="a model's name"):
             found(f"{name}={tmp_path / 'a' / 'run'}")

@@ -1,5 +1,7 @@
 """Several devices in one process, by the command line: the same run as on one."""
 
+import json
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -54,7 +56,9 @@ def shown(folder):
     for path in (folder / run_folder.TENSORBOARD).glob("events*"):
         for event in tf.compat.v1.train.summary_iterator(str(path)):
             found |= {(event.step, value.tag) for value in event.summary.value}
-    return {(step, tag) for step, tag in found if tag != "images_per_second"}
+    return {
+        (step, tag) for step, tag in found if "images_per_second" not in tag and tag != "options"
+    }
 
 
 def test_two_replicas_make_the_cyclegan_of_one(train):
@@ -89,18 +93,21 @@ def test_in_a_process_with_two_devices(launcher, pairs, tmp_path, check):
     assert code == 0, text
 
 
-@pytest.mark.parametrize("config_class", [Pix2PixConfig, CycleGANConfig])
-def test_devices_that_are_not_there_are_refused(config_class):
-    places = {"mode": "train", "input_dir": "in", "output_dir": "out"}
-    config = config_class(**places, strategy="mirrored")
-    with pytest.raises(InputError, match="more than one device .* Received: .*CPU:0; --logical"):
-        with distribution.entered(config):
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [(1, "more than one device .* Received: .*CPU:0; --logical"), (2, "before TensorFlow uses")],
+)
+def test_missing_devices_are_refused(parts, message):
+    with pytest.raises(InputError, match=message):
+        with distribution.entered("mirrored", batch_size=4, logical_devices=parts):
             pass
+
+
+@pytest.mark.parametrize("config_class", [Pix2PixConfig, CycleGANConfig])
+def test_options_of_devices_need_each_other(config_class):
+    places = {"mode": "train", "input_dir": "in", "output_dir": "out"}
     with pytest.raises(InputError, match="--logical_devices only with --strategy mirrored"):
         config_class(**places, logical_devices=2)
-    with pytest.raises(InputError, match="split devices before TensorFlow uses them"):
-        with distribution.entered(config_class(**places, strategy="mirrored", logical_devices=2)):
-            pass
     with pytest.raises(InputError, match="--mode train with --strategy multi_worker"):
         config_class(strategy="multi_worker")
 
@@ -113,3 +120,35 @@ def test_a_batch_that_devices_cannot_share_is_refused(launcher, data, tmp_path):
     assert code == 1
     line = text.splitlines()[-1]
     assert "Expected --batch_size to be a multiple of 2" in line and "Received: 3" in line
+
+
+def tf_config(spec, kind, index):
+    return json.dumps({"cluster": spec, "task": {"type": kind, "index": index}})
+
+
+WORKERS = ["one:1", "two:2"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "Expected TF_CONFIG to be JSON such as .* Received: nothing"),
+        ("{", "Received: { .JSONDecodeError"),
+        ("[]", "Received: .. .TypeError"),
+        ('{"cluster": {"worker": ["a:1"]}}', "KeyError: 'task'"),
+        (tf_config({"worker": WORKERS}, "worker", "x"), "TypeError"),
+        (tf_config({"worker": []}, "worker", 0), "IndexError"),
+        (tf_config({"worker": WORKERS}, "worker", 2), "IndexError"),
+        (tf_config({"ps": WORKERS}, "ps", 0), "other than chief and worker"),
+        (tf_config({"worker": WORKERS}, "evaluator", 0), "KeyError: 'evaluator'"),
+    ],
+)
+def test_a_wrong_tf_config_is_one_line(monkeypatch, text, message):
+    monkeypatch.setenv("TF_CONFIG", text)
+    with pytest.raises(InputError, match=message) as caught, distribution.connected():
+        pass
+    assert "\n" not in str(caught.value)
+
+
+def test_one_process_exchanges_with_itself():
+    assert distribution.exchange({"step": 3}) == [{"step": 3}] and distribution.leads()

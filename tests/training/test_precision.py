@@ -13,7 +13,7 @@ from cyclegan_tf.config import CycleGANConfig
 from pix2pix_tf import model as pix2pix
 from pix2pix_tf.config import Pix2PixConfig
 from pix2pix_tf.errors import InputError
-from pix2pix_tf.training import checkpoints, finite, loop
+from pix2pix_tf.training import callbacks, checkpoints
 from pix2pix_tf.training.optimizers import FusedAdam, LossScaling
 
 POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
@@ -60,8 +60,9 @@ def test_losses_outputs_and_gradients_are_float32_and_close(reference, policy):
             optimizer.dynamic_scale.assign(256)
     found, _, *mixed = tf.function(model.compute_gradients)(*data)
     # Measured: losses 2.1e-2, norms of the gradients 4.3e-2 in bfloat16, which keeps 8 bits, and
-    # 8e-4 and 1.5e-2 in float16.
-    losses, norm = {"mixed_bfloat16": (4e-2, 8e-2), "mixed_float16": (2e-3, 3e-2)}[policy]
+    # 8e-4 and 1.5e-2 in float16; on a processor without float16 instructions 2.4e-3 for a loss: a
+    # convolution's sums are rounded to 11 bits there as they are stored, in another order.
+    losses, norm = {"mixed_bfloat16": (4e-2, 8e-2), "mixed_float16": (5e-3, 3e-2)}[policy]
     for name, value in values.items():
         assert found[name].dtype == tf.float32
         assert float(found[name]) == pytest.approx(float(value), rel=losses)
@@ -97,8 +98,8 @@ def test_training_goes_on_after_an_overflow():
     for optimizer in (model.gen_optimizer, model.disc_optimizer):
         optimizer.dynamic_scale.assign(2.0**40)
     before = [np.asarray(variable) for variable in model.trainable_variables]
-    losses, sums = loop.make_update(model, [])(batch())
-    finite.refuse_broken(sums, 1, losses=losses, model=model)
+    tf.function(model.train_step)(batch())
+    assert model.first_broken() is None
     for optimizer in (model.gen_optimizer, model.disc_optimizer):
         assert float(optimizer.scale()) == 2.0**39
     for variable, value in zip(model.trainable_variables, before, strict=True):
@@ -110,10 +111,12 @@ def test_a_gradient_that_no_scale_makes_finite_ends_training():
     for optimizer in (model.gen_optimizer, model.disc_optimizer):
         optimizer.dynamic_scale.assign(1.0)
     model.l1_weight = float("inf")
-    update = loop.make_update(model, [])
-    losses, sums = update(batch())
-    with pytest.raises(InputError, match="a gradient of generator/.* that is not at step 5"):
-        finite.refuse_broken(sums, 5, losses=losses, model=model)
+    model.step.assign(4)
+    data = tf.data.Dataset.from_tensors(batch()).repeat()
+    with pytest.raises(InputError, match="the gradient of generator/.* is not finite at step 5"):
+        model.fit(
+            data, steps_per_epoch=3, shuffle=False, verbose=0, callbacks=[callbacks.FiniteCheck()]
+        )
 
 
 def test_finite_updates_equal_those_without_scaling():

@@ -44,7 +44,7 @@ export class History {
     const start = steps.findLastIndex((step) => step.size);
     const first = start < 0 ? this.blank : steps[start];
     [canvas.width, canvas.height] = first.size;
-    const context = canvas.getContext("2d");
+    const context = canvas.getContext("2d", { willReadFrequently: true });
     for (const step of [first, ...steps.slice(start + 1)]) step.paint(context);
   }
 }

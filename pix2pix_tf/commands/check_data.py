@@ -1,0 +1,32 @@
+"""`--check_data`: reads a whole data set and reports on it."""
+
+from collections.abc import Collection
+from typing import Any
+
+from pix2pix_tf.commands import runs
+from pix2pix_tf.commands.program import Program
+from pix2pix_tf.data import check
+
+
+def check_data(program: Program, config: Any, explicit: Collection[str]) -> int:
+    """Prints what a data set contains and what is wrong with it.
+
+    Args:
+        program: The program.
+        config: Its options.
+        explicit: Names of the options that were given.
+
+    Returns:
+        The exit code: 1 if training or testing would fail.
+    """
+    runs.warn_without_effect(config, explicit)
+    config = program.unpack(config)
+    lines, usable = check.report(program.data_sets(config))
+    if program.is_paired and config.input_dir and not check.has_images(config.input_dir):
+        usable = False
+        lines[-1] = (
+            f"training or testing would fail: {config.input_dir} contains no images itself; "
+            f"--input_dir {next(iter(check.data_sets(config.input_dir).values()))}"
+        )
+    print("\n".join(lines))
+    return 0 if usable else 1

@@ -1,0 +1,357 @@
+"""Starting, resuming and using run folders: what the options of a command mean for them."""
+
+import contextlib
+import dataclasses
+import os
+import re
+import signal
+import sys
+import textwrap
+from collections.abc import Collection, Iterator
+from importlib import metadata
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeGuard
+
+import safetensors
+
+from pix2pix_tf import options, run_folder
+from pix2pix_tf.config import MULTI_WORKER
+from pix2pix_tf.errors import InputError, printable
+from pix2pix_tf.training import runtime
+
+# What starts an --input_dir that names a data set of TensorFlow Datasets.
+TFDS = "tfds:"
+
+
+def stored_options(folder: str | os.PathLike[str], *, program: str) -> dict[str, Any]:
+    """Reads a run's options.json and checks that `program` made it."""
+    stored = run_folder.read_json(run_folder.place(folder) / run_folder.OPTIONS)
+    made_by = stored.get("program", program)
+    if made_by != program:
+        raise InputError(f"Expected a run of {program}. Received: {folder}, a run of {made_by}")
+    if "value_range_A" not in stored and stored.get("value_range") == "0,1":
+        stored["value_range"] = "auto"  # its name until 0.2.0, when it held for floats alone
+    return stored
+
+
+def store(config: Any, *, program: str) -> None:
+    """Writes options.json again where training has resolved options."""
+    path = run_folder.place(config.output_dir) / run_folder.OPTIONS
+    run_folder.write_json(path, run_options(config, program=program))
+
+
+def version() -> str:
+    """The version of the package."""
+    try:
+        return metadata.version("pix2pix-tf")
+    except metadata.PackageNotFoundError:
+        return "uninstalled"
+
+
+def run_options(config: Any, *, program: str) -> dict[str, Any]:
+    """The dict that options.json holds: every option, the program and its version."""
+    return {**dataclasses.asdict(config), "program": program, "version": version()}
+
+
+def find_checkpoint(path: str | os.PathLike[str]) -> tuple[Path, Path]:
+    """Finds the newest whole checkpoint that `--checkpoint` may mean.
+
+    A damaged one is named in a warning, and the one before it is taken.
+
+    Args:
+        path: A run folder, or one checkpoint file in it.
+
+    Returns:
+        (run folder, checkpoint file), both paths.
+
+    Raises:
+        InputError: If there is no run at that place, or no whole checkpoint.
+    """
+    from pix2pix_tf.training import checkpoints
+
+    folder, found = run_folder.locate(path)
+    faults: list[str] = []
+    for file in found:
+        if (fault := checkpoints.fault(file)) is None:
+            for line in faults:
+                print(f"warning: {line}; {file.name} is used", file=sys.stderr)
+            return folder, file
+        faults.append(f"{file} is damaged ({fault})")
+    raise InputError(f"Expected a whole checkpoint. Received: {faults[0]}")
+
+
+def use_run(config: Any, explicit: Collection[str], *, program: str) -> tuple[Any, Path]:
+    """Takes the architecture of the run that `--checkpoint` names (test, export).
+
+    Returns:
+        (configuration, checkpoint file).
+
+    Raises:
+        InputError: If there is no run, or a explicit flag contradicts it.
+    """
+    folder, checkpoint = find_checkpoint(config.checkpoint)
+    stored = stored_options(folder, program=program)
+    config = options.adopt(config, explicit, stored, source=folder, resuming=False)
+    if config.seed is None:
+        stored = {"seed": 0, **stored}
+        seed = options.stored_value(config, "seed", stored=stored, source=folder)
+        config = dataclasses.replace(config, seed=seed or 0)
+    _check_filters(checkpoint, ngf=config.ngf)
+    return config, checkpoint
+
+
+def _check_filters(checkpoint: Path, *, ngf: int) -> None:
+    """Compares the first layer with the options, before a network of another size is built."""
+    with (
+        run_folder.fetched(checkpoint) as path,
+        safetensors.safe_open(path, framework="numpy") as file,
+    ):
+        for name in file.keys():
+            if re.fullmatch(r"(generator|gen_ab)/encoder_1/conv2d/kernel", name):
+                found = file.get_slice(name).get_shape()[-1]
+                if found != ngf:
+                    raise InputError(
+                        f"Expected {name} to have {ngf} filters, the --ngf of {run_folder.OPTIONS}."
+                        f" Received: {found} in {checkpoint}"
+                    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Start:
+    """What training starts from.
+
+    Attributes:
+        config: Configuration with a seed.
+        checkpoint: File whose whole state is resumed, or None.
+        weights: File whose weights alone initialise the model, or None.
+        first_step: Number of updates already made.
+    """
+
+    config: Any
+    checkpoint: Path | None = None
+    weights: Path | None = None
+    first_step: int = 0
+
+
+@contextlib.contextmanager
+def begin_run(config: Any, explicit: Collection[str], *, program: str) -> Iterator[Start]:
+    """Takes the output folder and decides what training starts from.
+
+    A resumed run keeps every option that is omitted. The folder belongs to this process until
+    the block ends. Of several workers only the chief reads and writes it; its options and its
+    state are everybody's, except explicit folders, which are where that worker finds its images.
+
+    Args:
+        config: Configuration of the command.
+        explicit: Names of the options that were given.
+        program: Name of the command.
+
+    Yields:
+        `Start`, in the scope of the workers' strategy.
+
+    Raises:
+        InputError: If the output folder contains another run or cannot be written, or the workers
+            cannot be connected or lose one.
+    """
+    if config.strategy != MULTI_WORKER:
+        with _begin(config, explicit, program=program) as start:
+            yield start
+        return
+    runtime.import_tensorflow()
+
+    from pix2pix_tf.training import distribution
+
+    with distribution.connected(), contextlib.ExitStack() as stack:
+        if distribution.leads():
+            try:
+                start = stack.enter_context(_begin(config, explicit, program=program))
+            except (InputError, OSError) as error:
+                distribution.exchange({"error": str(error)})
+                raise
+            made = run_options(start.config, program=program)
+            distribution.exchange({"options": made, "first_step": start.first_step})
+        else:
+            decided = distribution.exchange(None)[0]
+            if "error" in decided:
+                raise InputError(f"{decided['error']} (on the chief)")
+            start = _follow(config, explicit, decided, program=program)
+            # What the chief prints is not printed twice.
+            nowhere = stack.enter_context(open(os.devnull, "w", encoding="utf-8"))
+            stack.enter_context(contextlib.redirect_stdout(nowhere))
+        yield start
+
+
+def _follow(
+    config: Any, explicit: Collection[str], decided: dict[str, Any], *, program: str
+) -> Start:
+    """The start that the chief decided on."""
+    mine, theirs = run_options(config, program=program), decided["options"]
+    if any(mine[name] != theirs.get(name) for name in ("program", "version")):
+        raise InputError(
+            f"Expected {program} {mine['version']} on all workers. Received: "
+            f"{theirs.get('program')} {theirs.get('version')} on the chief"
+        )
+    places = {name for name in explicit if "_dir" in name}
+    changes = {
+        field.name: options.stored_value(config, field.name, stored=theirs, source="the chief")
+        for field in dataclasses.fields(config)
+        if field.name not in places
+    }
+    return Start(dataclasses.replace(config, **changes), first_step=decided["first_step"])
+
+
+@contextlib.contextmanager
+def _begin(config: Any, explicit: Collection[str], *, program: str) -> Iterator[Start]:
+    folder = run_folder.place(config.output_dir)
+    with run_folder.locked(folder):
+        start = _start(config, explicit, program=program)
+        if start.config.seed is None:
+            seeded = dataclasses.replace(start.config, seed=runtime.draw_seed())
+            start = dataclasses.replace(start, config=seeded)
+        made = run_options(start.config, program=program)
+        run_folder.write_json(folder / run_folder.OPTIONS, made)
+        yield start
+
+
+def _start(config: Any, explicit: Collection[str], *, program: str) -> Start:
+    folder = run_folder.place(config.output_dir)
+    started = config.resume and (folder / run_folder.OPTIONS).is_file()
+    if config.checkpoint or (started and run_folder.checkpoints(folder)):
+        return _resume(config, explicit, program=program)
+    if started:
+        stored = stored_options(folder, program=program)
+        config = options.adopt(config, explicit, stored, source=folder, resuming=True)
+    elif not config.resume:
+        _refuse_run(folder)
+    if not config.init_from:
+        return Start(config)
+    source, weights = find_checkpoint(config.init_from)
+    stored = stored_options(source, program=program)
+    config = options.adopt(config, explicit, stored, source=source, resuming=False)
+    return Start(config, weights=weights)
+
+
+def _resume(config: Any, explicit: Collection[str], *, program: str) -> Start:
+    from pix2pix_tf.training import checkpoints
+
+    folder = run_folder.place(config.output_dir)
+    source, checkpoint = find_checkpoint(config.checkpoint or folder)
+    step = checkpoints.step_of(checkpoint)
+    stored = stored_options(source, program=program)
+    config = options.adopt(config, explicit, stored, source=source, resuming=True)
+    if run_folder.same_place(folder, source):
+        _set_aside(folder, after=step)
+    else:
+        _refuse_run(folder)
+    return Start(config, checkpoint=checkpoint, first_step=step)
+
+
+def _set_aside(folder: Path, *, after: int) -> None:
+    """Renames damaged checkpoints after a step; refuses to go back behind whole ones."""
+    from pix2pix_tf.training import checkpoints
+
+    later = [
+        path
+        for path in run_folder.checkpoints(folder)
+        if (run_folder.checkpoint_step(path) or 0) > after
+    ]
+    if whole := [path for path in later if checkpoints.fault(path) is None]:
+        raise InputError(
+            f"Expected --checkpoint to be the newest of {folder}. Received: step {after}, while "
+            f"{whole[-1].name} is there; name another --output_dir, or remove the later ones"
+        )
+    for path in later:
+        path.rename(path.with_name(f"{path.name}.damaged"))
+
+
+def _refuse_run(folder: Path) -> None:
+    held = run_folder.checkpoints(folder)
+    if held or (folder / run_folder.LOG).exists():
+        step = f" at step {run_folder.checkpoint_step(held[-1])}" if held else ""
+        continued = f"--checkpoint {folder}" if held else "--resume"
+        raise InputError(
+            f"Expected --output_dir to be free. Received: {folder}, which holds a run{step}; "
+            f"continue it with {continued}, or start afresh in another folder"
+        )
+
+
+def names_catalog(input_dir: str | None) -> TypeGuard[str]:
+    """Whether an --input_dir names a data set of TensorFlow Datasets."""
+    return (input_dir or "").startswith(TFDS)
+
+
+def load_catalog(input_dir: str) -> ModuleType:
+    """Imports `data.catalog`, which needs TensorFlow Datasets.
+
+    Raises:
+        InputError: If that is not installed.
+    """
+    runtime.import_tensorflow()
+    try:
+        from pix2pix_tf.data import tfds
+    except ImportError as error:
+        raise InputError(
+            f"Expected tensorflow-datasets, for --input_dir {input_dir}. Received: {error}; "
+            "pip install 'pix2pix-tf[tfds]'"
+        ) from None
+    return tfds
+
+
+def ended(config: Any, *, step: int, stopped: signal.Signals | None) -> int:
+    """Prints how training ended.
+
+    Args:
+        config: Configuration of the command.
+        step: Number of updates made in all.
+        stopped: The signal that ended training, or None.
+
+    Returns:
+        The exit code: 0, or 128 plus the signal's number as shells have it.
+    """
+    if stopped is None:
+        print(f"trained to step {step}: {config.output_dir}")
+        return 0
+    saved = f"saved step {step}; " if config.save_freq else ""
+    print(f"\n{stopped.name}: {saved}continue with --checkpoint {config.output_dir}")
+    return 128 + stopped
+
+
+def announce(config: Any, explicit: Collection[str]) -> None:
+    """Prints the options of this mode: those that differ from the defaults first, line by line.
+
+    Explicit options that have no effect are named in a warning.
+
+    Args:
+        config: Resolved options.
+        explicit: Names of the options that were given.
+    """
+    warn_without_effect(config, explicit)
+    fields = [field for field in dataclasses.fields(config) if config.is_used(field.name)]
+    fields = [field for field in fields if field.name != "check_data"]
+    values = {field.name: getattr(config, field.name) for field in fields}
+    same = [field.name for field in fields if values[field.name] == field.default]
+    for name in sorted(values.keys() - same):
+        print(name, "=", printable(values[name]))
+    defaults = ", ".join(f"{name} {values[name]}" for name in sorted(same))
+    print(textwrap.fill(f"defaults: {defaults}", 100, subsequent_indent="  "), flush=True)
+
+
+def warn_without_effect(config: Any, explicit: Collection[str]) -> None:
+    """Warns of explicit options that change nothing in this command."""
+    for name, where in config.without_effect(explicit).items():
+        print(f"warning: --{name} has no effect {printable(where)}", file=sys.stderr)
+
+
+def prepare_results(folder: str) -> None:
+    """Creates the folder of a test or an evaluation; refuses that of a run.
+
+    Raises:
+        InputError: If it cannot be written, or a run is in it.
+    """
+    if (run_folder.place(folder) / run_folder.CHECKPOINTS).is_dir():
+        raise InputError(
+            f"Expected --output_dir to be another folder than that of a run, whose report would be "
+            f"replaced. Received: {folder}"
+        )
+    run_folder.prepare_folder(folder)

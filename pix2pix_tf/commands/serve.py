@@ -1,0 +1,83 @@
+"""`--mode serve`: serves runs and SavedModels over HTTP, with a page to draw on."""
+
+import dataclasses
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from pix2pix_tf import run_folder
+from pix2pix_tf.commands import page, runs
+from pix2pix_tf.commands.program import Program
+from pix2pix_tf.errors import InputError
+from pix2pix_tf.server import sources
+from pix2pix_tf.training import runtime
+
+
+def serve(program: Program, config: Any, explicit: Collection[str]) -> int:
+    """Serves models until SIGINT or SIGTERM; requests in flight are finished.
+
+    Args:
+        program: The program.
+        config: Its options; `checkpoint` lists runs and SavedModels.
+        explicit: Names of the options that were given.
+
+    Returns:
+        The exit code.
+    """
+    try:
+        from pix2pix_tf.server import run
+    except ImportError as error:
+        raise InputError(
+            "Expected the extra of --mode serve: pip install 'pix2pix-tf[serve]'. "
+            f"Received: no module {error.name}"
+        ) from None
+    found = sources.find(config.checkpoint)
+    with run.listen(config.host, config.port) as listener:
+        runs.warn_without_effect(config, explicit)
+        runtime.load_tensorflow()
+
+        from pix2pix_tf.server import models
+        from pix2pix_tf.server.limits import Limits
+
+        loaded = []
+        for source in found:
+            for model in _load(program, config, source):
+                models.warm_up(model)
+                print(f"{model.name}: {source.path}")
+                loaded.append(model)
+        limits = Limits(
+            max_request_bytes=config.max_request_bytes,
+            max_pixels=config.max_pixels,
+            max_queue=config.max_queue,
+            max_batch=config.max_batch,
+            timeout=config.timeout,
+        )
+        origins = config.cors_origin.split(",") if config.cors_origin else []
+        run.run(loaded, limits=limits, origins=origins, listener=listener)
+    return 0
+
+
+def _load(program: Program, config: Any, source: sources.Source) -> list[Any]:
+    """The server's models of one place: one, or one for each direction of a run."""
+    from pix2pix_tf.export.saved_model import FILE_CHANNELS
+    from pix2pix_tf.server import models
+
+    if source.saved_model:
+        path = Path(source.path) / f"export_{run_folder.OPTIONS}"
+        stored = run_folder.read_json(path) if path.is_file() else {}
+        return [models.load_saved_model(source, about=page.describe(source.name, stored))]
+    one = dataclasses.replace(config, checkpoint=str(source.path))
+    one, checkpoint = runs.use_run(one, {"direction"}, program=program.name)
+    folder, _ = run_folder.locate(source.path)
+    stored = run_folder.read_json(folder / run_folder.OPTIONS)
+    found = []
+    for direction, (_, served) in program.served(one, checkpoint).items():
+        if served.channels not in FILE_CHANNELS:
+            raise InputError(
+                "Expected a run whose inputs have 1, 3 or 4 channels, as the files that are sent. "
+                f"Received: {source.path} with {served.channels}"
+            )
+        name = f"{source.name}-{direction}" if direction else source.name
+        about = page.describe(name, stored, direction=direction or getattr(one, "direction", None))
+        found.append(models.wrap(served, name=name, version=source.version, about=about))
+    return found

@@ -1,0 +1,71 @@
+"""`--mode test`: translates a folder of images with a run and measures the results."""
+
+import os
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from pix2pix_tf.commands import runs
+from pix2pix_tf.commands.program import Examples, Program
+from pix2pix_tf.training import runtime
+
+
+def test(program: Program, config: Any, explicit: Collection[str]) -> int:
+    """Translates the images in `config.input_dir`.
+
+    Args:
+        program: The program.
+        config: Its options.
+        explicit: Names of the options that were given.
+
+    Returns:
+        The exit code.
+    """
+    config, checkpoint = runs.use_run(config, explicit, program=program.name)
+    config = program.unpack(config)
+    examples = program.test_examples(config, explicit)
+    runs.prepare_results(config.output_dir)
+    runs.announce(config, explicit)
+    print("examples count =", *map(len, examples.values()))
+    runtime.load_tensorflow()
+    print("wrote index at", translate(program, config, examples, checkpoint=checkpoint))
+    return 0
+
+
+def translate(
+    program: Program,
+    config: Any,
+    examples: Mapping[str, Examples],
+    *,
+    checkpoint: Path,
+    targets: Mapping[str, Examples] | None = None,
+    context: Mapping[str, float] | None = None,
+) -> os.PathLike[str]:
+    """Translates every file; writes the images, metrics.json and the report.
+
+    Args:
+        program: The program.
+        config: Its options, those of the run among them.
+        examples: Dict from directions to the files to translate.
+        checkpoint: Checkpoint file.
+        targets: Dict like `examples` to the files of the targets, where they are not part of the
+            examples and known.
+        context: Other numbers to stand beside the results.
+
+    Returns:
+        Path of index.html.
+    """
+    from pix2pix_tf.evaluation import results
+
+    rows = []
+    for row in program.results(config, examples, checkpoint=checkpoint, targets=targets):
+        print("evaluated image", row["name"])
+        rows.append(row)
+    return results.write_results(
+        config.output_dir,
+        rows,
+        title=f"{program.title}: test of {Path(config.checkpoint).name}",
+        options=runs.run_options(config, program=program.name),
+        checkpoint=str(checkpoint),
+        context=dict(context or {}),
+    )

@@ -1,0 +1,122 @@
+"""The colours of label maps: of the facades data, of Cityscapes, or of a text file."""
+
+import os
+from typing import NamedTuple
+
+from pix2pix_tf.errors import InputError
+
+Colour = tuple[int, int, int]
+
+# The twelve classes of the CMP Facade Database (Tylecek and Sara, 2013) in the colours of the
+# pix2pix facades data: every fifth colour of MATLAB's jet(64), read off as medians over val/.
+FACADES: dict[str, Colour] = {
+    "background": (0, 0, 223),
+    "facade": (0, 48, 255),
+    "window": (0, 128, 255),
+    "door": (0, 207, 255),
+    "cornice": (32, 255, 223),  # over a window
+    "sill": (112, 255, 143),
+    "balcony": (191, 255, 64),
+    "blind": (255, 239, 0),
+    "deco": (255, 159, 0),
+    "molding": (255, 80, 0),  # a band over the width of the house
+    "pillar": (255, 0, 0),
+    "shop": (175, 0, 0),
+}
+# The 19 classes that Cityscapes scores, in the order of its train ids (Cordts et al. 2016; colours
+# of cityscapesScripts, helpers/labels.py).
+CITYSCAPES_CLASSES: tuple[Colour, ...] = (
+    (128, 64, 128),  # road
+    (244, 35, 232),  # sidewalk
+    (70, 70, 70),  # building
+    (102, 102, 156),  # wall
+    (190, 153, 153),  # fence
+    (153, 153, 153),  # pole
+    (250, 170, 30),  # traffic light
+    (220, 220, 0),  # traffic sign
+    (107, 142, 35),  # vegetation
+    (152, 251, 152),  # terrain
+    (70, 130, 180),  # sky
+    (220, 20, 60),  # person
+    (255, 0, 0),  # rider
+    (0, 0, 142),  # car
+    (0, 0, 70),  # truck
+    (0, 60, 100),  # bus
+    (0, 80, 100),  # train
+    (0, 0, 230),  # motorcycle
+    (119, 11, 32),  # bicycle
+)
+# Colours of what Cityscapes leaves out of its scores. Pole groups and licence plates are missing
+# because they are painted like poles and cars.
+CITYSCAPES_VOID: tuple[Colour, ...] = (
+    (0, 0, 0),  # unlabeled, ego vehicle, border, static
+    (111, 74, 0),  # dynamic
+    (81, 0, 81),  # ground
+    (250, 170, 160),  # parking
+    (230, 150, 140),  # rail track
+    (180, 165, 180),  # guard rail
+    (150, 100, 100),  # bridge
+    (150, 120, 90),  # tunnel
+    (0, 0, 90),  # caravan
+    (0, 0, 110),  # trailer
+)
+
+
+class Palette(NamedTuple):
+    """The colours of label maps.
+
+    Attributes:
+        classes: RGB of each class that is scored.
+        void: RGB of what is left out of the scores.
+    """
+
+    classes: tuple[Colour, ...]
+    void: tuple[Colour, ...] = ()
+
+
+def find_palette(name: str | os.PathLike[str]) -> Palette:
+    """Returns the palette called "facades" or "cityscapes", or that of a text file.
+
+    A line of the file is RED GREEN BLUE NAME, from 0 to 255. Lines whose name is void are left out
+    of the scores; empty lines and those that start with # are skipped.
+
+    Args:
+        name: Name of a palette, or path of a file.
+
+    Returns:
+        The `Palette`.
+
+    Raises:
+        OSError: If the file cannot be read.
+        InputError: If a line is malformed, two colours are equal, or there is no class.
+    """
+    if name == "facades":
+        return Palette(tuple(FACADES.values()))
+    if name == "cityscapes":
+        return Palette(CITYSCAPES_CLASSES, CITYSCAPES_VOID)
+    with open(name, encoding="utf-8", errors="replace") as file:
+        lines = [line.split() for line in file]
+    lines = [words for words in lines if words and not words[0].startswith("#")]
+    colours = [_parse_colour(words, file=name) for words in lines]
+    classes, void = [], []
+    for words, colour in zip(lines, colours, strict=True):
+        (void if words[3:] == ["void"] else classes).append(colour)
+    if not classes or len(set(colours)) < len(colours):
+        raise InputError(
+            f"Expected different colours, and at least one class, in {name}. "
+            f"Received: {colours[:9]}"
+        )
+    return Palette(tuple(classes), tuple(void))
+
+
+def _parse_colour(words: list[str], *, file: str | os.PathLike[str]) -> Colour:
+    try:
+        red, green, blue = (int(word) for word in words[:3])
+    except ValueError:
+        red = green = blue = -1
+    if not all(0 <= value <= 255 for value in (red, green, blue)):
+        raise InputError(
+            f"Expected lines RED GREEN BLUE NAME, from 0 to 255, in {file}. "
+            f"Received: {' '.join(words)[:60]}"
+        )
+    return red, green, blue

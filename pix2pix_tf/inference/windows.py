@@ -1,0 +1,607 @@
+"""Networks evaluated window by window: memory follows from the window, not from the image.
+
+Each step of a generator is evaluated over windows of its map, which read as much of their sources
+as the kernel reaches, so no window has a border of its own. The statistics of a normalisation are
+accumulated over the whole map before anything reads it normalised. The result is that of the whole
+image up to the order in which float32 numbers are added.
+
+Maps hold the results of convolutions. Normalisation, activation and dropout are applied to the
+windows that are read from them. Maps that exceed their share of memory are stored in files; a map
+that is cheaper to compute again than to store is computed again.
+"""
+
+import contextlib
+import dataclasses
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Protocol
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from pix2pix_tf.data import resize
+from pix2pix_tf.errors import InputError
+from pix2pix_tf.networks import layers
+from pix2pix_tf.networks.normalization import moments
+from pix2pix_tf.networks.steps import Step, last_readers, to_image
+
+# Sides of windows have at least this many pixels of the smaller one of two maps: below, the rows
+# and columns that neighbouring windows compute twice would take more time than they save memory.
+LEAST_SIDE = 64
+# Windows start and end at multiples of this where they can: `cpu_convolution` cuts images with an
+# even number of rows into bands and makes four neighbouring pixels at once.
+ALIGNMENT = 4
+# Maps are kept in memory up to so many times the size of a window, all together.
+KEPT_WINDOWS = 4
+# Multiply-adds per element up to which a map is computed again instead of stored in a file: the
+# first and the last but one level of a ResNet, and the first of a U-Net.
+CHEAP = 300
+
+
+@dataclasses.dataclass(frozen=True)
+class Window:
+    """Part of a map: rows `top` to `bottom` and columns `left` to `right`, ends excluded."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of rows and columns."""
+        return self.bottom - self.top, self.right - self.left
+
+    def scaled(self, factor: int) -> "Window":
+        """The same part of a map that is larger by an integer factor."""
+        return Window(*(factor * side for side in dataclasses.astuple(self)))
+
+    def extended(self, reach: int, shape: tuple[int, int]) -> "Window":
+        """The window and `reach` pixels around it, as far as a map of `shape` has them.
+
+        Sides grow to multiples of ALIGNMENT where the map has the pixels.
+        """
+
+        def side(start: int, stop: int, size: int) -> tuple[int, int]:
+            start, stop = max(start - reach, 0), min(stop + reach, size)
+            missing = -(stop - start) % ALIGNMENT
+            after = min(missing, size - stop)
+            return max(start - (missing - after), 0), stop + after
+
+        return Window(
+            *side(self.top, self.bottom, shape[0]), *side(self.left, self.right, shape[1])
+        )
+
+    def of(self, x: tf.Tensor, outer: "Window") -> tf.Tensor:
+        """Cuts this window out of `x` [1, h, w, c], which is the window `outer`."""
+        if self == outer:
+            return x
+        rows = slice(self.top - outer.top, self.bottom - outer.top)
+        return x[:, rows, self.left - outer.left : self.right - outer.left]
+
+
+def cut(shape: tuple[int, int], side: int) -> Iterator[Window]:
+    """Cuts a map of `shape` into windows of nearly equal sides of at most `side` pixels."""
+
+    def spans(size: int) -> list[tuple[int, int]]:
+        count = math.ceil(size / side)
+        ends = [size * index // count for index in range(count + 1)]
+        return list(zip(ends, ends[1:], strict=False))
+
+    for rows in spans(shape[0]):
+        for columns in spans(shape[1]):
+            yield Window(*rows, *columns)
+
+
+class Memory:
+    """A map [h, w, c] in memory.
+
+    Args:
+        shape: (h, w, c).
+        dtype: NumPy's type of the elements.
+    """
+
+    def __init__(self, shape: tuple[int, int, int], dtype: np.dtype) -> None:
+        self._array = np.empty(shape, dtype)
+
+    def read(self, window: Window) -> np.ndarray:
+        """Reads [1, rows, columns, c]."""
+        return self._array[None, window.top : window.bottom, window.left : window.right]
+
+    def write(self, window: Window, values: np.ndarray) -> None:
+        """Writes [1, rows, columns, c]."""
+        self._array[window.top : window.bottom, window.left : window.right] = values[0]
+
+    def close(self) -> None:
+        """Frees the memory."""
+        del self._array
+
+
+class Scratch:
+    """A map [h, w, c] in a file without a name: however the process ends, nothing stays behind.
+
+    Reads and writes by position rather than mapped memory: the pages of a mapping would count as
+    memory of the process until the system takes them away.
+
+    Args:
+        shape: (h, w, c).
+        dtype: NumPy's type of the elements.
+        folder: Where the file lies; None for the system's folder of temporary files.
+        file: Another file to keep the map in, without a buffer, instead of one without a name.
+        at: Offset of the first element in the file, in bytes.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, int, int],
+        dtype: np.dtype,
+        folder: str | None = None,
+        *,
+        file: IO[bytes] | None = None,
+        at: int = 0,
+    ) -> None:
+        self._shape, self._dtype, self._at = shape, np.dtype(dtype), at
+        self._file = file or tempfile.TemporaryFile(dir=folder, prefix="pix2pix-", buffering=0)
+
+    def _segments(self, window: Window) -> Iterator[tuple[int, slice]]:
+        """Offsets in bytes and the rows of the window that lie there in one piece."""
+        _, width, channels = self._shape
+        pixel = channels * self._dtype.itemsize
+        rows, columns = window.shape
+        together = rows if columns == width else 1
+        for row in range(0, rows, together):
+            first = (window.top + row) * width + window.left
+            yield self._at + first * pixel, slice(row, row + together)
+
+    def read(self, window: Window) -> np.ndarray:
+        """Reads [1, rows, columns, c]."""
+        values = np.empty((1, *window.shape, self._shape[2]), self._dtype)
+        for offset, rows in self._segments(window):
+            part = memoryview(values[0, rows].view(np.uint8)).cast("B")
+            while part:  # the system may read less than it is asked for, at most 2 GiB
+                count = os.preadv(self._file.fileno(), [part], offset)
+                if not count:
+                    raise EOFError("a scratch file ends too early")
+                part, offset = part[count:], offset + count
+        return values
+
+    def write(self, window: Window, values: np.ndarray) -> None:
+        """Writes [1, rows, columns, c]."""
+        values = np.ascontiguousarray(values)
+        for offset, rows in self._segments(window):
+            part = memoryview(values[0, rows].view(np.uint8)).cast("B")
+            while part:
+                count = os.pwrite(self._file.fileno(), part, offset)
+                part, offset = part[count:], offset + count
+
+    def close(self) -> None:
+        """Frees the space."""
+        self._file.close()
+
+
+@dataclasses.dataclass(frozen=True)
+class Geometry:
+    """How the map that a convolution reads and the one that it makes lie on each other.
+
+    Attributes:
+        down: Pixels of the source per pixel of the smaller map, along a side.
+        up: Pixels of the result per pixel of the smaller map, along a side.
+        reach: Pixels of the smaller map that a result depends on, on each side of its own.
+        cost: Multiply-adds per element of the result.
+    """
+
+    down: int
+    up: int
+    reach: int
+    cost: int
+
+    @classmethod
+    def of(cls, convolution: keras.layers.Layer) -> "Geometry":
+        """The geometry of a convolution of a generator; sides change by its scale exactly."""
+        doubles = isinstance(convolution, keras.layers.Conv2DTranspose | layers.ResizeConv)
+        down, up = (1, 2) if doubles else (convolution.strides[0], 1)
+        kernels = sum(math.prod(w.shape) for w in convolution.weights if len(w.shape) == 4)
+        return cls(
+            down=down,
+            up=up,
+            reach=math.ceil(convolution.kernel_size[0] // 2 / max(down, up)),
+            cost=kernels // convolution.filters // up**2,
+        )
+
+
+@dataclasses.dataclass
+class Map:
+    """The result of a step while a network is evaluated.
+
+    Attributes:
+        step: The step.
+        geometry: Of its convolution.
+        cells: (h, w) of the smaller one of its sources' maps and its own.
+        side: Of the windows, in pixels of the smaller map.
+        place: "memory", "file" or "none" for a map that is computed again when it is read.
+        store: `Memory`, `Scratch` or None.
+        statistics: Mean and variance for the normalisation, once they are known.
+        finished: Whether the store has the result of the whole step, not of its convolution.
+    """
+
+    step: Step
+    geometry: Geometry
+    cells: tuple[int, int]
+    side: int
+    place: str = "memory"
+    store: Memory | Scratch | None = None
+    statistics: tuple[tf.Tensor, tf.Tensor] | None = None
+    finished: bool = False
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(h, w) of the step's result."""
+        return self.cells[0] * self.geometry.up, self.cells[1] * self.geometry.up
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(h, w, c) of the step's result."""
+        return (*self.size, self.step.level.filters)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """NumPy's type of the elements."""
+        return np.dtype(tf.as_dtype(self.step.level.compute_dtype).as_numpy_dtype)
+
+    @property
+    def bytes(self) -> int:
+        """Size in bytes."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    @property
+    def passes(self) -> int:
+        """How often all of the convolution is computed for the map itself."""
+        return 0 if self.place == "none" and self.step.level.norm is None else 1
+
+    def windows(self) -> list[Window]:
+        """The windows of the result."""
+        return [window.scaled(self.geometry.up) for window in cut(self.cells, self.side)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """Where the maps of a generator go for images of one size.
+
+    Attributes:
+        maps: The map of each step.
+        last: Number of the step after which a map is not needed any more, by the map's number.
+        disk: The largest size of all files together, in bytes.
+    """
+
+    maps: tuple[Map, ...]
+    last: dict[int, int]
+    disk: int
+
+
+def plan(steps: tuple[Step, ...], shape: tuple[int, int, int], *, tile: int) -> Plan:
+    """Plans the evaluation of a generator.
+
+    Args:
+        steps: Steps of the generator.
+        shape: (h, w, c) of the image, h and w multiples that the generator takes.
+        tile: Memory is bounded to a multiple of what a map of `tile` x `tile` pixels with the
+            channels of the first level takes.
+
+    Returns:
+        `Plan`.
+    """
+    channels, sizes, maps = [shape[2]], [shape[:2]], []
+    last, budget = last_readers(steps), tile**2 * steps[0].level.filters
+    for step in steps:
+        geometry = Geometry.of(step.level.convolution)
+        height, width = sizes[step.sources[0]]
+        read = geometry.down**2 * sum(channels[source] for source in step.sources)
+        made = geometry.up**2 * step.level.filters
+        side = max(math.isqrt(budget // (read + made)), LEAST_SIDE)
+        cells = (height // geometry.down, width // geometry.down)
+        maps.append(Map(step, geometry, cells, side - side % ALIGNMENT))
+        channels.append(step.level.filters)
+        sizes.append(maps[-1].size)
+    kept, used, disk = 0, 0, 0
+    for number, one in enumerate(maps, 1):
+        again = one.geometry.cost <= CHEAP and one.step.add is None
+        again &= all(not at or maps[at - 1].place != "none" for at in one.step.sources)
+        if number == len(maps):  # The image is written as soon as it is made.
+            one.place = "none"
+        elif kept + one.bytes > KEPT_WINDOWS * budget * one.dtype.itemsize:
+            one.place = "none" if again else "file"
+        if one.place == "none":
+            for source in one.step.sources:
+                last[source] = max(last[source], last.get(number, number))
+        kept += one.bytes * (one.place == "memory")
+        used += one.bytes * (one.place == "file")
+        disk = max(disk, used)
+        for at, other in enumerate(maps[:number], 1):
+            if last.get(at) == number:
+                kept -= other.bytes * (other.place == "memory")
+                used -= other.bytes * (other.place == "file")
+    return Plan(tuple(maps), last, disk)
+
+
+class Source(Protocol):
+    """An image that is read by windows: an array, or a file.
+
+    Attributes:
+        shape: (h, w, c).
+    """
+
+    shape: tuple[int, int, int]
+
+    def read(self, window: Window) -> np.ndarray:
+        """Reads float32 [1, rows, columns, c] in [-1, 1]."""
+
+
+class Sink(Protocol):
+    """An image that is written by windows."""
+
+    def write(self, window: Window, values: np.ndarray) -> None:
+        """Writes float32 [1, rows, columns, c] in [-1, 1]; each pixel is written once."""
+
+
+class Reflected:
+    """An image, reflection-padded below and on the right to multiples of a number of pixels.
+
+    Args:
+        source: The image.
+        multiple: In pixels.
+    """
+
+    def __init__(self, source: Source, multiple: int) -> None:
+        self._source, (height, width, channels) = source, source.shape
+        self.shape = (*(resize.rounded_up(side, multiple) for side in (height, width)), channels)
+
+    def read(self, window: Window) -> np.ndarray:
+        """Reads float32 [1, rows, columns, c] in [-1, 1]."""
+        height, width, _ = self._source.shape
+        rows = _reflected(height, window.top, window.bottom)
+        columns = _reflected(width, window.left, window.right)
+        inner = Window(rows.min(), rows.max() + 1, columns.min(), columns.max() + 1)
+        values = self._source.read(inner)
+        if inner == window:
+            return values
+        return values[:, (rows - inner.top)[:, None], columns - inner.left]
+
+
+def _reflected(size: int, start: int, stop: int) -> np.ndarray:
+    """Indices in an axis of `size` that stand at `start` to `stop` of its reflected one."""
+    period = max(2 * (size - 1), 1)
+    index = np.arange(start, stop) % period
+    return np.minimum(index, period - index)
+
+
+class Cropped:
+    """Writes the part of windows that an image of `shape` has.
+
+    Args:
+        sink: Where it is written.
+        shape: (h, w).
+    """
+
+    def __init__(self, sink: Sink, shape: tuple[int, int]) -> None:
+        self._sink, self._shape = sink, shape
+
+    def write(self, window: Window, values: np.ndarray) -> None:
+        """Writes float32 [1, rows, columns, c] in [-1, 1]."""
+        bottom, right = min(window.bottom, self._shape[0]), min(window.right, self._shape[1])
+        if window.top < bottom and window.left < right:
+            inner = Window(window.top, bottom, window.left, right)
+            self._sink.write(inner, values[:, : inner.shape[0], : inner.shape[1]])
+
+
+class Evaluation:
+    """One evaluation of a generator on one image.
+
+    Args:
+        plan: Its `Plan`.
+        source: The image, see `evaluate`.
+        seed: int64 [2], the image's dropout seed, or None.
+        folder: Folder of the files.
+        progress: Called with the share of the work that is done, in [0, 1].
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        source: "Source",
+        *,
+        seed: tf.Tensor | None,
+        folder: str | None,
+        progress: Callable[[float], None],
+    ) -> None:
+        self._plan, self._source, self._seed, self._folder = plan, source, seed, folder
+        self._progress, self._done = progress, 0
+        work = [one.passes * math.prod(one.shape) * one.geometry.cost for one in plan.maps]
+        self._work = sum(work) + math.prod(plan.maps[-1].shape) * plan.maps[-1].geometry.cost
+
+    def run(self, sink: "Sink") -> None:
+        """Evaluates all steps and writes the image."""
+        maps = self._plan.maps
+        try:
+            for number, one in enumerate(maps, 1):
+                self._compute(one)
+                for at, other in enumerate(maps[: number if number < len(maps) else 0], 1):
+                    if self._plan.last.get(at) == number and other.store is not None:
+                        other.store.close()
+                        other.store = None
+            for window in maps[-1].windows():
+                sink.write(window, to_image(self._value(len(maps), window)).numpy())
+                self._count(maps[-1], window)
+        finally:
+            for one in maps:
+                if one.store is not None:
+                    one.store.close()
+
+    def _compute(self, one: Map) -> None:
+        """Computes the map of a step as far as it is stored, and its statistics."""
+        if one.place == "memory":
+            one.store = Memory(one.shape, one.dtype)
+        elif one.place == "file":
+            one.store = Scratch(one.shape, one.dtype, self._folder)
+        windows = one.windows()
+        if len(windows) == 1 and one.store is not None:
+            one.store.write(windows[0], self._whole(one).numpy())
+            one.finished = True
+            self._count(one, windows[0])
+            return
+        statistics = Statistics(one.shape[2])
+        for window in windows if one.passes else ():
+            y = self._convolved(one, window)
+            if one.step.level.norm is not None:
+                statistics.add(y)
+            if one.store is not None:
+                one.store.write(window, np.asarray(y))
+            self._count(one, window)
+        if one.step.level.norm is not None:
+            one.statistics = statistics.result()
+        if one.step.add is not None:  # Else a chain of blocks would be computed at every read.
+            for window in windows:
+                y = self._finished(one, one.store.read(window), window)
+                one.store.write(window, np.asarray(y))
+            one.finished = True
+
+    def _whole(self, one: Map) -> tf.Tensor:
+        """The result of a step whose map is one window, computed as for whole images."""
+        values = [None] * (max(one.step.reads) + 1)
+        for number in one.step.reads:
+            shape = self._plan.maps[number - 1].size if number else self._source.shape
+            values[number] = tf.constant(self._value(number, Window(0, shape[0], 0, shape[1])))
+        seeds = None if self._seed is None else self._seed[None]
+        return one.step(values, dropout_seeds=seeds)
+
+    def _value(self, number: int, window: Window) -> tf.Tensor:
+        """A window of the result of step `number`, or of the image."""
+        if not number:
+            return self._source.read(window)
+        one = self._plan.maps[number - 1]
+        if one.store is None:
+            return self._finished(one, self._convolved(one, window), window)
+        values = one.store.read(window)
+        return values if one.finished else self._finished(one, values, window)
+
+    def _convolved(self, one: Map, window: Window) -> tf.Tensor:
+        """The result of a step's convolution in a window."""
+        up, down = one.geometry.up, one.geometry.down
+        cells = Window(
+            window.top // up, -(-window.bottom // up), window.left // up, -(-window.right // up)
+        )
+        outer = cells.extended(one.geometry.reach, one.cells)
+        read = [self._value(source, outer.scaled(down)) for source in one.step.sources]
+        x = one.step.gathered(read)
+        return window.of(one.step.level.convolution(x), outer.scaled(up))
+
+    def _finished(self, one: Map, x: tf.Tensor, window: Window) -> tf.Tensor:
+        """Applies what follows the convolution of a step to its result in a window."""
+        step, kept = one.step, None
+        if one.statistics is not None:
+            x = step.level.norm.normalized(x, *one.statistics)
+        if step.dropout is not None and self._seed is not None:
+            seed = layers.shifted(self._seed, step.dropout)
+            kept = layers.dropout_window(
+                seed, one.shape, slice(window.top, window.bottom), slice(window.left, window.right)
+            )
+        return step.finished(x, kept, None if step.add is None else self._value(step.add, window))
+
+    def _count(self, one: Map, window: Window) -> None:
+        self._done += math.prod(window.shape) * one.shape[2] * one.geometry.cost
+        self._progress(self._done / self._work)
+
+
+class Statistics:
+    """Mean and variance of each channel over all windows of a map, accumulated in float64.
+
+    Args:
+        channels: Number of channels.
+
+    Reference:
+        Chan, Golub and LeVeque 1979: each window has its own mean, so nothing cancels.
+    """
+
+    def __init__(self, channels: int) -> None:
+        self._count, self._mean, self._squares = 0, np.zeros(channels), np.zeros(channels)
+
+    def add(self, x: tf.Tensor) -> None:
+        """Adds a window [1, h, w, c]."""
+        count = x.shape[1] * x.shape[2]
+        mean, variance = (np.asarray(part, np.float64).reshape(-1) for part in moments(x))
+        total, apart = self._count + count, mean - self._mean
+        self._squares += variance * count + apart**2 * (self._count * count / total)
+        self._mean += apart * (count / total)
+        self._count = total
+
+    def result(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """Mean and variance, float32 [1, 1, 1, c] each."""
+        pair = (self._mean, self._squares / self._count)
+        return tuple(tf.constant(part[None, None, None], tf.float32) for part in pair)
+
+
+def evaluate(
+    generator: keras.Model,
+    source: Source,
+    sink: Sink,
+    *,
+    tile: int,
+    dropout_seed: tf.Tensor | None = None,
+    scratch_dir: str | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> None:
+    """Translates an image of any size with a generator in bounded memory.
+
+    The result is that of the whole image. Where memory does not suffice for the maps of the
+    network, they are stored in files without a name, which vanish however the process ends.
+
+    Args:
+        generator: A built `UNet` or `ResNet`.
+        source: The image.
+        sink: Where the result goes, of the same height and width.
+        tile: Side in pixels. The memory used is at most about 20 times that of one map of `tile` x
+            `tile` pixels with as many channels as the generator's first level.
+        dropout_seed: int64 [2], or None for no dropout.
+        scratch_dir: Folder of the files. One that does not exist is made, and removed at once.
+            None for the system's.
+        progress: Called with the share of the work that is done, in [0, 1], or None.
+
+    Raises:
+        InputError: If the folder cannot be used or has too little space.
+    """
+    padded = Reflected(source, generator.multiple)
+    found = plan(generator.steps, padded.shape, tile=tile)
+    with _scratch_folder(scratch_dir, found.disk) as folder:
+        Evaluation(
+            found,
+            padded,
+            seed=dropout_seed,
+            folder=folder,
+            progress=progress or (lambda share: None),
+        ).run(Cropped(sink, source.shape[:2]))
+
+
+@contextlib.contextmanager
+def _scratch_folder(folder: str | None, needed: int) -> Iterator[str]:
+    """Makes the folder, checks its space in bytes and removes it if it was not there before."""
+    path = Path(folder or tempfile.gettempdir())
+    is_new = not path.exists()
+    try:
+        path.mkdir(exist_ok=True)
+        free = shutil.disk_usage(path).free
+        if free < needed:
+            raise InputError(
+                f"The maps of this image need {needed / 2**30:.1f} GiB in {path}, which has "
+                f"{free / 2**30:.1f} GiB free; choose another folder as scratch_dir"
+            )
+        yield str(path)
+    except OSError as error:
+        raise InputError(f"Cannot use {path} as scratch_dir: {error.strerror}") from error
+    finally:
+        if is_new:
+            with contextlib.suppress(OSError):
+                path.rmdir()

@@ -1,0 +1,116 @@
+"""Generators as lists of steps, which run on whole images or, in inference/, window by window."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import tensorflow as tf
+
+from pix2pix_tf.networks import layers
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """A level of a generator and the operations around it, in the order of the attributes.
+
+    Maps are numbered: 0 is the image, `k` the result of step `k`, counted from 1.
+
+    Attributes:
+        sources: Numbers of the maps that are concatenated and read.
+        before: Elementwise function of what is read, or None.
+        level: Convolution and normalisation.
+        after: Elementwise function of the result, or None.
+        dropout: Shift of the image's dropout seed, or None for a step without dropout.
+        add: Number of the map that is added to the result, or None.
+    """
+
+    sources: tuple[int, ...]
+    level: layers.Level
+    before: Callable[[tf.Tensor], tf.Tensor] | None = None
+    after: Callable[[tf.Tensor], tf.Tensor] | None = None
+    dropout: int | None = None
+    add: int | None = None
+
+    @property
+    def reads(self) -> tuple[int, ...]:
+        """Numbers of all maps that the step needs."""
+        return self.sources if self.add is None else (*self.sources, self.add)
+
+    def gathered(self, maps: Sequence[tf.Tensor]) -> tf.Tensor:
+        """Joins the sources, [n, h, w, c] each, and applies `before`."""
+        x = maps[0] if len(maps) == 1 else tf.concat(maps, 3)
+        return x if self.before is None else self.before(x)
+
+    def finished(self, x: tf.Tensor, kept: tf.Tensor | None, added: tf.Tensor | None) -> tf.Tensor:
+        """Applies what follows the level to its result `x` [n, h, w, c].
+
+        Args:
+            x: The level's result.
+            kept: Dropout mask, bool like `x`, or None.
+            added: The map to add, like `x`, or None.
+
+        Returns:
+            Tensor like `x`.
+        """
+        x = x if self.after is None else self.after(x)
+        x = x if kept is None else layers.dropped(x, kept)
+        return x if added is None else added + x
+
+    def __call__(
+        self,
+        maps: Sequence[tf.Tensor | None],
+        *,
+        training: bool = False,
+        dropout_seeds: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        """Runs the step on whole maps.
+
+        Args:
+            maps: Maps [n, h, w, c] by number; those that the step does not read may be None.
+            training: Whether normalisation uses the statistics of the batch.
+            dropout_seeds: int64 [n, 2], one per image; None switches dropout off.
+
+        Returns:
+            Tensor [n, h', w', c'].
+        """
+        x = self.gathered([maps[number] for number in self.sources])
+        x = self.level(x, training=training)
+        kept = None
+        if self.dropout is not None and dropout_seeds is not None:
+            kept = layers.dropout_mask(x, layers.shifted(dropout_seeds, self.dropout))
+        return self.finished(x, kept, None if self.add is None else maps[self.add])
+
+
+def last_readers(steps: Sequence[Step]) -> dict[int, int]:
+    """The number of the last step that reads each map, by the map's number."""
+    return {read: number for number, step in enumerate(steps, 1) for read in step.reads}
+
+
+def run(
+    steps: Sequence[Step],
+    images: tf.Tensor,
+    *,
+    training: bool = False,
+    dropout_seeds: tf.Tensor | None = None,
+) -> tf.Tensor:
+    """Runs all steps on whole images or maps.
+
+    Args:
+        steps: The steps of a generator, or of a part of one.
+        images: [n, h, w, c].
+        training: Whether normalisation uses the statistics of the batch.
+        dropout_seeds: int64 [n, 2], one per image; None switches dropout off.
+
+    Returns:
+        [n, h', w', c'], the last step's result.
+    """
+    maps, last = [images], last_readers(steps)
+    for number, step in enumerate(steps, 1):
+        maps.append(step(maps, training=training, dropout_seeds=dropout_seeds))
+        # Executed eagerly, a map that nobody reads any more would keep its memory.
+        maps = [None if last.get(read) == number else x for read, x in enumerate(maps)]
+    return maps[-1]
+
+
+def to_image(x: tf.Tensor) -> tf.Tensor:
+    """The last map [n, h, w, c] as an image, float32 in [-1, 1]."""
+    return tf.tanh(tf.cast(x, tf.float32))

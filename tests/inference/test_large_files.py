@@ -1,0 +1,72 @@
+"""TIFF files that are read and written by windows."""
+
+import numpy as np
+import pytest
+
+from pix2pix_tf.data import codecs
+from pix2pix_tf.errors import InputError
+from pix2pix_tf.inference import large_files, translate, windows
+from pix2pix_tf.networks.factory import make_generator
+
+tifffile = pytest.importorskip("tifffile")
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"rowsperstrip": 7, "compression": "zlib"},
+        {"tile": (32, 48), "bigtiff": True},
+        {"tile": (32, 48), "compression": "lzw", "predictor": True},
+        {"rowsperstrip": 16, "byteorder": ">"},
+    ],
+)
+@pytest.mark.parametrize(("dtype", "channels"), [("uint8", 3), ("uint16", 1), ("float32", 5)])
+def test_windows_of_a_file_are_those_of_the_whole(tmp_path, options, dtype, channels):
+    pixels = RNG.random((101, 130, channels))
+    pixels = codecs.from_unit(pixels, dtype)
+    if dtype == "float32" and options.get("predictor"):
+        options = options | {"predictor": False}
+    kind = "rgb" if channels == 3 else "minisblack"
+    stored = pixels[..., 0] if channels == 1 else pixels
+    options = options | ({"planarconfig": "contig"} if channels > 1 else {})
+    tifffile.imwrite(tmp_path / "x.tif", stored, photometric=kind, metadata=None, **options)
+    whole = (
+        codecs.load_unit((tmp_path / "x.tif").read_bytes(), codecs.Side(channels=channels)) * 2 - 1
+    )
+    with large_files.TiffSource(tmp_path / "x.tif", channels=channels) as source:
+        assert source.shape == whole.shape
+        for window in ((0, 101, 0, 130), (3, 60, 40, 99), (100, 101, 129, 130)):
+            found = source.read(windows.Window(*window))
+            top, bottom, left, right = window
+            np.testing.assert_allclose(found[0], whole[top:bottom, left:right], atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_a_file_is_translated_as_the_array(tmp_path, dtype):
+    network = make_generator("unet", ngf=4, depth=4)
+    network.build((None, None, None, 3))
+    pixels = codecs.from_unit(RNG.random((150, 90, 3)), dtype)
+    tifffile.imwrite(tmp_path / "x.tif", pixels, photometric="rgb", tile=(64, 64))
+    options = {"tile": 32, "scratch_dir": str(tmp_path)}
+    paths = (tmp_path / "x.tif", tmp_path / "y.tif")
+    large_files.translate_tiff(network, *paths, channels=3, **options)
+    signed = codecs.to_unit(pixels)[None] * 2 - 1
+    expected = translate.translate(network, signed, multiple=network.multiple)
+    expected = codecs.from_unit((expected[0] + 1) / 2, dtype)
+    found = tifffile.imread(tmp_path / "y.tif")
+    assert found.dtype == dtype and found.shape == expected.shape
+    steps = {"uint8": 1, "uint16": 1, "float32": 1e-5}[dtype]
+    assert np.abs(found.astype(float) - expected.astype(float)).max() <= steps
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.tif", "y.tif"]
+
+
+def test_files_that_cannot_be_read_by_windows_are_refused(tmp_path):
+    (tmp_path / "x.tif").write_bytes(b"no TIFF")
+    planes = RNG.random((3, 20, 30), np.float32)
+    tifffile.imwrite(tmp_path / "y.tif", planes, photometric="rgb", planarconfig="separate")
+    for name in ("x.tif", "y.tif"):
+        with pytest.raises(InputError, match=name):
+            large_files.TiffSource(tmp_path / name, channels=3)

@@ -1,0 +1,170 @@
+"""Generators evaluated window by window: the result of the whole image."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pix2pix_tf.data import resize
+from pix2pix_tf.errors import InputError
+from pix2pix_tf.inference import windows
+from pix2pix_tf.networks.factory import make_generator
+
+TOLERANCE = 1e-5
+
+
+class Array:
+    """An image in memory as source and as sink that counts how often a pixel is written."""
+
+    def __init__(self, array):
+        self.array, self.shape = array, array.shape
+        self.written = np.zeros(array.shape[:2], int)
+
+    def read(self, window):
+        return self.array[None, window.top : window.bottom, window.left : window.right]
+
+    def write(self, window, values):
+        self.array[window.top : window.bottom, window.left : window.right] = values[0]
+        self.written[window.top : window.bottom, window.left : window.right] += 1
+
+
+@pytest.fixture
+def small_windows(monkeypatch):
+    """Windows of a few pixels and no room for maps, so that small images have many of both."""
+    monkeypatch.setattr(windows, "LEAST_SIDE", 8)
+
+
+def generator(kind, **options):
+    network = make_generator(kind, ngf=4, **options)
+    network.build((None, None, None, 3))
+    return network
+
+
+def image(height, width):
+    """Waves, noise and a flat corner: what normalisation does differs from place to place."""
+    rows, columns = np.mgrid[:height, :width]
+    waves = np.sin(rows / 17) * np.cos(columns / 11)
+    noise = np.random.default_rng(0).normal(0, 0.2, (height, width, 3))
+    pixels = np.clip(waves[..., None] + noise, -1, 1).astype(np.float32)
+    pixels[: height // 2, : width // 2] = 0.5
+    return pixels
+
+
+def check(network, height, width, *, tile, seed=None):
+    """Compares the whole image with the windows; returns the largest difference."""
+    x = image(height, width)
+    padded = resize.reflect_to_multiple(x[None], network.multiple)
+    seeds = None if seed is None else tf.constant([seed], tf.int64)
+    expected = network(padded, dropout_seeds=seeds)[0, :height, :width].numpy()
+    received = Array(np.full_like(expected, np.nan))
+    drop = None if seed is None else seeds[0]
+    windows.evaluate(network, Array(x), received, tile=tile, dropout_seed=drop)
+    assert (received.written == 1).all()
+    return np.abs(received.array - expected).max()
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("unet", {"norm": "batch"}),
+        ("unet", {"norm": "instance_affine", "depth": 5, "dropout": False}),
+        ("unet", {"norm": "batch", "separable_conv": True, "depth": 4}),
+        ("unet_128", {"norm": "none"}),
+        ("resnet_6blocks", {"norm": "instance", "dropout": False}),
+        ("resnet_6blocks", {"norm": "sync_batch"}),
+        ("resnet_9blocks", {"norm": "instance_affine", "dropout": False}),
+    ],
+)
+def test_the_result_is_that_of_the_whole_image(small_windows, kind, options):
+    network = generator(kind, **options)
+    seed = (5, 7) if options.get("dropout", True) else None
+    assert check(network, 103, 90, tile=8, seed=seed) < TOLERANCE
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+    kind=st.sampled_from(["unet", "resnet_6blocks"]),
+    norm=st.sampled_from(["batch", "instance", "none"]),
+    height=st.integers(5, 90),
+    width=st.integers(5, 90),
+    tile=st.integers(1, 32),
+    side=st.sampled_from([4, 12, 20]),
+)
+def test_any_size_and_tile(kind, norm, height, width, tile, side):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(windows, "LEAST_SIDE", side)
+        network = generator(kind, norm=norm, **({"depth": 4} if kind == "unet" else {}))
+        assert check(network, height, width, tile=tile) < TOLERANCE
+
+
+def test_windows_of_a_map_cover_it_once():
+    for shape, side in (((17, 40), 8), ((8, 8), 8), ((1, 100), 64)):
+        covered = np.zeros(shape, int)
+        for window in windows.cut(shape, side):
+            covered[window.top : window.bottom, window.left : window.right] += 1
+            assert max(window.shape) <= side
+        assert (covered == 1).all()
+
+
+@pytest.mark.parametrize("columns", [(0, 9), (2, 7)])
+def test_scratch_files_keep_what_is_written_and_have_no_name(tmp_path, columns):
+    store = windows.Scratch((6, 9, 2), np.dtype(np.float32), str(tmp_path))
+    whole = windows.Window(0, 6, 0, 9)
+    values = np.random.default_rng(0).random((1, 6, 9, 2), np.float32)
+    store.write(whole, values)
+    part = windows.Window(1, 4, *columns)
+    store.write(part, values[:, 1:4, slice(*columns)] + 1)
+    values[:, 1:4, slice(*columns)] += 1
+    np.testing.assert_array_equal(store.read(whole), values)
+    np.testing.assert_array_equal(store.read(part), values[:, 1:4, slice(*columns)])
+    assert not list(tmp_path.iterdir())
+    store.close()
+
+
+def test_a_scratch_folder_is_made_and_removed(tmp_path, small_windows):
+    network, x = generator("resnet_6blocks"), image(100, 70)
+    folder, seen = tmp_path / "scratch", []
+
+    def progress(share):
+        seen.append(share)
+        assert folder.is_dir()
+
+    out = Array(np.empty_like(x))
+    options = {"tile": 16, "scratch_dir": str(folder), "progress": progress}
+    windows.evaluate(network, Array(x), out, **options)
+    assert not folder.exists()
+    assert seen == sorted(seen) and seen[-1] == 1
+
+    def interrupted(share):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        windows.evaluate(network, Array(x), out, **options | {"progress": interrupted})
+    assert not folder.exists()
+
+
+def test_errors_of_the_scratch_folder_are_one_line(tmp_path, small_windows, monkeypatch):
+    network, x = generator("resnet_6blocks"), image(100, 70)
+    file = tmp_path / "file"
+    file.write_text("")
+    with pytest.raises(InputError, match="file as scratch_dir"):
+        windows.evaluate(network, Array(x), Array(x.copy()), tile=16, scratch_dir=str(file))
+    usage = windows.shutil.disk_usage(tmp_path)._replace(free=10)
+    monkeypatch.setattr(windows.shutil, "disk_usage", lambda path: usage)
+    with pytest.raises(InputError, match="need .* GiB in .*0.0 GiB free"):
+        windows.evaluate(network, Array(x), Array(x.copy()), tile=16, scratch_dir=str(tmp_path))
+
+
+def test_memory_and_disk_follow_from_the_plan():
+    """8192 x 8192 through the default networks: what is stored, and where."""
+    for kind, gibibytes in (("unet", 16), ("resnet_9blocks", 20)):
+        network = make_generator(kind)
+        network.build((None, None, None, 3))
+        found = windows.plan(network.steps, (8192, 8192, 3), tile=512)
+        assert found.disk < gibibytes * 2**30
+        kept = sum(one.bytes for one in found.maps if one.place == "memory")
+        assert kept < 2 * windows.KEPT_WINDOWS * 512**2 * 64 * 4
+        for one in found.maps:
+            pixels = max(window.shape[0] * window.shape[1] for window in one.windows())
+            assert pixels * one.shape[2] <= 512**2 * 64
