@@ -6,7 +6,7 @@ from pathlib import Path
 from cyclegan_tf import data
 from cyclegan_tf import model as models
 from cyclegan_tf.config import PROGRAM, CycleGANConfig
-from pix2pix_tf.commands import runs, saving
+from pix2pix_tf.commands import datasets, runs, saving
 from pix2pix_tf.commands.train import Training
 from pix2pix_tf.data import images, listing, pipelines
 from pix2pix_tf.evaluation import results as result_files
@@ -138,6 +138,7 @@ def _translated(config, generators, examples, *, direction):
         with_targets=not isinstance(examples[0], str),
         batch_size=config.batch_size,
         seed=config.seed if config.test_dropout and config.dropout else None,
+        target_type=datasets.types(config.checkpoint).get(target),
     )
     for found in translate(examples):
         done = names[first : first + len(found.depths)]
@@ -150,6 +151,8 @@ def _translated(config, generators, examples, *, direction):
             done,
             outputs=found.outputs,
             depths=found.depths,
+            sources=found.sources,
+            selection=config.sides[0].selection,
             kind=f"fake_{target}",
         )
         for index, row in enumerate(rows):

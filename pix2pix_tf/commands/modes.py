@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from pix2pix_tf import model as models
 from pix2pix_tf import run_folder
-from pix2pix_tf.commands import runs, saving
+from pix2pix_tf.commands import datasets, runs, saving
 from pix2pix_tf.commands.train import Training
 from pix2pix_tf.config import PROGRAM, Pix2PixConfig
 from pix2pix_tf.data import cache, decode, images, listing, pipelines
@@ -175,7 +175,7 @@ def load_generator(config, checkpoint):
     return generator
 
 
-def translation(config, generator):
+def translation(config, generator, *, target_type=None):
     """The function that translates files as test does; see `files.pairs`."""
     return files.pairs(
         predictor(config, generator),
@@ -183,6 +183,7 @@ def translation(config, generator):
         framing=config.framing,
         batch_size=config.batch_size,
         seed=config.seed if config.test_dropout else None,
+        target_type=target_type,
     )
 
 
@@ -199,7 +200,9 @@ def results(config, paths, *, checkpoint):
     """
     runtime.prepare(seed=config.seed, deterministic=config.deterministic)
     names, first = listing.names(paths), 0
-    translate = translation(config, load_generator(config, checkpoint))
+    target_type = datasets.types(config.checkpoint).get(config.which_direction[-1])
+    generator = load_generator(config, checkpoint)
+    translate = translation(config, generator, target_type=target_type)
     for found in translate(paths):
         done = names[first : first + len(found.depths)]
         first += len(done)
@@ -207,7 +210,13 @@ def results(config, paths, *, checkpoint):
             config.output_dir, done, found.pictures, aspect_ratio=config.aspect_ratio
         )
         result_files.write_exact(
-            config.output_dir, done, outputs=found.outputs, depths=found.depths
+            config.output_dir,
+            done,
+            outputs=found.outputs,
+            depths=found.depths,
+            sources=found.sources,
+            selection=config.sides[0].selection,
+            is_half=config.minimum_width == 2,
         )
         for index, row in enumerate(rows):
             row["metrics"] = {name: float(values[index]) for name, values in found.metrics.items()}

@@ -58,6 +58,10 @@ class Selection:
     nodata: float | None = None
 
 
+# The only image of a file.
+WHOLE = Selection()
+
+
 @dataclasses.dataclass(frozen=True)
 class Samples:
     """A decoded file.
@@ -66,11 +70,13 @@ class Samples:
         array: [h, w, c] of the file's own type.
         missing: bool [h, w], pixels without data; None if there are none.
         has_alpha: Whether the last channel is transparency.
+        nodata: The sample that stands for missing pixels by the file's own tag, or None.
     """
 
     array: np.ndarray
     missing: np.ndarray | None = None
     has_alpha: bool = False
+    nodata: float | None = None
 
 
 def parse_range(text: str, *, flag: str = "value_range") -> Range:
@@ -102,12 +108,12 @@ def parse_percentiles(text: str) -> tuple[float, float] | None:
     return (low, high) if 0 <= low < high <= 100 else None
 
 
-def read(contents: bytes, selection: Selection = Selection()) -> np.ndarray:  # noqa: B008 (frozen)
+def read(contents: bytes, selection: Selection = WHOLE) -> np.ndarray:
     """Decodes a file's bytes to [h, w, c] of the file's own type; see `load`."""
     return load(contents, selection).array
 
 
-def load(contents: bytes, selection: Selection = Selection()) -> Samples:  # noqa: B008
+def load(contents: bytes, selection: Selection = WHOLE) -> Samples:
     """Decodes a file's bytes.
 
     The orientation of EXIF or TIFF tags is applied; palettes become RGB or RGBA, CMYK and other
@@ -160,6 +166,10 @@ def _without_missing(samples: Samples, nodata: float | None) -> Samples:
     if nodata is None:
         return samples
     array = samples.array
+    if array.ndim == 2:
+        array = array[..., None]
+    if math.isnan(nodata) and array.dtype.kind != "f":
+        return samples
     same = np.isnan(array) if math.isnan(nodata) else array == nodata
     missing = same.all(-1) if samples.missing is None else same.all(-1) | samples.missing
     return dataclasses.replace(samples, missing=missing if missing.any() else None)
@@ -244,8 +254,8 @@ def _read_tiff(contents: bytes, selection: Selection) -> Samples:
         has_alpha = any(int(kind) in (1, 2) for kind in page.extrasamples)
     orientation = tags[_ORIENTATION]
     array = upright(array, int(orientation.value) if orientation else 1)
-    samples = Samples(array, has_alpha=has_alpha)
-    return _without_missing(samples, _number(tags[_NO_DATA]))
+    nodata = _number(tags[_NO_DATA])
+    return _without_missing(Samples(array, has_alpha=has_alpha, nodata=nodata), nodata)
 
 
 def _number(tag: object) -> float | None:
@@ -398,7 +408,7 @@ class Side:
 
     channels: int = 3
     value_range: Range = None
-    selection: Selection = Selection()
+    selection: Selection = WHOLE
     palette: tuple[tuple[int, int, int], ...] | None = None
     one_hot: bool = False
 
@@ -513,10 +523,14 @@ _ASCII, _SHORT, _DOUBLE = 2, 3, 12
 _LOSSLESS = ("LZW", "ADOBE_DEFLATE", "DEFLATE", "PACKBITS", "LZMA", "ZSTD", "NONE")
 
 
-def place_of(path: str | os.PathLike) -> Place:
-    """Reads the place and the compression of a TIFF; those of other files are empty."""
-    with run_folder.place(path).open("rb") as opened:
-        contents = opened.read()
+def place_of(path: str | os.PathLike, *, is_half: bool = False) -> Place:
+    """Reads the place and the compression of a TIFF; those of other files are empty.
+
+    Args:
+        path: The file.
+        is_half: Whether only its left half is meant.
+    """
+    contents = run_folder.place(path).read_bytes()
     if not contents.startswith(TIFF_MARKS):
         return Place()
     try:
@@ -530,8 +544,36 @@ def place_of(path: str | os.PathLike) -> Place:
         return Place(
             compression=None if name == "NONE" else name if name in _LOSSLESS else "ADOBE_DEFLATE",
             tags=tuple((tag.code, int(tag.dtype), tag.value) for tag in tags),
-            size=(int(page.imagelength), int(page.imagewidth)),
+            size=(int(page.imagelength), int(page.imagewidth) // (1 + is_half)),
         )
+
+
+def with_missing(
+    array: np.ndarray, source: str | os.PathLike, selection: Selection, *, is_half: bool = False
+) -> np.ndarray:
+    """Gives the pixels of a result that are missing in its source their value there.
+
+    Args:
+        array: Result [h, w, c], of any size.
+        source: The file that was translated.
+        selection: How it was read.
+        is_half: Whether only its left half was.
+    """
+    contents = run_folder.place(source).read_bytes()
+    if selection.nodata is None and not contents.startswith(TIFF_MARKS):
+        return array
+    samples = load(contents, selection)
+    if samples.missing is None:
+        return array
+    missing = samples.missing[:, : samples.missing.shape[1] // (1 + is_half)]
+    height, width = array.shape[:2]
+    rows = (np.arange(height) + 0.5) * missing.shape[0] / height
+    columns = (np.arange(width) + 0.5) * missing.shape[1] / width
+    there = missing[rows.astype(int)][:, columns.astype(int)]
+    value = selection.nodata if samples.nodata is None else samples.nodata
+    if array.dtype.kind == "f" or np.array(value).astype(array.dtype) == value:
+        array = np.where(there[..., None], np.array(value).astype(array.dtype), array)
+    return array
 
 
 def _scaled_tags(place: Place, height: int, width: int) -> list[tuple]:

@@ -56,23 +56,23 @@ def progress(items: Iterable[Item], label: str, *, total: int | None = None) -> 
 
 def quantize(
     units: Mapping[str, np.ndarray],
-    depths: Sequence[codecs.Depth],
+    depths: Mapping[str, Sequence[codecs.Depth]],
     ranges: Mapping[str, codecs.Range],
 ) -> dict[str, list[np.ndarray]]:
-    """Converts results to what files of their sources' depth can hold.
+    """Converts results to what files of a bit depth can hold.
 
     Args:
         units: Dict from kinds ("inputs", ...) to float32 [n, h, w, c] in [0, 1].
-        depths: Depth of each of the n source files.
+        depths: Of each kind, the depth of each of the n files.
         ranges: Of each kind, the (low, high) samples that stand for 0 and 1, or None.
 
     Returns:
-        Dict from kinds to lists of n arrays [h, w, c] of the sources' types.
+        Dict from kinds to lists of n arrays [h, w, c] of those types.
     """
     return {
         kind: [
             codecs.from_unit(unit, depth.dtype, ranges.get(kind))
-            for unit, depth in zip(batch, depths, strict=True)
+            for unit, depth in zip(batch, depths[kind], strict=True)
         ]
         for kind, batch in units.items()
     }
@@ -186,23 +186,34 @@ def write_exact(
     *,
     outputs: Sequence[np.ndarray],
     depths: Sequence[codecs.Depth],
+    sources: Sequence[str],
     kind: str = "outputs",
+    selection: codecs.Selection = codecs.WHOLE,
+    is_half: bool = False,
 ) -> None:
     """Writes images/NAME-KIND.tif or .npy for outputs that a PNG cannot hold.
+
+    A TIFF keeps the compression of its source and its place on Earth, scaled to its new size;
+    pixels that are missing in the source are missing in the result.
 
     Args:
         folder: Folder of the results.
         names: The n names.
         outputs: n arrays [h, w, c] of the sources' types.
-        depths: Depth of each of the n source files.
+        depths: Depth of each of the n outputs.
+        sources: Files of the n inputs.
         kind: Kind of the outputs, as in file names.
+        selection: How the sources were read.
+        is_half: Whether the input is the left half of its file.
     """
-    for name, array, depth in zip(names, outputs, depths, strict=True):
+    for name, array, depth, source in zip(names, outputs, depths, sources, strict=True):
         if not depth.fits_png(array.shape[-1]):
             suffix = ".npy" if depth.suffix == ".png" else depth.suffix
             path = run_folder.place(folder) / run_folder.IMAGES / f"{name}-{kind}{suffix}"
             with run_folder.atomic(path) as temporary:
-                codecs.write(temporary, array)
+                array = codecs.with_missing(array, source, selection, is_half=is_half)
+                place = codecs.place_of(source, is_half=is_half)
+                codecs.write(temporary, array, place=place)
 
 
 # ---- The report of training

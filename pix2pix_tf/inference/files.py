@@ -30,13 +30,15 @@ class Translated(NamedTuple):
         pictures: Dict from kinds ("inputs", ...) to n arrays [h, w, c], uint8 or uint16.
         metrics: Dict from names to float32 [n]; empty without targets.
         outputs: n arrays [h, w, c] of the sources' types.
-        depths: `codecs.Depth` of each of the n sources.
+        depths: `codecs.Depth` of each of the n outputs.
+        sources: Files of the n inputs.
     """
 
     pictures: dict[str, list[np.ndarray]]
     metrics: dict[str, np.ndarray]
     outputs: list[np.ndarray]
     depths: list[Depth]
+    sources: list[str]
 
 
 Translate = Callable[[Sequence[Example]], Iterator[Translated]]
@@ -49,6 +51,7 @@ def pairs(
     framing: Framing,
     batch_size: int = 1,
     seed: int | None = None,
+    target_type: str | None = None,
 ) -> Translate:
     """Makes the function that translates the inputs of pairs and measures by the targets.
 
@@ -58,6 +61,7 @@ def pairs(
         framing: Which size they get.
         batch_size: Images that are translated together.
         seed: Of dropout; None switches it off.
+        target_type: NumPy's name of the type of results of inputs alone; None for the inputs'.
 
     Returns:
         Function of examples (files, or pairs of files, as `reading` takes them) that yields
@@ -85,7 +89,8 @@ def pairs(
         framing=framing,
         batch_size=batch_size,
         ranges=ranges,
-        output="outputs",
+        kinds=("outputs", "targets"),
+        target_type=target_type,
     )
 
 
@@ -98,6 +103,7 @@ def cycles(
     with_targets: bool = False,
     batch_size: int = 1,
     seed: int | None = None,
+    target_type: str | None = None,
 ) -> Translate:
     """Makes the function that translates images there and back and measures the difference.
 
@@ -152,7 +158,8 @@ def cycles(
         framing=framing,
         batch_size=batch_size,
         ranges=ranges,
-        output=fake,
+        kinds=(fake, true),
+        target_type=target_type,
     )
 
 
@@ -170,7 +177,8 @@ def _translation(
     framing: Framing,
     batch_size: int,
     ranges: dict[str, Range],
-    output: str,
+    kinds: tuple[str, str],
+    target_type: str | None,
 ) -> Translate:
     """What `pairs` and `cycles` share.
 
@@ -182,8 +190,14 @@ def _translation(
         framing: Which size they get.
         batch_size: Images that are translated together.
         ranges: Of each kind of images, the samples that stand for 0 and 1.
-        output: The kind that is the result.
+        kinds: What results and their targets are called.
+        target_type: As of `pairs`.
     """
+
+    def depth_of_result(example: Example) -> Depth:
+        is_pair = reading.dataset_mode != "single" or not isinstance(example, str)
+        depth = codecs.depth(listing.target(example, reading.direction))
+        return depth if is_pair or target_type is None else Depth(target_type, depth.suffix)
 
     def translated(examples: Sequence[Example]) -> Iterator[Translated]:
         first = 0
@@ -194,13 +208,17 @@ def _translation(
                 units = look(batch, tf.constant(first, tf.int64))
                 sources = examples[first : first + len(batch[0])]
                 first += len(sources)
-                found = [codecs.depth(listing.source(example)) for example in sources]
+                files = [listing.source(example, reading.direction) for example in sources]
+                found = [depth_of_result(example) for example in sources]
+                inputs = [codecs.depth(path) for path in files]
                 samples = results.quantize(
-                    {kind: unit.numpy() for kind, unit in units.items()}, found, ranges
+                    {kind: unit.numpy() for kind, unit in units.items()},
+                    {kind: found if kind in kinds else inputs for kind in units},
+                    ranges,
                 )
                 signed = {kind: results.to_signed(samples[kind], ranges[kind]) for kind in samples}
                 views = results.viewable(samples, ranges)
-                yield Translated(views, measure(signed), samples[output], found)
+                yield Translated(views, measure(signed), samples[kinds[0]], found, files)
 
     return translated
 
