@@ -21,6 +21,8 @@ from pix2pix_tf.errors import InputError
 
 # A file, or the files of A and B.
 Example = str | tuple[str, str]
+# `sides` of files with one colour image each.
+COLOUR: Sequence[Sequence[Side]] = ((Side(),),)
 # How many bad files one message names.
 _NAMED = 5
 # Between columns of one photograph and of two; see `_looks_like_one`.
@@ -255,7 +257,7 @@ class Look:
 def look(
     path: str,
     *,
-    sides: Sequence[Side] = (Side(),),
+    sides: Sequence[Side] = COLOUR[0],
     minimum_width: int = 1,
     sampled: int = 0,
     with_digest: bool = False,
@@ -351,7 +353,7 @@ def _looks_like_one(array: np.ndarray) -> bool:
 
 def survey(
     examples: Sequence[Example],
-    sides: Sequence[Sequence[Side]] = ((Side(),),),
+    sides: Sequence[Sequence[Side]] = COLOUR,
     *,
     minimum_width: int = 1,
     sampled: int = 0,
@@ -414,7 +416,7 @@ def check_images(
     examples: Sequence[Example],
     *,
     minimum_width: int = 1,
-    sides: Sequence[Sequence[Side]] = ((Side(),),),
+    sides: Sequence[Sequence[Side]] = COLOUR,
 ) -> None:
     """Decodes every file once; see `survey` and `usable`.
 
