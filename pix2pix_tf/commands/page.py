@@ -78,7 +78,7 @@ def _domains(
     elif labels:
         names = ("facade", "labels")
     elif found := _NAME2NAME.search(words):
-        names = found.groups()
+        names = (found[1], found[2])
     else:
         names = ("A", "B")
     return names if direction == "AtoB" else names[::-1]

@@ -2,11 +2,18 @@
 
 import itertools
 import math
+import os
 import re
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pix2pix_tf import run_folder
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+PathLike = str | os.PathLike[str]
 
 _NOT_LOSSES = {"step", "epoch", "images_per_second", "learning_rate"}
 _DOMAIN = re.compile(r"_(ab|ba|a|b)(?=_|$)", re.IGNORECASE)
@@ -15,7 +22,7 @@ _MOST_POINTS = 1000  # a longer log is drawn as the range and the mean of this m
 _SMOOTHED_OVER = 20  # the smooth line averages over a 20th of the curve
 
 
-def draw_curves(log_csv, path):
+def draw_curves(log_csv: PathLike, path: PathLike) -> PathLike:
     """Draws every loss of a log, raw and smoothed; the file appears whole or not at all.
 
     Each loss gets axes of its own, as scales differ; losses that differ only in their domain
@@ -52,7 +59,7 @@ def draw_curves(log_csv, path):
     return path
 
 
-def _read_log(log_csv):
+def _read_log(log_csv: PathLike) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Returns the steps, float [n], and {loss: values, float [n], NaN where there is none}."""
     text = run_folder.place(log_csv).read_bytes().decode("utf-8", "replace")
     columns, *lines = (line.split(",") for line in text.split("\n"))
@@ -63,22 +70,24 @@ def _read_log(log_csv):
     return np.array([_float(row["step"]) for row in rows]), losses
 
 
-def _float(cell):
+def _float(cell: str | None) -> float:
     try:
-        return float(cell)
+        return float(cell or "nan")
     except (TypeError, ValueError):  # a missing cell is None, a torn one any text
         return math.nan
 
 
-def _by_domain(losses):
+def _by_domain(losses: dict[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
     """Returns {title: {loss: values}}, with the losses of both domains under one title."""
-    groups = {}
+    groups: dict[str, dict[str, np.ndarray]] = {}
     for name, values in losses.items():
         groups.setdefault(_DOMAIN.sub("", name), {})[name] = values
     return groups
 
 
-def _draw_axes(axes, title, *, steps, losses):
+def _draw_axes(
+    axes: "Axes", title: str, *, steps: np.ndarray, losses: dict[str, np.ndarray]
+) -> None:
     from matplotlib.ticker import EngFormatter
 
     for color, (name, values) in zip(itertools.cycle(_COLORS), losses.items(), strict=False):
@@ -95,7 +104,9 @@ def _draw_axes(axes, title, *, steps, losses):
         text.set_parse_math(False)
 
 
-def _draw_loss(axes, label, *, steps, values, color):
+def _draw_loss(
+    axes: "Axes", label: str, *, steps: np.ndarray, values: np.ndarray, color: str
+) -> None:
     starts = np.linspace(0, len(steps), min(len(steps), _MOST_POINTS), endpoint=False, dtype=int)
     x = steps[starts]
     number = np.isfinite(values)
@@ -112,7 +123,7 @@ def _draw_loss(axes, label, *, steps, values, color):
     axes.plot(x, smooth, color=color, linewidth=1.8, label=label, marker="." * (len(x) == 1))
 
 
-def _smooth(totals, counts):
+def _smooth(totals: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """Means over a sliding window of pieces, given the sum and the count of each piece."""
     window = np.ones(max(len(totals) // _SMOOTHED_OVER, 1))
     totals, counts = np.convolve(totals, window, "same"), np.convolve(counts, window, "same")

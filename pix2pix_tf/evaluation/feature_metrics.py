@@ -448,7 +448,8 @@ def _serve() -> None:
     """Answers each request by (answer, None), or by (None, one line) if it fails."""
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
     sys.stdout = sys.stderr  # where downloads show their progress
-    functions = {"load": _load, "distances": _distances}
+    functions: dict[str, Callable[..., Any]] = {"load": _load, "distances": _distances}
+    answer: tuple[Any, str | None]
     while True:
         try:
             name, arguments = pickle.load(requests)

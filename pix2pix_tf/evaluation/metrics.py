@@ -1,11 +1,14 @@
 """How near one image is to another: pure functions of pairs in [-1, 1], one value per image."""
 
+from typing import Any, TypeAlias
+
 import numpy as np
 import tensorflow as tf
 
 from pix2pix_tf.errors import InputError
 
-Images = tf.Tensor | np.ndarray
+# tf.Tensor or np.ndarray; TensorFlow has no types.
+Images: TypeAlias = Any
 
 DATA_RANGE = 2.0  # of images in [-1, 1]
 # Wang, Bovik, Sheikh and Simoncelli 2004, section III.C; tf.image.ssim's own defaults.

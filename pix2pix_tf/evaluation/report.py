@@ -5,20 +5,33 @@ import importlib.resources
 import itertools
 import math
 import numbers
+import os
 import string
 import urllib.parse
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
+from typing import Any
 
 from pix2pix_tf import run_folder
 from pix2pix_tf.evaluation import curves
+
+PathLike = str | os.PathLike[str]
 
 CURVES = "curves.png"
 _GAIN = 4  # as in report.css
 _HIGHER_IS_BETTER = ("psnr", "ssim", "accuracy", "iou")
 
 
-def write_report(folder, *, title, rows, options=None, summary=None, log=None):
+def write_report(
+    folder: PathLike,
+    *,
+    title: str,
+    rows: Sequence[Mapping[str, Any]],
+    options: Mapping[str, Any] | None = None,
+    summary: Mapping[str, Any] | None = None,
+    log: PathLike | None = None,
+) -> os.PathLike[str]:
     """Writes the `index.html` of a run folder, whole or not at all.
 
     Without scripts the page is a table of pictures and numbers; with them it sorts, filters,
@@ -67,13 +80,13 @@ def write_report(folder, *, title, rows, options=None, summary=None, log=None):
     return path
 
 
-def _gain_option(gain):
+def _gain_option(gain: int) -> str:
     # At x1 most differences are nearly black.
     selected = " selected" if gain == _GAIN else ""
     return f'<option value="{gain}"{selected}>×{gain}</option>'
 
 
-def _check_rows(rows):
+def _check_rows(rows: Sequence[Mapping[str, Any]]) -> None:
     for number, row in enumerate(rows):
         if "name" not in row or "images" not in row:
             raise ValueError(f"Expected name and images in row {number}. Received: {sorted(row)}")
@@ -89,19 +102,19 @@ class _Columns:
     """What the rows of a page have in common."""
 
     steps: bool
-    images: list  # labels, in the order of their first row
+    images: list[str]  # labels, in the order of their first row
     slots: int  # image cells of a row
     mixed: bool  # rows have different images: labels stand in the cells instead of the heading
-    metrics: list
-    pairs: list  # (label, label) that share a row
+    metrics: list[str]
+    pairs: list[tuple[str, str]]  # (label, label) that share a row
 
     @property
-    def cards_below(self):
+    def cards_below(self) -> int:
         """Width of the window in rem under which the rows do not fit side by side."""
         return max(46, 20 + 8 * self.slots + 5 * len(self.metrics))
 
     @property
-    def style(self):
+    def style(self) -> str:
         """CSS variables: the tracks of the grid before and after the difference column."""
         tracks = "4.5rem " if self.steps else ""
         tracks += f"minmax(9rem, 24rem) repeat({max(self.slots, 1)}, minmax(6rem, var(--thumb)))"
@@ -109,7 +122,7 @@ class _Columns:
         return f"--columns: {tracks}{metrics}"
 
 
-def _columns(rows):
+def _columns(rows: Sequence[Mapping[str, Any]]) -> _Columns:
     images = _union(row["images"] for row in rows)
     return _Columns(
         steps=any(row.get("step") is not None for row in rows),
@@ -121,12 +134,12 @@ def _columns(rows):
     )
 
 
-def _union(groups):
+def _union(groups: Iterable[Iterable[Any]]) -> list[Any]:
     return list(dict.fromkeys(itertools.chain.from_iterable(groups)))
 
 
 # Roles are written out because browsers forget those of a table that is laid out as a grid.
-def _table(rows, columns):
+def _table(rows: Sequence[Mapping[str, Any]], columns: _Columns) -> str:
     body = "\n".join(_row(row, columns) for row in rows)
     attributes = ' class="mixed"' if columns.mixed else "" if rows else " hidden"
     return (
@@ -136,7 +149,7 @@ def _table(rows, columns):
     )
 
 
-def _headings(columns):
+def _headings(columns: _Columns) -> str:
     images = [("images", columns.slots)] if columns.mixed else [(i, 1) for i in columns.images]
     cells = [_sort_heading("step", key=0, kind="step")] if columns.steps else []
     cells.append(_sort_heading("name", key="name", kind="name"))
@@ -149,18 +162,18 @@ def _headings(columns):
     return "".join(cells)
 
 
-def _heading(kind, content, attributes):
+def _heading(kind: str, content: str, attributes: str) -> str:
     return f'<th role="columnheader" scope="col" class="{kind}"{attributes}>{content}</th>'
 
 
-def _sort_heading(label, *, key, kind, hint=""):
+def _sort_heading(label: str, *, key: int | str, kind: str, hint: str = "") -> str:
     shown = _text(_with_unit(label))
     button = f'<button type="button" data-sort="{key}" title="{hint}">{shown}</button>'
     order = "descending" if kind == "step" else "none"
     return _heading(kind, button, f' aria-sort="{order}"')
 
 
-def _row(row, columns):
+def _row(row: Mapping[str, Any], columns: _Columns) -> str:
     name = _text(row["name"])
     images = [_image_cell(label, path, name=name) for label, path in row["images"].items()]
     images += ['<td role="cell" class="image"></td>'] * (columns.slots - len(images))
@@ -172,13 +185,13 @@ def _row(row, columns):
     return f'<tr role="row">{"".join(cells)}</tr>'
 
 
-def _name_cell(name, *, compare):
+def _name_cell(name: str, *, compare: bool) -> str:
     label = f'aria-label="Compare images of {name}"'
     button = f'<button type="button" class="compare" {label}>Compare</button>' if compare else ""
     return f'<th role="rowheader" scope="row" class="name"><span>{name}</span>{button}</th>'
 
 
-def _image_cell(label, path, *, name):
+def _image_cell(label: str, path: str, *, name: str) -> str:
     url, label = _url(path), _text(label)
     return (
         f'<td role="cell" class="image" data-label="{label}"><a href="{url}"><img src="{url}" '
@@ -186,7 +199,7 @@ def _image_cell(label, path, *, name):
     )
 
 
-def _value_cell(kind, label, value):
+def _value_cell(kind: str, label: str, value: float | None) -> str:
     exact = "" if value is None else repr(float(value))
     shown = "" if value is None else str(value) if kind == "step" else _number(float(value))
     return (
@@ -195,26 +208,26 @@ def _value_cell(kind, label, value):
     )
 
 
-def _with_unit(name):
+def _with_unit(name: str) -> str:
     return f"{name} (dB)" if name.split()[0:1] == ["PSNR"] else name
 
 
-def _higher_is_better(metric):
+def _higher_is_better(metric: str) -> bool:
     return any(word in metric.lower() for word in _HIGHER_IS_BETTER)
 
 
-def _metric_options(columns):
+def _metric_options(columns: _Columns) -> Iterator[str]:
     for key, metric in enumerate(columns.metrics, start=int(columns.steps)):
         best = "descending" if _higher_is_better(metric) else "ascending"
         yield f'<option value="{key}" data-best="{best}">{_text(_with_unit(metric))}</option>'
 
 
-def _pair_option(left, right):
+def _pair_option(left: str, right: str) -> str:
     left, right = _text(left), _text(right)
     return f'<option data-left="{left}" data-right="{right}">|{left} − {right}|</option>'
 
 
-def _summary(summary):
+def _summary(summary: Mapping[str, Any] | None) -> str:
     if not summary:
         return ""
     pairs = (
@@ -224,7 +237,7 @@ def _summary(summary):
     return f'<dl class="summary">{"".join(pairs)}</dl>'
 
 
-def _options(options):
+def _options(options: Mapping[str, Any] | None) -> str:
     if not options:
         return ""
     lines = "\n".join(
@@ -237,7 +250,7 @@ def _options(options):
     )
 
 
-def _flat(options, prefix=""):
+def _flat(options: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Yields (dotted key, value) of dicts within dicts."""
     for key, value in options.items():
         if isinstance(value, dict):
@@ -246,38 +259,38 @@ def _flat(options, prefix=""):
             yield f"{prefix}{key}", value
 
 
-def _curves(folder, log, *, is_open):
+def _curves(folder: PathLike, log: PathLike | None, *, is_open: bool) -> str:
     """The curves; closed where they would push the first image off the screen."""
     if log is None:
         return ""
-    curves.draw_curves(log, folder / CURVES)
+    curves.draw_curves(log, run_folder.place(folder) / CURVES)
     return (
         f'<details class="curves"{" open" * is_open}><summary>Training curves</summary>'
         f'<img src="{CURVES}" alt="Each training loss against the step"></details>'
     )
 
 
-def _number(value):
+def _number(value: Any) -> str:
     """Four significant digits for a float, thousands separated; other values as they are."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         return str(value)
-    if isinstance(value, numbers.Integral) or 1e4 <= abs(value) < math.inf:
+    if isinstance(value, numbers.Integral) or 1e4 <= abs(float(value)) < math.inf:
         return f"{value:,.0f}"
     return f"{value:#.4g}"
 
 
-def _text(value):
+def _text(value: object) -> str:
     # html.escape leaves carriage returns, which a parser would turn into line feeds.
     return html.escape(str(value)).replace("\r", "&#13;")
 
 
-def _url(path):
+def _url(path: str) -> str:
     return urllib.parse.quote(PurePath(path).as_posix(), errors="surrogateescape")
 
 
-def _template(name):
+def _template(name: str) -> string.Template:
     return string.Template(_asset(name))
 
 
-def _asset(name):
+def _asset(name: str) -> str:
     return importlib.resources.files(__package__).joinpath(name).read_text(encoding="utf-8")

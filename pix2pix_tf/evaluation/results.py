@@ -334,6 +334,7 @@ def means(rows: Iterable[Row]) -> tuple[dict[str, float | None], dict[str, int]]
 
 def versions() -> dict[str, dict[str, str]]:
     """The versions of what this process has loaded, for the report."""
-    loaded = (name for name in ("tensorflow", "keras", "numpy") if name in sys.modules)
-    found = {name: sys.modules[name].__version__ for name in loaded}
+    names: tuple[str, ...] = ("tensorflow", "keras", "numpy")
+    loaded = (name for name in names if name in sys.modules)
+    found: dict[str, str] = {name: sys.modules[name].__version__ for name in loaded}
     return {"versions": {"python": platform.python_version(), **found}}

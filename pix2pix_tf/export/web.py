@@ -145,8 +145,8 @@ def export(
         runtime_size = sum(map(len, packed.values()))
     else:
         size, runtime_size = _write_folder(folder, abouts, contents, files)
-    differences, decibels = zip(*found, strict=True)
-    return WebPage(folder / "index.html", size, runtime_size, differences, decibels)
+    differences, agreements = zip(*found, strict=True)
+    return WebPage(folder / "index.html", size, runtime_size, differences, agreements)
 
 
 def convert(served: ServedModel, *, quantize: str) -> tuple[bytes, float, float]:

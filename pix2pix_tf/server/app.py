@@ -20,7 +20,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from starlette.applications import Starlette
@@ -72,7 +72,11 @@ def application(
         The application.
     """
     server = _Server(models, limits=limits, worker=worker)
-    cors = {"allow_origins": origins, "allow_methods": ["GET", "POST"], "allow_headers": ["*"]}
+    cors: dict[str, Any] = {
+        "allow_origins": origins,
+        "allow_methods": ["GET", "POST"],
+        "allow_headers": ["*"],
+    }
     routes: list[Route | Mount] = [
         Route("/", _index),
         Route("/health", _health),
@@ -173,7 +177,7 @@ class _Server:
         async with self._admitted(request) as body:
             signature = self._model(request).signatures["serve_image_bytes"]
             outputs = await self._call(signature, {"input": np.array([body], object)})
-        contents = outputs["output"][0]
+        contents: Any = outputs["output"][0]
         kind = "image/png" if contents.startswith(b"\x89PNG") else "image/jpeg"
         return Response(contents, media_type=kind)
 

@@ -320,12 +320,13 @@ def test_cyclegan_measures_pairs_when_asked(evaluate, unpaired, tmp_path):
     )
     expected = np.abs(fake - true).mean() / 127.5
     assert metrics["per_image"]["B-6"]["L1 BtoA"] == pytest.approx(expected, abs=0.01)
-    outputs = ("--input_dir", tmp_path / "out", "--target_dir", unpaired / "data" / "testA")
+    (tmp_path / "out").rename(tmp_path / "made")
+    outputs = ("--input_dir", tmp_path / "made", "--target_dir", unpaired / "data" / "testA")
     code, printed = evaluate(*outputs, "--direction", "BtoA", "--metrics", "l1",
                              program="cyclegan-tf")  # fmt: skip
     assert code == 1 and "B-5, B-6" in printed.splitlines()[-1]
     code, printed = evaluate(*outputs[:2], program="cyclegan-tf")
-    assert code == 1 and "--checkpoint, or --input_dir and --target_dir" in printed
+    assert code == 1 and "Expected --checkpoint, --target_dir, or an --input_dir" in printed
 
 
 def test_two_folders_are_the_same_to_both_programs(evaluate, tmp_path):
