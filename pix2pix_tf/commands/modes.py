@@ -216,7 +216,7 @@ def results(config, paths, *, checkpoint):
             depths=found.depths,
             sources=found.sources,
             selection=config.sides[0].selection,
-            is_half=config.minimum_width == 2,
+            is_half=config.dataset_mode == "aligned" and not config.lab_colorization,
         )
         for index, row in enumerate(rows):
             row["metrics"] = {name: float(values[index]) for name, values in found.metrics.items()}

@@ -279,7 +279,8 @@ def look(
     array = samples.array
     height, width, channels = array.shape
     fault = _fault(samples, sides, minimum_width)
-    parts = np.array_split(array, [width // 2], axis=1) if minimum_width == 2 else [array]
+    shown = array[..., :-1] if samples.has_alpha else array
+    parts = np.array_split(shown, [width // 2], axis=1) if minimum_width == 2 else [shown]
     masks = [None] * len(parts)
     if samples.missing is not None:
         masks = (

@@ -116,6 +116,7 @@ def cycles(
             results are then compared with.
         batch_size: Images that are translated together.
         seed: Of dropout; None switches it off.
+        target_type: As of `pairs`.
 
     Returns:
         Function of examples (files, or pairs of files) that yields `Translated` for each batch,
