@@ -123,6 +123,11 @@ class CycleGANConfig(Config):
     )
 
     resize_method: ClassVar[str] = "bicubic"
+    # Test and export: without validation, training has no use for them.
+    test_dropout: bool = changed(Config, "test_dropout", modes=("demo", *TESTING))
+    tile: int = changed(Config, "tile", modes=("demo", *TESTING, "serve"))
+    scratch_dir: str | None = changed(Config, "scratch_dir", modes=("demo", *TESTING, "serve"))
+
     # Model
     netG: str = changed(Config, "netG", default="resnet_9blocks")
     norm: str = changed(Config, "norm", default="instance")

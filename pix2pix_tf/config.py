@@ -143,7 +143,7 @@ class Config:
         "float32",
         "Type that the networks compute in; weights, statistics, losses and outputs are float32. "
         "mixed_float16 scales the losses.",
-        modes=NETWORKS,
+        modes=(*NETWORKS, "serve"),
         choices=("float32", "mixed_bfloat16", "mixed_float16"),
     )
     ema_decay: float = training_option(

@@ -59,7 +59,7 @@ def test_shared_options_keep_their_meaning(config_class):
     for shared in dataclasses.fields(Config):
         mine = fields[shared.name]
         assert mine.type == shared.type
-        for rule in ("group", "modes", "choices", "minimum", "above", "below", "adopted"):
+        for rule in ("group", "choices", "minimum", "above", "below", "adopted"):
             assert mine.metadata[rule] == shared.metadata[rule], shared.name
 
 
