@@ -7,7 +7,6 @@ Reference:
 import dataclasses
 import os
 from collections.abc import Iterator
-from typing import ClassVar
 
 from pix2pix_tf.config import (
     CHECK_DATA,
@@ -122,7 +121,8 @@ class CycleGANConfig(Config):
         "--lambda_identity 0.",
     )
 
-    resize_method: ClassVar[str] = "bicubic"
+    resize_method = "bicubic"
+
     # Test and export: without validation, training has no use for them.
     test_dropout: bool = changed(Config, "test_dropout", modes=("demo", *TESTING))
     tile: int = changed(Config, "tile", modes=("demo", *TESTING, "serve"))

@@ -190,6 +190,8 @@ def served(config, checkpoint):
             translate.unit,
             filetype=config.output_filetype,
             channels=translate.channels,
+            value_ranges=tuple(side.value_range for side in translate.sides),
+            target_type=datasets.types(config.checkpoint).get(direction[-1], "uint8"),
         )
         found[direction if both else ""] = (translate.generator, served)
     return found

@@ -67,6 +67,8 @@ class Config:
     This class holds those that both programs have.
     """
 
+    # As `sizes.Framing` takes it.
+    resize_method = "area"
     # The run in the package that export and serve use when --checkpoint is omitted, or None.
     PRETRAINED: ClassVar[str | None] = None
 
@@ -211,13 +213,13 @@ class Config:
         "clipped. pLOW,pHIGH: percentiles over all training files, such as p0.1,p99.9, measured "
         "once. LOW,HIGH:LOW,HIGH for A and B. auto: the whole range of an integer type, 0,1 of "
         "floats.",
-        modes=(*TRAINING, *TESTING, CHECK_DATA),
+        modes=(*NETWORKS, "serve", CHECK_DATA),
     )
     value_range_A: str | None = data_option(
-        None, "--value_range of A alone.", modes=(*TRAINING, *TESTING, CHECK_DATA)
+        None, "--value_range of A alone.", modes=(*NETWORKS, "serve", CHECK_DATA)
     )
     value_range_B: str | None = data_option(
-        None, "--value_range of B alone.", modes=(*TRAINING, *TESTING, CHECK_DATA)
+        None, "--value_range of B alone.", modes=(*NETWORKS, "serve", CHECK_DATA)
     )
     plane: int | None = data_option(
         None,
@@ -803,7 +805,6 @@ class Pix2PixConfig(Config):
     PRETRAINED: ClassVar[str | None] = run_folder.PRETRAINED
 
     # Run
-    resize_method: ClassVar[str] = "area"
     input_dir: str | None = changed(
         Config,
         "input_dir",

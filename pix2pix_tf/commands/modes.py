@@ -275,6 +275,8 @@ def served(config, generator):
         translate.unit,
         filetype=config.output_filetype,
         channels=translate.channels,
+        value_ranges=tuple(side.value_range for side in translate.sides),
+        target_type=datasets.types(config.checkpoint).get(config.which_direction[-1], "uint8"),
     )
 
 
