@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from launcher import Launcher
+from launcher import shared
 from support import ROOT, write_pairs
 
 import pix2pix_tf
@@ -58,6 +58,4 @@ def pairs(tmp_path_factory):
 @pytest.fixture(scope="session")
 def launcher():
     """Starts commands quickly."""
-    launcher = Launcher()
-    yield launcher
-    launcher.close()
+    return shared()

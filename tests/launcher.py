@@ -5,7 +5,9 @@ children differ from a command typed in a shell only in that, and in a single th
 where a test does not ask for more: several tests run at a time.
 """
 
+import atexit
 import contextlib
+import functools
 import importlib
 import json
 import os
@@ -14,6 +16,7 @@ import runpy
 import signal
 import subprocess
 import sys
+import tempfile
 import traceback
 from pathlib import Path
 
@@ -45,14 +48,16 @@ class Launcher:
         assert self._process.stdout.readline() == "ready\n"
 
     def start(
-        self, program, *words, printed, cwd=".", kill_at=None, largest_file=None, environment=None
-    ):
+        self, program, *words, printed, errors=None, cwd=".", kill_at=None, largest_file=None,
+        environment=None,
+    ):  # fmt: skip
         """Starts a command.
 
         Args:
             program: Name of the command, or path of a Python script.
             words: Its words.
             printed: File that gets what it prints, standard output and error.
+            errors: File that gets standard error instead.
             cwd: Folder that it runs in.
             kill_at: (name of a function in `os`, n): SIGKILL instead of its n-th call.
             largest_file: Size in bytes that no file can exceed.
@@ -63,7 +68,8 @@ class Launcher:
         """
         order = {
             "program": str(program), "words": [str(word) for word in words],
-            "printed": str(printed), "cwd": str(cwd), "kill_at": kill_at,
+            "printed": str(printed), "errors": str(errors or printed), "cwd": str(cwd),
+            "kill_at": kill_at,
             "largest_file": largest_file, "environment": environment or {},
         }  # fmt: skip
         self._process.stdin.write(json.dumps(order) + "\n")
@@ -79,10 +85,27 @@ class Launcher:
         self.start(program, *words, printed=printed, **options)
         return self.wait(), printed.read_text()
 
+    def complete(self, program, *words, **options):
+        """As `run`; returns a `subprocess.CompletedProcess` with both streams as texts."""
+        with tempfile.TemporaryDirectory() as folder:
+            files = {"printed": Path(folder, "out"), "errors": Path(folder, "err")}
+            self.start(program, *words, **files, **options)
+            code = self.wait()
+            out, err = (path.read_text() for path in files.values())
+        return subprocess.CompletedProcess([program, *words], code, out, err)
+
     def close(self):
         """Ends the waiting process."""
         self._process.stdin.close()
         self._process.wait(timeout=60)
+
+
+@functools.cache
+def shared():
+    """The launcher of a test session."""
+    launcher = Launcher()
+    atexit.register(launcher.close)
+    return launcher
 
 
 def _serve():
@@ -104,13 +127,15 @@ def _serve():
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 
 
-def _become(*, program, words, printed, cwd, kill_at, largest_file, environment):
+def _become(*, program, words, printed, errors, cwd, kill_at, largest_file, environment):
     code = 70
     os.environ.update(environment)
     try:
         sink = os.open(printed, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(sink, 1)
+        if errors != printed:
+            sink = os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(sink, 2)
         if kill_at:
             _arm(*kill_at)

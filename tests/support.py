@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import launcher
 import numpy as np
 import safetensors.numpy
 from PIL import Image
@@ -56,6 +57,11 @@ def run_command(program, *words, timeout=300, **options):
     return subprocess.run(
         command_line(program, *words), capture_output=True, text=True, timeout=timeout, **options
     )
+
+
+def run_forked(program, *words, **options):
+    """As `run_command`, without the seconds that TensorFlow takes to load; see `launcher`."""
+    return launcher.shared().complete(program, *words, **options)
 
 
 def refused(process):

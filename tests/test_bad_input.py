@@ -3,22 +3,26 @@
 import json
 import os
 import resource
+import shutil
 import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.numpy
+import tensorflow as tf
 from PIL import Image
-from support import command_line, refused, run_command, write_pairs
+from support import command_line, refused, run_command, run_forked, write_pairs
 
 from pix2pix_tf import run_folder
+from pix2pix_tf.training import checkpoints
 
 SMALL = ("--ngf", 2, "--ndf", 2, "--seed", 3)
 
 
 def train(source, folder, *words, **options):
     start = ("--mode", "train", "--input_dir", source, "--output_dir", folder, *SMALL)
-    return run_command("pix2pix-tf", *start, *words, **options)
+    return run_forked("pix2pix-tf", *start, *words, **options)
 
 
 @pytest.fixture(scope="module")
@@ -95,16 +99,16 @@ def test_what_is_no_run_is_refused(pairs, tmp_path, mode):
     words = ("--mode", mode, "--output_dir", tmp_path / "out")
     if mode == "test":
         words += ("--input_dir", pairs)
-        assert "Expected --checkpoint" in refused(run_command("pix2pix-tf", *words))
+        assert "Expected --checkpoint" in refused(run_forked("pix2pix-tf", *words))
     for place in (pairs, tmp_path / "nothing"):
-        line = refused(run_command("pix2pix-tf", *words, "--checkpoint", place))
+        line = refused(run_forked("pix2pix-tf", *words, "--checkpoint", place))
         assert "output folder of a training run" in line
 
 
 @pytest.mark.parametrize("mode", ["train", "test", "export"])
 def test_another_architecture_than_the_runs_is_refused(pairs, run, tmp_path, mode):
     line = refused(
-        run_command(
+        run_forked(
             "pix2pix-tf",
             "--mode",
             mode,
@@ -129,15 +133,15 @@ def test_damaged_run_folders_are_named(pairs, run, tmp_path):
     (checkpoint,) = run_folder.checkpoints(copy)
     contents = checkpoint.read_bytes()
     checkpoint.write_bytes(contents[:-100])
-    assert "damaged" in refused(run_command("pix2pix-tf", *words, "--checkpoint", copy))
+    assert "damaged" in refused(run_forked("pix2pix-tf", *words, "--checkpoint", copy))
     checkpoint.write_bytes(contents)
     (copy / run_folder.OPTIONS).write_text('{"ngf": ')
-    assert "Expected JSON" in refused(run_command("pix2pix-tf", *words, "--checkpoint", copy))
+    assert "Expected JSON" in refused(run_forked("pix2pix-tf", *words, "--checkpoint", copy))
     options = json.loads((run / run_folder.OPTIONS).read_text())
     (copy / run_folder.OPTIONS).write_text(json.dumps({**options, "ngf": "two"}))
-    assert "options.json" in refused(run_command("pix2pix-tf", *words, "--checkpoint", copy))
+    assert "options.json" in refused(run_forked("pix2pix-tf", *words, "--checkpoint", copy))
     (copy / run_folder.OPTIONS).write_text(json.dumps({**options, "ngf": 3}))
-    line = refused(run_command("pix2pix-tf", *words, "--checkpoint", copy))
+    line = refused(run_forked("pix2pix-tf", *words, "--checkpoint", copy))
     assert "generator/encoder_1/conv2d/kernel to have 3 filters" in line
 
 
@@ -178,3 +182,52 @@ def test_a_full_disk_keeps_the_checkpoint_before(pairs, run, tmp_path):
     assert "File too large" in line
     assert before.read_bytes() == contents
     assert [path.name for path in before.parent.iterdir()] == [before.name]
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_closed_streams_are_replaced(pairs, tmp_path, number):
+    words = command_line("pix2pix-tf", "check_data", "--input_dir", pairs)
+    done = subprocess.run(words, capture_output=True, preexec_fn=lambda: os.close(number))
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_full_disk_behind_the_output_is_one_line(pairs):
+    words = command_line("pix2pix-tf", "check_data", "--input_dir", pairs)
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (1, "pix2pix-tf: No space left on device\n")
+
+
+def test_names_are_escaped_where_they_cannot_be_shown(tmp_path):
+    folder = write_pairs(tmp_path / "ä", 1)
+    ascii_only = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = run_command("pix2pix-tf", "check_data", "--input_dir", folder, env=ascii_only)
+    assert done.returncode == 0 and r"\xe4: 1 examples" in done.stdout
+    line = refused(run_forked("pix2pix-tf", "check_data", "--input_dir", "a\nb\x1b[31m\u202e"))
+    assert line.endswith(r"Received: a\nb\x1b[31m\u202e")
+    bytes_only = os.fsdecode(os.fsencode(tmp_path) + b"/\xff")
+    line = refused(run_forked("pix2pix-tf", "check_data", "--input_dir", bytes_only))
+    assert "--input_dir to be UTF-8" in line and r"\udcff" in line
+
+
+def test_results_do_not_replace_what_is_there(pairs, run):
+    words = ("test", "--input_dir", pairs, "--checkpoint", run, "--output_dir")
+    assert "than that of a run" in refused(run_forked("pix2pix-tf", *words, run))
+    assert "another folder than --input_dir" in refused(run_forked("pix2pix-tf", *words, pairs))
+
+
+def test_what_a_checkpoint_cannot_hold_is_named(pairs, run, tmp_path):
+    words = ("test", "--input_dir", pairs, "--output_dir", tmp_path / "out", "--checkpoint")
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    (copy / run_folder.OPTIONS).write_text("{}")
+    assert "the options of a run" in refused(run_forked("pix2pix-tf", *words, copy))
+    shutil.copy(run / run_folder.OPTIONS, copy)
+    (path,) = run_folder.checkpoints(copy)
+    tensors = safetensors.numpy.load_file(path)
+    variables = {name: tf.Variable(value) for name, value in tensors.items()}
+    name = "generator/encoder_2/conv2d/kernel"
+    variables[name].assign(variables[name] * np.nan)
+    checkpoints.write(path, 1, variables)
+    line = refused(run_forked("pix2pix-tf", *words, copy))
+    assert f"finite values of {name}" in line

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from support import command_line, run_command, write_pairs
+from support import command_line, run_forked, write_pairs
 
 from pix2pix_tf import run_folder
 
@@ -20,7 +20,7 @@ SMALL = ("--ngf", 2, "--ndf", 2, "--seed", 3)
 
 def train(pairs, folder, *words, **options):
     start = ("--mode", "train", "--input_dir", pairs, "--output_dir", folder, *SMALL)
-    return run_command("pix2pix-tf", *start, *words, **options)
+    return run_forked("pix2pix-tf", *start, *words, **options)
 
 
 def rows(folder):
@@ -102,7 +102,7 @@ def test_continuing_gives_what_an_uninterrupted_run_gives(pairs, run, tmp_path):
     watch = ("--progress_freq", 2, "--save_freq", 2)
     assert train(pairs, tmp_path / "run", "--max_steps", 3, *watch).returncode == 0
     again = ("--mode", "train", "--input_dir", pairs, "--output_dir", tmp_path / "run")
-    done = run_command("pix2pix-tf", *again, "--checkpoint", tmp_path / "run", "--max_steps", 6)
+    done = run_forked("pix2pix-tf", *again, "--checkpoint", tmp_path / "run", "--max_steps", 6)
     assert done.returncode == 0, done.stderr
     assert "continuing at step 3" in done.stdout
     expected = {row["step"]: row for row in losses(whole)}
@@ -143,7 +143,7 @@ def test_a_signal_saves_and_says_how_to_continue(pairs, tmp_path, number, code):
 @pytest.mark.parametrize("batch_size", [1, 2])
 def test_test_writes_one_result_per_input(pairs, run, tmp_path, batch_size):
     folder, _ = run
-    done = run_command(
+    done = run_forked(
         "pix2pix-tf", "--mode", "test", "--input_dir", pairs, "--output_dir", tmp_path,
         "--checkpoint", folder, "--batch_size", batch_size,
     )  # fmt: skip
@@ -167,7 +167,7 @@ def test_test_is_repeatable_and_dropout_can_be_switched_off(pairs, run, tmp_path
     folder, _ = run
     results = []
     for number, words in enumerate([(), ("--batch_size", 3), ("--notest_dropout",)]):
-        done = run_command(
+        done = run_forked(
             "pix2pix-tf", "--mode", "test", "--input_dir", pairs, "--checkpoint", folder,
             "--output_dir", tmp_path / str(number), *words,
         )  # fmt: skip
@@ -180,7 +180,7 @@ def test_test_is_repeatable_and_dropout_can_be_switched_off(pairs, run, tmp_path
 
 def test_aspect_ratio_stretches_the_pictures(pairs, run, tmp_path):
     folder, _ = run
-    done = run_command(
+    done = run_forked(
         "pix2pix-tf", "--mode", "test", "--input_dir", pairs, "--output_dir", tmp_path,
         "--checkpoint", folder, "--aspect_ratio", 1.5,
     )  # fmt: skip
@@ -191,7 +191,7 @@ def test_aspect_ratio_stretches_the_pictures(pairs, run, tmp_path):
 def test_test_takes_the_architecture_from_the_run(tmp_path, pairs):
     words = ("--separable_conv", "--which_direction", "BtoA", "--max_steps", 1)
     assert train(pairs, tmp_path / "run", *words).returncode == 0
-    done = run_command(
+    done = run_forked(
         "pix2pix-tf", "--mode", "test", "--input_dir", pairs, "--output_dir", tmp_path / "test",
         "--checkpoint", tmp_path / "run",
     )  # fmt: skip
@@ -202,7 +202,7 @@ def test_test_takes_the_architecture_from_the_run(tmp_path, pairs):
 
 def test_export_is_reloaded_and_compared(run, tmp_path):
     folder, _ = run
-    done = run_command(
+    done = run_forked(
         "pix2pix-tf", "--mode", "export", "--output_dir", tmp_path, "--checkpoint", folder
     )
     assert done.returncode == 0, done.stderr
@@ -214,7 +214,7 @@ def test_export_is_reloaded_and_compared(run, tmp_path):
 def test_lab_colorization_end_to_end(pairs, tmp_path):
     done = train(pairs, tmp_path / "run", "--lab_colorization", "--max_steps", 1)
     assert done.returncode == 0, done.stderr
-    done = run_command(
+    done = run_forked(
         "pix2pix-tf", "--mode", "test", "--input_dir", pairs, "--output_dir", tmp_path / "test",
         "--checkpoint", tmp_path / "run",
     )  # fmt: skip

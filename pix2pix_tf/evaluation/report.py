@@ -117,7 +117,7 @@ class _Columns:
     def style(self) -> str:
         """CSS variables: the tracks of the grid before and after the difference column."""
         tracks = "4.5rem " if self.steps else ""
-        tracks += f"minmax(9rem, 24rem) repeat({max(self.slots, 1)}, minmax(6rem, var(--thumb)))"
+        tracks += f"minmax(9rem, 14rem) repeat({max(self.slots, 1)}, minmax(6rem, var(--thumb)))"
         metrics = f"; --metrics: repeat({len(self.metrics)}, 4.5rem)" if self.metrics else ""
         return f"--columns: {tracks}{metrics}"
 

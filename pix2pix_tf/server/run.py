@@ -1,9 +1,11 @@
 """From models to a server: the address, the life and the end of the process."""
 
+import asyncio
 import contextlib
 import logging
 import signal
 import socket
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from types import FrameType
@@ -93,9 +95,25 @@ def run(
             # `check_file` looks at sizes itself, and damaged files are answered.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             warnings.filterwarnings("ignore", module="PIL")
-            server.run(sockets=[listener])
+            _serve(server, listener)
     finally:
         worker.close()
+
+
+def _serve(server: uvicorn.Server, listener: socket.socket) -> None:
+    """Runs the server; in a thread of its own where an event loop runs, as in notebooks."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        server.run(sockets=[listener])
+        return
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        thread.join()
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 class _Server(uvicorn.Server):
@@ -119,6 +137,9 @@ def _signals(server: uvicorn.Server) -> Iterator[None]:
     def stop(number: int, frame: FrameType | None) -> None:
         server.should_exit = True
 
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python gives other threads no signals
+        return
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield

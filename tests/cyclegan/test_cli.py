@@ -8,7 +8,7 @@ import pytest
 import safetensors.numpy
 import tensorflow as tf
 from PIL import Image
-from support import refused, run_command
+from support import refused, run_forked
 
 from pix2pix_tf import run_folder
 
@@ -39,7 +39,7 @@ def data(tmp_path_factory):
 
 def train(data, folder, *words):
     start = ("--mode", "train", "--input_dir", data, "--output_dir", folder, *SMALL)
-    return run_command("cyclegan-tf", *start, *words)
+    return run_forked("cyclegan-tf", *start, *words)
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def test_continuing_gives_what_an_uninterrupted_run_gives(data, run, tmp_path):
     whole, _ = run
     words = ("--n_epochs", 1, "--n_epochs_decay", 1)
     assert train(data, tmp_path / "run", *words, "--max_steps", 4).returncode == 0
-    done = run_command(
+    done = run_forked(
         "cyclegan-tf", "--mode", "train", "--input_dir", data, "--output_dir", tmp_path / "run",
         "--checkpoint", tmp_path / "run", "--max_steps", 6,
     )  # fmt: skip
@@ -101,7 +101,7 @@ def test_continuing_gives_what_an_uninterrupted_run_gives(data, run, tmp_path):
 )
 def test_test_translates_there_and_back(data, run, tmp_path, direction, names):
     folder, _ = run
-    done = run_command(
+    done = run_forked(
         "cyclegan-tf", "--mode", "test", "--input_dir", data, "--output_dir", tmp_path,
         "--checkpoint", folder, "--direction", direction, "--batch_size", 2,
     )  # fmt: skip
@@ -120,7 +120,7 @@ def test_test_translates_there_and_back(data, run, tmp_path, direction, names):
 
 def test_a_folder_of_single_images_is_enough(data, run, tmp_path):
     folder, _ = run
-    done = run_command(
+    done = run_forked(
         "cyclegan-tf", "--mode", "test", "--input_dir", data / "testB", "--output_dir", tmp_path,
         "--checkpoint", folder, "--direction", "BtoA",
     )  # fmt: skip
@@ -130,7 +130,7 @@ def test_a_folder_of_single_images_is_enough(data, run, tmp_path):
 
 def test_export_of_both_generators(run, tmp_path):
     folder, _ = run
-    done = run_command(
+    done = run_forked(
         "cyclegan-tf", "--mode", "export", "--output_dir", tmp_path, "--checkpoint", folder,
         "--direction", "both",
     )  # fmt: skip
@@ -145,7 +145,7 @@ def test_export_of_both_generators(run, tmp_path):
 
 
 def test_two_folders_can_be_named(data, tmp_path):
-    done = run_command(
+    done = run_forked(
         "cyclegan-tf", "--mode", "train", "--input_dir_A", data / "testA", "--input_dir_B",
         data / "testB", "--output_dir", tmp_path / "run", *SMALL, "--max_steps", 1,
     )  # fmt: skip
@@ -158,6 +158,6 @@ def test_bad_input_is_one_line(data, run, tmp_path):
     assert "multiple of 4" in refused(train(data, tmp_path / "run", "--crop_size", 30))
     folder, _ = run
     words = ("--input_dir", data, "--output_dir", tmp_path / "out", "--checkpoint", folder)
-    line = refused(run_command("pix2pix-tf", "--mode", "test", *words))
+    line = refused(run_forked("pix2pix-tf", "--mode", "test", *words))
     assert "a run of cyclegan-tf" in line
     assert "--checkpoint" in refused(train(data, folder))

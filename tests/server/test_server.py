@@ -312,7 +312,7 @@ def test_a_taken_port_and_missing_runs_are_one_line(server, served, tmp_path):
     assert "--port to be free" in line and str(server.port) in line
     line = refused(run_command("pix2pix-tf", "--mode", "serve", "--checkpoint", tmp_path))
     assert "Expected --checkpoint" in line
-    line = refused(run_command("pix2pix-tf", "--mode", "serve"))
+    line = refused(run_command("cyclegan-tf", "--mode", "serve"))
     assert "Expected --checkpoint" in line
 
 
