@@ -1,4 +1,6 @@
-"""A history of translated images for the discriminators to judge."""
+"""A history of translated images to train the discriminators with."""
+
+from collections.abc import Sequence
 
 import tensorflow as tf
 
@@ -25,13 +27,13 @@ class ImagePool:
         (arXiv:1703.10593), section 4; PyTorch CycleGAN, util/image_pool.py.
     """
 
-    def __init__(self, size, shape, *, seed, name):
+    def __init__(self, size: int, shape: Sequence[int], *, seed: int, name: str) -> None:
         self.size, self._seed, self._name = size, seed, name
         if size:
             self._images = self._variable(tf.zeros([size, *shape]), "images")
             self._seen = self._variable(tf.zeros([], tf.int64), "seen")
 
-    def _variable(self, value, name):
+    def _variable(self, value: tf.Tensor, name: str) -> tf.Variable:
         return tf.Variable(
             value,
             trainable=False,
@@ -40,17 +42,17 @@ class ImagePool:
         )
 
     @property
-    def state(self):
+    def state(self) -> dict[str, tf.Variable]:
         """Dict from names to variables."""
         if not self.size:
             return {}
         return {f"{self._name}/images": self._images, f"{self._name}/seen": self._seen}
 
-    def query(self, images, *, remember=True):
+    def query(self, images: tf.Tensor, *, remember: bool = True) -> tf.Tensor:
         """Exchanges images one by one.
 
         Args:
-            images: Float [n, h, w, c]; n is known when the graph is made.
+            images: Float [n, h, w, c].
             remember: Whether the pool changes; if not, it shows what it would return.
 
         Returns:
@@ -60,20 +62,33 @@ class ImagePool:
         if not self.size:
             return images
         context, count = tf.distribute.get_replica_context(), images.shape[0]
-        everyone = count * context.num_replicas_in_sync
-        if everyone > count:
+        if context.num_replicas_in_sync > 1:
             images = context.all_gather(images, axis=0)
-        results = [
-            self._exchange(image, self._seen + index, remember=remember)
-            for index, image in enumerate(tf.unstack(images, everyone))
-        ]
+        if count is None:
+            # One by one as well: what comes back depends on what went in before.
+            count, everyone = tf.shape(images)[0], tf.shape(images, tf.int64)[0]
+            count //= context.num_replicas_in_sync
+            results = tf.map_fn(
+                lambda one: self._exchange(one[0], self._seen + one[1], remember=remember),
+                (images, tf.range(everyone)),
+                fn_output_signature=images.dtype,
+                parallel_iterations=1,
+            )
+        else:
+            everyone = count * context.num_replicas_in_sync
+            results = tf.stack(
+                [
+                    self._exchange(image, self._seen + index, remember=remember)
+                    for index, image in enumerate(tf.unstack(images, everyone))
+                ]
+            )
         if remember:
             self._seen.assign_add(everyone)
         first = context.replica_id_in_sync_group * count
-        return tf.stack(results)[first : first + count]
+        return results[first : first + count]
 
-    def _exchange(self, image, number, *, remember):
-        """What comes back for the image that is the `number`-th one, counted from 0."""
+    def _exchange(self, image: tf.Tensor, number: tf.Tensor, *, remember: bool) -> tf.Tensor:
+        """The image that comes back for the `number`-th one, counted from 0."""
         stream = sum(map(ord, self._name))
         seed = tf.stack([tf.constant(self._seed, tf.int64), number])
         seed = tf.random.experimental.stateless_fold_in(seed, stream)

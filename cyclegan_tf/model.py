@@ -1,18 +1,26 @@
 """CycleGAN: two generators, two discriminators and how they learn from each other."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import tensorflow as tf
 
+from cyclegan_tf.config import CycleGANConfig
 from cyclegan_tf.image_pool import ImagePool
 from pix2pix_tf.data import sizes
+from pix2pix_tf.errors import InputError
 from pix2pix_tf.networks import layers
 from pix2pix_tf.networks.factory import make_discriminator, make_generator
-from pix2pix_tf.training import checkpoints, losses
-from pix2pix_tf.training.optimizers import gradients, judged, make_adam, trained
+from pix2pix_tf.networks.layers import Network
+from pix2pix_tf.training import losses
+from pix2pix_tf.training.gan import GAN
+from pix2pix_tf.training.optimizers import FusedAdam, gradients
 from pix2pix_tf.training.schedules import EpochSchedule
 
-# The losses' names, the same in dicts, log.csv and TensorBoard, and what the PyTorch code calls
-# them. It names by generator: its D_A judges images of B, its idt_A is made from an image of B.
+# The losses' names, the same in dicts and log.csv, and in TensorBoard behind "losses/", and what
+# the PyTorch code calls them. It names by generator: its D_A judges images of B, its idt_A is made
+# from an image of B.
 LOSSES = {
     "discriminator_loss_A": "D_B",
     "discriminator_loss_B": "D_A",
@@ -27,11 +35,11 @@ LOSSES = {
 # 2 while optimizing D".
 DISCRIMINATOR_WEIGHT = 0.5
 NETWORKS = ("gen_ab", "gen_ba", "disc_a", "disc_b")
-SCHEDULE = ("n_epochs", "n_epochs_decay", "lr_decay_iters")
 
 
-class CycleGAN(keras.Model):
-    """Translation between two sets of images that are not paired.
+@keras.saving.register_keras_serializable(package="cyclegan_tf")
+class CycleGAN(GAN):
+    """Translation between two unpaired sets of images.
 
     Args:
         gen_ab: Model from images of A [n, h, w, c] to images of B, in [-1, 1]; its call takes
@@ -39,79 +47,107 @@ class CycleGAN(keras.Model):
         gen_ba: The same from B to A.
         disc_a: Model from images of A to logits; its call takes `training`.
         disc_b: The same for B.
-        pools: (pool of translated images of A, of B), as `ImagePool`.
         gan_mode: "lsgan", "vanilla" or "wgangp".
         lambda_a: Weight of the cycle A to B to A; Zhu et al. 2017, section 4 (lambda = 10).
         lambda_b: Weight of the cycle B to A to B.
         lambda_identity: Weight of the identity terms relative to the cycles; 0 leaves them out.
+        pool_size: Translated images per domain that are kept to train the discriminators with,
+            which takes images of one size; 0 for none.
         batched: Give a network its batches in one call. Equal in value and faster for images of
             one size where every normalisation is that of an image; wrong with batch normalisation.
-        seed: Seed of dropout, an int.
+        seed: Seed of dropout and of the pools, an int.
+        ema_decay: See `GAN`.
 
     Reference:
         Zhu et al. 2017 (arXiv:1703.10593); junyanz/pytorch-CycleGAN-and-pix2pix,
         models/cycle_gan_model.py.
     """
 
+    GENERATORS = ("gen_ab", "gen_ba")
+    DISCRIMINATORS = ("disc_a", "disc_b")
+    LOSSES = tuple(LOSSES)
+    MEASURES = ("cycle_A", "cycle_B")
+    SETTINGS = (
+        "gan_mode", "lambda_a", "lambda_b", "lambda_identity", "pool_size", "batched", "seed",
+    )  # fmt: skip
+
     def __init__(
         self,
         *,
-        gen_ab,
-        gen_ba,
-        disc_a,
-        disc_b,
-        pools,
-        gan_mode="lsgan",
-        lambda_a=10.0,
-        lambda_b=10.0,
-        lambda_identity=0.5,
-        batched=True,
-        seed=0,
-        **kwargs,
-    ):
-        super().__init__(**{"name": "cyclegan", **kwargs})
+        gen_ab: keras.Model,
+        gen_ba: keras.Model,
+        disc_a: keras.Model,
+        disc_b: keras.Model,
+        gan_mode: str = "lsgan",
+        lambda_a: float = 10.0,
+        lambda_b: float = 10.0,
+        lambda_identity: float = 0.5,
+        pool_size: int = 50,
+        batched: bool = True,
+        seed: int = 0,
+        ema_decay: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(ema_decay=ema_decay, **{"name": "cyclegan", **kwargs})
         self.gen_ab, self.gen_ba, self.disc_a, self.disc_b = gen_ab, gen_ba, disc_a, disc_b
-        self.pool_a, self.pool_b = pools
         self.gan_mode, self.lambda_a, self.lambda_b = gan_mode, lambda_a, lambda_b
         self.lambda_identity, self.batched, self.seed = lambda_identity, batched, seed
-        self.built = True
+        self.pool_size = pool_size
+        # `ImagePool`s, once the model is built.
+        self.pool_a: Any = None
+        self.pool_b: Any = None
 
-    def compile(self, gen_optimizer, disc_optimizer):
-        """Sets one optimizer for both generators, one for both discriminators.
+    def network_shapes(self, input_shape: tuple[int | None, ...]) -> dict[str, tuple]:
+        """The input shape of every network, for images of A of `input_shape`."""
+        of_a, channels = input_shape, self.gen_ab.compute_output_shape(input_shape)[-1]
+        of_b = (*input_shape[:-1], channels)
+        return {"gen_ab": of_a, "gen_ba": of_b, "disc_a": of_a, "disc_b": of_b}
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Creates all variables.
 
         Args:
-            gen_optimizer: Keras optimizer; its `iterations` count the steps.
-            disc_optimizer: Keras optimizer.
+            input_shape: Shape of the images of A, (n, h, w, c).
+
+        Raises:
+            InputError: If a pool is to hold images whose size is unknown.
         """
-        # No optimizer for Keras itself: its default would be an RMSprop that nobody uses.
-        super().compile(optimizer=None, jit_compile=False)
-        self.gen_optimizer, self.disc_optimizer = gen_optimizer, disc_optimizer
-        gen_optimizer.build(self.generator_variables)
-        disc_optimizer.build(self.discriminator_variables)
+        if self.pool_size and None in input_shape[1:]:
+            raise InputError(
+                "A pool holds images of one size: build the model with it, or set pool_size=0. "
+                f"Received: {tuple(input_shape)}."
+            )
+        super().build(input_shape)
+        with tf.init_scope():
+            shapes = self.network_shapes(tuple(input_shape))
+            self.pool_a, self.pool_b = (
+                ImagePool(self.pool_size, shapes[f"disc_{s}"][1:], seed=self.seed, name=f"pool_{s}")
+                for s in "ab"
+            )
+
+    def default_optimizer(self, name: str) -> FusedAdam:
+        """Adam as in the PyTorch code."""
+        return FusedAdam(0.0002, beta_1=0.5, torch_epsilon=True, name=name)
 
     @property
-    def generator_variables(self):
-        """The trainable variables of both generators."""
-        return [*self.gen_ab.trainable_variables, *self.gen_ba.trainable_variables]
+    def own_state(self) -> dict[str, Any]:
+        """The part of `state` that is neither a network's nor an optimizer's."""
+        pools = [pool.state for pool in (self.pool_a, self.pool_b) if pool is not None]
+        return {**super().own_state, **{name: v for pool in pools for name, v in pool.items()}}
 
-    @property
-    def discriminator_variables(self):
-        """The trainable variables of both discriminators."""
-        return [*self.disc_a.trainable_variables, *self.disc_b.trainable_variables]
-
-    @property
-    def state(self):
-        """Everything that training changes: dict from names to variables."""
-        optimizers = trained(self.gen_optimizer, self.disc_optimizer)
-        pools = {**self.pool_a.state, **self.pool_b.state}
-        return {**checkpoints.named([*self.variables, *optimizers]), **pools}
-
-    def call(self, images, training=False, dropout_seeds=None):
+    def call(
+        self,
+        images: tf.Tensor,
+        training: bool = False,
+        dropout_seeds: tf.Tensor | None = None,
+    ) -> tf.Tensor:
         """Translates images of A [n, h, w, c] in [-1, 1] to B; `gen_ba` is the way back."""
         return self.gen_ab(images, training=training, dropout_seeds=dropout_seeds)
 
-    def forward(self, real_a, real_b):
-        """One pass through the generators, judged by the discriminators.
+    def forward(
+        self, real_a: tf.Tensor, real_b: tf.Tensor
+    ) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+        """One pass through the generators, whose images the discriminators see.
 
         Args:
             real_a: Float [n, h, w, c] in [-1, 1].
@@ -136,7 +172,7 @@ class CycleGAN(keras.Model):
             terms[f"identity_{side.upper()}"] = weight * self.lambda_identity * identity
         return {f"generator_loss_{name}": value for name, value in terms.items()}, images
 
-    def _translate(self, real_a, real_b):
+    def _translate(self, real_a: tf.Tensor, real_b: tf.Tensor) -> dict[str, tf.Tensor]:
         count = 2 if self.lambda_identity else 1
         fake_b, *same_b = self._generate(self.gen_ab, [real_a, real_b][:count], first_pass=0)
         fake_a, *same_a = self._generate(self.gen_ba, [real_b, real_a][:count], first_pass=2)
@@ -149,7 +185,9 @@ class CycleGAN(keras.Model):
             "identity_b": same_b[0] if same_b else real_b,
         }
 
-    def _generate(self, generator, batches, *, first_pass):
+    def _generate(
+        self, generator: keras.Model, batches: Sequence[tf.Tensor], *, first_pass: int
+    ) -> list[tf.Tensor]:
         """Calls a generator on each batch; no two passes of a step share dropout masks."""
         seeds = [
             layers.shifted(
@@ -160,7 +198,9 @@ class CycleGAN(keras.Model):
         ]
         return self._each(generator, batches, dropout_seeds=seeds)
 
-    def _each(self, network, batches, **arguments):
+    def _each(
+        self, network: keras.Model, batches: Sequence[tf.Tensor], **arguments: list[tf.Tensor]
+    ) -> list[tf.Tensor]:
         """Calls a network on each batch, all in one call if the numbers are the same."""
         if self.batched and len(batches) > 1:
             joined = {name: tf.concat(values, 0) for name, values in arguments.items()}
@@ -171,7 +211,9 @@ class CycleGAN(keras.Model):
             for i, batch in enumerate(batches)
         ]
 
-    def judge(self, reals, fakes):
+    def discriminate(
+        self, reals: Sequence[tf.Tensor], fakes: Sequence[tf.Tensor]
+    ) -> dict[str, tf.Tensor]:
         """Losses of the discriminators.
 
         Args:
@@ -183,12 +225,14 @@ class CycleGAN(keras.Model):
         """
         values, networks = {}, (self.disc_a, self.disc_b)
         for side, network, *images in zip("AB", networks, reals, fakes, strict=True):
-            verdicts = self._each(network, images)
-            loss = losses.discriminator_loss(*verdicts, mode=self.gan_mode)
+            logits = self._each(network, images)
+            loss = losses.discriminator_loss(*logits, mode=self.gan_mode)
             values[f"discriminator_loss_{side}"] = DISCRIMINATOR_WEIGHT * loss
         return values
 
-    def compute_gradients(self, real_a, real_b, *, remember=False):
+    def compute_gradients(
+        self, real_a: tf.Tensor, real_b: tf.Tensor, *, remember: bool = False
+    ) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor], list[tf.Tensor], list[tf.Tensor]]:
         """Losses and the gradients of all networks.
 
         Args:
@@ -209,93 +253,106 @@ class CycleGAN(keras.Model):
             self.pool_b.query(images["fake_b"], remember=remember),
         )
         with tf.GradientTape() as tape:
-            verdicts = self.judge((real_a, real_b), fakes)
-            total = tf.add_n(list(verdicts.values()))
+            disc_losses = self.discriminate((real_a, real_b), fakes)
+            total = tf.add_n(list(disc_losses.values()))
         disc = gradients(tape, total, self.discriminator_variables, optimizer=self.disc_optimizer)
-        values = {**verdicts, **values}
+        values = {**disc_losses, **values}
         return {name: values[name] for name in LOSSES}, images, gen, disc
 
-    def update(self, data):
+    def update(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[dict[str, tf.Tensor], list]:
         """Updates the generators, then the discriminators, with one batch of (real_a, real_b).
 
         The generators' update changes nothing that the discriminators' gradients depend on: both
-        are computed from the images of one pass.
-
-        Returns:
-            (the losses before the update, a dict of scalars; the gradients in the order of
-            `trainable_variables`, see `optimizers.judged`).
+        are computed from the images of one pass. See `GAN`.
         """
-        values, _, gen, disc = self.compute_gradients(*data, remember=True)
-        self.gen_optimizer.apply(gen, self.generator_variables)
-        self.disc_optimizer.apply(disc, self.discriminator_variables)
-        gen = judged(gen, optimizer=self.gen_optimizer)
-        disc = judged(disc, optimizer=self.disc_optimizer)
-        return values, [*gen, *disc]
+        values, _, gen, disc = self.compute_gradients(*batch, remember=True)
+        return values, self.apply_gradients(gen, disc)
 
-    def train_step(self, data):
-        """Updates all networks; returns the losses before the update, a dict of scalars."""
-        return losses.replica_means(self.update(data)[0])
-
-    def test_step(self, data):
-        """How far from the original one batch of (real_a, real_b) comes back, dropout off."""
-        real_a, real_b = data
-        cycle_a = losses.l1_loss(real_a, self.gen_ba(self.gen_ab(real_a)))
-        cycle_b = losses.l1_loss(real_b, self.gen_ab(self.gen_ba(real_b)))
-        return losses.replica_means({"cycle_A": cycle_a, "cycle_B": cycle_b})
+    def measure(self, inputs: tf.Tensor, targets: tf.Tensor) -> dict[str, tf.Tensor]:
+        """L1 of images of A and of B translated there and back, dropout off, without lambda."""
+        return {
+            "cycle_A": losses.l1_loss(inputs, self.gen_ba(self.gen_ab(inputs))),
+            "cycle_B": losses.l1_loss(targets, self.gen_ab(self.gen_ba(targets))),
+        }
 
 
-def build_network(config, name):
-    """Makes one network of `NETWORKS` that `config` describes, with all its weights."""
-    a, b = config.channels
-    ends = {"gen_ab": (a, b), "gen_ba": (b, a), "disc_a": (a, 1), "disc_b": (b, 1)}
-    inputs, outputs = ends[name]
+def _network(config: CycleGANConfig, name: str) -> Network:
     # Each network has another seed.
     seed = None if config.seed is None else config.seed + NETWORKS.index(name)
-    shared = {"norm": config.norm, "init_type": config.init_type, "init_gain": config.init_gain}
-    shared |= {"seed": seed, "dtype": config.precision, "name": name}
     if name.startswith("gen"):
-        shared |= {"depth": sizes.halvings(config.crop_size), "dropout": config.dropout}
-        shared |= {"output_channels": outputs, "ngf": config.ngf}
-        network = make_generator(config.netG, **shared)
-    else:
-        shared |= {"n_layers": config.n_layers_D, "bias": config.norm.startswith("instance")}
-        network = make_discriminator(config.netD, ndf=config.ndf, **shared)
-    network.build((None, *sizes.sides(config.crop_size), inputs))
-    return network
+        return make_generator(
+            config.netG,
+            output_channels=config.channels[1 if name == "gen_ab" else 0],
+            ngf=config.ngf,
+            depth=sizes.halvings(config.crop_size),
+            norm=config.norm,
+            dropout=config.dropout,
+            init_type=config.init_type,
+            init_gain=config.init_gain,
+            seed=seed,
+            dtype=config.precision,
+            name=name,
+        )
+    return make_discriminator(
+        config.netD,
+        n_layers=config.n_layers_D,
+        ndf=config.ndf,
+        norm=config.norm,
+        bias=config.norm.startswith("instance"),
+        init_type=config.init_type,
+        init_gain=config.init_gain,
+        seed=seed,
+        dtype=config.precision,
+        name=name,
+    )
 
 
-def build(config, *, steps_per_epoch):
-    """Makes the compiled model that `config` describes.
+def build_generators(config: CycleGANConfig) -> dict[str, Network]:
+    """Makes both generators that `config` describes, "gen_ab" and "gen_ba", with all weights."""
+    generators = {name: _network(config, name) for name in ("gen_ab", "gen_ba")}
+    for generator, channels in zip(generators.values(), config.channels, strict=True):
+        generator.build((None, *sizes.sides(config.crop_size), channels))
+    return generators
 
-    Args:
-        config: `CycleGANConfig`; `seed` may be None for 0.
-        steps_per_epoch: Updates per epoch, for the learning rate.
 
-    Returns:
-        `CycleGAN`, 28,285,832 parameters at the defaults.
-    """
-    seed, size = config.seed or 0, sizes.sides(config.crop_size)
+def describe(config: CycleGANConfig) -> CycleGAN:
+    """Makes the model that `config` describes, without weights and optimizers yet."""
     lambda_a, lambda_b = config.cycle_weights
-    model = CycleGAN(
-        **{name: build_network(config, name) for name in NETWORKS},
-        pools=[
-            ImagePool(config.pool_size, (*size, count), seed=seed, name=f"pool_{side}")
-            for side, count in zip("ab", config.channels, strict=True)
-        ],
+    return CycleGAN(
+        **{name: _network(config, name) for name in NETWORKS},
         gan_mode=config.gan_mode,
         lambda_a=lambda_a,
         lambda_b=lambda_b,
         lambda_identity=config.lambda_identity,
+        pool_size=config.pool_size,
         batched="batch" not in config.norm and sizes.same_for_all(config.preprocess),
-        seed=seed,
+        seed=config.seed or 0,
+        ema_decay=config.ema_decay,
     )
-    rate = EpochSchedule(
-        config.lr,
-        policy=config.lr_policy,
-        steps_per_epoch=steps_per_epoch,
-        **{name: getattr(config, name) for name in SCHEDULE},
-    )
-    adam = {"learning_rate": rate, "beta_1": config.beta1, "precision": config.precision}
-    adam["torch_epsilon"] = True
-    model.compile(make_adam(name="gen_adam", **adam), make_adam(name="disc_adam", **adam))
+
+
+def build(config: CycleGANConfig, *, steps_per_epoch: int | None = None) -> CycleGAN:
+    """Makes the compiled model that `config` describes.
+
+    Args:
+        config: `CycleGANConfig`; equal seeds give equal weights.
+        steps_per_epoch: Updates per epoch, for the schedule of the learning rate; None for a
+            constant rate.
+
+    Returns:
+        `CycleGAN`, 28,285,832 parameters at the defaults.
+    """
+    model = describe(config)
+    model.build((None, *sizes.sides(config.crop_size), config.channels[0]))
+    rate = config.lr
+    if steps_per_epoch is not None:
+        rate = EpochSchedule(
+            config.lr,
+            policy=config.lr_policy,
+            steps_per_epoch=steps_per_epoch,
+            n_epochs=config.n_epochs,
+            n_epochs_decay=config.n_epochs_decay,
+            lr_decay_iters=config.lr_decay_iters,
+        )
+    model.compile(FusedAdam(rate, beta_1=config.beta1, torch_epsilon=True, name="gen_adam"))
     return model

@@ -1,19 +1,26 @@
 """pix2pix: a generator, a discriminator and how they learn from each other."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
+from pix2pix_tf.config import Pix2PixConfig
 from pix2pix_tf.data import sizes
 from pix2pix_tf.networks import layers
 from pix2pix_tf.networks.factory import make_discriminator, make_generator
-from pix2pix_tf.training import checkpoints, losses
-from pix2pix_tf.training.optimizers import gradients, judged, make_adam, trained
+from pix2pix_tf.networks.layers import Network
+from pix2pix_tf.training import losses
+from pix2pix_tf.training.gan import GAN
+from pix2pix_tf.training.optimizers import FusedAdam, gradients
 
-# The losses' names, the same in dicts, log.csv and TensorBoard (the reference's tags there).
+# The losses' names, the same in dicts and log.csv, and in TensorBoard behind "losses/" (the
+# reference's tags).
 LOSSES = ("discriminator_loss", "generator_loss_GAN", "generator_loss_L1")
 
 
-class Pix2Pix(keras.Model):
+@keras.saving.register_keras_serializable(package="pix2pix_tf")
+class Pix2Pix(GAN):
     """Conditional GAN for image-to-image translation.
 
     Args:
@@ -24,53 +31,58 @@ class Pix2Pix(keras.Model):
         l1_weight: Weight of the L1 term; Isola et al. 2017, section 4 (lambda = 100).
         gan_mode: "vanilla", "lsgan" or "wgangp".
         seed: Seed of dropout, an int.
+        ema_decay: See `GAN`.
 
     Reference:
         Isola et al. 2017 (arXiv:1611.07004); affinelayer/pix2pix-tensorflow.
     """
 
+    GENERATORS = ("generator",)
+    DISCRIMINATORS = ("discriminator",)
+    LOSSES = LOSSES
+    MEASURES = ("generator_loss_L1",)
+    SETTINGS = ("gan_weight", "l1_weight", "gan_mode", "seed")
+
     def __init__(
         self,
         *,
-        generator,
-        discriminator,
-        gan_weight=1.0,
-        l1_weight=100.0,
-        gan_mode="vanilla",
-        seed=0,
-        **kwargs,
-    ):
-        super().__init__(**{"name": "pix2pix", **kwargs})
+        generator: keras.Model,
+        discriminator: keras.Model,
+        gan_weight: float = 1.0,
+        l1_weight: float = 100.0,
+        gan_mode: str = "vanilla",
+        seed: int = 0,
+        ema_decay: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(ema_decay=ema_decay, **{"name": "pix2pix", **kwargs})
         self.generator = generator
         self.discriminator = discriminator
         self.gan_weight, self.l1_weight = gan_weight, l1_weight
         self.gan_mode, self.seed = gan_mode, seed
-        self.built = generator.built and discriminator.built
 
-    def compile(self, gen_optimizer, disc_optimizer):
-        """Sets one optimizer per network and creates their state.
+    def network_shapes(self, input_shape: tuple[int | None, ...]) -> dict[str, tuple]:
+        """The input shape of every network, for inputs of this model of `input_shape`."""
+        outputs = self.generator.compute_output_shape(input_shape)[-1]
+        pair = (*input_shape[:-1], input_shape[-1] + outputs)
+        return {"generator": input_shape, "discriminator": pair}
 
-        Args:
-            gen_optimizer: Keras optimizer of the generator; its `iterations` count the steps.
-            disc_optimizer: Keras optimizer of the discriminator.
-        """
-        # No optimizer for Keras itself: its default would be an RMSprop that nobody uses.
-        super().compile(optimizer=None, jit_compile=False)
-        self.gen_optimizer, self.disc_optimizer = gen_optimizer, disc_optimizer
-        gen_optimizer.build(self.generator.trainable_variables)
-        disc_optimizer.build(self.discriminator.trainable_variables)
+    def default_optimizer(self, name: str) -> FusedAdam:
+        """Adam as in the reference."""
+        return FusedAdam(0.0002, beta_1=0.5, name=name)
 
-    @property
-    def state(self):
-        """Everything that training changes: dict from names to variables."""
-        optimizers = trained(self.gen_optimizer, self.disc_optimizer)
-        return checkpoints.named([*self.variables, *optimizers])
-
-    def call(self, inputs, training=False, dropout_seeds=None):
+    def call(
+        self,
+        inputs: tf.Tensor,
+        training: bool = False,
+        dropout_seeds: tf.Tensor | None = None,
+    ) -> tf.Tensor:
         """Translates `inputs` [n, h, w, c] in [-1, 1]; see the generator."""
         return self.generator(inputs, training=training, dropout_seeds=dropout_seeds)
 
-    def forward(self, inputs, targets):
+    def forward(
+        self, inputs: tf.Tensor, targets: tf.Tensor
+    ) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
         """One pass through both networks.
 
         Args:
@@ -93,7 +105,9 @@ class Pix2Pix(keras.Model):
         values = dict(zip(LOSSES, terms, strict=True))
         return values, {"outputs": outputs, "predict_real": real, "predict_fake": fake}
 
-    def compute_gradients(self, inputs, targets):
+    def compute_gradients(
+        self, inputs: tf.Tensor, targets: tf.Tensor
+    ) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor], list[tf.Tensor], list[tf.Tensor]]:
         """Losses and the gradients of both networks, all from one forward pass.
 
         Args:
@@ -108,42 +122,26 @@ class Pix2Pix(keras.Model):
             values, tensors = self.forward(inputs, targets)
             gan = self.gan_weight * values["generator_loss_GAN"]
             total = gan + self.l1_weight * values["generator_loss_L1"]
-        verdict = values["discriminator_loss"]
-        gen, disc = self.generator.trainable_variables, self.discriminator.trainable_variables
+        loss = values["discriminator_loss"]
+        gen, disc = self.generator_variables, self.discriminator_variables
         gen = gradients(tape, total, gen, optimizer=self.gen_optimizer)
-        disc = gradients(tape, verdict, disc, optimizer=self.disc_optimizer)
+        disc = gradients(tape, loss, disc, optimizer=self.disc_optimizer)
         return values, tensors, gen, disc
 
-    def update(self, data):
-        """Updates both networks simultaneously with one batch of (inputs, targets).
+    def update(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[dict[str, tf.Tensor], list]:
+        """Updates both networks simultaneously with one batch of (inputs, targets); see `GAN`."""
+        values, _, gen, disc = self.compute_gradients(*batch)
+        return values, self.apply_gradients(gen, disc)
 
-        Returns:
-            (the losses before the update, a dict of scalars; the gradients in the order of
-            `trainable_variables`, see `optimizers.judged`).
-        """
-        values, _, gen, disc = self.compute_gradients(*data)
-        self.gen_optimizer.apply(gen, self.generator.trainable_variables)
-        self.disc_optimizer.apply(disc, self.discriminator.trainable_variables)
-        gen = judged(gen, optimizer=self.gen_optimizer)
-        disc = judged(disc, optimizer=self.disc_optimizer)
-        return values, [*gen, *disc]
-
-    def train_step(self, data):
-        """Updates both networks; returns the losses before the update, a dict of scalars."""
-        return losses.replica_means(self.update(data)[0])
-
-    def test_step(self, data):
-        """L1 of one batch of (inputs, targets), dropout off."""
-        inputs, targets = data
-        return losses.replica_means({"generator_loss_L1": losses.l1_loss(targets, self(inputs))})
+    def measure(self, inputs: tf.Tensor, targets: tf.Tensor) -> dict[str, tf.Tensor]:
+        """L1 of one batch, dropout off."""
+        return {"generator_loss_L1": losses.l1_loss(targets, self(inputs))}
 
 
-def build_generator(config):
-    """Makes the generator that `config` (Pix2PixConfig) describes, with all its weights."""
-    inputs, outputs = config.channels
-    generator = make_generator(
+def _generator(config: Pix2PixConfig) -> Network:
+    return make_generator(
         config.netG,
-        output_channels=outputs,
+        output_channels=config.channels[1],
         ngf=config.ngf,
         depth=sizes.halvings(config.crop_size),
         norm=config.norm,
@@ -155,20 +153,17 @@ def build_generator(config):
         seed=config.seed,
         dtype=config.precision,
     )
-    generator.build((None, *sizes.sides(config.crop_size), inputs))
+
+
+def build_generator(config: Pix2PixConfig) -> Network:
+    """Makes the generator that `config` (Pix2PixConfig) describes, with all its weights."""
+    generator = _generator(config)
+    generator.build((None, *sizes.sides(config.crop_size), config.channels[0]))
     return generator
 
 
-def build(config):
-    """Makes the compiled model that `config` describes.
-
-    Args:
-        config: `Pix2PixConfig`; `seed` may be None for 0.
-
-    Returns:
-        `Pix2Pix`, 57,190,084 parameters at the defaults.
-    """
-    generator = build_generator(config)
+def describe(config: Pix2PixConfig) -> Pix2Pix:
+    """Makes the model that `config` describes, without weights and optimizers yet."""
     discriminator = make_discriminator(
         config.netD,
         n_layers=config.n_layers_D,
@@ -182,15 +177,27 @@ def build(config):
         seed=None if config.seed is None else config.seed + 1,
         dtype=config.precision,
     )
-    discriminator.build((None, *sizes.sides(config.crop_size), sum(config.channels)))
-    model = Pix2Pix(
-        generator=generator,
+    return Pix2Pix(
+        generator=_generator(config),
         discriminator=discriminator,
         gan_weight=config.gan_weight,
         l1_weight=config.l1_weight,
         gan_mode=config.gan_mode,
         seed=config.seed or 0,
+        ema_decay=config.ema_decay,
     )
-    adam = {"learning_rate": config.lr, "beta_1": config.beta1, "precision": config.precision}
-    model.compile(make_adam(name="gen_adam", **adam), make_adam(name="disc_adam", **adam))
+
+
+def build(config: Pix2PixConfig) -> Pix2Pix:
+    """Makes the compiled model that `config` describes.
+
+    Args:
+        config: `Pix2PixConfig`; equal seeds give equal weights.
+
+    Returns:
+        `Pix2Pix`, 57,190,084 parameters at the defaults.
+    """
+    model = describe(config)
+    model.build((None, *sizes.sides(config.crop_size), config.channels[0]))
+    model.compile(FusedAdam(config.lr, beta_1=config.beta1, name="gen_adam"))
     return model

@@ -95,3 +95,20 @@ def logged_losses(folder):
     """A run's log.csv without the last column, which is the speed; float [steps, columns]."""
     lines = (folder / run_folder.LOG).read_text().splitlines()
     return np.array([[float(cell) for cell in line.split(",")[:-1]] for line in lines[1:]])
+
+
+def shown_by_tensorboard(folder):
+    """What TensorBoard shows of a folder of event files: sorted (step, tag, value)."""
+    import tensorflow as tf
+    from tensorboard.backend.event_processing import event_accumulator
+
+    found = []
+    shown = event_accumulator.EventAccumulator(str(folder), size_guidance={"tensors": 0})
+    shown.Reload()
+    for tag in shown.Tags()["tensors"]:
+        for event in shown.Tensors(tag):
+            array = tf.make_ndarray(event.tensor_proto)
+            value = b"".join(array.ravel()) if array.dtype == object else array.tobytes()
+            is_number = array.ndim == 0 and array.dtype != object
+            found.append((event.step, tag, float(array) if is_number else value))
+    return sorted(found, key=lambda event: event[:2])

@@ -85,11 +85,14 @@ def test_tensorboard_gets_scalars_images_histograms_graph_and_profile(run):
             tags.setdefault(value.tag, []).append(event.step)
         if event.graph_def:
             tags["graph"] = [event.step]
-    for name in ("discriminator_loss", "generator_loss_GAN", "generator_loss_L1",
-                 "images_per_second", "inputs", "targets", "outputs", "predict_real",
-                 "predict_fake", "generator/encoder_2/conv2d/kernel/values",
-                 "discriminator/layer_5/conv2d/bias/gradients"):  # fmt: skip
+    for name in ("losses/discriminator_loss", "losses/generator_loss_GAN",
+                 "losses/generator_loss_L1", "speed/images_per_second", "samples/inputs",
+                 "samples/targets", "samples/outputs", "samples/predict_real",
+                 "samples/predict_fake", "weights/generator/encoder_2/conv2d/kernel",
+                 "weight_gradients/discriminator/layer_5/conv2d/bias"):  # fmt: skip
         assert tags[name] == [3, 6], name
+    # TensorBoard shows the groups in this order.
+    assert sorted(tags)[1].startswith("losses/") and sorted(tags)[0] == "graph"
     assert "graph" in tags
     assert list((folder / run_folder.TENSORBOARD).glob("plugins/profile/*/*"))
 

@@ -7,9 +7,8 @@ import signal
 import time
 
 import pytest
-import tensorflow as tf
 from launcher import Launcher
-from support import write_all
+from support import shown_by_tensorboard, write_all
 
 from pix2pix_tf import run_folder
 
@@ -61,16 +60,12 @@ def logged(folder):
 
 
 def events(folder):
-    """What TensorBoard shows: sorted (step, tag, value), but for the speed and the graph."""
-    found = []
-    for path in (folder / run_folder.TENSORBOARD).glob("events*"):
-        for event in tf.compat.v1.train.summary_iterator(str(path)):
-            found += [
-                (event.step, value.tag, value.tensor.SerializeToString())
-                for value in event.summary.value
-                if value.tag != "images_per_second"
-            ]
-    return sorted(found)
+    """What TensorBoard shows, the speed without its values and without the options' folder."""
+    return [
+        (step, tag, None if tag.startswith("speed/") else value)
+        for step, tag, value in shown_by_tensorboard(folder / run_folder.TENSORBOARD)
+        if tag != "options"
+    ]
 
 
 def contents(folder):

@@ -77,8 +77,7 @@ def _prepare(case, devices):
     import tensorflow as tf
 
     from pix2pix_tf import model as models
-    from pix2pix_tf.training import distribution, loop
-    from pix2pix_tf.training.averages import LossAverages
+    from pix2pix_tf.training import distribution
 
     def batches(*, context):
         share = context.get_per_replica_batch_size(case["batch_size"])
@@ -98,11 +97,12 @@ def _prepare(case, devices):
         )
         scope.enter_context(devices)
     model = models.build(config)
-    update = loop.make_update(model, [LossAverages(models.LOSSES)])
+    model.make_train_function()
     iterator = iter(distribution.distributed(batches))
 
     def run():
-        return update(next(iterator))[1].numpy()
+        for value in model.train_function(iterator).values():
+            value.numpy()
 
     run.scope = scope  # It stays open as long as the function is there.
     gradients = model.trainable_variables

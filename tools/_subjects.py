@@ -4,6 +4,7 @@ Each is called in a process of its own, so that allocators and thread pools do n
 other, and returns (function that runs it once, dict of facts about it).
 """
 
+import itertools
 import math
 import os
 import tempfile
@@ -52,21 +53,30 @@ def step_flops(model, size):
     return 3 * generator + 7 * count(model.discriminator.levels, judged)
 
 
+def updates(model, batch):
+    """Function that makes one update with `batch` as `Model.fit` does, and waits for its losses."""
+    model.make_train_function()
+    batches = itertools.repeat(batch)
+
+    def run():
+        for value in model.train_function(batches).values():
+            value.numpy()
+
+    return run
+
+
 def our_step(case):
     """One update, as the training loop makes it."""
     config = our_config(case)
     import tensorflow as tf
 
     from pix2pix_tf import model as models
-    from pix2pix_tf.training import loop
-    from pix2pix_tf.training.averages import LossAverages
 
     model, size = models.build(config), case["image_size"]
-    update = loop.make_update(model, [LossAverages(models.LOSSES)])
     batch = tuple(tf.constant(noise(case["batch_size"], size, size, 3, seed=s)) for s in (0, 1))
     flops = case["batch_size"] * step_flops(model, size)
     facts = {"parameters": model.count_params(), "gflop": flops / 1e9}
-    return lambda: update(batch)[1].numpy(), facts
+    return updates(model, batch), facts
 
 
 def peer_step(case):
@@ -99,11 +109,13 @@ def served_generator(case):
     """(generator, its ServedModel, which takes pictures of any size)."""
     config = our_config(case)
     from pix2pix_tf import model as models
-    from pix2pix_tf.commands import modes
+    from pix2pix_tf.commands import pix2pix
     from pix2pix_tf.export.saved_model import ServedModel
 
     generator = models.build_generator(config)
-    return generator, ServedModel(generator, modes.translator(config, generator), filetype="png")
+    return generator, ServedModel(
+        generator, pix2pix.predictor(config, generator).unit, filetype="png"
+    )
 
 
 def in_unit(case):
@@ -178,17 +190,14 @@ def our_cycle(case):
 
     from cyclegan_tf import model as models
     from cyclegan_tf.config import CycleGANConfig
-    from pix2pix_tf.training import loop
-    from pix2pix_tf.training.averages import LossAverages
 
     size = case["image_size"]
     options = {name: case[name] for name in ("batch_size", "precision", "ngf", "ndf")}
     options |= {"crop_size": size, "load_size": size}
     config = CycleGANConfig(mode="train", input_dir=".", output_dir=".", seed=0, **options)
     model = models.build(config, steps_per_epoch=1000)
-    update = loop.make_update(model, [LossAverages(models.LOSSES)])
     batch = tuple(tf.constant(noise(case["batch_size"], size, size, 3, seed=s)) for s in (0, 1))
-    return lambda: update(batch)[1].numpy(), {"parameters": model.count_params()}
+    return updates(model, batch), {"parameters": model.count_params()}
 
 
 def peer_cycle(case):
@@ -230,10 +239,10 @@ def take(batches, *, batch_size, folder):
 def our_pipeline(case):
     """Batches from files."""
     config = our_config(case)
-    from pix2pix_tf.commands import modes
+    from pix2pix_tf.commands import pix2pix
 
     paths, folder = pairs_folder(case)
-    batches = iter(modes.training_batches(config, paths))
+    batches = iter(pix2pix.training_batches(config, paths))
     return take(batches, batch_size=case["batch_size"], folder=folder)
 
 

@@ -94,8 +94,6 @@ def of_type(value: object, kind: Any) -> bool:
 
 def built(config: Any, program: str) -> dict[str, Any]:
     """The state of a model of `config`: dict from names to variables."""
-    from pix2pix_tf.training.averages import LossAverages
-
     if program == "pix2pix-tf":
         from pix2pix_tf import model as models
 
@@ -104,7 +102,7 @@ def built(config: Any, program: str) -> dict[str, Any]:
         from cyclegan_tf import model as models
 
         model = models.build(config, steps_per_epoch=1)
-    return {**model.state, **LossAverages(models.LOSSES).state}
+    return model.state
 
 
 def assign(state: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> list[str]:

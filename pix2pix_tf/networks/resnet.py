@@ -131,6 +131,10 @@ class ResNet(layers.Network):
             part.build(input_shape)
             input_shape = (None, None, None, part.filters)
 
+    def compute_output_shape(self, input_shape: layers.Shape) -> tuple[int | None, ...]:
+        """The shape of the outputs for inputs of `input_shape`."""
+        return (*input_shape[:3], self.output_channels)
+
     def call(
         self,
         images: tf.Tensor,

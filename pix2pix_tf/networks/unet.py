@@ -169,6 +169,10 @@ class UNet(layers.Network):
             decoder.build((None, None, None, width + skips.pop()))
             width = decoder.filters
 
+    def compute_output_shape(self, input_shape: layers.Shape) -> tuple[int | None, ...]:
+        """The shape of the outputs for inputs of `input_shape`."""
+        return (*input_shape[:3], self.output_channels)
+
     def call(
         self,
         images: tf.Tensor,

@@ -6,7 +6,10 @@ PyTorch and numpy programs alike. A file appears whole or not at all.
 
 import contextlib
 import json
+import os
 import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import safetensors
@@ -15,6 +18,9 @@ import safetensors.numpy
 from pix2pix_tf import run_folder
 from pix2pix_tf.errors import InputError
 
+PathLike = str | os.PathLike[str]
+# Names and variables, of Keras or of TensorFlow.
+State = dict[str, Any]
 # In the names of what only a run in float16 has: any precision goes on from any checkpoint.
 LOSS_SCALE = "loss_scale"
 _ABOUT, _SUMS = "pix2pix_tf", "crc32"
@@ -22,7 +28,7 @@ _ABOUT, _SUMS = "pix2pix_tf", "crc32"
 _DAMAGE = (safetensors.SafetensorError, AttributeError, TypeError)
 
 
-def named(variables):
+def named(variables: Sequence[Any]) -> State:
     """Dict from the path of each variable to the variable.
 
     Raises:
@@ -34,7 +40,9 @@ def named(variables):
     return found
 
 
-def save(folder, step, state, *, keep, keep_every=0):
+def save(
+    folder: PathLike, step: int, state: State, *, keep: int, keep_every: int = 0
+) -> run_folder.Place:
     """Writes the checkpoint of `step` and removes the oldest beyond `keep`.
 
     Args:
@@ -54,14 +62,20 @@ def save(folder, step, state, *, keep, keep_every=0):
     passing = [
         old
         for old in run_folder.checkpoints(folder)
-        if not keep_every or run_folder.checkpoint_step(old) % keep_every
+        if not keep_every or (run_folder.checkpoint_step(old) or 0) % keep_every
     ]
     for old in passing[:-keep]:
         old.unlink()
     return path
 
 
-def write(path, step, state, *, notes=None):
+def write(
+    path: run_folder.Place,
+    step: int,
+    state: State,
+    *,
+    notes: Mapping[str, float] | None = None,
+) -> run_folder.Place:
     """Writes one checkpoint file, whole or not at all, with a checksum of each array.
 
     Args:
@@ -83,11 +97,11 @@ def write(path, step, state, *, notes=None):
     return path
 
 
-def _checksum(array):
+def _checksum(array: np.ndarray) -> int:
     return zlib.crc32(np.ascontiguousarray(array).view(np.uint8))
 
 
-def notes(path):
+def notes(path: PathLike) -> dict[str, Any]:
     """What a checkpoint file carries besides arrays, a dict; empty if another program wrote it.
 
     Raises:
@@ -97,7 +111,7 @@ def notes(path):
         return _notes(file)
 
 
-def _notes(file):
+def _notes(file: Any) -> dict[str, Any]:
     try:
         found = json.loads((file.metadata() or {}).get(_ABOUT, "{}"))
         return {**found}
@@ -105,7 +119,7 @@ def _notes(file):
         raise TypeError(f"its notes cannot be read: {error}") from None
 
 
-def names(path):
+def names(path: PathLike) -> set[str]:
     """The names of the arrays in a checkpoint file, a set.
 
     Raises:
@@ -115,7 +129,7 @@ def names(path):
         return set(file.keys())
 
 
-def step_of(path):
+def step_of(path: PathLike) -> int:
     """Number of updates behind a checkpoint file.
 
     Raises:
@@ -129,7 +143,7 @@ def step_of(path):
     return step
 
 
-def fault(path):
+def fault(path: PathLike) -> str | None:
     """Says what is damaged in a checkpoint file, or None; reads all of it.
 
     Files without checksums, as other programs write them, are only opened.
@@ -145,7 +159,7 @@ def fault(path):
     return None
 
 
-def restore(path, state):
+def restore(path: PathLike, state: State) -> None:
     """Assigns a checkpoint's values to variables.
 
     Args:
@@ -169,12 +183,12 @@ def restore(path, state):
             _assign(variable, value, name=name, path=path)
 
 
-def averaged_name(path):
+def averaged_name(path: str) -> str:
     """The name in a checkpoint of the moving average of the variable whose path is `path`."""
     return f"ema/{path}"
 
 
-def restore_weights(path, variables, *, averaged):
+def restore_weights(path: PathLike, variables: Sequence[Any], *, averaged: bool) -> None:
     """Assigns a checkpoint's weights to the variables of a network.
 
     Args:
@@ -191,7 +205,7 @@ def restore_weights(path, variables, *, averaged):
 
 
 @contextlib.contextmanager
-def _opened(path):
+def _opened(path: PathLike) -> Iterator[Any]:
     """Opens a checkpoint file; whatever is wrong with it becomes one line."""
     try:
         with run_folder.fetched(path) as local, safetensors.safe_open(local, "numpy") as file:
@@ -202,7 +216,7 @@ def _opened(path):
         ) from None
 
 
-def _assign(variable, value, *, name, path):
+def _assign(variable: Any, value: np.ndarray, *, name: str, path: PathLike) -> None:
     shape = tuple(variable.shape)
     if value.size != int(np.prod(shape)) or (shape and value.shape != shape):
         raise InputError(f"Expected {name} of shape {shape} in {path}. Received: {value.shape}")

@@ -1,5 +1,8 @@
 """CSV files of a run: one row per step, neither gaps nor duplicates after any interruption."""
 
+import os
+from collections.abc import Mapping, Sequence
+
 from pix2pix_tf import run_folder
 
 
@@ -12,16 +15,18 @@ class StepLog:
         first_step: Rows after this step are dropped: training that goes on writes them again.
     """
 
-    def __init__(self, path, columns, *, first_step):
+    def __init__(
+        self, path: str | os.PathLike[str], columns: Sequence[str], *, first_step: int
+    ) -> None:
         self._path, self._columns = run_folder.place(path), columns
         rows = read_rows(self._path, last_step=first_step) if first_step else []
         lines = [self._line(row) for row in [dict(zip(columns, columns, strict=True)), *rows]]
         run_folder.write_text(self._path, "".join(lines))
 
-    def _line(self, row):
+    def _line(self, row: Mapping[str, str]) -> str:
         return ",".join(row.get(column, "") for column in self._columns) + "\n"
 
-    def write(self, row):
+    def write(self, row: Mapping[str, str]) -> None:
         """Appends one row, a dict from column names to text."""
         try:
             with self._path.open("ab") as file:
@@ -30,12 +35,8 @@ class StepLog:
             error.filename = error.filename or str(self._path)
             raise
 
-    def sync(self):
-        """Waits until all rows are on the disk."""
-        run_folder.sync(self._path)
 
-
-def read_rows(path, *, last_step):
+def read_rows(path: run_folder.Place, *, last_step: int) -> list[dict[str, str]]:
     """Reads the whole rows of a CSV file of numbers whose first column is "step".
 
     Lines that are torn, as a killed process or a full disk leaves them, are passed over.
@@ -61,7 +62,7 @@ def read_rows(path, *, last_step):
     return rows
 
 
-def _whole_step(row):
+def _whole_step(row: Mapping[str, str]) -> int | None:
     """The step of a row of numbers, or None."""
     step = row.get("step", "")
     try:

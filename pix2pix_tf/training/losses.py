@@ -5,7 +5,7 @@ import math
 import tensorflow as tf
 
 
-def global_mean(values):
+def global_mean(values: tf.Tensor) -> tf.Tensor:
     """Mean over this replica's share, divided by the number of replicas.
 
     The sum over replicas, which is how gradients are combined, is then the mean over the global
@@ -22,7 +22,7 @@ def global_mean(values):
     return mean if replicas == 1 else mean / replicas
 
 
-def replica_means(values):
+def replica_means(values: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     """What `global_mean` would have given on this replica alone: Keras averages over replicas.
 
     Args:
@@ -35,8 +35,8 @@ def replica_means(values):
     return values if replicas == 1 else {name: replicas * one for name, one in values.items()}
 
 
-def gan_terms(logits, *, real, mode="vanilla"):
-    """What each logit costs who wants it to say "real" or "not real".
+def gan_terms(logits: tf.Tensor, *, real: bool, mode: str = "vanilla") -> tf.Tensor:
+    """The loss of each logit where "real" or "not real" is wanted.
 
     Args:
         logits: Any shape.
@@ -58,7 +58,7 @@ def gan_terms(logits, *, real, mode="vanilla"):
     return tf.nn.softplus(signed) if mode == "vanilla" else signed
 
 
-def discriminator_loss(real, fake, *, mode="vanilla"):
+def discriminator_loss(real: tf.Tensor, fake: tf.Tensor, *, mode: str = "vanilla") -> tf.Tensor:
     """Loss of a discriminator; at the defaults -log D(real) - log(1 - D(fake)).
 
     Equal to the reference's mean(-(log(D(real) + 1e-12) + log(1 - D(fake) + 1e-12))) wherever
@@ -76,8 +76,8 @@ def discriminator_loss(real, fake, *, mode="vanilla"):
     return on_real + global_mean(gan_terms(fake, real=False, mode=mode))
 
 
-def undecided(*names, mode="vanilla", weight=1.0):
-    """What discriminators lose that give every image the same verdict.
+def undecided(*names: str, mode: str = "vanilla", weight: float = 1.0) -> dict[str, float]:
+    """The losses of discriminators that predict the same for every image.
 
     Args:
         names: The names of their losses.
@@ -86,13 +86,13 @@ def undecided(*names, mode="vanilla", weight=1.0):
 
     Returns:
         Dict from names to losses: -2 log(1/2) for "vanilla", 1/4 + 1/4 for "lsgan"; empty for
-        "wgangp", whose verdicts have no middle.
+        "wgangp", whose logits have no middle.
     """
     level = {"vanilla": 2 * math.log(2), "lsgan": 0.5}.get(mode)
     return {} if level is None else dict.fromkeys(names, weight * level)
 
 
-def generator_gan_loss(fake, *, mode="vanilla"):
+def generator_gan_loss(fake: tf.Tensor, *, mode: str = "vanilla") -> tf.Tensor:
     """Non-saturating loss of the generator, at the defaults -log D(fake).
 
     Args:
@@ -108,6 +108,6 @@ def generator_gan_loss(fake, *, mode="vanilla"):
     return global_mean(gan_terms(fake, real=True, mode=mode))
 
 
-def l1_loss(targets, outputs):
+def l1_loss(targets: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
     """Mean absolute difference over all elements of images in [-1, 1]."""
     return global_mean(tf.abs(targets - outputs))

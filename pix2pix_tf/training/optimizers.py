@@ -1,4 +1,7 @@
-"""Adam through TensorFlow's fused kernel, with loss scaling in float16."""
+"""Adam through TensorFlow's fused kernel, loss scaling in float16, and two optimizers as one."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -6,6 +9,7 @@ import tensorflow as tf
 from pix2pix_tf.training.checkpoints import LOSS_SCALE
 
 
+@keras.saving.register_keras_serializable(package="pix2pix_tf")
 class FusedAdam(keras.optimizers.Optimizer):
     """Adam whose update is one kernel per variable instead of a chain of element-wise ones.
 
@@ -27,27 +31,29 @@ class FusedAdam(keras.optimizers.Optimizer):
 
     def __init__(
         self,
-        learning_rate=0.0002,
-        beta_1=0.5,
-        beta_2=0.999,
+        learning_rate: float | keras.optimizers.schedules.LearningRateSchedule = 0.0002,
+        beta_1: float = 0.5,
+        beta_2: float = 0.999,
         *,
-        epsilon=1e-8,
-        torch_epsilon=False,
-        name="adam",
-        **kwargs,
-    ):
+        epsilon: float = 1e-8,
+        torch_epsilon: bool = False,
+        name: str = "adam",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(learning_rate=learning_rate, name=name, **kwargs)
         self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
         self.torch_epsilon = torch_epsilon
 
-    def build(self, variables):
+    def build(self, variables: Sequence[keras.Variable]) -> None:
         """Creates both moments of each variable."""
         if self.built:
             return
         super().build(variables)
         self._m, self._v = self.add_optimizer_variables(variables, ["momentum", "velocity"])
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(
+        self, gradient: tf.Tensor, variable: keras.Variable, learning_rate: tf.Tensor
+    ) -> None:
         """Updates one variable."""
         index = self._get_variable_index(variable)
         step = tf.cast(self.iterations + 1, tf.float32)
@@ -67,12 +73,13 @@ class FusedAdam(keras.optimizers.Optimizer):
             grad=gradient,
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Settings from which the optimizer can be made again."""
         names = ("beta_1", "beta_2", "epsilon", "torch_epsilon")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
+@keras.saving.register_keras_serializable(package="pix2pix_tf")
 class LossScaling(keras.optimizers.LossScaleOptimizer):
     """Keeps gradients in float16 from vanishing, and skips updates that overflow.
 
@@ -83,16 +90,20 @@ class LossScaling(keras.optimizers.LossScaleOptimizer):
         inner_optimizer: Optimizer that makes the updates and counts them.
     """
 
-    def scale(self):
+    def scale(self) -> tf.Tensor:
         """What the loss is multiplied with, a float32 scalar and a power of 2."""
         return tf.convert_to_tensor(self.dynamic_scale)
 
-    def apply(self, grads, trainable_variables=None):
+    def apply(
+        self,
+        grads: Sequence[tf.Tensor],
+        trainable_variables: Sequence[keras.Variable] | None = None,
+    ) -> None:
         """Updates the variables, or halves the scale if a gradient is not finite."""
         scale = self.scale()  # Keras divides by it, and both are exact.
         super().apply([gradient * scale for gradient in grads], trainable_variables)
 
-    def check_finite(self, grads):
+    def check_finite(self, grads: Sequence[tf.Tensor]) -> tf.Tensor:
         """Whether no replica has a gradient that is not finite; all must make the same update."""
         finite = tf.cast(super().check_finite(grads), tf.int32)
         context = tf.distribute.get_replica_context()
@@ -100,31 +111,112 @@ class LossScaling(keras.optimizers.LossScaleOptimizer):
         return agreed == context.num_replicas_in_sync
 
 
-def make_adam(*, precision, name, **settings):
-    """Makes the optimizer of one network.
+class OptimizerPair:
+    """Two optimizers as one, for Keras and for callbacks that look at `model.optimizer`.
+
+    Whatever is not defined here is that of the generators' optimizer.
 
     Args:
-        precision: "mixed_float16" adds loss scaling.
-        name: First part of the paths of the optimizer's variables.
-        settings: Arguments of `FusedAdam`.
+        generators: Optimizer of the generators.
+        discriminators: Optimizer of the discriminators.
+    """
+
+    def __init__(
+        self, generators: keras.optimizers.Optimizer, discriminators: keras.optimizers.Optimizer
+    ) -> None:
+        self.generators, self.discriminators = generators, discriminators
+
+    @property
+    def learning_rate(self) -> Any:
+        """The generators' learning rate.
+
+        Setting it changes that of the discriminators by the same factor.
+        """
+        return self.generators.learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, value: Any) -> None:
+        rates = [float(one.learning_rate) for one in (self.generators, self.discriminators)]
+        self.generators.learning_rate = value
+        self.discriminators.learning_rate = value * (rates[1] / rates[0] if rates[0] else 1.0)
+
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """The variables of both."""
+        return [*self.generators.variables, *self.discriminators.variables]
+
+    @property
+    def built(self) -> bool:
+        """Whether both have their variables."""
+        return self.generators.built and self.discriminators.built
+
+    def build(self, variables: Sequence[keras.Variable]) -> None:
+        """Nothing to do: the model builds each with its own networks' variables."""
+
+    def get_config(self) -> dict[str, Any]:
+        """The settings of both."""
+        pair = {"generators": self.generators, "discriminators": self.discriminators}
+        return {name: one.get_config() for name, one in pair.items()}
+
+    def __getattr__(self, name: str) -> Any:
+        """An attribute of the generators' optimizer."""
+        if name in ("generators", "discriminators"):
+            raise AttributeError(name)
+        return getattr(self.generators, name)
+
+
+def another(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+    """Makes the discriminators' optimizer with the settings of the generators'."""
+    config = optimizer.get_config()
+    config["name"] = f"disc_{config['name'].removeprefix('gen_')}"
+    return type(optimizer).from_config(config)
+
+
+def scaled(
+    optimizer: keras.optimizers.Optimizer, *, always: bool = True
+) -> keras.optimizers.Optimizer:
+    """Makes an optimizer scale its losses.
+
+    Args:
+        optimizer: Keras optimizer.
+        always: Whether to do so where it does not scale them already.
 
     Returns:
-        Optimizer whose variables have the same paths in every precision, apart from those of the
-        loss scale.
+        `LossScaling`, or `optimizer` itself. The inner optimizer's variables keep their paths: any
+        precision resumes from a checkpoint of any other.
     """
-    adam = FusedAdam(name=name, **settings)
-    if precision != "mixed_float16":
-        return adam
-    return LossScaling(adam, name=f"{name}_{LOSS_SCALE}")
+    is_scaling = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+    if isinstance(optimizer, LossScaling) or not (always or is_scaling):
+        return optimizer
+    inner = optimizer.inner_optimizer if is_scaling else optimizer
+    return LossScaling(inner, name=f"{inner.name}_{LOSS_SCALE}")
 
 
-def trained(*optimizers):
-    """The variables of optimizers that training changes: not the learning rate, an option."""
-    found = [variable for optimizer in optimizers for variable in optimizer.variables]
-    return [variable for variable in found if not variable.path.endswith("/learning_rate")]
+def trained(optimizer: keras.optimizers.Optimizer, *, prefix: str) -> dict[str, keras.Variable]:
+    """The variables of an optimizer that training changes: not the learning rate, an option.
+
+    Args:
+        optimizer: Optimizer that is built.
+        prefix: Start of all names, which is put in front of the paths that lack it.
+
+    Returns:
+        Dict from names to variables.
+    """
+    found = {}
+    for variable in optimizer.variables:
+        if not variable.path.endswith("/learning_rate"):
+            path = variable.path
+            found[path if path.startswith(prefix) else f"{prefix}_{path}"] = variable
+    return found
 
 
-def gradients(tape, loss, variables, *, optimizer):
+def gradients(
+    tape: tf.GradientTape,
+    loss: tf.Tensor,
+    variables: Sequence[keras.Variable],
+    *,
+    optimizer: keras.optimizers.Optimizer,
+) -> list[tf.Tensor]:
     """Gradients of `loss`, by way of the scaled loss if the optimizer scales it.
 
     Args:
@@ -146,7 +238,7 @@ def gradients(tape, loss, variables, *, optimizer):
     ]
 
 
-def judged(gradients, *, optimizer):
+def judged(gradients: list[tf.Tensor], *, optimizer: keras.optimizers.Optimizer) -> list[tf.Tensor]:
     """The gradients that must be finite for training to go on.
 
     Args:

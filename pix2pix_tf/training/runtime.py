@@ -5,9 +5,7 @@ import os
 import random
 import signal
 import sys
-import threading
 from collections.abc import Iterator
-from types import FrameType
 
 # Exit codes of a shell for a process that a signal ended.
 EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
@@ -108,31 +106,3 @@ def prepare(*, seed: int, deterministic: bool) -> None:
 def draw_seed() -> int:
     """A seed as the reference draws it, in [0, 2**31 - 1]."""
     return random.SystemRandom().randint(0, 2**31 - 1)
-
-
-class StopRequest:
-    """Notes SIGINT and SIGTERM so that training can stop between two steps.
-
-    A second SIGINT interrupts at once.
-    """
-
-    def __init__(self) -> None:
-        self.signal: signal.Signals | None = None
-
-    def _note(self, number: int, _frame: FrameType | None) -> None:
-        if self.signal is not None and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        self.signal = signal.Signals(number)
-
-    def __enter__(self) -> "StopRequest":
-        """Starts listening."""
-        self._before = {}
-        # Python gives other threads no signals.
-        if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._note) for number in EXIT_CODES}
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Gives the signals back."""
-        for number, handler in self._before.items():
-            signal.signal(number, handler)

@@ -1,6 +1,7 @@
 """Learning rates as functions of the stored step, so that they survive a resume."""
 
 import math
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -8,6 +9,7 @@ import tensorflow as tf
 POLICIES = ("linear", "step", "cosine")
 
 
+@keras.saving.register_keras_serializable(package="pix2pix_tf")
 class EpochSchedule(keras.optimizers.schedules.LearningRateSchedule):
     """A rate that stays the same within an epoch.
 
@@ -36,19 +38,19 @@ class EpochSchedule(keras.optimizers.schedules.LearningRateSchedule):
 
     def __init__(
         self,
-        learning_rate,
+        learning_rate: float,
         *,
-        policy="linear",
-        steps_per_epoch,
-        n_epochs=100,
-        n_epochs_decay=100,
-        lr_decay_iters=50,
-    ):
+        policy: str = "linear",
+        steps_per_epoch: int,
+        n_epochs: int = 100,
+        n_epochs_decay: int = 100,
+        lr_decay_iters: int = 50,
+    ) -> None:
         self.learning_rate, self.policy = learning_rate, policy
         self.steps_per_epoch, self.lr_decay_iters = steps_per_epoch, lr_decay_iters
         self.n_epochs, self.n_epochs_decay = n_epochs, n_epochs_decay
 
-    def __call__(self, step):
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
         """The rate of the update after `step` updates, a float32 scalar."""
         past = tf.cast(tf.cast(step, tf.int64) // self.steps_per_epoch, tf.float32)
         if self.policy == "linear":
@@ -61,6 +63,6 @@ class EpochSchedule(keras.optimizers.schedules.LearningRateSchedule):
             factor = (1 + tf.cos(math.pi * past / max(self.n_epochs, 1))) / 2
         return self.learning_rate * tf.maximum(factor, 0.0)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Settings from which the schedule can be made again."""
         return dict(vars(self))

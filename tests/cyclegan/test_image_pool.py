@@ -59,8 +59,11 @@ def test_every_slot_is_used():
     assert pool.state["pool_a/images"].numpy()[:, 0, 0, 0].min() >= 5
 
 
-def test_batches_equal_single_images():
-    assert pass_through(make(6), 120, batch=4) == pass_through(make(6), 120)
+@pytest.mark.parametrize("count", [4, None])
+def test_batches_equal_single_images(count):
+    pool = make(6)
+    pool.query = tf.function(pool.query, input_signature=[tf.TensorSpec([count, 2, 2, 1])])
+    assert pass_through(pool, 120, batch=4) == pass_through(make(6), 120)
 
 
 def test_draws_follow_seed_and_name():

@@ -144,7 +144,7 @@ def test_discriminator_losses_do_not_reach_the_generators():
             model.pool_a.query(images["fake_a"]),
             model.pool_b.query(images["fake_b"]),
         ]
-        value = sum(model.judge((real_a, real_b), fakes).values())
+        value = sum(model.discriminate((real_a, real_b), fakes).values())
     assert all(g is None for g in tape.gradient(value, model.generator_variables))
 
 

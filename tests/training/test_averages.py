@@ -15,7 +15,7 @@ def test_the_average_follows_the_weights():
     expected = np.zeros(3)
     for step in range(1, 6):
         weight.assign(np.full(3, step, "f4"))
-        averages.update({})
+        averages.update()
         expected = 0.75 * expected + 0.25 * step
     np.testing.assert_allclose(averages.values[0], expected, rtol=1e-6)
     averages.restart()

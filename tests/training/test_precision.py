@@ -13,7 +13,7 @@ from cyclegan_tf.config import CycleGANConfig
 from pix2pix_tf import model as pix2pix
 from pix2pix_tf.config import Pix2PixConfig
 from pix2pix_tf.errors import InputError
-from pix2pix_tf.training import checkpoints, finite, loop
+from pix2pix_tf.training import callbacks, checkpoints
 from pix2pix_tf.training.optimizers import FusedAdam, LossScaling
 
 POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
@@ -98,8 +98,8 @@ def test_training_goes_on_after_an_overflow():
     for optimizer in (model.gen_optimizer, model.disc_optimizer):
         optimizer.dynamic_scale.assign(2.0**40)
     before = [np.asarray(variable) for variable in model.trainable_variables]
-    losses, sums = loop.make_update(model, [])(batch())
-    finite.refuse_broken(sums, 1, losses=losses, model=model)
+    tf.function(model.train_step)(batch())
+    assert model.first_broken() is None
     for optimizer in (model.gen_optimizer, model.disc_optimizer):
         assert float(optimizer.scale()) == 2.0**39
     for variable, value in zip(model.trainable_variables, before, strict=True):
@@ -111,10 +111,12 @@ def test_a_gradient_that_no_scale_makes_finite_ends_training():
     for optimizer in (model.gen_optimizer, model.disc_optimizer):
         optimizer.dynamic_scale.assign(1.0)
     model.l1_weight = float("inf")
-    update = loop.make_update(model, [])
-    losses, sums = update(batch())
-    with pytest.raises(InputError, match="a gradient of generator/.* that is not at step 5"):
-        finite.refuse_broken(sums, 5, losses=losses, model=model)
+    model.step.assign(4)
+    data = tf.data.Dataset.from_tensors(batch()).repeat()
+    with pytest.raises(InputError, match="the gradient of generator/.* is not finite at step 5"):
+        model.fit(
+            data, steps_per_epoch=3, shuffle=False, verbose=0, callbacks=[callbacks.FiniteCheck()]
+        )
 
 
 def test_finite_updates_equal_those_without_scaling():
