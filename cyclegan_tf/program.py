@@ -12,7 +12,7 @@ from cyclegan_tf import data
 from cyclegan_tf import model as models
 from cyclegan_tf.config import PROGRAM, CycleGANConfig
 from pix2pix_tf.commands import datasets, runs, saving
-from pix2pix_tf.commands.train import Training
+from pix2pix_tf.commands.program import Training
 from pix2pix_tf.data import images, listing, pipelines
 from pix2pix_tf.evaluation import results as result_files
 from pix2pix_tf.inference import files

@@ -756,7 +756,7 @@ class Config:
         """Which size images get."""
         return sizes.Framing(
             preprocess=self.preprocess,
-            scale_size=self.scale_size,
+            scale_size=getattr(self, "scale_size"),  # noqa: B009 (each program has its own)
             crop_size=self.crop_size,
             multiple=self.multiple,
             method=self.resize_method,
@@ -775,7 +775,7 @@ class Config:
             from pix2pix_tf.evaluation.palettes import find_palette
 
             found = find_palette(self.label_palette)
-            palette = tuple(map(tuple, (*found.classes, *found.void)))
+            palette = tuple((r, g, b) for r, g, b in (*found.classes, *found.void))
         a, b = (
             codecs.Side(
                 channels=count,

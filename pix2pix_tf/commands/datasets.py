@@ -91,7 +91,7 @@ def training_examples(
     surveyed = []
     for contents in sets:
         letters = sorted({letter for letters in contents.domains for letter in letters})
-        wanted = {letter: percentiles[letter] for letter in letters if percentiles[letter]}
+        wanted = {letter: found for letter in letters if (found := percentiles[letter])}
         looks = contents.survey(
             sampled=check.samples_per_file(len(contents.examples)) if wanted else 0
         )

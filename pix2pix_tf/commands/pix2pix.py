@@ -12,7 +12,7 @@ import tensorflow as tf
 from pix2pix_tf import model as models
 from pix2pix_tf import run_folder
 from pix2pix_tf.commands import datasets, runs, saving
-from pix2pix_tf.commands.train import Training
+from pix2pix_tf.commands.program import Training
 from pix2pix_tf.config import PROGRAM, Pix2PixConfig
 from pix2pix_tf.data import cache, decode, images, listing, pipelines
 from pix2pix_tf.data.listing import Example
