@@ -55,6 +55,7 @@ setup(
         "numpy>=1.26",
         "pillow>=10.3",
         "safetensors>=0.4.5",
+        "simplejpeg>=1.7",
         "tensorboard>=2.18",
         "tensorflow>=2.18",
         "tqdm>=4.66",

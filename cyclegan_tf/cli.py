@@ -1,22 +1,25 @@
 """The command cyclegan-tf: what the commands need to know of it."""
 
 import dataclasses
-import functools
 import os
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cyclegan_tf.config import PROGRAM, CycleGANConfig
 from pix2pix_tf import cli, run_folder
-from pix2pix_tf.commands import runs
-from pix2pix_tf.commands.program import Channels, Demo, Direction, Examples, Program
-from pix2pix_tf.config import ONE
-from pix2pix_tf.data import listing, sizes
+from pix2pix_tf.commands import datasets, runs
+from pix2pix_tf.commands.program import Demo, Direction, Examples, Program, Training
+from pix2pix_tf.data import sizes
+from pix2pix_tf.data.check import Contents
 from pix2pix_tf.demo import facades
 from pix2pix_tf.errors import InputError
-from pix2pix_tf.training import runtime
+
+if TYPE_CHECKING:
+    from pix2pix_tf.inference.files import Translate
+    from pix2pix_tf.inference.predictor import Predictor
+
 
 SUMMARY = """
 Learns to translate between two unpaired sets of images (CycleGAN), on TensorFlow 2 and Keras 3.
@@ -35,7 +38,7 @@ Learns to translate between two unpaired sets of images (CycleGAN), on TensorFlo
 WAYS = ("AtoB", "BtoA")
 
 
-def _unpack(config: CycleGANConfig) -> CycleGANConfig:
+def _unpack(config: Any) -> CycleGANConfig:
     """`config` with a data set of TensorFlow Datasets replaced by folders of its images."""
     if not runs.names_catalog(config.input_dir):
         return config
@@ -47,10 +50,10 @@ def _is_folder(path: str | None) -> bool:
     return path is not None and run_folder.place(path).is_dir()
 
 
-def _data_sets(config: CycleGANConfig) -> dict[str, tuple[Examples, Channels]]:
+def _data_sets(config: Any) -> dict[str, Contents]:
     """The sets of both domains; only the named folders, or those that --input_dir contains."""
     named = {"A": config.input_dir_A, "B": config.input_dir_B}
-    places = {domain: folder for domain, folder in named.items() if folder}
+    places: dict[str, Any] = {domain: folder for domain, folder in named.items() if folder}
     if folder := config.input_dir:
         rest = [domain for domain in named if domain not in places]
         inside = [f"{phase}{domain}" for phase in ("train", "test") for domain in rest]
@@ -63,44 +66,40 @@ def _data_sets(config: CycleGANConfig) -> dict[str, tuple[Examples, Channels]]:
     places = {name: folder for name, folder in places.items() if name in found}
     # A folder of images is a set of the domain that test would translate from.
     places = places or {"B" if config.direction == "BtoA" else "A": config.input_dir}
-    return {
-        name: (listing.list_images(folder), config.file_channels(name[-1]))
-        for name, folder in places.items()
-    }
+    return {name: datasets.unpaired(config, folder, name[-1]) for name, folder in places.items()}
 
 
-def _train(config: CycleGANConfig, explicit: Collection[str]) -> int:
-    """Trains a new run or resumes one; returns the exit code."""
-    with runs.begin_run(config, explicit, program=PROGRAM) as start:
-        config = _unpack(start.config)
-        start = dataclasses.replace(start, config=config)
-        paths = [_domain(config, "train", domain) for domain in "AB"]
-        runs.announce(config, explicit)
-        print("examples count =", *map(len, paths))
-        runtime.load_tensorflow(starting=config.strategy == ONE)
-
-        from cyclegan_tf import modes
-        from pix2pix_tf.commands.train import train as run
-
-        make = functools.partial(modes.training, paths=paths)
-        step, stopped = run(start, make, files=[*paths[0], *paths[1]])
-    return runs.ended(config, step=step, stopped=stopped)
+def _training_examples(
+    config: Any,
+) -> tuple[CycleGANConfig, dict[str, Examples]]:
+    sets = [datasets.unpaired(config, _folder(config, "train", d), d) for d in "AB"]
+    config, (a, b) = datasets.training_examples(config, sets)
+    return config, {"A": a, "B": b}
 
 
-def _domain(config: CycleGANConfig, phase: str, domain: str) -> Sequence[str]:
-    """The images of a domain for "train" or "test", each looked at."""
+def _training(config: Any, examples: Mapping[str, Any]) -> Training:
+    from cyclegan_tf import program
+
+    return program.training(config, examples)
+
+
+def _folder(config: Any, phase: str, domain: str) -> str:
+    """The folder of a domain for "train" or "test"."""
     folder = config.domains(phase)["AB".index(domain)]
     if getattr(config, f"input_dir_{domain}") is None and not _is_folder(folder):
         raise InputError(
             f"Expected --input_dir to contain the folder {phase}{domain}, or --input_dir_{domain}. "
             f"Received: {config.input_dir}"
         )
-    paths = listing.list_images(folder, flag=f"--input_dir_{domain}")
-    listing.check_images(paths, channels=config.file_channels(domain))
-    return paths
+    return folder
 
 
-def _test_examples(config: CycleGANConfig, explicit: Collection[str]) -> dict[str, Examples]:
+def _checked(config: Any, folder: str, domain: str) -> Examples:
+    """The images of a folder of domain "A" or "B", each looked at."""
+    return datasets.checked(config, datasets.unpaired(config, folder, domain))
+
+
+def _test_examples(config: Any, explicit: Collection[str]) -> dict[str, Examples]:
     """The files of each direction: of testA and testB, or of one folder of images."""
     has = dict(zip(WAYS, map(_is_folder, config.domains("test")), strict=True))
     ways = WAYS if config.direction == "both" else (config.direction,)
@@ -108,43 +107,35 @@ def _test_examples(config: CycleGANConfig, explicit: Collection[str]) -> dict[st
         ways = WAYS
     named = config.input_dir_A if ways[0] == "AtoB" else config.input_dir_B
     if len(ways) == 2 or named or any(has.values()):
-        return {way: _domain(config, "test", way[0]) for way in ways}
-    paths = listing.list_images(config.input_dir)
-    listing.check_images(paths, channels=config.file_channels(ways[0][0]))
-    return {ways[0]: paths}
+        return {way: _checked(config, _folder(config, "test", way[0]), way[0]) for way in ways}
+    return {ways[0]: _checked(config, config.input_dir, ways[0][0])}
 
 
-def _target_files(config: CycleGANConfig, direction: str) -> list[str]:
+def _target_files(config: Any, direction: str) -> list[str]:
     """The files of the domain that is translated to; none where its folder is not there."""
     from pix2pix_tf.evaluation import comparison
 
     domain = direction[-1]
-    channels = config.file_channels(domain)
+    sides = config.file_sides(domain)
     folder = config.target_dir or config.domains("test")["AB".index(domain)]
     if folder is None or not (config.target_dir or _is_folder(folder)):
         return []
-    return comparison.ground_truth(folder, channels=channels)
+    return comparison.ground_truth(folder, sides=sides)
 
 
-def _results(
-    config: CycleGANConfig,
-    examples: Mapping[str, Examples],
-    *,
-    checkpoint: Path,
-    targets: Mapping[str, Examples] | None = None,
-) -> Iterator[dict[str, Any]]:
-    from cyclegan_tf import modes
+def _translations(config: Any, checkpoint: Path, *, with_targets: bool) -> dict[str, "Translate"]:
+    from cyclegan_tf import program
 
-    return modes.results(config, examples, checkpoint=checkpoint, truths=targets)
+    return program.translations(config, checkpoint, with_targets=with_targets)
 
 
-def _served(config: CycleGANConfig, checkpoint: Path) -> dict[str, tuple[Any, Any]]:
-    from cyclegan_tf import modes
+def _predictors(config: Any, checkpoint: Path, *, exported: bool) -> dict[str, "Predictor"]:
+    from cyclegan_tf import program
 
-    return modes.served(config, checkpoint)
+    return program.predictors(config, checkpoint, exported=exported)
 
 
-def _draw_demo(folder: Path, config: CycleGANConfig) -> None:
+def _draw_demo(folder: Path, config: Any) -> None:
     print("drawing 300 facades by day and by night")
     facades.write_unpaired(
         folder, 150, seed=config.seed, test_count=20, size=max(sizes.sides(config.crop_size))
@@ -166,18 +157,18 @@ CYCLEGAN = Program(
     config_class=CycleGANConfig,
     summary=SUMMARY,
     directions={
-        "AtoB": Direction(output="fake_B", target="true_B", label=" AtoB"),
-        "BtoA": Direction(output="fake_A", target="true_A", label=" BtoA"),
-        "both": Direction(output="fake_B", target="true_B"),
+        "AtoB": Direction(output="fake_B", target="true_B", label=" AtoB", prefix="A-"),
+        "BtoA": Direction(output="fake_A", target="true_A", label=" BtoA", prefix="B-"),
     },
-    train=_train,
     unpack=_unpack,
     data_sets=_data_sets,
+    training_examples=_training_examples,
+    training=_training,
     test_examples=_test_examples,
     is_paired=False,
     target_files=_target_files,
-    results=_results,
-    served=_served,
+    translations=_translations,
+    predictors=_predictors,
     demo=Demo(
         settings={
             "crop_size": 128,

@@ -20,7 +20,7 @@ from pix2pix_tf.config import (
     run_option,
     training_option,
 )
-from pix2pix_tf.data import sizes
+from pix2pix_tf.data import codecs, sizes
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.options import changed
 
@@ -121,6 +121,8 @@ class CycleGANConfig(Config):
         "--lambda_identity 0.",
     )
 
+    resize_method = "bicubic"
+
     # Test and export: without validation, training has no use for them.
     test_dropout: bool = changed(Config, "test_dropout", modes=("demo", *TESTING))
     tile: int = changed(Config, "tile", modes=("demo", *TESTING, "serve"))
@@ -169,6 +171,11 @@ class CycleGANConfig(Config):
         """`load_size`, under the name that both programs share."""
         return self.load_size
 
+    @property
+    def directions(self) -> tuple[str, ...]:
+        """The directions that a command translates in."""
+        return ("AtoB", "BtoA") if self.direction == "both" else (self.direction,)
+
     def ends(self, direction: str) -> tuple[int, int]:
         """Channels of (inputs, outputs) in a direction of translation."""
         return self.channels if direction == "AtoB" else self.channels[::-1]
@@ -180,9 +187,14 @@ class CycleGANConfig(Config):
         # PyTorch's --direction BtoA exchanges the domains, and with them what the weights are of.
         return weights[::-1] if self.direction == "BtoA" else weights
 
-    def file_channels(self, domain: str) -> tuple[tuple[int, ...], ...]:
-        """For `folders.check_images` what files of domain "A" or "B" are decoded to."""
-        return ((self.channels["AB".index(domain)],),)
+    @property
+    def sides(self) -> tuple[codecs.Side, codecs.Side]:
+        """What the networks see of images of A and of B."""
+        return self._sides(self.channels)
+
+    def file_sides(self, domain: str) -> tuple[tuple[codecs.Side, ...], ...]:
+        """What is made of files of domain "A" or "B", as `listing.survey` takes it."""
+        return ((self.sides["AB".index(domain)],),)
 
     def domains(self, phase: str) -> tuple[str | None, str | None]:
         """The folders of A and B.

@@ -12,6 +12,7 @@ from pix2pix_tf.data import sizes
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.networks import layers
 from pix2pix_tf.networks.factory import make_discriminator, make_generator
+from pix2pix_tf.networks.layers import Network
 from pix2pix_tf.training import losses
 from pix2pix_tf.training.gan import GAN
 from pix2pix_tf.training.optimizers import FusedAdam, gradients
@@ -275,18 +276,13 @@ class CycleGAN(GAN):
         }
 
 
-def build_network(config: CycleGANConfig, name: str) -> keras.Model:
-    """Makes one network of `NETWORKS` that `config` describes, with all its weights."""
-    a, b = config.channels
-    ends = {"gen_ab": (a, b), "gen_ba": (b, a), "disc_a": (a, 1), "disc_b": (b, 1)}
-    inputs, outputs = ends[name]
+def _network(config: CycleGANConfig, name: str) -> Network:
     # Each network has another seed.
     seed = None if config.seed is None else config.seed + NETWORKS.index(name)
-    network: keras.Model
     if name.startswith("gen"):
-        network = make_generator(
+        return make_generator(
             config.netG,
-            output_channels=outputs,
+            output_channels=config.channels[1 if name == "gen_ab" else 0],
             ngf=config.ngf,
             depth=sizes.halvings(config.crop_size),
             norm=config.norm,
@@ -297,54 +293,66 @@ def build_network(config: CycleGANConfig, name: str) -> keras.Model:
             dtype=config.precision,
             name=name,
         )
-    else:
-        network = make_discriminator(
-            config.netD,
-            n_layers=config.n_layers_D,
-            ndf=config.ndf,
-            norm=config.norm,
-            bias=config.norm.startswith("instance"),
-            init_type=config.init_type,
-            init_gain=config.init_gain,
-            seed=seed,
-            dtype=config.precision,
-            name=name,
-        )
-    network.build((None, *sizes.sides(config.crop_size), inputs))
-    return network
+    return make_discriminator(
+        config.netD,
+        n_layers=config.n_layers_D,
+        ndf=config.ndf,
+        norm=config.norm,
+        bias=config.norm.startswith("instance"),
+        init_type=config.init_type,
+        init_gain=config.init_gain,
+        seed=seed,
+        dtype=config.precision,
+        name=name,
+    )
 
 
-def build(config: CycleGANConfig, *, steps_per_epoch: int) -> CycleGAN:
-    """Makes the compiled model that `config` describes.
+def build_generators(config: CycleGANConfig) -> dict[str, Network]:
+    """Makes both generators that `config` describes, "gen_ab" and "gen_ba", with all weights."""
+    generators = {name: _network(config, name) for name in ("gen_ab", "gen_ba")}
+    for generator, channels in zip(generators.values(), config.channels, strict=True):
+        generator.build((None, *sizes.sides(config.crop_size), channels))
+    return generators
 
-    Args:
-        config: `CycleGANConfig`; `seed` may be None for 0.
-        steps_per_epoch: Updates per epoch, for the learning rate.
 
-    Returns:
-        `CycleGAN`, 28,285,832 parameters at the defaults.
-    """
-    seed, (lambda_a, lambda_b) = config.seed or 0, config.cycle_weights
-    networks = {name: build_network(config, name) for name in NETWORKS}
-    model = CycleGAN(
-        **networks,
+def describe(config: CycleGANConfig) -> CycleGAN:
+    """Makes the model that `config` describes, without weights and optimizers yet."""
+    lambda_a, lambda_b = config.cycle_weights
+    return CycleGAN(
+        **{name: _network(config, name) for name in NETWORKS},
         gan_mode=config.gan_mode,
         lambda_a=lambda_a,
         lambda_b=lambda_b,
         lambda_identity=config.lambda_identity,
         pool_size=config.pool_size,
         batched="batch" not in config.norm and sizes.same_for_all(config.preprocess),
-        seed=seed,
+        seed=config.seed or 0,
         ema_decay=config.ema_decay,
     )
+
+
+def build(config: CycleGANConfig, *, steps_per_epoch: int | None = None) -> CycleGAN:
+    """Makes the compiled model that `config` describes.
+
+    Args:
+        config: `CycleGANConfig`; equal seeds give equal weights.
+        steps_per_epoch: Updates per epoch, for the schedule of the learning rate; None for a
+            constant rate.
+
+    Returns:
+        `CycleGAN`, 28,285,832 parameters at the defaults.
+    """
+    model = describe(config)
     model.build((None, *sizes.sides(config.crop_size), config.channels[0]))
-    rate = EpochSchedule(
-        config.lr,
-        policy=config.lr_policy,
-        steps_per_epoch=steps_per_epoch,
-        n_epochs=config.n_epochs,
-        n_epochs_decay=config.n_epochs_decay,
-        lr_decay_iters=config.lr_decay_iters,
-    )
+    rate = config.lr
+    if steps_per_epoch is not None:
+        rate = EpochSchedule(
+            config.lr,
+            policy=config.lr_policy,
+            steps_per_epoch=steps_per_epoch,
+            n_epochs=config.n_epochs,
+            n_epochs_decay=config.n_epochs_decay,
+            lr_decay_iters=config.lr_decay_iters,
+        )
     model.compile(FusedAdam(rate, beta_1=config.beta1, torch_epsilon=True, name="gen_adam"))
     return model

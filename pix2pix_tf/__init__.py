@@ -5,26 +5,40 @@ changes nothing.
 """
 
 import importlib
+import importlib.metadata
+from typing import Any
 
+# Where each public name is defined; "callbacks" is a module.
 _HOMES = {
+    "InputError": "errors",
+    "PatchGAN": "networks.patchgan",
     "Pix2Pix": "model",
     "Pix2PixConfig": "config",
-    "InputError": "errors",
+    "ResNet": "networks.resnet",
+    "UNet": "networks.unet",
     "build": "model",
+    "callbacks": "training.callbacks",
     "list_images": "data.listing",
-    "load": "inference.predictor",
+    "load": "commands.pix2pix",
+    "save_run": "commands.pix2pix",
     "training_pairs": "data.pipelines",
 }
-__all__ = sorted(_HOMES)
+__all__ = sorted([*_HOMES, "__version__"])
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     """Imports the module of a public name."""
+    if name == "__version__":
+        try:
+            return importlib.metadata.version("pix2pix-tf")
+        except importlib.metadata.PackageNotFoundError:
+            return "uninstalled"
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    home = importlib.import_module(f"{__name__}.{_HOMES[name]}")
+    return home if name == "callbacks" else getattr(home, name)
 
 
-def __dir__():
+def __dir__() -> list[str]:
     """Public names, also those not loaded yet."""
-    return [*globals(), *_HOMES]
+    return [*globals(), *__all__]

@@ -1,30 +1,35 @@
 """The command line of both programs: parse, dispatch, one-line errors; and what pix2pix-tf is."""
 
 import dataclasses
-import functools
 import os
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pix2pix_tf import options, run_folder
-from pix2pix_tf.commands import runs
+from pix2pix_tf.commands import datasets, runs
 from pix2pix_tf.commands.check_data import check_data
 from pix2pix_tf.commands.demo import demo
 from pix2pix_tf.commands.evaluate import evaluate
 from pix2pix_tf.commands.export import export
-from pix2pix_tf.commands.program import Channels, Demo, Direction, Examples, Program
+from pix2pix_tf.commands.program import Demo, Direction, Examples, Program, Training
 from pix2pix_tf.commands.serve import serve
 from pix2pix_tf.commands.test import test
-from pix2pix_tf.config import CHECK_DATA, MODES, ONE, PROGRAM, Pix2PixConfig
+from pix2pix_tf.commands.train import train
+from pix2pix_tf.config import CHECK_DATA, MODES, PROGRAM, Pix2PixConfig
 from pix2pix_tf.data import check, listing
 from pix2pix_tf.demo import facades
 from pix2pix_tf.errors import InputError, printable
 from pix2pix_tf.training import runtime
 
+if TYPE_CHECKING:
+    from pix2pix_tf.inference.files import Translate
+    from pix2pix_tf.inference.predictor import Predictor
+
+
 VERBS = {
-    "train": lambda program, config, explicit: program.train(config, explicit),
+    "train": train,
     "test": test,
     "evaluate": evaluate,
     "export": export,
@@ -72,13 +77,14 @@ def run(program: Program, argv: Sequence[str] | None = None) -> int:
 
 def _run(program: Program, words: list[str]) -> int:
     if any(word in options.HELP for word in words):
-        modes = [mode for mode in (*MODES, CHECK_DATA) if _names(words, mode)]
-        shown = {
-            "program": program.name,
-            "summary": program.summary,
-            "mode": next(iter(modes), None),
-        }
-        sys.stdout.write(options.help_text(program.config_class, **shown))
+        named = [mode for mode in (*MODES, CHECK_DATA) if _names(words, mode)]
+        text = options.help_text(
+            program.config_class,
+            program=program.name,
+            summary=program.summary,
+            mode=named[0] if named else None,
+        )
+        sys.stdout.write(text)
         return 0
     if "--version" in words:
         print(program.name, runs.version())
@@ -165,7 +171,7 @@ a 70x70 PatchGAN), on TensorFlow 2 and Keras 3.
 """
 
 
-def _unpack(config: Pix2PixConfig) -> Pix2PixConfig:
+def _unpack(config: Any) -> Pix2PixConfig:
     """`config` with a data set of TensorFlow Datasets replaced by folders of its images."""
     if not runs.names_catalog(config.input_dir):
         return config
@@ -175,10 +181,12 @@ def _unpack(config: Pix2PixConfig) -> Pix2PixConfig:
     return dataclasses.replace(config, input_dir=folder, dataset_mode=mode)
 
 
-def _data_sets(config: Pix2PixConfig) -> dict[str, tuple[Examples, Channels]]:
+def _data_sets(config: Any) -> dict[str, check.Contents]:
     try:
+        if config.input_dir_A and config.input_dir_B:
+            return {"A and B": datasets.paired(config, None)}
         return {
-            name: (listing.list_examples(folder, config.dataset_mode), config.file_channels)
+            name: datasets.paired(config, folder)
             for name, folder in check.data_sets(config.input_dir).items()
         }
     except FileNotFoundError:
@@ -187,64 +195,52 @@ def _data_sets(config: Pix2PixConfig) -> dict[str, tuple[Examples, Channels]]:
         ) from None
 
 
-def _train(config: Pix2PixConfig, explicit: Collection[str]) -> int:
-    """Trains a new run or resumes one; returns the exit code."""
-    with runs.begin_run(config, explicit, program=PROGRAM) as start:
-        config = _unpack(start.config)
-        start = dataclasses.replace(start, config=config)
-        paths = _checked(config, config.input_dir)
-        validated = _checked(config, config.val_dir) if config.val_dir else ()
-        runs.announce(config, explicit)
-        print("examples count =", len(paths))
-        runtime.load_tensorflow(starting=config.strategy == ONE)
-
-        from pix2pix_tf.commands import modes
-        from pix2pix_tf.commands.train import train as run
-
-        make = functools.partial(modes.training, paths=paths, validated=validated)
-        step, stopped = run(start, make, files=[*paths, *validated])
-    return runs.ended(config, step=step, stopped=stopped)
-
-
-def _checked(config: Pix2PixConfig, folder: str | None) -> Examples:
-    """The examples of a folder, each looked at."""
-    examples = listing.list_examples(folder, config.dataset_mode)
-    listing.check_images(
-        examples, minimum_width=config.minimum_width, channels=config.file_channels
+def _training_examples(
+    config: Any,
+) -> tuple[Pix2PixConfig, dict[str, Examples]]:
+    contents = datasets.paired(config, config.input_dir)
+    config, (paths,) = datasets.training_examples(
+        config, [contents], direction=config.which_direction
     )
-    return examples
+    validated = _checked(config, config.val_dir) if config.val_dir else ()
+    return config, {"train": paths, "val": validated}
 
 
-def _test_examples(config: Pix2PixConfig, explicit: Collection[str]) -> dict[str, Examples]:
+def _training(config: Any, examples: Mapping[str, Examples]) -> Training:
+    from pix2pix_tf.commands import pix2pix
+
+    return pix2pix.training(config, examples)
+
+
+def _checked(config: Any, folder: str | None) -> Examples:
+    """The examples of a folder, each looked at."""
+    contents = datasets.paired(config, folder)
+    return datasets.checked(config, contents, direction=config.which_direction)
+
+
+def _test_examples(config: Any, explicit: Collection[str]) -> dict[str, Examples]:
     return {config.which_direction: _checked(config, config.input_dir)}
 
 
-def _target_files(config: Pix2PixConfig, direction: str) -> Sequence[str] | None:
+def _target_files(config: Any, direction: str) -> Sequence[str] | None:
     from pix2pix_tf.evaluation import comparison
 
     return comparison.ground_truth(config.target_dir) if config.target_dir else None
 
 
-def _results(
-    config: Pix2PixConfig,
-    examples: Mapping[str, Examples],
-    *,
-    checkpoint: Path,
-    targets: None = None,
-) -> Iterator[dict[str, Any]]:
-    from pix2pix_tf.commands import modes
+def _translations(config: Any, checkpoint: Path, *, with_targets: bool) -> dict[str, "Translate"]:
+    from pix2pix_tf.commands import pix2pix
 
-    for files in examples.values():
-        yield from modes.results(config, files, checkpoint=checkpoint)
+    return pix2pix.translations(config, checkpoint)
 
 
-def _served(config: Pix2PixConfig, checkpoint: Path) -> dict[str, tuple[Any, Any]]:
-    from pix2pix_tf.commands import modes
+def _predictors(config: Any, checkpoint: Path, *, exported: bool) -> dict[str, "Predictor"]:
+    from pix2pix_tf.commands import pix2pix
 
-    return {"": modes.served(config, modes.load_generator(config, checkpoint))}
+    return pix2pix.predictors(config, checkpoint, exported=exported)
 
 
-def _draw_demo(folder: Path, config: Pix2PixConfig) -> None:
+def _draw_demo(folder: Path, config: Any) -> None:
     print("drawing 440 facades")
     facades.write_pairs(folder / "train", 400, seed=config.seed)
     facades.write_pairs(folder / "val", 40, seed=config.seed, start=400)
@@ -253,11 +249,11 @@ def _draw_demo(folder: Path, config: Pix2PixConfig) -> None:
 CONSTANT = "L1 of the best constant image"
 
 
-def _demo_context(config: Pix2PixConfig, folder: Path) -> dict[str, float]:
-    from pix2pix_tf.commands import modes
+def _demo_context(config: Any, folder: Path) -> dict[str, float]:
+    from pix2pix_tf.commands import pix2pix
 
     known, paths = (listing.list_images(folder / name) for name in ("train", "val"))
-    return {CONSTANT: modes.constant_image_l1(config, known=known, paths=paths)}
+    return {CONSTANT: pix2pix.constant_image_l1(config, known=known, paths=paths)}
 
 
 def _demo_summary(mean: Mapping[str, Any]) -> tuple[list[str], bool]:
@@ -275,14 +271,15 @@ PIX2PIX = Program(
     config_class=Pix2PixConfig,
     summary=SUMMARY,
     directions=dict.fromkeys(("AtoB", "BtoA"), Direction(output="outputs", target="targets")),
-    train=_train,
     unpack=_unpack,
     data_sets=_data_sets,
+    training_examples=_training_examples,
+    training=_training,
     test_examples=_test_examples,
     is_paired=True,
     target_files=_target_files,
-    results=_results,
-    served=_served,
+    translations=_translations,
+    predictors=_predictors,
     demo=Demo(
         settings={
             "batch_size": 1,

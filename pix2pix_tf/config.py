@@ -11,12 +11,15 @@ import dataclasses
 import os
 from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pix2pix_tf import options, run_folder
 from pix2pix_tf.data import codecs, sizes
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.options import changed, option
+
+if TYPE_CHECKING:
+    from pix2pix_tf.data.decode import Reading
 
 MODES = ("train", "test", "evaluate", "export", "serve", "demo")
 # `Config.purpose` also knows the comparison of two folders by evaluate, and the data check.
@@ -64,6 +67,8 @@ class Config:
     This class holds those that both programs have.
     """
 
+    # As `sizes.Framing` takes it.
+    resize_method = "area"
     # The run in the package that export and serve use when --checkpoint is omitted, or None.
     PRETRAINED: ClassVar[str | None] = None
 
@@ -203,10 +208,60 @@ class Config:
         adopted="architecture",
     )
     value_range: str = data_option(
-        "0,1",
-        "LOW,HIGH: the values in float TIFF and .npy files that mean black and white. Integers "
-        "use the range of their type.",
+        codecs.AUTO,
+        "LOW,HIGH: the values in files, of any type, that mean black and white; values beyond are "
+        "clipped. pLOW,pHIGH: percentiles over all training files, such as p0.1,p99.9, measured "
+        "once. LOW,HIGH:LOW,HIGH for A and B. auto: the whole range of an integer type, 0,1 of "
+        "floats.",
+        modes=(*NETWORKS, "serve", CHECK_DATA),
+    )
+    value_range_A: str | None = data_option(
+        None, "--value_range of A alone.", modes=(*NETWORKS, "serve", CHECK_DATA)
+    )
+    value_range_B: str | None = data_option(
+        None, "--value_range of B alone.", modes=(*NETWORKS, "serve", CHECK_DATA)
+    )
+    plane: int | None = data_option(
+        None,
+        "Which plane of files with several (Z, T or pages) is read, counted from 0.",
         modes=(*TRAINING, *TESTING, CHECK_DATA),
+        minimum=0,
+    )
+    series: int | None = data_option(
+        None,
+        "Which series of TIFF files with several is read, counted from 0.",
+        modes=(*TRAINING, *TESTING, CHECK_DATA),
+        minimum=0,
+    )
+    nodata: str | None = data_option(
+        None,
+        "Value of missing pixels, in addition to what GeoTIFFs declare; the networks see black, "
+        "results get the value back. Also nan.",
+        modes=(*TRAINING, *TESTING, CHECK_DATA),
+    )
+    label_palette: str | None = data_option(
+        None,
+        "Colours of grey integer files that contain label ids: facades, cityscapes, or a text file "
+        "with a line RED GREEN BLUE NAME per id.",
+        modes=(*TRAINING, *TESTING, CHECK_DATA),
+    )
+    one_hot: bool = data_option(
+        False,
+        "Turn label ids in grey integer files into one channel each; --input_channels (or "
+        "--output_channels) is their number.",
+        modes=(*TRAINING, *TESTING, CHECK_DATA),
+    )
+    recursive: bool = data_option(
+        False,
+        "Also read nested folders.",
+        modes=(*TRAINING, *TESTING, CHECK_DATA),
+        adopted="run",
+    )
+    skip_bad_files: bool = data_option(
+        False,
+        "Print the names of unreadable files and leave them out instead of stopping.",
+        modes=(*TRAINING, *TESTING),
+        adopted="run",
     )
     cache: str = data_option(
         "none",
@@ -511,7 +566,18 @@ class Config:
 
     def _check_images(self) -> None:
         self._check_size()
-        codecs.parse_range(self.value_range)
+        for side, text in zip("AB", self.range_texts, strict=True):
+            flag = "value_range" if text in self.value_range else f"value_range_{side}"
+            if codecs.parse_percentiles(text) is None:
+                codecs.parse_range(text, flag=flag)
+        try:
+            float(self.nodata or 0)
+        except ValueError:
+            raise InputError(
+                f"Expected --nodata to be a number or nan. Received: {self.nodata}"
+            ) from None
+        if self.label_palette and self.one_hot:
+            raise InputError("--label_palette and --one_hot are mutually exclusive.")
         if self.mode == "train" and self.batch_size > 1 and not sizes.same_for_all(self.preprocess):
             raise InputError(
                 f"Expected --batch_size 1 with --preprocess {self.preprocess}, where images differ "
@@ -676,15 +742,55 @@ class Config:
         return self.channels
 
     @property
-    def minimum_width(self) -> int:
-        """The smallest usable width of a file, in pixels."""
-        return 1
+    def directions(self) -> tuple[str, ...]:
+        """The directions that a command translates in, of "AtoB" and "BtoA"."""
+        raise NotImplementedError
 
     @property
-    def framing(self) -> dict:
-        """The options that set the size of images, as arguments."""
-        names = ("preprocess", "scale_size", "crop_size")
-        return {name: getattr(self, name) for name in names}
+    def has_halves(self) -> bool:
+        """Whether an image is half of its file."""
+        return False
+
+    @property
+    def framing(self) -> sizes.Framing:
+        """Which size images get."""
+        return sizes.Framing(
+            preprocess=self.preprocess,
+            scale_size=getattr(self, "scale_size"),  # noqa: B009 (each program has its own)
+            crop_size=self.crop_size,
+            multiple=self.multiple,
+            method=self.resize_method,
+        )
+
+    @property
+    def range_texts(self) -> tuple[str, str]:
+        """The range of values of A and that of B, as text."""
+        a, colon, b = self.value_range.partition(":")
+        return self.value_range_A or a, self.value_range_B or (b if colon else a)
+
+    def _sides(self, channels: tuple[int, int]) -> tuple[codecs.Side, codecs.Side]:
+        """What the networks see of files of A and B with so many channels."""
+        palette = None
+        if self.label_palette:
+            from pix2pix_tf.evaluation.palettes import find_palette
+
+            found = find_palette(self.label_palette)
+            palette = tuple((r, g, b) for r, g, b in (*found.classes, *found.void))
+        a, b = (
+            codecs.Side(
+                channels=count,
+                value_range=None if codecs.parse_percentiles(text) else codecs.parse_range(text),
+                selection=codecs.Selection(
+                    plane=self.plane,
+                    series=self.series,
+                    nodata=None if self.nodata is None else float(self.nodata),
+                ),
+                palette=palette,
+                one_hot=self.one_hot,
+            )
+            for count, text in zip(channels, self.range_texts, strict=True)
+        )
+        return a, b
 
     @property
     def scoring(self) -> dict:
@@ -755,6 +861,25 @@ class Pix2PixConfig(Config):
         modes=("train", *TESTING, CHECK_DATA),
         choices=DATASET_MODES,
     )
+    input_dir_A: str | None = data_option(
+        None,
+        "Folder of A with --dataset_mode folders, where it is not --input_dir/A.",
+        modes=("train", *TESTING, CHECK_DATA),
+        adopted="run",
+    )
+    input_dir_B: str | None = data_option(
+        None,
+        "Folder of B, likewise.",
+        modes=("train", *TESTING, CHECK_DATA),
+        adopted="run",
+    )
+    pair_by: str = data_option(
+        "name",
+        "With --dataset_mode folders, pair files of equal names, or in the order of the names.",
+        modes=("train", *TESTING, CHECK_DATA),
+        choices=("name", "order"),
+        adopted="run",
+    )
     which_direction: str = data_option(
         "AtoB",
         "Translate A to B or B to A.",
@@ -818,8 +943,17 @@ class Pix2PixConfig(Config):
                 f"Expected --separable_conv with --init_type normal. Received: {self.init_type}"
             )
 
+    def _require_input(self) -> None:
+        if not (self.input_dir_A and self.input_dir_B):
+            super()._require_input()
+
     def _conditions(self) -> Iterator[tuple[str, str]]:
         yield from super()._conditions()
+        if self.dataset_mode != "folders":
+            yield from (
+                (name, f"with --dataset_mode {self.dataset_mode}")
+                for name in ("input_dir_A", "input_dir_B", "pair_by")
+            )
         if self.max_steps:
             yield "max_epochs", "with --max_steps"
         if self.netG != "unet" or self.norm not in ("batch", "sync_batch"):
@@ -833,9 +967,14 @@ class Pix2PixConfig(Config):
             yield "scratch_dir", "without --tile"
 
     @property
-    def minimum_width(self) -> int:
-        """The smallest usable width of a file, in pixels."""
-        return 2 if self.dataset_mode == "aligned" and not self.lab_colorization else 1
+    def directions(self) -> tuple[str, ...]:
+        """The direction of the run."""
+        return (self.which_direction,)
+
+    @property
+    def has_halves(self) -> bool:
+        """Whether an image is half of its file."""
+        return self.dataset_mode == "aligned" and not self.lab_colorization
 
     @property
     def channels(self) -> tuple[int, int]:
@@ -845,10 +984,30 @@ class Pix2PixConfig(Config):
         return (1, 2) if self.which_direction == "AtoB" else (2, 1)
 
     @property
-    def file_channels(self) -> tuple[tuple[int, ...], ...]:
-        """For each file of an example the numbers of channels that it is decoded to."""
+    def sides(self) -> tuple[codecs.Side, codecs.Side]:
+        """What the networks see of files of A and of B."""
+        a, b = self.channels
+        return self._sides((a, b) if self.which_direction == "AtoB" else (b, a))
+
+    @property
+    def file_sides(self) -> tuple[tuple[codecs.Side, ...], ...]:
+        """For each file of an example what is made of it, as `listing.survey` takes it."""
         if self.lab_colorization:
-            return ((3,),)
-        a, b = self.channels if self.which_direction == "AtoB" else self.channels[::-1]
-        modes = {"aligned": ((a, b),), "folders": ((a,), (b,))}
-        return modes.get(self.dataset_mode, ((self.input_channels,),))
+            return ((codecs.Side(selection=self.sides[0].selection),),)
+        a, b = self.sides
+        single = (a if self.which_direction == "AtoB" else b,)
+        return {"aligned": ((a, b),), "folders": ((a,), (b,)), "single": (single,)}[
+            self.dataset_mode
+        ]
+
+    @property
+    def reading(self) -> "Reading":
+        """How the examples of a data set become pairs."""
+        from pix2pix_tf.data.decode import Reading
+
+        return Reading(
+            dataset_mode=self.dataset_mode,
+            direction=self.which_direction,
+            lab=self.lab_colorization,
+            sides=self.sides,
+        )

@@ -9,6 +9,7 @@ from pix2pix_tf.config import Pix2PixConfig
 from pix2pix_tf.data import sizes
 from pix2pix_tf.networks import layers
 from pix2pix_tf.networks.factory import make_discriminator, make_generator
+from pix2pix_tf.networks.layers import Network
 from pix2pix_tf.training import losses
 from pix2pix_tf.training.gan import GAN
 from pix2pix_tf.training.optimizers import FusedAdam, gradients
@@ -137,12 +138,10 @@ class Pix2Pix(GAN):
         return {"generator_loss_L1": losses.l1_loss(targets, self(inputs))}
 
 
-def build_generator(config: Pix2PixConfig) -> keras.Model:
-    """Makes the generator that `config` (Pix2PixConfig) describes, with all its weights."""
-    inputs, outputs = config.channels
-    generator = make_generator(
+def _generator(config: Pix2PixConfig) -> Network:
+    return make_generator(
         config.netG,
-        output_channels=outputs,
+        output_channels=config.channels[1],
         ngf=config.ngf,
         depth=sizes.halvings(config.crop_size),
         norm=config.norm,
@@ -154,20 +153,17 @@ def build_generator(config: Pix2PixConfig) -> keras.Model:
         seed=config.seed,
         dtype=config.precision,
     )
-    generator.build((None, *sizes.sides(config.crop_size), inputs))
+
+
+def build_generator(config: Pix2PixConfig) -> Network:
+    """Makes the generator that `config` (Pix2PixConfig) describes, with all its weights."""
+    generator = _generator(config)
+    generator.build((None, *sizes.sides(config.crop_size), config.channels[0]))
     return generator
 
 
-def build(config: Pix2PixConfig) -> Pix2Pix:
-    """Makes the compiled model that `config` describes.
-
-    Args:
-        config: `Pix2PixConfig`; `seed` may be None for 0.
-
-    Returns:
-        `Pix2Pix`, 57,190,084 parameters at the defaults.
-    """
-    generator = build_generator(config)
+def describe(config: Pix2PixConfig) -> Pix2Pix:
+    """Makes the model that `config` describes, without weights and optimizers yet."""
     discriminator = make_discriminator(
         config.netD,
         n_layers=config.n_layers_D,
@@ -181,10 +177,8 @@ def build(config: Pix2PixConfig) -> Pix2Pix:
         seed=None if config.seed is None else config.seed + 1,
         dtype=config.precision,
     )
-    size = sizes.sides(config.crop_size)
-    discriminator.build((None, *size, sum(config.channels)))
-    model = Pix2Pix(
-        generator=generator,
+    return Pix2Pix(
+        generator=_generator(config),
         discriminator=discriminator,
         gan_weight=config.gan_weight,
         l1_weight=config.l1_weight,
@@ -192,6 +186,18 @@ def build(config: Pix2PixConfig) -> Pix2Pix:
         seed=config.seed or 0,
         ema_decay=config.ema_decay,
     )
-    model.build((None, *size, config.channels[0]))
+
+
+def build(config: Pix2PixConfig) -> Pix2Pix:
+    """Makes the compiled model that `config` describes.
+
+    Args:
+        config: `Pix2PixConfig`; equal seeds give equal weights.
+
+    Returns:
+        `Pix2Pix`, 57,190,084 parameters at the defaults.
+    """
+    model = describe(config)
+    model.build((None, *sizes.sides(config.crop_size), config.channels[0]))
     model.compile(FusedAdam(config.lr, beta_1=config.beta1, name="gen_adam"))
     return model

@@ -20,7 +20,7 @@ from cyclegan_tf.config import CycleGANConfig
 from pix2pix_tf import options, run_folder
 from pix2pix_tf.commands import runs
 from pix2pix_tf.config import Pix2PixConfig
-from pix2pix_tf.data import images, listing
+from pix2pix_tf.data import decode, listing
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.evaluation import curves
 from pix2pix_tf.training import checkpoints, logs
@@ -87,7 +87,7 @@ BOMBS = {
 def test_images_that_claim_too_many_pixels_cost_no_memory(tmp_path, name):
     before = peak()
     with pytest.raises(tf.errors.InvalidArgumentError, match="at most 89478485 pixels"):
-        images.decode(tf.constant(BOMBS[name]))
+        decode.decode(tf.constant(BOMBS[name]))
     path = tmp_path / f"x.{name[:3]}"
     path.write_bytes(BOMBS[name])
     with pytest.raises(InputError, match="Expected readable images. Received: .*x"):
@@ -106,14 +106,14 @@ def test_a_text_chunk_that_unfolds_to_a_gigabyte_is_refused_or_ignored(tmp_path)
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP"])
 def test_honest_images_are_decoded(kind):
-    for decode in (images.decode, tf.function(images.decode)):
-        assert decode(tf.constant(picture(kind))).shape == (24, 40, 3)
+    for function in (decode.decode, tf.function(decode.decode)):
+        assert function(tf.constant(picture(kind))).shape == (24, 40, 3)
 
 
 def test_a_bmp_from_the_top_is_decoded():
     contents = bytearray(picture("BMP"))
     contents[22:26] = struct.pack("<i", -24)
-    assert images.decode(tf.constant(bytes(contents))).shape == (24, 40, 3)
+    assert decode.decode(tf.constant(bytes(contents))).shape == (24, 40, 3)
 
 
 @FUZZ
@@ -131,7 +131,7 @@ def test_any_bytes_are_an_image_or_a_reason(tmp_path, kind, cut, seed, flips, he
     reason = listing.fault(path)
     assert reason is None or (reason and "\n" not in reason)
     try:
-        decoded = images.decode(tf.constant(contents))
+        decoded = decode.decode(tf.constant(contents))
         assert decoded.dtype == tf.uint8 and decoded.shape[-1] == 3
     except tf.errors.InvalidArgumentError:
         pass

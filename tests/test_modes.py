@@ -23,8 +23,18 @@ OVERVIEWS = {
 DECIDING = {"mode", "check_data", "checkpoint"}
 # Read without an effect: initial weights are those of the run; exports and servers drop nothing.
 WITHOUT_EFFECT = {"init_type", "init_gain", "seed", "scratch_dir"}
+# Of the files of `load` alone.
+WITHOUT_EFFECT |= {"plane", "series", "nodata", "label_palette", "one_hot"}
 # Refused in evaluate; read only where another option is set.
-REFUSED, CONDITIONAL = {"aspect_ratio"}, {"direction", "web_runtime", "web_single_file"}
+REFUSED, CONDITIONAL = (
+    {"aspect_ratio"},
+    {
+        "direction",
+        "web_runtime",
+        "web_single_file",
+        "input_dir_B",
+    },
+)
 
 
 def is_overview(frame):

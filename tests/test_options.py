@@ -9,7 +9,6 @@ import tensorflow as tf
 
 from cyclegan_tf import model as cyclegan_models
 from cyclegan_tf.config import CycleGANConfig
-from cyclegan_tf.model import NETWORKS
 from pix2pix_tf import model as models
 from pix2pix_tf import options
 from pix2pix_tf.config import METRICS, MULTIPLES, Config, Pix2PixConfig
@@ -182,9 +181,9 @@ def test_instance_normalisation_leaves_the_bottleneck_of_the_unet_alive():
 @pytest.mark.parametrize("kind", ["kaiming", "orthogonal"])
 def test_both_programs_draw_their_kernels_as_told(kind):
     options = {"ngf": 4, "ndf": 4, "crop_size": 32, "init_type": kind, "init_gain": 0.1}
-    networks = [cyclegan_models.build_network(cyclegan(**options), name) for name in NETWORKS]
+    cycle = cyclegan_models.build(cyclegan(**options), steps_per_epoch=1)
     model = models.build(pix2pix(**options, scale_size=32))
-    for network in (*networks, model.generator, model.discriminator):
+    for network in (*cycle.generators, *cycle.discriminators, model.generator, model.discriminator):
         kernel = next(v for v in network.trainable_variables if v.path.endswith("kernel")).numpy()
         flat = kernel.reshape(-1, kernel.shape[-1])
         square = np.linalg.norm(flat, axis=0) ** 2

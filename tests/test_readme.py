@@ -69,7 +69,7 @@ class Place:
     def run_block(self, language, text):
         if language == "python":
             script = self.folder / "block.py"
-            script.write_text(text.replace("ngf=16, ndf=16", "ngf=1, ndf=1"), encoding="utf-8")
+            script.write_text(re.sub(r"(n[gd]f)=16", r"\1=1", text), encoding="utf-8")
             self._launch(script)
             return
         try:

@@ -109,11 +109,13 @@ def served_generator(case):
     """(generator, its ServedModel, which takes pictures of any size)."""
     config = our_config(case)
     from pix2pix_tf import model as models
-    from pix2pix_tf.commands import modes
+    from pix2pix_tf.commands import pix2pix
     from pix2pix_tf.export.saved_model import ServedModel
 
     generator = models.build_generator(config)
-    return generator, ServedModel(generator, modes.translator(config, generator), filetype="png")
+    return generator, ServedModel(
+        generator, pix2pix.predictor(config, generator).unit, filetype="png"
+    )
 
 
 def in_unit(case):
@@ -237,10 +239,10 @@ def take(batches, *, batch_size, folder):
 def our_pipeline(case):
     """Batches from files."""
     config = our_config(case)
-    from pix2pix_tf.commands import modes
+    from pix2pix_tf.commands import pix2pix
 
     paths, folder = pairs_folder(case)
-    batches = iter(modes.training_batches(config, paths))
+    batches = iter(pix2pix.training_batches(config, paths))
     return take(batches, batch_size=case["batch_size"], folder=folder)
 
 

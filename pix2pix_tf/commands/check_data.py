@@ -5,7 +5,7 @@ from typing import Any
 
 from pix2pix_tf.commands import runs
 from pix2pix_tf.commands.program import Program
-from pix2pix_tf.data import check, codecs
+from pix2pix_tf.data import check
 
 
 def check_data(program: Program, config: Any, explicit: Collection[str]) -> int:
@@ -21,10 +21,12 @@ def check_data(program: Program, config: Any, explicit: Collection[str]) -> int:
     """
     runs.warn_without_effect(config, explicit)
     config = program.unpack(config)
-    lines, usable = check.report(
-        program.data_sets(config),
-        minimum_width=config.minimum_width,
-        value_range=codecs.parse_range(config.value_range),
-    )
+    lines, usable = check.report(dict(program.data_sets(config)))
+    if program.is_paired and config.input_dir and not check.has_images(config.input_dir):
+        usable = False
+        lines[-1] = (
+            f"training or testing would fail: {config.input_dir} contains no images itself; "
+            f"--input_dir {next(iter(check.data_sets(config.input_dir).values()))}"
+        )
     print("\n".join(lines))
     return 0 if usable else 1

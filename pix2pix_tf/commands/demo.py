@@ -11,6 +11,7 @@ from pix2pix_tf.commands import runs
 from pix2pix_tf.commands.export import export
 from pix2pix_tf.commands.program import Program
 from pix2pix_tf.commands.test import translate
+from pix2pix_tf.commands.train import train
 from pix2pix_tf.errors import InputError
 
 
@@ -44,7 +45,7 @@ def demo(program: Program, config: Any, explicit: Collection[str]) -> int:
         shown.draw(data, config)
     # The others are for the tests and the export that follow.
     used = set(explicit) - trained.without_effect(explicit).keys()
-    if code := program.train(trained, used):
+    if code := train(program, trained, used):
         return code
     tested = dataclasses.replace(
         config,

@@ -7,6 +7,7 @@ from typing import Any
 from pix2pix_tf import run_folder
 from pix2pix_tf.commands import runs
 from pix2pix_tf.commands.program import Direction, Examples, Program
+from pix2pix_tf.commands.test import translated
 from pix2pix_tf.data import listing
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.training import runtime
@@ -61,7 +62,7 @@ def _of_folders(program: Program, config: Any, scorer: Any) -> tuple[list, list]
 
     if not config.input_dir:
         raise InputError("Expected --checkpoint or --input_dir with --mode evaluate.")
-    direction = program.directions[config.direction if "direction" in vars(config) else "AtoB"]
+    direction = program.directions[config.directions[0]]
     if not config.target_dir:
         compared, rows = comparison.of_test(config.input_dir, config.output_dir)
     else:
@@ -81,7 +82,7 @@ def _of_run(
     scorer: Any,
     examples: Mapping[str, Examples],
     *,
-    checkpoint: Path | None,
+    checkpoint: Any,
 ) -> tuple[list, list]:
     """The comparisons of each direction and the report's rows."""
     from pix2pix_tf.evaluation import comparison, results
@@ -95,7 +96,7 @@ def _of_run(
     targets = None
     if scorer.wants_pairs and not program.is_paired:
         targets = {way: _partners(files, sets[way]) for way, files in examples.items()}
-    made = program.results(config, examples, checkpoint=checkpoint, targets=targets)
+    made = translated(program, config, examples, checkpoint=checkpoint, targets=targets)
     rows = list(results.progress(made, "translating", total=sum(map(len, examples.values()))))
     compared = []
     for way in examples:

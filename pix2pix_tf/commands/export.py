@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pix2pix_tf import run_folder
-from pix2pix_tf.commands import page, runs
+from pix2pix_tf.commands import datasets, page, runs
 from pix2pix_tf.commands.program import Program
 from pix2pix_tf.training import runtime
 
@@ -26,17 +26,17 @@ def export(program: Program, config: Any, explicit: Collection[str]) -> int:
     with run_folder.locked(folder):
         runs.announce(config, explicit)
         runtime.load_tensorflow()
-        served = program.served(config, checkpoint)
+        models = served(program, config, checkpoint=checkpoint)
         if config.export_format == "web":
-            print(_export_page(config, served, folder=folder))
+            print(_export_page(config, models, folder=folder))
             return 0
 
         from pix2pix_tf.export import formats
 
-        for name, (generator, one) in served.items():
+        for name, (generator, model) in models.items():
             exported = formats.export(
                 generator,
-                one,
+                model,
                 folder / name,
                 export_format=config.export_format,
                 quantize=config.stored_weights,
@@ -65,3 +65,35 @@ def _export_page(config: Any, served: Mapping[str, tuple[Any, Any]], *, folder: 
         single_file=config.web_single_file,
         runtime=config.web_runtime,
     )
+
+
+def served(program: Program, config: Any, *, checkpoint: Path) -> dict[str, tuple[Any, Any]]:
+    """The generators of a run as exports and servers use them.
+
+    Args:
+        program: The program.
+        config: Its options, those of the run among them.
+        checkpoint: Checkpoint file.
+
+    Returns:
+        Dict from directions, or from "" where there is one only, to (generator, its
+        `ServedModel`).
+    """
+    from pix2pix_tf.export.saved_model import ServedModel
+
+    types, ways = datasets.types(config.checkpoint), config.directions
+    found = program.predictors(config, checkpoint, exported=config.mode != "serve")
+    return {
+        way if len(ways) > 1 else "": (
+            found[way].generator,
+            ServedModel(
+                found[way].generator,
+                found[way].unit,
+                filetype=config.output_filetype,
+                channels=found[way].channels,
+                value_ranges=(found[way].sides[0].value_range, found[way].sides[1].value_range),
+                target_type=types.get(way[-1], "uint8"),
+            ),
+        )
+        for way in ways
+    }

@@ -1,13 +1,23 @@
 """What the commands need to know of a program: pix2pix-tf and cyclegan-tf differ in this alone."""
 
+import contextlib
 import dataclasses
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-# Image files, or pairs of files; for each file of an example the channels that it is decoded to.
+from pix2pix_tf.data.check import Contents
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from pix2pix_tf.inference.files import Translate
+    from pix2pix_tf.inference.predictor import Predictor
+    from pix2pix_tf.training.gan import GAN
+    from pix2pix_tf.training.steps import ToImages
+
+# Image files, or pairs of files.
 Examples = Sequence[Any]
-Channels = Sequence[Sequence[int]]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -18,11 +28,13 @@ class Direction:
         output: Kind of the translated images.
         target: Kind of their targets.
         label: Ending of the names of metrics, such as " AtoB".
+        prefix: Beginning of the names of results, such as "A-".
     """
 
     output: str
     target: str
     label: str = ""
+    prefix: str = ""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -53,6 +65,49 @@ class Demo:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Training:
+    """What a program brings to the training of one run.
+
+    Attributes:
+        examples: Examples per pass over the data.
+        epochs: Epochs after which training ends, or None.
+        longer: Flag that makes training end later, where --max_steps does not end it.
+        build: Function of the steps per epoch to the compiled model.
+        batches: Function of `first_step` and a tf.distribute.InputContext as `context` to the
+            endless batches.
+        named: Makes a context in which a file that cannot be decoded becomes an `InputError`.
+        progress: Dict from short names to losses, for the progress bar.
+        images: Function of a batch and the tensors of `forward` to images for TensorBoard.
+        show: Function of (step, such images as arrays) that adds to the run's report.
+        write_report: Writes the run's report.
+        translate: Function of (model, batch) to what `callbacks.OutputCheck` compares.
+        inversion: Whether outputs should have the colours of their inputs.
+        undecided: As `callbacks.DiscriminatorCheck` takes it.
+        options: All options of the run, as options.json has them.
+        validation: Function of the model to what `callbacks.Validation` takes as `measure`, or
+            None.
+        means: Names of what it measures; the least of the first one is the best.
+    """
+
+    examples: int
+    epochs: int | None
+    longer: str
+    build: Callable[[int], "GAN"]
+    batches: Callable[..., "tf.data.Dataset"]
+    named: Callable[[], contextlib.AbstractContextManager]
+    progress: dict[str, str]
+    images: "ToImages"
+    show: Callable[[int, dict[str, Any]], None]
+    write_report: Callable[[], Any]
+    translate: Callable[["GAN", Any], dict[str, tuple["tf.Tensor", "tf.Tensor"]]]
+    inversion: bool = False
+    undecided: Mapping[str, float]
+    options: Mapping[str, object]
+    validation: Callable[["GAN"], Callable[[int], tuple[dict, dict]]] | None = None
+    means: Sequence[str] = ()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Program:
     """One of the two programs, as its cli hands it to the commands.
 
@@ -64,20 +119,21 @@ class Program:
         config_class: Dataclass of the options.
         summary: Paragraphs that `--help` shows.
         directions: What the results of each direction are called.
-        train: Function of (config, names of the explicit options) that returns the exit code.
         unpack: Function of a config whose `input_dir` names a data set of TensorFlow Datasets to
             one with folders of its images.
-        data_sets: Function of a config to the sets that `--check_data` reads: a dict from names
-            to (examples, channels).
+        data_sets: Function of a config to the sets that `--check_data` reads, by their names.
+        training_examples: Function of a config to (the config with percentiles resolved, the
+            checked training data: a dict from names to examples, "val" for validation).
+        training: Function of (config, training data) to the `Training`.
         test_examples: Function of (config, explicit options) to the files to translate, checked:
             a dict from directions to examples.
         is_paired: Whether targets are part of the examples.
         target_files: Function of (config, direction) to the files of the target set, or None
             for the targets of the examples.
-        results: Function of (config, examples, checkpoint file, targets or None) that translates
-            every file, writes the images and yields the report's rows.
-        served: Function of (config, checkpoint file) to the generators as the export serves them:
-            a dict from names of folders, "" for the only one, to (generator, `ServedModel`).
+        translations: Function of (config, checkpoint file, with_targets=bool) to the functions
+            that translate files, see `inference.files`: a dict from directions.
+        predictors: Function of (config, checkpoint file, exported=bool) to the generators as
+            functions of images, a dict from directions to `Predictor`.
         demo: The demonstration.
     """
 
@@ -86,12 +142,13 @@ class Program:
     config_class: type
     summary: str
     directions: Mapping[str, Direction]
-    train: Callable[[Any, Collection[str]], int]
     unpack: Callable[[Any], Any]
-    data_sets: Callable[[Any], Mapping[str, tuple[Examples, Channels]]]
+    data_sets: Callable[[Any], Mapping[str, Contents]]
+    training_examples: Callable[[Any], tuple[Any, Mapping[str, Examples]]]
+    training: Callable[[Any, Mapping[str, Any]], Training]
     test_examples: Callable[[Any, Collection[str]], Mapping[str, Examples]]
     is_paired: bool
     target_files: Callable[[Any, str], Sequence[str] | None]
-    results: Callable[..., Iterator[dict[str, Any]]]
-    served: Callable[[Any, Path], Mapping[str, tuple[Any, Any]]]
+    translations: Callable[..., Mapping[str, "Translate"]]
+    predictors: Callable[..., Mapping[str, "Predictor"]]
     demo: Demo

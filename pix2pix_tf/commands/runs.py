@@ -30,7 +30,15 @@ def stored_options(folder: str | os.PathLike[str], *, program: str) -> dict[str,
     made_by = stored.get("program", program)
     if made_by != program:
         raise InputError(f"Expected a run of {program}. Received: {folder}, a run of {made_by}")
+    if "value_range_A" not in stored and stored.get("value_range") == "0,1":
+        stored["value_range"] = "auto"  # its name until 0.2.0, when it held for floats alone
     return stored
+
+
+def store(config: Any, *, program: str) -> None:
+    """Writes options.json again where training has resolved options."""
+    path = run_folder.place(config.output_dir) / run_folder.OPTIONS
+    run_folder.write_json(path, run_options(config, program=program))
 
 
 def version() -> str:

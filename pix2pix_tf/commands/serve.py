@@ -7,6 +7,7 @@ from typing import Any
 
 from pix2pix_tf import run_folder
 from pix2pix_tf.commands import page, runs
+from pix2pix_tf.commands.export import served
 from pix2pix_tf.commands.program import Program
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.server import sources
@@ -71,13 +72,13 @@ def _load(program: Program, config: Any, source: sources.Source) -> list[Any]:
     folder, _ = run_folder.locate(source.path)
     stored = run_folder.read_json(folder / run_folder.OPTIONS)
     found = []
-    for direction, (_, served) in program.served(one, checkpoint).items():
-        if served.channels not in FILE_CHANNELS:
+    for direction, (_, model) in served(program, one, checkpoint=checkpoint).items():
+        if model.channels not in FILE_CHANNELS:
             raise InputError(
                 "Expected a run whose inputs have 1, 3 or 4 channels, as the files that are sent. "
-                f"Received: {source.path} with {served.channels}"
+                f"Received: {source.path} with {model.channels}"
             )
         name = f"{source.name}-{direction}" if direction else source.name
         about = page.describe(name, stored, direction=direction or getattr(one, "direction", None))
-        found.append(models.wrap(served, name=name, version=source.version, about=about))
+        found.append(models.wrap(model, name=name, version=source.version, about=about))
     return found

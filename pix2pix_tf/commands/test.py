@@ -1,12 +1,14 @@
 """`--mode test`: translates a folder of images with a run and measures the results."""
 
+import itertools
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pix2pix_tf.commands import runs
 from pix2pix_tf.commands.program import Examples, Program
+from pix2pix_tf.data import listing
 from pix2pix_tf.training import runtime
 
 
@@ -58,7 +60,7 @@ def translate(
     from pix2pix_tf.evaluation import results
 
     rows = []
-    for row in program.results(config, examples, checkpoint=checkpoint, targets=targets):
+    for row in translated(program, config, examples, checkpoint=checkpoint, targets=targets):
         print("evaluated image", row["name"])
         rows.append(row)
     return results.write_results(
@@ -69,3 +71,46 @@ def translate(
         checkpoint=str(checkpoint),
         context=dict(context or {}),
     )
+
+
+def translated(
+    program: Program,
+    config: Any,
+    examples: Mapping[str, Examples],
+    *,
+    checkpoint: Path,
+    targets: Mapping[str, Examples] | None = None,
+) -> Iterator[Any]:
+    """Translates every file and writes the images; see `translate`.
+
+    Yields:
+        The report's rows, with metrics, one by one.
+    """
+    from pix2pix_tf.evaluation import results
+
+    runtime.prepare(seed=config.seed, deterministic=config.deterministic)
+    translations = program.translations(config, checkpoint, with_targets=targets is not None)
+    for way, files in examples.items():
+        chosen = list(zip(files, targets[way], strict=True)) if targets else files
+        kinds = program.directions[way]
+        names = iter([f"{kinds.prefix}{name}" for name in listing.names(chosen)])
+        for found in translations[way](chosen):
+            done = list(itertools.islice(names, len(found.depths)))
+            rows = results.write_images(
+                config.output_dir, done, found.pictures, aspect_ratio=config.aspect_ratio
+            )
+            results.write_exact(
+                config.output_dir,
+                done,
+                outputs=found.outputs,
+                depths=found.depths,
+                sources=found.sources,
+                selection=config.sides[0].selection,
+                kind=kinds.output,
+                is_half=config.has_halves,
+            )
+            for index, row in enumerate(rows):
+                row["metrics"] = {
+                    name: float(values[index]) for name, values in found.metrics.items()
+                }
+            yield from rows

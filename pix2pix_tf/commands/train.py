@@ -1,87 +1,60 @@
-"""Training, for both programs: options become a model, batches and callbacks for `Model.fit`."""
+"""`--mode train`: options become a model, batches and callbacks for `Model.fit`."""
 
-import contextlib
+from __future__ import annotations
+
 import dataclasses
 import functools
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
-
-import keras
-import tensorflow as tf
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from pix2pix_tf import run_folder
+from pix2pix_tf.commands import runs
+from pix2pix_tf.commands.program import Program
 from pix2pix_tf.commands.runs import Start
-from pix2pix_tf.evaluation import results
-from pix2pix_tf.training import callbacks, checkpoints, distribution, runtime
-from pix2pix_tf.training.fit import fit
-from pix2pix_tf.training.gan import GAN
-from pix2pix_tf.training.steps import ToImages
+from pix2pix_tf.config import ONE
+from pix2pix_tf.data import listing
+from pix2pix_tf.training import runtime
 
-Batches = Callable[..., tf.data.Dataset]
+if TYPE_CHECKING:  # TensorFlow is loaded once the input is checked
+    import keras
+    import tensorflow as tf
 
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Training:
-    """What a program brings to the training of one run.
-
-    Attributes:
-        examples: Examples per pass over the data.
-        epochs: Epochs after which training ends, or None.
-        longer: Flag that makes training end later, where --max_steps does not end it.
-        build: Function of the steps per epoch to the compiled model.
-        batches: Function of `first_step` and a tf.distribute.InputContext as `context` to the
-            endless batches.
-        named: Makes a context in which a file that cannot be decoded becomes an `InputError`.
-        progress: Dict from short names to losses, for the progress bar.
-        images: Function of a batch and the tensors of `forward` to images for TensorBoard.
-        show: Function of (step, such images as arrays) that adds to the run's report.
-        write_report: Writes the run's report.
-        translate: Function of (model, batch) to what `callbacks.OutputCheck` compares.
-        inversion: Whether outputs should have the colours of their inputs.
-        undecided: As `callbacks.DiscriminatorCheck` takes it.
-        options: All options of the run, as options.json has them.
-        validation: Function of the model to what `callbacks.Validation` takes as `measure`, or
-            None.
-        means: Names of what it measures; the least of the first one is the best.
-    """
-
-    examples: int
-    epochs: int | None
-    longer: str
-    build: Callable[[int], GAN]
-    batches: Batches
-    named: Callable[[], contextlib.AbstractContextManager]
-    progress: dict[str, str]
-    images: ToImages
-    show: Callable[[int, dict[str, Any]], None]
-    write_report: Callable[[], Any]
-    translate: Callable[[GAN, Any], dict[str, tuple[tf.Tensor, tf.Tensor]]]
-    inversion: bool = False
-    undecided: Mapping[str, float]
-    options: Mapping[str, object]
-    validation: Callable[[GAN], Callable[[int], tuple[dict, dict]]] | None = None
-    means: Sequence[str] = ()
+    from pix2pix_tf.commands.program import Training
+    from pix2pix_tf.training import callbacks
+    from pix2pix_tf.training.gan import GAN
 
 
-def train(
-    start: Start, make: Callable[[Any], Training], *, files: Sequence[Any]
-) -> tuple[int, signal.Signals | None]:
-    """Trains the run in the configuration's `output_dir`.
+def train(program: Program, config: Any, explicit: Collection[str]) -> int:
+    """Trains a new run in the output folder, or resumes one.
 
     Args:
-        start: What training starts from.
-        make: Function of the configuration to the program's `Training`; called once TensorFlow
-            knows its devices.
-        files: All files of the training, which several workers must share.
+        program: The program.
+        config: Its options.
+        explicit: Names of the options that were given.
 
     Returns:
-        (number of updates made in all, the signal that ended training or None).
-
-    Raises:
-        InputError: If a file cannot be decoded (named), or a loss or gradient is not finite.
+        The exit code.
     """
+    with runs.begin_run(config, explicit, program=program.name) as start:
+        config, examples = program.training_examples(program.unpack(start.config))
+        runs.store(config, program=program.name)
+        runs.announce(config, explicit)
+        print("examples count =", *(len(examples[name]) for name in examples if name != "val"))
+        runtime.load_tensorflow(starting=config.strategy == ONE)
+        start = dataclasses.replace(start, config=config)
+        step, stopped = _train(program, start, examples)
+    return runs.ended(config, step=step, stopped=stopped)
+
+
+def _train(
+    program: Program, start: Start, examples: Mapping[str, Any]
+) -> tuple[int, signal.Signals | None]:
+    """The number of updates made in all, and the signal that ended training or None."""
+    from pix2pix_tf.training import distribution
+
+    files = [file for some in examples.values() for file in listing.files(some)]
     config = start.config
     with distribution.entered(
         config.strategy,
@@ -91,7 +64,7 @@ def train(
         files=files,
     ):
         runtime.prepare(seed=config.seed, deterministic=config.deterministic)
-        training = make(config)
+        training = program.training(config, examples)
         per_epoch = -(-training.examples // config.batch_size)
         last_step = config.max_steps or (training.epochs or 0) * per_epoch or None
         if last_step is not None and start.first_step >= last_step:
@@ -105,6 +78,8 @@ def train(
 
 def _model(start: Start, model: GAN) -> GAN:
     """The model with the state that training starts from."""
+    from pix2pix_tf.training import checkpoints
+
     if start.weights is not None:
         checkpoints.restore(start.weights, checkpoints.named(model.variables))
         if model.weight_averages is not None:
@@ -119,6 +94,10 @@ def _model(start: Start, model: GAN) -> GAN:
 def _fit(
     model: GAN, training: Training, *, start: Start, per_epoch: int, last_step: int | None
 ) -> tuple[int, signal.Signals | None]:
+    from pix2pix_tf.evaluation import results
+    from pix2pix_tf.training import callbacks, distribution
+    from pix2pix_tf.training.fit import fit
+
     config = start.config
     rate = pipeline_rate(training.batches(first_step=start.first_step), config.batch_size)
     print(f"input pipeline alone: {callbacks.rounded(rate)} image/sec")
@@ -163,6 +142,8 @@ def _callbacks(
     stop: callbacks.Stop,
 ) -> list[keras.callbacks.Callback]:
     """What happens while training; the order is that of `callbacks`."""
+    from pix2pix_tf.training import callbacks
+
     folder, last_step = run_folder.place(config.output_dir), stop.last_step
 
     # The batch of a step is a function of the step: it is made again, once for all who show it.
@@ -216,6 +197,8 @@ def _checks(
     model: GAN, training: Training, batches: Iterator[Any]
 ) -> list[keras.callbacks.Callback]:
     """Warnings of what goes wrong."""
+    from pix2pix_tf.training import callbacks
+
     translate = functools.partial(training.translate, model)
     return [
         callbacks.DiscriminatorCheck(training.undecided),
@@ -233,6 +216,8 @@ def _validation(
     last_step: int | None,
 ) -> list[keras.callbacks.Callback]:
     """The measurement of other images, if there are any."""
+    from pix2pix_tf.training import callbacks
+
     if training.validation is None:
         return []
     return [

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,28 +11,32 @@ import tensorflow as tf
 
 from pix2pix_tf import run_folder
 from pix2pix_tf.data import codecs, images
+from pix2pix_tf.data.decode import Reading
+from pix2pix_tf.data.pipelines import Example, Fetch
 
 
-def make(kind, reader, examples, *, folder):
+def make(
+    kind: str, reading: Reading, examples: Sequence[Example], *, folder: str | os.PathLike
+) -> Fetch:
     """Decodes every example once.
 
     Args:
         kind: "memory" or "disk".
-        reader: `pairs.Reader`.
+        reading: How they are read.
         examples: Files, or pairs of files.
-        folder: Folder for the cache on disk, which later runs on the same files take up again.
+        folder: Folder for the cache on disk, which later runs on the same files use again.
 
     Returns:
-        Function of an index (int64 scalar tensor) to what `reader.decode` gives for that example.
+        Function of an index (int64 scalar tensor) to what `reading.decode` gives for that example.
     """
-    dtype = _dtype(reader, examples)
+    dtype = _dtype(reading, examples)
     if kind == "memory":
-        kept = list(_decoded(reader, examples, dtype))
+        kept = list(_decoded(reading, examples, dtype))
     else:
-        kept = _on_disk(reader, examples, dtype=dtype, path=Path(folder) / "decoded")
-    channels = reader.decoded_channels
+        kept = _on_disk(reading, examples, dtype=dtype, path=Path(folder) / "decoded")
+    channels = [side.channels for side in reading.decoded_sides]
 
-    def fetch(index):
+    def fetch(index: tf.Tensor) -> tuple[tf.Tensor, ...]:
         found = tf.numpy_function(kept.__getitem__, [index], [tf.as_dtype(dtype)] * len(channels))
         return tuple(
             images.to_unit(tf.ensure_shape(image, [None, None, count]))
@@ -41,20 +46,23 @@ def make(kind, reader, examples, *, folder):
     return fetch
 
 
-def _dtype(reader, examples):
+def _dtype(reading: Reading, examples: Sequence[Example]) -> np.dtype:
     """8 bits where that loses nothing, else float32 in [0, 1]."""
     paths = np.asarray(examples, dtype=object).ravel()
-    plain = all(count in (3, 4) for count in reader.decoded_channels)
+    sides = reading.decoded_sides
+    plain = all(side.channels in (3, 4) and side.value_range is None for side in sides)
     plain = plain and all(codecs.depth(path).dtype == "uint8" for path in paths)
     return np.dtype(np.uint8 if plain else np.float32)
 
 
-def _decoded(reader, examples, dtype):
-    """Yields what `reader.decode` gives for each example, as arrays of `dtype`."""
+def _decoded(
+    reading: Reading, examples: Sequence[Example], dtype: np.dtype
+) -> Iterator[tuple[np.ndarray, ...]]:
+    """Yields what `reading.decode` gives for each example, as arrays of `dtype`."""
 
     @tf.autograph.experimental.do_not_convert
-    def load(example):
-        decoded = reader.decode(example)
+    def load(example: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        decoded = reading.decode(example)
         if dtype == np.uint8:
             return tuple(tf.cast(tf.round(image * 255), tf.uint8) for image in decoded)
         return decoded
@@ -64,9 +72,11 @@ def _decoded(reader, examples, dtype):
     return dataset.as_numpy_iterator()
 
 
-def _on_disk(reader, examples, *, dtype, path):
+def _on_disk(
+    reading: Reading, examples: Sequence[Example], *, dtype: np.dtype, path: Path
+) -> list[tuple[np.ndarray, ...]]:
     """The decoded examples as views of one file: PATH.raw, described by PATH.json."""
-    described, key = path.with_suffix(".json"), _key(reader, examples)
+    described, key = path.with_suffix(".json"), _key(reading, examples)
     about = run_folder.read_json(described) if described.is_file() else {}
     if about.get("key") != key:
         shapes = []
@@ -75,7 +85,7 @@ def _on_disk(reader, examples, *, dtype, path):
             run_folder.atomic(path.with_suffix(".raw")) as temporary,
             open(temporary, "wb") as file,
         ):
-            for decoded in _decoded(reader, examples, dtype):
+            for decoded in _decoded(reading, examples, dtype):
                 shapes.append([image.shape for image in decoded])
                 for image in decoded:
                     file.write(image.tobytes())
@@ -85,7 +95,7 @@ def _on_disk(reader, examples, *, dtype, path):
     return list(_views(raw, about["shapes"]))
 
 
-def _views(raw, shapes):
+def _views(raw: np.ndarray, shapes: list) -> Iterator[tuple[np.ndarray, ...]]:
     offset = 0
     for example in shapes:
         views = []
@@ -96,9 +106,9 @@ def _views(raw, shapes):
         yield tuple(views)
 
 
-def _key(reader, examples):
+def _key(reading: Reading, examples: Sequence[Example]) -> str:
     """Changes with the files and with how they are read."""
     paths = np.asarray(examples, dtype=object).ravel()
     states = [(str(path), (at := os.stat(path)).st_size, at.st_mtime_ns) for path in paths]
-    made = [repr(reader), states]
+    made = [repr(reading), states]
     return hashlib.sha256(json.dumps(made).encode("utf-8", errors="surrogateescape")).hexdigest()

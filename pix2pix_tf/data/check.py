@@ -1,118 +1,273 @@
-"""Reads a whole data set and says on one screen what is in it and what is wrong with it."""
+"""Reports what is in a data set: on one screen for --check_data, in a few lines before training."""
 
 import dataclasses
-import hashlib
 import itertools
 import os
 from collections import Counter, defaultdict
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from pix2pix_tf import run_folder
 from pix2pix_tf.data import codecs, listing
+from pix2pix_tf.data.codecs import Side
+from pix2pix_tf.data.listing import Example, Look
 
 # How many sizes, files or pairs of files one line names.
 _NAMED = 4
 # Folders that belong to one data set.
 SETS = ("train", "val", "validation", "test")
+# Samples for percentiles are all of a set up to this number, then evenly spaced ones.
+_MOST_SAMPLES = 2**26
+# A set that uses less of its range than this trains on hardly any contrast.
+_SLIVER = 1 / 8
+_PLAIN_RATIO = (1.5, 2.7)
 
 
 @dataclasses.dataclass(frozen=True)
-class Look:
-    """What is known of a file after it was read.
+class Contents:
+    """A set of images, as `report` and `notes` take it.
 
     Attributes:
-        path: The file.
-        fault: Why it cannot be used, or None.
-        size: "WIDTHxHEIGHT".
-        kind: Channels and type, such as "3 x uint8".
-        is_odd: Whether the width is odd, so that halves differ by one pixel.
-        digest: Equal for files of equal pixels.
-        is_outside: Whether float samples lie outside of the range of values.
+        examples: Files, or pairs of files.
+        sides: For each file of an example what is made of it.
+        domains: For each file of an example the domains in it: "AB" for a side-by-side pair.
+        unread: A line about files that are not read, or None.
     """
 
-    path: str
-    fault: str | None = None
-    size: str = ""
-    kind: str = ""
-    is_odd: bool = False
-    digest: bytes = b""
-    is_outside: bool = False
+    examples: Sequence[Example]
+    sides: Sequence[Sequence[Side]] = ((Side(),),)
+    domains: Sequence[str] = ("A",)
+    unread: str | None = None
+
+    @property
+    def is_side_by_side(self) -> bool:
+        """Whether a file contains both domains."""
+        return self.domains[0] == "AB"
+
+    def survey(self, *, with_digest: bool = False, sampled: int = 0) -> list[Look]:
+        """Decodes every file once; see `listing.survey`."""
+        return listing.survey(
+            self.examples,
+            self.sides,
+            minimum_width=2 if self.is_side_by_side else 1,
+            with_digest=with_digest,
+            sampled=sampled,
+        )
 
 
-def data_sets(folder):
-    """Finds the sets that a folder belongs to, or holds: {name: folder}.
+def data_sets(folder: str | os.PathLike) -> dict[str, os.PathLike]:
+    """Finds the sets that a folder belongs to, or contains: {name: folder}.
 
     Images in the folder itself are its first set; a folder named like one of `SETS` brings its
-    neighbours, and a folder without images of its own brings those it holds.
+    neighbours, and a folder without images of its own brings those it contains.
     """
     folder = run_folder.place(folder)
-    home = folder.absolute().parent if folder.name in SETS else folder
+    home = folder.parent if folder.name in SETS else folder
     near = {name: home / name for name in SETS if (home / name).is_dir()}
-    first = {} if home == folder and near and not _has_images(folder) else {folder.name: folder}
+    first = {} if home == folder and near and not has_images(folder) else {folder.name: folder}
     return first | near
 
 
-def _has_images(folder):
-    return any(path.suffix.lower() in codecs.SUFFIXES for path in folder.iterdir())
+def has_images(folder: str | os.PathLike) -> bool:
+    """Whether a folder itself, or its folder A, contains images."""
+    folder = run_folder.place(folder)
+    places = [place for place in (folder, folder / "A") if place.is_dir()]
+    return any(listing.is_image(path) for place in places for path in place.iterdir())
 
 
-def look(path, *, minimum_width, channels, value_range):
-    """Decodes a file; returns its `Look`."""
-    fault = listing.fault(path, minimum_width=minimum_width, channels=channels)
-    try:
-        array = codecs.read(run_folder.place(path).read_bytes())
-        dtype = codecs.depth(path).dtype
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        return Look(path, fault or str(error))
-    height, width, count = array.shape
-    digest = hashlib.sha1(repr(array.shape).encode(), usedforsecurity=False)
-    digest.update(np.ascontiguousarray(array).data)
-    low, high = value_range
-    is_float = array.dtype.kind == "f"
-    return Look(
-        path,
-        fault,
-        size=f"{width}x{height}",
-        kind=f"{count} x {dtype}",
-        is_odd=width % 2 == 1,
-        digest=digest.digest(),
-        is_outside=is_float and bool(array.min() < low or array.max() > high),
-    )
+def percentile_range(
+    looks: Sequence[Look], domains: Sequence[str], domain: str, percentiles: tuple[float, float]
+) -> tuple[float, float]:
+    """The values of a domain at two percentiles over the samples of all its files.
+
+    Args:
+        looks: Result of a survey that sampled.
+        domains: As of `Contents`.
+        domain: "A" or "B".
+        percentiles: Two numbers from 0 to 100.
+
+    Returns:
+        (low, high), low < high.
+    """
+    samples = [
+        seen.sample[place]
+        for seen, letters in zip(looks, itertools.cycle(domains), strict=False)
+        for place, letter in enumerate(letters)
+        if letter == domain and seen.sample
+    ]
+    joined = np.concatenate(samples)
+    low, high = np.percentile(joined[np.isfinite(joined)].astype(np.float64), percentiles)
+    return float(low), float(high if high > low else low + 1)
 
 
-def report(sets, *, minimum_width=1, value_range=(0.0, 1.0)):
+def samples_per_file(count: int) -> int:
+    """How many samples of each of so many files `percentile_range` gets."""
+    return max(1, _MOST_SAMPLES // max(count, 1))
+
+
+def types(looks: Sequence[Look], domains: Sequence[str]) -> dict[str, str]:
+    """The type that most files of each domain have: {"A": "int16", "B": "uint8"}."""
+    counts: dict[str, Counter] = defaultdict(Counter)
+    for seen, letters in zip(looks, itertools.cycle(domains), strict=False):
+        for letter in letters:
+            if seen.dtype:
+                counts[letter][seen.dtype] += 1
+    return {letter: found.most_common(1)[0][0] for letter, found in counts.items()}
+
+
+def notes(contents: Contents, looks: Sequence[Look], *, direction: str | None = None) -> list[str]:
+    """What a user should know before training or testing on a set.
+
+    Args:
+        contents: The set.
+        looks: Result of its survey.
+        direction: "AtoB" or "BtoA" of paired data, which is then stated, or None.
+
+    Returns:
+        Lines of text, each about one thing.
+    """
+    readable = [seen for seen in looks if seen.width]
+    lines = [contents.unread] if contents.unread else []
+    lines += _layout_notes(contents, readable, direction)
+    used = max(side.channels for sides in contents.sides for side in sides)
+    groups = {
+        f"transparency is dropped; {used + 1} channels keep it": [
+            seen for seen in readable if seen.is_transparent
+        ],
+        f"only {used} channel{'s' * (used > 1)} of more are used": [
+            seen for seen in readable if seen.is_reduced
+        ],
+        "pixels without data are black to the networks": [
+            seen for seen in readable if seen.missing
+        ],
+    }
+    for text, group in groups.items():
+        if group:
+            lines.append(f"warning: {text}: {_files(group)}")
+    for domain, dtype, side, values in _ranges(contents, looks):
+        lines += _range_notes(domain, dtype, side, values)
+    return lines
+
+
+def _files(group: Sequence[Look]) -> str:
+    return f"{len(group)} file{'s' * (len(group) > 1)} ({_name(group[0].path, None)} ...)"
+
+
+def _layout_notes(contents: Contents, looks: Sequence[Look], direction: str | None) -> list[str]:
+    lines = []
+    if contents.is_side_by_side:
+        odd = [s for s in looks if not _PLAIN_RATIO[0] < s.width / s.height < _PLAIN_RATIO[1]]
+        alike = [seen for seen in looks if seen.is_one_image]
+        if odd or len(alike) > len(looks) * 0.8:
+            seen = (odd or alike)[0]
+            half = seen.width // 2
+            reason = "" if odd else ", though its halves look like one image"
+            lines.append(
+                f"warning: each file is split into A {half}x{seen.height} and B "
+                f"{seen.width - half}x{seen.height}{reason} ({_name(seen.path, None)} ...); "
+                "--dataset_mode single or folders takes whole images"
+            )
+    elif len(contents.domains) == 2:
+        pairs = list(zip(looks[::2], looks[1::2], strict=False))
+        if differ := [(a, b) for a, b in pairs if a.size != b.size]:
+            a, b = differ[0]
+            lines.append(
+                f"warning: {len(differ)} pairs differ in size and are resized to fit "
+                f"({_name(a.path, None)} {a.size} and {b.size} ...)"
+            )
+    if direction:
+        sides = {"A": "A", "B": "B"}
+        if contents.is_side_by_side:
+            sides = {"A": "A (left half)", "B": "B (right half)"}
+        first, last = direction[0], direction[-1]
+        lines.append(f"direction {direction}: {sides[first]} to {sides[last]}")
+    return lines
+
+
+def _ranges(
+    contents: Contents, looks: Sequence[Look]
+) -> Iterator[tuple[str, str, Side, tuple[float, float]]]:
+    """(domain, type, side, (least, largest)) for each domain and type of the files."""
+    found: dict[tuple[str, str], list] = {}
+    of_domain = {}
+    for seen, letters, sides in zip(
+        looks, itertools.cycle(contents.domains), itertools.cycle(contents.sides), strict=False
+    ):
+        for place, values in enumerate(seen.values):
+            letter = letters[place]
+            of_domain[letter] = sides[min(place, len(sides) - 1)]
+            found.setdefault((letter, seen.dtype), []).append(values)
+    for (letter, dtype), values in found.items():
+        lows, highs = zip(*values, strict=True)
+        yield letter, dtype, of_domain[letter], (min(lows), max(highs))
+
+
+def _range_notes(domain: str, dtype: str, side: Side, values: tuple[float, float]) -> list[str]:
+    """Warnings about values that lie outside of the range, or in a sliver of it."""
+    if side.palette is not None or side.one_hot or dtype == "bool":
+        return []
+    low, high = side.value_range or codecs.full_range(dtype)
+    text = f"{domain}: values {_span(values)} of {_span((low, high))}"
+    if values[0] < low or values[1] > high:
+        clipped = "they are clipped" if side.value_range else f"--value_range_{domain} sets it"
+        return [f"warning: {text}: outside of the range; {clipped}"]
+    if values[1] - values[0] < (high - low) * _SLIVER and values[1] > values[0]:
+        return [
+            f"warning: {text}: a sliver of the range; --value_range_{domain} "
+            f"{values[0]:g},{values[1]:g} uses all of it, --label_palette colours label ids"
+        ]
+    return []
+
+
+def _span(values: tuple[float, float]) -> str:
+    return f"{values[0]:g}-{values[1]:g}" if values[0] >= 0 else f"{values[0]:g} to {values[1]:g}"
+
+
+def report(sets: dict[str, Contents]) -> tuple[list[str], bool]:
     """Reads every file of the sets.
 
     Args:
-        sets: Dict from names to (list of examples, which are files or pairs of files; for each
-            file of an example the numbers of channels that it is decoded to).
-        minimum_width: Smallest usable width in pixels; 2 for side-by-side pairs.
-        value_range: The (low, high) of float samples.
+        sets: Dict from names.
 
     Returns:
         (lines of text, whether all files can be used).
     """
-    rules = {"minimum_width": minimum_width, "value_range": value_range}
-
-    def one(path, counts):
-        return look(path, channels=counts, **rules)
-
-    lines, digests, usable = [], {}, True
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for name, (examples, channels) in sets.items():
-            looks = list(pool.map(one, listing.files(examples), itertools.cycle(channels)))
-            lines += _set_lines(name, examples, looks, side_by_side=minimum_width == 2)
-            digests[name] = _by_digest(looks)
-            usable = usable and not any(seen.fault for seen in looks)
-    verdict = "all files can be used" if usable else "training or testing would fail"
-    return [*lines, *_duplicate_lines(digests), verdict], usable
+    lines, digests, is_usable, others = [], {}, True, False
+    for name, contents in sets.items():
+        looks = contents.survey(with_digest=True)
+        lines += _set_lines(name, contents, looks)
+        digests[name] = _by_digest(looks)
+        is_usable = is_usable and not any(seen.fault for seen in looks)
+        others = others or bool(contents.unread)
+    verdict = "all files can be used" if not others else "all files that are read can be used"
+    if not is_usable:
+        verdict = "training or testing would fail"
+    return [*lines, *_duplicate_lines(digests), verdict], is_usable
 
 
-def _by_digest(looks):
+def _set_lines(name: str, contents: Contents, looks: Sequence[Look]) -> list[str]:
+    lines = [f"{name}: {len(contents.examples)} examples in {len(looks)} files"]
+    readable = [seen for seen in looks if seen.width]
+    lines.append("  sizes        " + _counted(seen.size for seen in readable))
+    kinds = (f"{seen.channels} x {seen.dtype}" for seen in readable)
+    lines.append("  channels     " + _counted(kinds))
+    spans = [
+        f"{domain}: {_span(values)} of {_span(side.value_range or codecs.full_range(dtype))}"
+        for domain, dtype, side, values in _ranges(contents, readable)
+    ]
+    lines.append("  values       " + _some(spans))
+    odd = [seen for seen in readable if seen.width % 2 and contents.is_side_by_side]
+    bad = [seen for seen in looks if seen.fault]
+    for word, group in (("odd widths", odd), ("unusable", bad)):
+        if group:
+            shown = [_name(seen.path, seen.fault) for seen in group]
+            lines.append(f"  {word:<12} {len(group)}: {_some(shown)}")
+    return lines + [f"  {note}" for note in notes(contents, looks)]
+
+
+def _by_digest(looks: Sequence[Look]) -> dict[bytes, list[str]]:
     found = defaultdict(list)
     for seen in looks:
         if seen.digest:
@@ -120,41 +275,24 @@ def _by_digest(looks):
     return found
 
 
-def _set_lines(name, examples, looks, *, side_by_side):
-    lines = [f"{name}: {len(examples)} examples in {len(looks)} files"]
-    readable = [seen for seen in looks if seen.size]
-    lines.append("  sizes        " + _counted(seen.size for seen in readable))
-    lines.append("  channels     " + _counted(seen.kind for seen in readable))
-    groups = {
-        "odd widths": [seen for seen in readable if seen.is_odd and side_by_side],
-        "out of range": [seen for seen in readable if seen.is_outside],
-        "unusable": [seen for seen in looks if seen.fault],
-    }
-    for word, group in groups.items():
-        if group:
-            shown = [_name(seen.path, seen.fault) for seen in group]
-            lines.append(f"  {word:<12} {len(group)}: {_some(shown)}")
-    return lines
-
-
-def _name(path, fault):
+def _name(path: str, fault: str | None) -> str:
     # A line break in a file's name would spoil the screen.
     name = Path(path).name.encode("unicode_escape").decode("ascii")
     return f"{name} ({fault})" if fault else name
 
 
-def _counted(values):
+def _counted(values: Iterable[str]) -> str:
     common = Counter(values).most_common()
     shown = [f"{value} ({count})" for value, count in common]
     return _some(shown) if shown else "none"
 
 
-def _some(items):
+def _some(items: Sequence[str]) -> str:
     more = f" and {len(items) - _NAMED} more" if len(items) > _NAMED else ""
     return ", ".join(items[:_NAMED]) + more
 
 
-def _duplicate_lines(digests):
+def _duplicate_lines(digests: dict[str, dict[bytes, list[str]]]) -> list[str]:
     """One line per set with files of equal pixels, and per two sets that share some."""
     lines = []
     for name, found in digests.items():

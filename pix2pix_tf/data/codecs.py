@@ -1,23 +1,31 @@
-"""Image files as arrays: what TensorFlow does not read, and what its PNG cannot hold.
+"""Files as arrays of their own type, and arrays as files; without TensorFlow.
 
-Integer samples of every width use the whole range of their type; float samples run from LOW to
-HIGH of --value_range. Both become [0, 1] and the networks' [-1, 1].
+A file's samples become [0, 1] through a range of values: LOW,HIGH of --value_range, or the whole
+range of an integer type, or floats as they are. `from_unit` is the way back.
 """
 
 import dataclasses
 import io
 import math
+import os
 import struct
 import zlib
 
 import numpy as np
+import simplejpeg
+from numpy.typing import ArrayLike, DTypeLike
 from PIL import Image, ImageOps
 
 from pix2pix_tf import run_folder
 from pix2pix_tf.errors import InputError
 
+# The samples that become 0 and 1; None for the whole range of an integer, and for floats 0 and 1.
+Range = tuple[float, float] | None
+# What stands for None in the options.
+AUTO = "auto"
+
 SUFFIXES = (
-    *(".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm", ".webp"),
+    *(".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".ppm", ".pgm", ".webp"),
     *(".tif", ".tiff", ".npy"),
 )
 JPEG_MARK, PNG_MARK, NPY_MARK = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"\x93NUMPY"
@@ -28,105 +36,178 @@ PNG_DEPTH_AT = 24
 LUMINANCE = (0.299, 0.587, 0.114)
 # What Pillow opens without a warning (a quarter of a gigabyte in RGB): 9459 x 9459.
 MAX_PIXELS = 1024**3 // 4 // 3
-_ORIENTATION = 274  # the TIFF tag, which EXIF shares
+_TOO_LARGE = f"it claims more than {MAX_PIXELS} pixels"
+_ORIENTATION, _NO_DATA = 274, 42113  # TIFF tags; EXIF shares the first
+# libjpeg warns of these and fills in grey; what it says of stray bytes does no harm.
+_JPEG_DAMAGE = ("Corrupt JPEG data: premature", "Corrupt JPEG data: bad", "Premature end")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Selection:
+    """Which image of a file is read where it contains several, and which samples count.
+
+    Attributes:
+        plane: Number of the plane over Z, T and pages, counted from 0, or None for the only one.
+        series: Number of the series of a TIFF, likewise.
+        nodata: Sample that stands for missing values (NaN is allowed), or None for what the
+            file's own tag says.
+    """
+
+    plane: int | None = None
+    series: int | None = None
+    nodata: float | None = None
+
+
+# The only image of a file.
+WHOLE = Selection()
 
 
 @dataclasses.dataclass(frozen=True)
-class Depth:
-    """How a file stores its samples.
+class Samples:
+    """A decoded file.
 
     Attributes:
-        dtype: NumPy's name of the type.
-        suffix: ".png", ".tif" or ".npy": in what results of this depth are written.
+        array: [h, w, c] of the file's own type.
+        missing: bool [h, w], pixels without data; None if there are none.
+        has_alpha: Whether the last channel is transparency.
+        nodata: The sample that stands for missing pixels by the file's own tag, or None.
     """
 
-    dtype: str = "uint8"
-    suffix: str = ".png"
-
-    def fits_png(self, channels):
-        """Whether a PNG holds such samples in so many channels."""
-        return self.dtype in ("uint8", "uint16") and channels in (1, 3, 4)
+    array: np.ndarray
+    missing: np.ndarray | None = None
+    has_alpha: bool = False
+    nodata: float | None = None
 
 
-def parse_range(text):
-    """The (low, high) of "LOW,HIGH", the float samples that stand for black and white.
+def parse_range(text: str, *, flag: str = "value_range") -> Range:
+    """The (low, high) of "LOW,HIGH", the samples that become black and white; None of "auto".
 
     Raises:
         InputError: If `text` is not two rising numbers.
     """
+    if text == AUTO:
+        return None
     try:
         low, high = (float(part) for part in text.split(","))
     except ValueError:
         low = high = 0.0
-    if not low < high < float("inf"):
-        raise InputError(f"Expected --value_range LOW,HIGH such as 0,1. Received: {text}")
+    if not -math.inf < low < high < math.inf:
+        raise InputError(f"Expected --{flag} LOW,HIGH such as 0,1. Received: {text}")
     return low, high
 
 
-def read(contents):
+def parse_percentiles(text: str) -> tuple[float, float] | None:
+    """The percentiles of "p0.1,p99.9", or None of another text."""
+    parts = text.split(",")
+    if len(parts) != 2 or not all(part.startswith("p") for part in parts):
+        return None
+    try:
+        low, high = (float(part[1:]) for part in parts)
+    except ValueError:
+        return None
+    return (low, high) if 0 <= low < high <= 100 else None
+
+
+def read(contents: bytes, selection: Selection = WHOLE) -> np.ndarray:
+    """Decodes a file's bytes to [h, w, c] of the file's own type; see `load`."""
+    return load(contents, selection).array
+
+
+def load(contents: bytes, selection: Selection = WHOLE) -> Samples:
     """Decodes a file's bytes.
 
-    The orientation that EXIF or TIFF tags tell is applied; palettes become RGB or RGBA, CMYK and
-    other colour spaces RGB.
+    The orientation of EXIF or TIFF tags is applied; palettes become RGB or RGBA, CMYK and other
+    colour spaces RGB.
 
     Args:
-        contents: bytes of an .npy, TIFF or any image that Pillow reads.
+        contents: bytes of an .npy, TIFF, DICOM or any image that Pillow reads.
+        selection: Which image of the file.
 
     Returns:
-        Array [h, w, c] of the file's own type.
+        `Samples`.
 
     Raises:
-        ValueError: Saying what is wrong, without the file's name.
+        ValueError: What is wrong, without the file's name.
     """
     try:
-        if contents.startswith(NPY_MARK):
-            array = _read_npy(contents)
-        elif contents.startswith(TIFF_MARKS):
-            array = _read_tiff(contents)
-        else:
-            array = _read_pillow(contents)
+        samples = _load(contents, selection)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ValueError(_TOO_LARGE) from None
     except ValueError as error:
         raise ValueError(str(error).partition("\n")[0]) from None
     except (OSError, SyntaxError, EOFError, struct.error, zlib.error) as error:
-        named = str(error).split(" <_io")[0].split(" '")[0]
-        unknown = "identify" in named or not contents
-        raise ValueError("not an image of a known format" if unknown else named) from None
-    except Exception as error:  # what parsers meet in damaged files, they do not all foresee
-        named = str(error).partition("\n")[0]
-        raise ValueError(f"damaged ({type(error).__name__}: {named})") from None
-    array = array[..., None] if array.ndim == 2 else array
+        reason = str(error).split(" <_io")[0].split(" '")[0]
+        unknown = "identify" in reason or not contents
+        raise ValueError("not an image of a known format" if unknown else reason) from None
+    except Exception as error:  # parsers raise anything on damaged files
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"damaged ({type(error).__name__}: {reason})") from None
+    array = samples.array[..., None] if samples.array.ndim == 2 else samples.array
     if array.ndim != 3 or not array.size or array.dtype.kind not in "uifb":
         raise ValueError(
             f"an array {list(array.shape)} of {array.dtype}, expected numbers [height, width, "
             "channels]"
         )
-    return array
+    return _without_missing(dataclasses.replace(samples, array=array), selection.nodata)
 
 
-_TOO_LARGE = f"it claims more than {MAX_PIXELS} pixels"
+def _load(contents: bytes, selection: Selection) -> Samples:
+    if contents.startswith(NPY_MARK):
+        return Samples(_read_npy(contents))
+    if contents.startswith(TIFF_MARKS):
+        return _read_tiff(contents, selection)
+    if contents.startswith(JPEG_MARK):
+        _check_jpeg(contents)
+    return _read_pillow(contents)
 
 
-def _check_size(width, height):
+def _without_missing(samples: Samples, nodata: float | None) -> Samples:
+    """Adds to `missing` the pixels whose every channel is `nodata`."""
+    if nodata is None:
+        return samples
+    array = samples.array
+    if array.ndim == 2:
+        array = array[..., None]
+    if math.isnan(nodata) and array.dtype.kind != "f":
+        return samples
+    same = np.isnan(array) if math.isnan(nodata) else array == nodata
+    missing = same.all(-1) if samples.missing is None else same.all(-1) | samples.missing
+    return dataclasses.replace(samples, missing=missing if missing.any() else None)
+
+
+def _check_size(width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
         raise ValueError(_TOO_LARGE)
 
 
-def _read_npy(contents):
+def _check_jpeg(contents: bytes) -> None:
+    """Refuses JPEG data over whose end libjpeg only warns, filling the rest of the image in."""
+    try:
+        height, width, _, _ = simplejpeg.decode_jpeg_header(contents, strict=False)
+        _check_size(width, height)
+        simplejpeg.decode_jpeg(contents, "GRAY", strict=True)
+    except ValueError as error:
+        if str(error).startswith(_JPEG_DAMAGE) or str(error) == _TOO_LARGE:
+            raise
+
+
+def _read_npy(contents: bytes) -> np.ndarray:
     """Loads an array, if there is as much of it as its head claims."""
     file = io.BytesIO(contents)
     version = np.lib.format.read_magic(file)
-    read = {(1, 0): np.lib.format.read_array_header_1_0}
-    shape, _, dtype = read.get(version, np.lib.format.read_array_header_2_0)(file)
+    headers = {(1, 0): np.lib.format.read_array_header_1_0}
+    shape, _, dtype = headers.get(version, np.lib.format.read_array_header_2_0)(file)
     if dtype.itemsize * math.prod(shape) > len(contents) - file.tell():
         raise ValueError(f"the file ends before the {list(shape)} values of its array")
     return np.load(io.BytesIO(contents), allow_pickle=False)
 
 
-def _read_pillow(contents):
+def _read_pillow(contents: bytes) -> Samples:
     with Image.open(io.BytesIO(contents)) as opened:
         _check_size(*opened.size)
+        is_deep = opened.format == "PNG" and contents[PNG_DEPTH_AT] == 16
+        if is_deep and opened.mode in ("RGB", "RGBA", "LA"):
+            return _read_deep_png(contents, opened)
         image = ImageOps.exif_transpose(opened)
         mode = image.mode
         if mode in ("P", "PA"):
@@ -134,15 +215,28 @@ def _read_pillow(contents):
         elif mode == "1":
             image = image.convert("L")
         elif mode == "I":  # Pillow before 11 reads 16-bit grey so.
-            return np.asarray(image).astype(np.uint16)
+            return Samples(np.asarray(image).astype(np.uint16))
         elif mode not in ("L", "LA", "RGB", "RGBA", "F") and not mode.startswith("I;16"):
             image = image.convert("RGB")
         array = np.asarray(image)
-        return array.astype(np.uint16) if mode.startswith("I;16") else array
+        array = array.astype(np.uint16) if mode.startswith("I;16") else array
+        return Samples(array, has_alpha=image.mode in ("LA", "RGBA"))
 
 
-def _read_tiff(contents):
-    """The first page; uncommon colour spaces, and all without tifffile, go through Pillow."""
+def _read_deep_png(contents: bytes, opened: Image.Image) -> Samples:
+    """16 bits per channel of colour, of which Pillow gives the upper 8."""
+    try:
+        from imagecodecs import png_decode
+    except ImportError:
+        array = np.asarray(ImageOps.exif_transpose(opened)).astype(np.uint16) * 257
+    else:
+        opened.load()  # checks the checksums
+        array = upright(png_decode(contents), opened.getexif().get(_ORIENTATION, 1))
+    return Samples(array, has_alpha=array.shape[-1] in (2, 4))
+
+
+def _read_tiff(contents: bytes, selection: Selection) -> Samples:
+    """Uncommon colour spaces, and all TIFFs without tifffile, go through Pillow."""
     try:
         import tifffile
     except ImportError:
@@ -152,20 +246,68 @@ def _read_tiff(contents):
         _check_size(int(page.imagewidth), int(page.imagelength))  # damaged ones are tuples or bytes
         if page.photometric.name not in ("MINISBLACK", "RGB") or page.dtype is None:
             return _read_pillow(contents)
-        array = page.asarray()
-        array = np.moveaxis(array, 0, -1) if page.axes.startswith("S") else array
-        tag = page.tags.get(_ORIENTATION)
-    return upright(array, int(tag.value) if tag else 1)
+        series = _picked_series(file, selection)
+        page = series.keyframe
+        _check_size(int(page.imagewidth), int(page.imagelength))
+        array = _plane(series.asarray(), series.axes, selection)
+        tags = {code: page.tags.get(code) for code in (_ORIENTATION, _NO_DATA)}
+        has_alpha = any(int(kind) in (1, 2) for kind in page.extrasamples)
+    orientation = tags[_ORIENTATION]
+    array = upright(array, int(orientation.value) if orientation else 1)
+    nodata = _number(tags[_NO_DATA])
+    return _without_missing(Samples(array, has_alpha=has_alpha, nodata=nodata), nodata)
 
 
-def _tiff_without_tifffile(contents):
+def _number(tag: object) -> float | None:
+    """The value of a tag of text such as "-9999", or None."""
     try:
+        return None if tag is None else float(str(tag.value).strip("\0 "))
+    except ValueError:
+        return None
+
+
+def _picked_series(file: object, selection: Selection) -> object:
+    """The series of a TIFF that is read; thumbnails, overviews and masks do not count."""
+    series = [one for one in file.series if not (one.keyframe.is_reduced or one.keyframe.is_mask)]
+    series = series or list(file.series)
+    if len(series) > 1 and selection.series is None:
+        raise ValueError(f"{len(series)} series; --series 0 to {len(series) - 1} picks one")
+    return _item(series, selection.series, flag="series")
+
+
+def _item(items: list, number: int | None, *, flag: str) -> object:
+    if (number or 0) >= len(items):
+        raise ValueError(f"{len(items)} {flag}, expected more than --{flag} {number}")
+    return items[number or 0]
+
+
+def _plane(array: np.ndarray, axes: str, selection: Selection) -> np.ndarray:
+    """[h, w, c] of an array whose axes are named: C and S are channels, all others planes."""
+    channels = [axis for axis in axes if axis in "CS"]
+    others = [axis for axis in axes if axis not in "CSYX"]
+    order = [axes.index(axis) for axis in [*others, "Y", "X", *channels]]
+    array = np.transpose(array, order)
+    count = math.prod(array.shape[: len(others)])
+    height, width = array.shape[len(others) : len(others) + 2]
+    if count > 1 and selection.plane is None:
+        sizes = ", ".join(f"{name} {size}" for name, size in zip(others, array.shape, strict=False))
+        raise ValueError(f"{count} planes ({sizes}); --plane 0 to {count - 1} picks one")
+    planes = array.reshape(count, height, width, -1)
+    return _item(list(planes), selection.plane if count > 1 else None, flag="plane")
+
+
+def _tiff_without_tifffile(contents: bytes) -> Samples:
+    hint = "pip install 'pix2pix-tf[tiff]' reads more TIFFs"
+    try:
+        with Image.open(io.BytesIO(contents)) as image:
+            if getattr(image, "n_frames", 1) > 1:
+                raise ValueError(f"{image.n_frames} pages; {hint}")
         return _read_pillow(contents)
     except OSError as error:
-        raise ValueError(f"{error}; pip install 'pix2pix-tf[tiff]' reads more TIFFs") from None
+        raise ValueError(f"{error}; {hint}") from None
 
 
-def upright(array, orientation):
+def upright(array: np.ndarray, orientation: int) -> np.ndarray:
     """Turns [h, w, c] as an EXIF orientation of 1 to 8 says."""
     if orientation >= 5:
         array = np.swapaxes(array, 0, 1)
@@ -174,42 +316,63 @@ def upright(array, orientation):
     return array[::-1] if orientation in (3, 4, 7, 8) else array
 
 
-def to_unit(array, value_range=(0.0, 1.0)):
-    """Samples of any type to float32 in [0, 1]; floats outside of `value_range` lie outside."""
-    if array.dtype.kind == "b":
+def full_range(dtype: DTypeLike) -> tuple[float, float]:
+    """What samples of a type become 0 and 1 without an explicit range."""
+    dtype = np.dtype(dtype)
+    if dtype.kind not in "ui":
+        return 0.0, 1.0
+    limits = np.iinfo(dtype)
+    return float(limits.min), float(limits.max)
+
+
+def to_unit(array: np.ndarray, value_range: Range = None) -> np.ndarray:
+    """Converts samples of any type to float32 in [0, 1].
+
+    Args:
+        array: Samples of any real type.
+        value_range: The (low, high) that become 0 and 1; values beyond are clipped. None for the
+            whole range of an integer type, and for floats as they are.
+
+    Returns:
+        float32 array of the same shape.
+    """
+    if array.dtype.kind == "b" or (array.dtype.kind == "f" and value_range is None):
         return array.astype(np.float32)
-    if array.dtype.kind == "f":
-        low, high = value_range
-        return ((array - low) / (high - low)).astype(np.float32)
-    limits = np.iinfo(array.dtype)
-    if limits.max < 2**16 and limits.min == 0:  # as TensorFlow converts
-        return array.astype(np.float32) * np.float32(1 / limits.max)
-    wide = array.astype(np.float64) - limits.min
-    return (wide / (float(limits.max) - limits.min)).astype(np.float32)
+    if value_range is None and array.dtype in (np.uint8, np.uint16):  # as TensorFlow converts
+        return array.astype(np.float32) * np.float32(1 / np.iinfo(array.dtype).max)
+    low, high = value_range or full_range(array.dtype)
+    return np.clip((array.astype(np.float64) - low) / (high - low), 0, 1).astype(np.float32)
 
 
-def from_unit(unit, dtype, value_range=(0.0, 1.0)):
-    """Float in [0, 1] to samples of `dtype`: the inverse of `to_unit`; integers are rounded."""
+def from_unit(unit: ArrayLike, dtype: DTypeLike, value_range: Range = None) -> np.ndarray:
+    """Converts floats in [0, 1] to samples of `dtype`: the inverse of `to_unit`.
+
+    Integers are rounded and saturated. uint8 of the whole range is rounded as TensorFlow and the
+    reference do: down, from 255.5.
+    """
     unit, dtype = np.asarray(unit), np.dtype(dtype)
     if dtype.kind == "b":
         return unit >= 0.5
-    if dtype.kind == "f":
-        low, high = value_range
-        return (unit * (high - low) + low).astype(dtype)
-    if dtype == np.uint8:  # as TensorFlow and the reference round: down, from 255.5
+    if dtype.kind == "f" and value_range is None:
+        return unit.astype(dtype)
+    if dtype == np.uint8 and value_range is None:
         return np.clip(unit * np.float32(255.5), 0, 255).astype(dtype)
-    limits = np.iinfo(dtype)
-    span = float(limits.max) - limits.min
-    wide = np.round(np.clip(unit, 0, 1).astype(np.float64) * span) + limits.min
-    return np.clip(wide, limits.min, limits.max).astype(dtype)
+    low, high = value_range or full_range(dtype)
+    if dtype.kind == "f":
+        return (unit.astype(np.float64) * (high - low) + low).astype(dtype)
+    wide = np.round(np.clip(unit, 0, 1).astype(np.float64) * (high - low) + low)
+    least, most = full_range(dtype)
+    # 2**63 and 2**64 are float64s, the largest 64-bit integers are not.
+    most = np.nextafter(most, 0) if dtype.itemsize == 8 else most
+    return np.clip(wide, least, most).astype(dtype)
 
 
-def converts(found, wanted):
+def converts(found: int, wanted: int) -> bool:
     """Whether `with_channels` makes `wanted` channels of `found`."""
     return found == wanted or (found <= 4 and wanted in (1, 3, 4))
 
 
-def with_channels(unit, count):
+def with_channels(unit: np.ndarray, count: int) -> np.ndarray:
     """Gives [h, w, c] in [0, 1] another number of channels.
 
     One to four channels are grey, grey and alpha, RGB, RGBA: alpha is dropped or added opaque,
@@ -224,19 +387,90 @@ def with_channels(unit, count):
     if not converts(found, count):
         raise ValueError(f"{found} channels, expected {count}")
     colour = unit[..., :-1] if found in (2, 4) else unit
+    alpha = unit[..., -1:] if found in (2, 4) else np.ones_like(unit[..., :1])
     if count == 1:
-        return colour @ np.array(LUMINANCE, np.float32)[:, None]
+        return colour if found == 2 else colour @ np.array(LUMINANCE, np.float32)[:, None]
     colour = np.repeat(colour, 3, -1) if colour.shape[-1] == 1 else colour
-    return colour if count == 3 else np.concatenate([colour, np.ones_like(colour[..., :1])], -1)
+    return colour if count == 3 else np.concatenate([colour, alpha], -1)
 
 
-def load_unit(contents, *, channels, value_range=(0.0, 1.0)):
-    """Decodes bytes to float32 [h, w, channels] in [0, 1]; see `read`, `with_channels`."""
-    return with_channels(to_unit(read(contents), value_range), channels)
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Side:
+    """What the networks see of the images of one domain.
+
+    Attributes:
+        channels: 1, 3 and 4 are made of what files contain; other numbers have to be in the files.
+        value_range: The (low, high) samples that become 0 and 1; see `to_unit`.
+        selection: Which image of a file with several.
+        palette: RGB of each label for grey integer files that contain label ids, or None.
+        one_hot: Whether grey integer files contain label ids that become one channel each.
+    """
+
+    channels: int = 3
+    value_range: Range = None
+    selection: Selection = WHOLE
+    palette: tuple[tuple[int, int, int], ...] | None = None
+    one_hot: bool = False
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether TensorFlow reads usual files as this side needs them."""
+        labelled = self.palette is not None or self.one_hot
+        return not labelled and self.selection.nodata is None and self.channels in (1, 3, 4)
+
+    def to_unit(self, samples: Samples) -> np.ndarray:
+        """Converts a decoded file to float32 [h, w, channels] in [0, 1]; missing pixels are 0.
+
+        Raises:
+            ValueError: If the file has other channels, or ids without a label.
+        """
+        array = samples.array
+        if self.value_range is None and samples.missing is not None and array.dtype.kind == "f":
+            array = np.where(samples.missing[..., None], 0, array)
+        is_label = array.shape[-1] == 1 and array.dtype.kind in "uib"
+        if is_label and (self.palette is not None or self.one_hot):
+            return self._labels_to_unit(array[..., 0].astype(np.int64))
+        unit = to_unit(array, self.value_range)
+        if samples.missing is not None:
+            unit = np.where(samples.missing[..., None], np.float32(0), unit)
+        return with_channels(unit, self.channels)
+
+    def _labels_to_unit(self, ids: np.ndarray) -> np.ndarray:
+        count = self.channels if self.one_hot else len(self.palette)
+        if ids.min() < 0 or ids.max() >= count:
+            kind = "channels of --one_hot" if self.one_hot else "colours in the palette"
+            raise ValueError(f"label {ids.max() if ids.min() >= 0 else ids.min()}, {count} {kind}")
+        if self.one_hot:
+            return np.eye(count, dtype=np.float32)[ids]
+        colours = np.array(self.palette, np.uint8)[ids]
+        return with_channels(to_unit(colours), self.channels)
 
 
-def depth(path):
-    """Reads from a file's head how it stores its samples.
+def load_unit(contents: bytes, side: Side = Side()) -> np.ndarray:  # noqa: B008
+    """Decodes bytes to float32 [h, w, channels] in [0, 1]."""
+    return side.to_unit(load(contents, side.selection))
+
+
+@dataclasses.dataclass(frozen=True)
+class Depth:
+    """How a file stores its samples.
+
+    Attributes:
+        dtype: NumPy's name of the type.
+        suffix: ".png", ".tif" or ".npy": in what results of this depth are written.
+    """
+
+    dtype: str = "uint8"
+    suffix: str = ".png"
+
+    def fits_png(self, channels: int) -> bool:
+        """Whether a PNG contains all that there is of such samples in so many channels."""
+        is_png = self.suffix == ".png" and self.dtype in ("uint8", "uint16")
+        return is_png and channels in (1, 3, 4)
+
+
+def depth(path: str | os.PathLike) -> Depth:
+    """Reads from a file how it stores its samples.
 
     Returns:
         `Depth`; 8 bits for what cannot be read.
@@ -251,12 +485,127 @@ def depth(path):
                 array = np.load(local, mmap_mode="r", allow_pickle=False)
                 return Depth(array.dtype.name, ".npy")
         if head.startswith(TIFF_MARKS):
-            return Depth(read(file.read()).dtype.name, ".tif")
+            return Depth(_tiff_dtype(file.read()), ".tif")
     return Depth()
 
 
-def write(path, array):
+def _tiff_dtype(contents: bytes) -> str:
+    try:
+        import tifffile
+
+        with tifffile.TiffFile(io.BytesIO(contents)) as file:
+            dtype = file.pages.first.dtype
+            return "uint8" if dtype is None else dtype.name
+    except ImportError:
+        return read(contents).dtype.name
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Place:
+    """What of a TIFF is written again into a result.
+
+    Attributes:
+        compression: tifffile's name of the compression, or None.
+        tags: Tags of the place on Earth as tifffile's `extratags`.
+        size: (height, width) of what the tags are of.
+    """
+
+    compression: str | None = None
+    tags: tuple = ()
+    size: tuple[int, int] = (1, 1)
+
+
+# GeoTIFF: scale, tie points, transformation, keys; GDAL: metadata, no-data.
+_SCALE, _TIE_POINTS, _TRANSFORMATION = 33550, 33922, 34264
+_PLACE = (_SCALE, _TIE_POINTS, _TRANSFORMATION, 34735, 34736, 34737, 42112, _NO_DATA)
+_ASCII, _SHORT, _DOUBLE = 2, 3, 12
+# What every result is compressed with that has to be lossless.
+_LOSSLESS = ("LZW", "ADOBE_DEFLATE", "DEFLATE", "PACKBITS", "LZMA", "ZSTD", "NONE")
+
+
+def place_of(path: str | os.PathLike, *, is_half: bool = False) -> Place:
+    """Reads the place and the compression of a TIFF; those of other files are empty.
+
+    Args:
+        path: The file.
+        is_half: Whether only its left half is meant.
+    """
+    contents = run_folder.place(path).read_bytes()
+    if not contents.startswith(TIFF_MARKS):
+        return Place()
+    try:
+        import tifffile
+    except ImportError:
+        return Place()
+    with tifffile.TiffFile(io.BytesIO(contents)) as file:
+        page = file.pages.first
+        name = page.compression.name
+        tags = [page.tags[code] for code in _PLACE if code in page.tags]
+        return Place(
+            compression=None if name == "NONE" else name if name in _LOSSLESS else "ADOBE_DEFLATE",
+            tags=tuple((tag.code, int(tag.dtype), tag.value) for tag in tags),
+            size=(int(page.imagelength), int(page.imagewidth) // (1 + is_half)),
+        )
+
+
+def with_missing(
+    array: np.ndarray, source: str | os.PathLike, selection: Selection, *, is_half: bool = False
+) -> np.ndarray:
+    """Gives the pixels of a result that are missing in its source their value there.
+
+    Args:
+        array: Result [h, w, c], of any size.
+        source: The file that was translated.
+        selection: How it was read.
+        is_half: Whether only its left half was.
+    """
+    contents = run_folder.place(source).read_bytes()
+    if selection.nodata is None and not contents.startswith(TIFF_MARKS):
+        return array
+    samples = load(contents, selection)
+    if samples.missing is None:
+        return array
+    missing = samples.missing[:, : samples.missing.shape[1] // (1 + is_half)]
+    height, width = array.shape[:2]
+    rows = (np.arange(height) + 0.5) * missing.shape[0] / height
+    columns = (np.arange(width) + 0.5) * missing.shape[1] / width
+    there = missing[rows.astype(int)][:, columns.astype(int)]
+    value = selection.nodata if samples.nodata is None else samples.nodata
+    if array.dtype.kind == "f" or np.array(value).astype(array.dtype) == value:
+        array = np.where(there[..., None], np.array(value).astype(array.dtype), array)
+    return array
+
+
+def _scaled_tags(place: Place, height: int, width: int) -> list[tuple]:
+    """The tags of an image that was resized to another size, as tifffile's `extratags`."""
+    by_y, by_x = place.size[0] / height, place.size[1] / width
+    tags = []
+    for code, kind, value in place.tags:
+        if code == _SCALE:
+            value = (value[0] * by_x, value[1] * by_y, *value[2:])
+        elif code == _TIE_POINTS:
+            factors = (1 / by_x, 1 / by_y, 1.0, 1.0, 1.0, 1.0)
+            value = tuple(v * factors[i % 6] for i, v in enumerate(value))
+        elif code == _TRANSFORMATION:
+            factors = (by_x, by_y, 1.0, 1.0)
+            value = tuple(v * factors[i % 4] for i, v in enumerate(value))
+        count = 0 if kind == _ASCII else len(value) if isinstance(value, tuple) else 1
+        tags.append((code, kind, count, value, True))
+    return tags
+
+
+def write(
+    path: str | os.PathLike,
+    array: np.ndarray,
+    *,
+    place: Place = Place(),  # noqa: B008 (frozen)
+) -> None:
     """Writes [h, w, c] as .npy or, in the array's own type, as .tif.
+
+    Args:
+        path: Where; its suffix says which.
+        array: Samples.
+        place: Tags and compression of the TIFF that the array was made of.
 
     Raises:
         InputError: If a TIFF of several channels is wanted without tifffile.
@@ -270,10 +619,15 @@ def write(path, array):
         import tifffile
     except ImportError:
         raise InputError(
-            f"Expected tifffile, to write {path}. Received: it is not installed; "
-            "pip install 'pix2pix-tf[tiff]'"
+            f"{path} needs tifffile, which is not installed: pip install 'pix2pix-tf[tiff]'"
         ) from None
-    kind = "rgb" if array.shape[-1] in (3, 4) else "minisblack"
-    single = array[..., 0] if array.shape[-1] == 1 else array
-    tifffile.imwrite(contents, single, photometric=kind, planarconfig="contig", metadata=None)
+    tifffile.imwrite(
+        contents,
+        array[..., 0] if array.shape[-1] == 1 else array,
+        photometric="rgb" if array.shape[-1] in (3, 4) else "minisblack",
+        planarconfig="contig" if array.shape[-1] > 1 else None,
+        compression=place.compression,
+        extratags=_scaled_tags(place, *array.shape[:2]),
+        metadata=None,
+    )
     path.write_bytes(contents.getvalue())

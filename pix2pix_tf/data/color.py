@@ -25,7 +25,7 @@ _F_TO_LAB = ((0.0, 500.0, 0.0), (116.0, -500.0, 200.0), (0.0, 0.0, -200.0))
 _LAB_TO_F = ((1 / 116, 1 / 116, 1 / 116), (1 / 500, 0.0, 0.0), (0.0, 0.0, -1 / 200))
 
 
-def rgb_to_lab(rgb):
+def rgb_to_lab(rgb: tf.Tensor) -> tf.Tensor:
     """Converts sRGB in [0, 1], [..., 3], to Lab: L in [0, 100], a and b in about [-110, 110]."""
     rgb = tf.convert_to_tensor(rgb, tf.float32)
     linear = tf.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
@@ -35,7 +35,7 @@ def rgb_to_lab(rgb):
     return tf.tensordot(f, tf.constant(_F_TO_LAB), 1) - (16.0, 0.0, 0.0)
 
 
-def lab_to_rgb(lab):
+def lab_to_rgb(lab: tf.Tensor) -> tf.Tensor:
     """Converts Lab, [..., 3], to sRGB in [0, 1]; colours outside of sRGB are clipped."""
     lab = tf.convert_to_tensor(lab, tf.float32)
     f = tf.tensordot(lab + (16.0, 0.0, 0.0), tf.constant(_LAB_TO_F), 1)
@@ -46,7 +46,7 @@ def lab_to_rgb(lab):
     return tf.where(rgb <= 0.0031308, rgb * 12.92, bent)
 
 
-def split(rgb):
+def split(rgb: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Splits sRGB in [0, 1] into lightness [..., 1] and colour [..., 2], both in [-1, 1].
 
     L of 0 to 100 and a, b of -110 to 110 are scaled to [-1, 1], as preprocess_lab() does.
@@ -55,6 +55,6 @@ def split(rgb):
     return lab[..., :1] / 50 - 1, lab[..., 1:] / 110
 
 
-def join(lightness, colour):
-    """Joins what `split` made to sRGB in [0, 1]."""
+def join(lightness: tf.Tensor, colour: tf.Tensor) -> tf.Tensor:
+    """Joins the results of `split` to sRGB in [0, 1]."""
     return lab_to_rgb(tf.concat([(lightness + 1) * 50, colour * 110], -1))

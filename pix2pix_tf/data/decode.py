@@ -1,11 +1,20 @@
-"""Image files of every format as tensors, upright and in their full depth."""
+"""Files as tensors: decoded in the graph where TensorFlow can, upright and in their bit depth."""
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator, Sequence
 
 import tensorflow as tf
 
-from pix2pix_tf.data import codecs, images
+from pix2pix_tf.data import codecs, images, resize
+from pix2pix_tf.data.codecs import Range, Side
+from pix2pix_tf.errors import InputError
 
+# As long as the part of a BMP that ends with its size, the longest of all.
+_NOTHING = b"\0" * 26
 # Of the first bytes of a JPEG or PNG: EXIF with its tags at the usual offset of 8, little or big
-# endian, twelve bytes a tag, up to the orientation (274, a short). \C is any byte.
+# endian, twelve bytes a tag, up to the orientation (274, a short). \C is any byte. In the graph
+# because exported models read files too; everywhere else Pillow reads EXIF.
 _EXIF = (
     r"(?s)^\C*?(?:Exif\x00\x00|eXIf)(?:"
     r"II\*\x00\x08\x00\x00\x00\C\C(?:\C{12}){0,40}?\x12\x01\x03\x00\x01\x00\x00\x00([\x01-\x08])"
@@ -15,12 +24,110 @@ _EXIF = (
 _EXIF_WITHIN = 1024
 
 
-def decode_unit(contents, *, channels=3):
+def decode(contents: tf.Tensor, *, channels: int = 3) -> tf.Tensor:
+    """Decodes JPEG, PNG, GIF or BMP bytes.
+
+    Grey is widened, alpha is dropped (or added, opaque) and 16 bits become 8.
+
+    Args:
+        contents: String scalar, the bytes of a file.
+        channels: 3, or 4 with alpha.
+
+    Returns:
+        uint8 [h, w, channels].
+
+    Raises:
+        tf.errors.InvalidArgumentError: If the bytes are no such image, or claim to be one of more
+            than `codecs.MAX_PIXELS`: that is refused before any memory is spent on it.
+    """
+
+    def colour() -> tf.Tensor:
+        image = tf.io.decode_image(contents, channels=3, expand_animations=False)
+        return tf.ensure_shape(image, [None, None, 3])
+
+    with tf.control_dependencies(_size_checks(contents)):
+        if channels == 3:
+            return colour()
+        is_png = tf.strings.substr(contents, 0, 8) == codecs.PNG_MARK
+        return tf.cond(
+            is_png,
+            lambda: _png_with_alpha(contents),
+            lambda: tf.pad(colour(), [[0, 0], [0, 0], [0, 1]], constant_values=255),
+        )
+
+
+def _png_with_alpha(contents: tf.Tensor) -> tf.Tensor:
+    """uint8 [h, w, 4]; TensorFlow gives grey of 1, 2 and 4 bits an alpha of 1, 3 and 15."""
+    image = tf.io.decode_png(contents, channels=4)
+    head = tf.io.decode_raw(tf.strings.substr(contents, codecs.PNG_DEPTH_AT, 2), tf.uint8)
+    is_coarse_grey = (head[0] < 8) & (head[1] == 0)
+    opaque = tf.where(image[..., 3:] > 0, tf.constant(255, tf.uint8), image[..., 3:])
+    alpha = tf.where(is_coarse_grey, opaque, image[..., 3:])
+    return tf.concat([image[..., :3], alpha], -1)
+
+
+def _size_checks(contents: tf.Tensor) -> list[tf.Operation]:
+    """The operations that have to run before a file is decoded, so that no small one fills memory.
+
+    They raise tf.errors.InvalidArgumentError.
+    """
+    check = tf.debugging.assert_less_equal(
+        tf.reduce_prod(_claimed_size(contents)),
+        tf.constant(codecs.MAX_PIXELS, tf.int64),
+        message=f"Expected an image of at most {codecs.MAX_PIXELS} pixels",
+    )
+    return [] if check is None else [check]
+
+
+def _claimed_size(contents: tf.Tensor) -> tf.Tensor:
+    """The two sides in the head of a file, int64 [2]; zeros if it is of no known kind."""
+    head = tf.strings.substr(tf.strings.join([contents, _NOTHING]), 0, len(_NOTHING))
+    head = tf.reshape(tf.cast(tf.io.decode_raw(head, tf.uint8), tf.int64), [len(_NOTHING)])
+
+    def sides(first: int, weights: list[int]) -> tf.Tensor:
+        width, height = tf.split(head[first : first + 2 * len(weights)], 2)
+        return tf.stack([tf.reduce_sum(width * weights), tf.reduce_sum(height * weights)])
+
+    def starts(mark: bytes) -> tf.Tensor:
+        return tf.reduce_all(head[: len(mark)] == list(mark))
+
+    def bmp() -> tf.Tensor:
+        size = sides(18, [1, 2**8, 2**16, 2**24])
+        # A negative height is that of an image from the top.
+        return tf.minimum(size, 2**32 - size)
+
+    def jpeg() -> tf.Tensor:
+        return tf.cast(tf.image.extract_jpeg_shape(contents)[:2], tf.int64)
+
+    # PNG is big-endian; GIF and BMP are little-endian.
+    return tf.case(
+        [
+            (starts(b"\xff\xd8"), jpeg),
+            (starts(b"\x89PNG"), lambda: sides(16, [2**24, 2**16, 2**8, 1])),
+            (starts(b"GIF8"), lambda: sides(6, [1, 2**8])),
+            (starts(b"BM"), bmp),
+        ],
+        default=lambda: tf.zeros([2], tf.int64),
+    )
+
+
+def _to_unit(image: tf.Tensor, value_range: Range, *, has_alpha: bool) -> tf.Tensor:
+    """uint8 or uint16 to float32 in [0, 1]; a range of values is that of all but alpha."""
+    unit = images.to_unit(image)
+    if value_range is None:
+        return unit
+    low, high = value_range
+    ranged = tf.clip_by_value((tf.cast(image, tf.float32) - low) / (high - low), 0.0, 1.0)
+    return tf.concat([ranged[..., :3], unit[..., 3:]], -1) if has_alpha else ranged
+
+
+def decode_unit(contents: tf.Tensor, *, channels: int = 3, value_range: Range = None) -> tf.Tensor:
     """Decodes JPEG or PNG bytes of 8 or 16 bits, upright.
 
     Args:
         contents: String scalar, the bytes of a file.
         channels: 1, 3 or 4.
+        value_range: The samples that become 0 and 1, or None for the whole range of the type.
 
     Returns:
         float32 [h, w, channels] in [0, 1].
@@ -30,28 +137,26 @@ def decode_unit(contents, *, channels=3):
     is_png = tf.strings.substr(head, 0, 8) == codecs.PNG_MARK
     is_deep = is_png & (tf.strings.substr(head, codecs.PNG_DEPTH_AT, 1) == b"\x10")
 
-    def deep():
-        with tf.control_dependencies(images.size_checks(contents)):
-            return images.to_unit(tf.io.decode_png(contents, channels=decoded, dtype=tf.uint16))
+    def deep() -> tf.Tensor:
+        with tf.control_dependencies(_size_checks(contents)):
+            image = tf.io.decode_png(contents, channels=decoded, dtype=tf.uint16)
+            return _to_unit(image, value_range, has_alpha=decoded == 4)
 
-    image = tf.cond(
-        is_deep,
-        deep,
-        lambda: images.to_unit(images.decode(contents, channels=decoded)),
-    )
-    image = _upright(image, contents)
+    def usual() -> tf.Tensor:
+        return _to_unit(decode(contents, channels=decoded), value_range, has_alpha=decoded == 4)
+
+    image = _upright(tf.cond(is_deep, deep, usual), contents)
     return image if channels > 1 else tf.tensordot(image, [[x] for x in codecs.LUMINANCE], 1)
 
 
-def _upright(image, contents):
+def _upright(image: tf.Tensor, contents: tf.Tensor) -> tf.Tensor:
     """Turns an image as its file's EXIF orientation says."""
     head = tf.strings.substr(contents, 0, _EXIF_WITHIN)
     found = tf.strings.regex_replace(head, _EXIF, r"\1\2", replace_global=False)
-    is_told = tf.strings.length(found) == 1
-    told = tf.where(is_told, found, b"\1")
-    orientation = tf.cast(tf.io.decode_raw(told, tf.uint8)[0], tf.int32)
+    number = tf.where(tf.strings.length(found) == 1, found, b"\1")
+    orientation = tf.cast(tf.io.decode_raw(number, tf.uint8)[0], tf.int32)
 
-    def turned():
+    def turned() -> tf.Tensor:
         upright = tf.cond(orientation >= 5, lambda: tf.transpose(image, [1, 0, 2]), lambda: image)
         for axis, reversing in ((1, (2, 3, 6, 7)), (0, (3, 4, 7, 8))):
             is_reversed = tf.reduce_any(orientation == reversing)
@@ -62,33 +167,132 @@ def _upright(image, contents):
     return tf.ensure_shape(upright, [None, None, image.shape[-1]])
 
 
-def read(contents, *, channels=3, value_range=(0.0, 1.0)):
+def read(contents: tf.Tensor, side: Side = Side()) -> tf.Tensor:  # noqa: B008 (frozen)
     """Decodes a file of any supported format.
 
     Usual JPEG and PNG files stay in TensorFlow, all else is read in Python.
 
     Args:
         contents: String scalar, the bytes of a file.
-        channels: How many the result has; 1 to 4 are converted, others must be right.
-        value_range: The float samples that stand for 0 and 1.
+        side: What the networks see of it.
 
     Returns:
-        float32 [h, w, channels] in [0, 1].
+        float32 [h, w, side.channels] in [0, 1].
     """
 
-    def load(contents):
+    def load(contents: bytes | object) -> object:
         # Outside of graphs TensorFlow passes an array that holds the bytes.
         contents = contents if isinstance(contents, bytes) else contents.tobytes()
-        return codecs.load_unit(contents, channels=channels, value_range=value_range)
+        return codecs.load_unit(contents, side)
 
-    def foreign():
+    def foreign() -> tf.Tensor:
         image = tf.numpy_function(load, [contents], tf.float32)
-        return tf.ensure_shape(image, [None, None, channels])
+        return tf.ensure_shape(image, [None, None, side.channels])
 
-    if channels not in (1, 3, 4):
+    if not side.is_plain:
         return foreign()
     is_jpeg = tf.strings.substr(contents, 0, 3) == codecs.JPEG_MARK
     is_png = tf.strings.substr(contents, 0, 8) == codecs.PNG_MARK
     # TensorFlow takes the four channels of CMYK for three.
     is_usual = tf.cond(is_jpeg, lambda: tf.io.extract_jpeg_shape(contents)[2] != 4, lambda: is_png)
-    return tf.cond(is_usual, lambda: decode_unit(contents, channels=channels), foreign)
+
+    def usual() -> tf.Tensor:
+        return decode_unit(contents, channels=side.channels, value_range=side.value_range)
+
+    return tf.cond(is_usual, usual, foreign)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How the examples of a data set become pairs.
+
+    An example is a file, or with `dataset_mode` "folders" two of them, A and B.
+
+    Attributes:
+        dataset_mode: "aligned" for A and B side by side in one file, "folders" for a file each,
+            "single" for inputs without targets.
+        direction: "AtoB" or "BtoA".
+        lab: Split single images into lightness (A) and colour (B).
+        sides: `codecs.Side` of A and of B.
+    """
+
+    dataset_mode: str = "aligned"
+    direction: str = "AtoB"
+    lab: bool = False
+    sides: tuple[Side, Side] = (Side(), Side())
+
+    @property
+    def decoded_sides(self) -> tuple[Side, ...]:
+        """The `Side` of each image that `decode` gives."""
+        if self.lab:
+            return (Side(),)
+        if self.dataset_mode == "single":
+            return (self.sides[0 if self.direction == "AtoB" else 1],)
+        # Halves of one file that are read differently are decoded one by one.
+        alike = self.dataset_mode == "aligned" and self.sides[0] == self.sides[1]
+        return self.sides[:1] if alike else self.sides
+
+    def decode(self, example: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """Reads an example.
+
+        Args:
+            example: String scalar, a path, or string [2] with `dataset_mode` "folders".
+
+        Returns:
+            Tuple of float32 [h, w, c] in [0, 1], as many as `decoded_sides`.
+        """
+        sides = self.decoded_sides
+        paths = tf.unstack(example) if self.dataset_mode == "folders" else [example] * len(sides)
+        return tuple(
+            read(tf.io.read_file(path), side) for path, side in zip(paths, sides, strict=True)
+        )
+
+    def assemble(self, decoded: Sequence[tf.Tensor], *, alike: bool) -> tuple[tf.Tensor, ...]:
+        """Makes a pair of what `decode` gives.
+
+        Args:
+            decoded: Sequence of float32 [h, w, c] in [0, 1].
+            alike: Whether target and input get the same size.
+
+        Returns:
+            Tuple (input, target), or (input,), float32 [h, w, c] in [-1, 1].
+        """
+        if self.dataset_mode == "single":
+            return (images.to_signed(decoded[0]),)
+        if self.lab:
+            pair = images.split_lab(decoded[0])
+        elif self.dataset_mode == "folders":
+            pair = tuple(map(images.to_signed, decoded))
+        else:
+            pair = images.split_pair(decoded[0])[0], images.split_pair(decoded[-1])[1]
+        pair = pair if self.direction == "AtoB" else pair[::-1]
+        return (pair[0], resize.same_size(*pair)) if alike else pair
+
+    def attempt(self, contents: tf.Tensor) -> None:
+        """Decodes the bytes of one file; raises what a damaged one raises."""
+        for side in self.decoded_sides:
+            read(contents, side)
+
+
+@contextlib.contextmanager
+def bad_files_named(paths: Sequence[str], reading: Reading) -> Iterator[None]:
+    """Turns TensorFlow's error about a file that it cannot decode into one that names the file.
+
+    Args:
+        paths: Files.
+        reading: How they are read.
+
+    Raises:
+        InputError: With the name of the file.
+    """
+    try:
+        yield
+    except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError):
+        for path in paths:
+            try:
+                reading.attempt(tf.io.read_file(path))
+            except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError, ValueError) as error:
+                text = error.message if isinstance(error, tf.errors.OpError) else str(error)
+                reason = text.splitlines()[0].rpartition("}} ")[2]
+                raise InputError(f"Expected readable images. Received: {path} ({reason})") from None
+        raise

@@ -1,10 +1,13 @@
-"""Which files a folder holds, in which order, and whether they can be used."""
+"""Which files a folder contains, in which order, and what is in them."""
 
+import dataclasses
+import hashlib
 import itertools
-import struct
+import os
+import re
 import warnings
-import zlib
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,192 +16,417 @@ from PIL import Image
 
 from pix2pix_tf import run_folder
 from pix2pix_tf.data import codecs
-from pix2pix_tf.data.codecs import MAX_PIXELS
+from pix2pix_tf.data.codecs import Samples, Side
 from pix2pix_tf.errors import InputError
 
+# A file, or the files of A and B.
+Example = str | tuple[str, str]
+# `sides` of files with one colour image each.
+COLOUR: Sequence[Sequence[Side]] = ((Side(),),)
 # How many bad files one message names.
 _NAMED = 5
+# Between columns of one photograph and of two; see `_looks_like_one`.
+_SEAM = 3.0
 
 
-def list_examples(folder, dataset_mode="aligned"):
+def list_examples(
+    folder: str | os.PathLike | None,
+    dataset_mode: str = "aligned",
+    *,
+    folders: tuple[str | None, str | None] = (None, None),
+    pair_by: str = "name",
+    recursive: bool = False,
+) -> list[Example]:
     """Lists the examples of a data set.
 
     Args:
-        folder: Path of a folder; with "folders" it holds the folders A and B.
+        folder: Path of a folder; with "folders" it contains the folders A and B.
         dataset_mode: "aligned", "folders" or "single".
+        folders: With "folders" the folders of A and B, where they are elsewhere.
+        pair_by: With "folders" "name" or "order"; see `list_pairs`.
+        recursive: Also list nested folders.
 
     Returns:
-        List of paths (str), or with "folders" of (path of A, path of B).
+        List of paths, or with "folders" of (path of A, path of B).
 
     Raises:
-        InputError: If a folder is missing or empty, or names of A and B do not match.
+        InputError: If a folder is missing or empty, or A and B do not match.
     """
-    return list_pairs(folder) if dataset_mode == "folders" else list_images(folder)
+    if dataset_mode != "folders":
+        return list_images(folder, recursive=recursive)
+    a, b = (
+        given or run_folder.place(folder) / side for given, side in zip(folders, "AB", strict=True)
+    )
+    return list_pairs(a, b, by=pair_by, recursive=recursive)
 
 
-def list_images(folder, *, flag="--input_dir"):
-    """Lists the images of a folder: by number if every name is one, else by name.
+def list_images(
+    folder: str | os.PathLike, *, flag: str = "--input_dir", recursive: bool = False
+) -> list[str]:
+    """Lists the images of a folder in natural order: img2 before img10.
+
+    Only regular files count, and none whose name starts with a dot.
 
     Args:
-        folder: Path of a folder; sub-folders are not read.
-        flag: What named the folder.
+        folder: Path of a folder.
+        flag: The option that named the folder.
+        recursive: Also list nested folders.
 
     Returns:
-        List of paths (str) whose suffix, in any case, is one of `codecs.SUFFIXES`.
+        Paths whose suffix, in any case, is one of `codecs.SUFFIXES`.
 
     Raises:
-        InputError: If the folder does not exist or holds no image.
+        InputError: If the folder does not exist or contains no image.
     """
     folder = run_folder.place(folder)
     if not folder.is_dir():
         raise InputError(f"Expected {flag} to be a folder. Received: {folder}")
-    found = [path for path in folder.iterdir() if path.suffix.lower() in codecs.SUFFIXES]
-    if not found:
+    paths = [path for path in _regular_files(folder, recursive) if is_image(path)]
+    if not paths:
         kinds = ", ".join(suffix[1:] for suffix in codecs.SUFFIXES)
         inside = sorted(path.name for path in folder.iterdir() if path.is_dir())
         hint = f"; it holds the folders {', '.join(inside[:_NAMED])}" if inside else ""
         raise InputError(f"Expected images ({kinds}) in {folder}. Received: none{hint}")
-    if all(path.stem.isascii() and path.stem.isdigit() for path in found):
-        found.sort(key=lambda path: (int(path.stem), path.name))
-    else:
-        found.sort()
-    return [str(path) for path in found]
+    return sorted(map(str, paths), key=_natural)
 
 
-def list_pairs(folder):
-    """Pairs the images of the folders A and B by their names without suffix.
+def is_image(path: os.PathLike) -> bool:
+    """Whether a file's name ends as one of the supported formats does."""
+    return path.name.lower().endswith(codecs.SUFFIXES)
+
+
+def unread(folder: str | os.PathLike, *, recursive: bool = False) -> str | None:
+    """One line about the files beside the images that are not read, or None."""
+    others = Counter(
+        path.suffix.lower() or "without suffix"
+        for path in _regular_files(run_folder.place(folder), recursive)
+        if not is_image(path)
+    )
+    if not others:
+        return None
+    kinds = ", ".join(f"{suffix} ({count})" for suffix, count in others.most_common())
+    return f"not read in {folder}: {kinds}"
+
+
+def _regular_files(folder: os.PathLike, recursive: bool) -> Iterator[os.PathLike]:
+    for path in folder.iterdir():
+        if path.name.startswith("."):
+            continue
+        # Asking costs a request for each file at an address, where there are no pipes.
+        if not isinstance(path, Path) or path.is_file():
+            yield path
+        elif recursive and path.is_dir():
+            yield from _regular_files(path, recursive)
+
+
+def _natural(path: str) -> tuple:
+    parts = re.split(r"([0-9]+)", path)
+    # Text and numbers alternate, so that neither is compared with the other.
+    return tuple(int(part) if place % 2 else part for place, part in enumerate(parts)), path
+
+
+def list_pairs(
+    folder_a: str | os.PathLike,
+    folder_b: str | os.PathLike,
+    *,
+    by: str = "name",
+    recursive: bool = False,
+) -> list[tuple[str, str]]:
+    """Pairs the images of two folders.
 
     Args:
-        folder: Path of the folder that holds A and B.
+        folder_a: Folder of A.
+        folder_b: Folder of B.
+        by: "name" for equal names without suffix, or "order" for the order of the names.
+        recursive: Also list nested folders; names then include them.
 
     Returns:
         List of (path of A, path of B), in the order of `list_images`.
 
     Raises:
-        InputError: Naming every file without a partner, or names that are there twice.
+        InputError: With the files that have no partner, or names that are there twice.
     """
-    sides = [list_images(run_folder.place(folder) / side) for side in ("A", "B")]
-    stems = [[Path(path).stem for path in paths] for paths in sides]
-    for side, found in zip(("A", "B"), stems, strict=True):
-        if twice := [stem for stem, count in Counter(found).items() if count > 1]:
+    folders = (run_folder.place(folder_a), run_folder.place(folder_b))
+    sides = [list_images(folder, recursive=recursive) for folder in folders]
+    if by == "order":
+        if len(sides[0]) != len(sides[1]):
             raise InputError(
-                f"Expected one file per name in {run_folder.place(folder) / side}. "
-                f"Received more of: "
+                f"Expected as many images in {folders[0]} as in {folders[1]}. Received: "
+                f"{len(sides[0])} and {len(sides[1])}"
+            )
+        return list(zip(*sides, strict=True))
+    stems = [
+        [os.path.splitext(path[len(str(folder)) + 1 :])[0] for path in paths]
+        for folder, paths in zip(folders, sides, strict=True)
+    ]
+    for folder, names_of_side in zip(folders, stems, strict=True):
+        if twice := [stem for stem, count in Counter(names_of_side).items() if count > 1]:
+            raise InputError(
+                f"Expected one file per name in {folder}. Received more of: "
                 f"{', '.join(sorted(twice))}"
             )
     only_a, only_b = sorted(set(stems[0]) - set(stems[1])), sorted(set(stems[1]) - set(stems[0]))
     if only_a or only_b:
         lone = [f"in A only: {', '.join(only_a)}"] if only_a else []
         lone += [f"in B only: {', '.join(only_b)}"] if only_b else []
-        raise InputError(f"Expected the same names in {folder}/A and B. Received {'; '.join(lone)}")
+        raise InputError(
+            f"Expected the same names in {folders[0]} and {folders[1]}. Received "
+            f"{'; '.join(lone)}; --pair_by order pairs them in their order"
+        )
     partners = dict(zip(stems[1], sides[1], strict=True))
     return [(path, partners[stem]) for path, stem in zip(sides[0], stems[0], strict=True)]
 
 
-def files(examples):
+def files(examples: Sequence[Example]) -> list[str]:
     """Every file of a list of examples, in one list."""
     return [str(path) for path in np.asarray(examples, dtype=object).ravel()]
 
 
-def source(example):
-    """The file that gives an example its name and its results their depth."""
-    return example if isinstance(example, str) else example[0]
+def source(example: Example, direction: str = "AtoB") -> str:
+    """The file of an example that is translated; it gives results their name."""
+    return example if isinstance(example, str) else example[direction == "BtoA"]
 
 
-def names(examples):
-    """A name for each example: its stem, or the whole file name where two stems are the same."""
+def target(example: Example, direction: str = "AtoB") -> str:
+    """The file of an example that contains the target."""
+    return example if isinstance(example, str) else example[direction == "AtoB"]
+
+
+def names(examples: Sequence[Example]) -> list[str]:
+    """A name for each example, all different.
+
+    The stem of the first file; the whole file name where two stems are equal or one is another's
+    file name; with the nested folders where there are any.
+    """
     paths = [source(example) for example in examples]
-    stems = [Path(path).stem for path in paths]
-    twice = {stem for stem, count in Counter(stems).items() if count > 1}
-    return [
-        Path(path).name if stem in twice else stem for path, stem in zip(paths, stems, strict=True)
-    ]
+    parents = {os.path.dirname(path) for path in paths}
+    root = os.path.commonpath(parents) if len(parents) > 1 else next(iter(parents), "")
+    flat = [path[len(root) :].lstrip("/").replace(os.sep, "_") for path in paths]
+    stems = [os.path.splitext(name)[0] for name in flat]
+    counts = Counter(stems)
+    whole = {name for name, stem in zip(flat, stems, strict=True) if counts[stem] > 1}
+    found: dict[str, None] = {}
+    for name, stem in zip(flat, stems, strict=True):
+        unique = name if counts[stem] > 1 or stem in whole else stem
+        while unique in found:
+            unique += "~"
+        found[unique] = None
+    return list(found)
 
 
-def check_images(examples, *, minimum_width=1, channels=((3,),)):
-    """Reads the head and the tail of every file, so that training does not stop in the middle.
+@dataclasses.dataclass(frozen=True)
+class Look:
+    """What is known of a file after it was decoded.
+
+    Attributes:
+        path: The file.
+        fault: Why it cannot be used, or None.
+        width: In pixels, 0 if it cannot be read.
+        height: In pixels.
+        channels: How many it has.
+        dtype: NumPy's name of the type.
+        values: For each part of the file (halves of a pair) its least and its largest sample.
+        sample: For each part some of its samples, for percentiles.
+        is_transparent: Whether it has transparency that is not used.
+        is_reduced: Whether it has other channels that are not used.
+        missing: Number of pixels without data.
+        is_one_image: Whether both halves look like one image.
+        digest: Equal for files of equal pixels; empty where it was not asked for.
+    """
+
+    path: str
+    fault: str | None = None
+    width: int = 0
+    height: int = 0
+    channels: int = 0
+    dtype: str = ""
+    values: tuple[tuple[float, float], ...] = ()
+    sample: tuple[np.ndarray, ...] = dataclasses.field(default=(), compare=False)
+    is_transparent: bool = False
+    is_reduced: bool = False
+    missing: int = 0
+    is_one_image: bool = False
+    digest: bytes = b""
+
+    @property
+    def size(self) -> str:
+        """WIDTHxHEIGHT."""
+        return f"{self.width}x{self.height}"
+
+
+def look(
+    path: str,
+    *,
+    sides: Sequence[Side] = COLOUR[0],
+    minimum_width: int = 1,
+    sampled: int = 0,
+    with_digest: bool = False,
+) -> Look:
+    """Decodes a file.
 
     Args:
-        examples: Files, or pairs of files.
-        minimum_width: Smallest usable width in pixels; 2 for side-by-side pairs.
-        channels: For each file of an example the numbers of channels that it is decoded to.
-
-    Raises:
-        InputError: Naming the first files that cannot be used, and why.
-    """
-    paths = files(examples)
-
-    def look(path, counts):
-        return fault(path, minimum_width=minimum_width, channels=counts)
-
-    with ThreadPoolExecutor(8) as pool, warnings.catch_warnings():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        faults = list(pool.map(look, paths, itertools.cycle(channels)))
-    bad = [f"{path} ({why})" for path, why in zip(paths, faults, strict=True) if why]
-    if bad:
-        more = f" and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
-        raise InputError(f"Expected readable images. Received: {', '.join(bad[:_NAMED])}{more}")
-
-
-def fault(path, *, minimum_width=1, channels=(3,)):
-    """Says what is wrong with an image file, or None.
-
-    Of JPEG and PNG only a file without its end mark is decoded: that is what a broken download
-    lacks. Other formats are decoded.
+        path: The file.
+        sides: What is made of it; two for a side-by-side pair.
+        minimum_width: Smallest usable width in pixels; 2 for such a pair.
+        sampled: How many samples of each part to keep; 0 for none.
+        with_digest: Whether to compute the digest.
     """
     try:
         with run_folder.place(path).open("rb") as file:
-            head = file.read(8)
-            file.seek(0)
-            if head.startswith((codecs.JPEG_MARK, codecs.PNG_MARK)):
-                return _fault_of_usual(file, minimum_width, channels)
-            array = codecs.read(file.read())
-    except OSError as error:
-        return error.strerror or str(error)
-    except ValueError as error:
-        return str(error)
-    if array.shape[1] < minimum_width:
-        return _narrow(array.shape[1], minimum_width)
-    if wrong := _wrong_channels(array.shape[-1], channels):
-        return wrong
-    return None if np.isfinite(array).all() else "holds values that are not finite"
+            samples = codecs.load(file.read(), sides[0].selection)
+    except (OSError, ValueError) as error:
+        return Look(path, getattr(error, "strerror", None) or str(error))
+    array = samples.array
+    height, width, channels = array.shape
+    fault = _fault(samples, sides, minimum_width)
+    shown = array[..., :-1] if samples.has_alpha else array
+    parts = np.array_split(shown, [width // 2], axis=1) if minimum_width == 2 else [shown]
+    masks = [None] * len(parts)
+    if samples.missing is not None:
+        masks = (
+            np.array_split(samples.missing, [width // 2], axis=1)
+            if len(parts) == 2
+            else [samples.missing]
+        )
+    valid = [
+        (part if mask is None else part[~mask]).ravel()
+        for part, mask in zip(parts, masks, strict=True)
+    ]
+    valid = [part if part.size else np.zeros(1, array.dtype) for part in valid]
+    used = max(side.channels for side in sides)
+    drops = channels in (2, 4) and used in (1, 3)
+    digest = b""
+    if with_digest:
+        sha = hashlib.sha1(repr(array.shape).encode(), usedforsecurity=False)
+        sha.update(np.ascontiguousarray(array).data)
+        digest = sha.digest()
+    return Look(
+        path,
+        fault,
+        width=width,
+        height=height,
+        channels=channels,
+        dtype=array.dtype.name,
+        values=tuple((float(part.min()), float(part.max())) for part in valid),
+        sample=tuple(part[:: max(1, part.size // sampled)] for part in valid) if sampled else (),
+        is_transparent=drops
+        and samples.has_alpha
+        and bool((array[..., -1] < codecs.full_range(array.dtype)[1]).any()),
+        is_reduced=drops and not samples.has_alpha,
+        missing=0 if samples.missing is None else int(samples.missing.sum()),
+        is_one_image=minimum_width == 2 and _looks_like_one(array),
+        digest=digest,
+    )
 
 
-def _fault_of_usual(file, minimum_width, channels):
-    try:
-        with Image.open(file, formats=("JPEG", "PNG")) as image:
-            if image.width * image.height > MAX_PIXELS:
-                return f"{image.width}x{image.height} pixels, at most {MAX_PIXELS} are read"
-            if image.width < minimum_width:
-                return _narrow(image.width, minimum_width)
-            if wrong := _wrong_channels(len(image.getbands()), channels):
-                return wrong
-            if not _ends_properly(file, image.format):
-                image.load()
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        return f"it claims more than {MAX_PIXELS} pixels"
-    except (OSError, SyntaxError, ValueError, struct.error, zlib.error) as error:
-        # Pillow's "cannot identify image file 'x'" repeats the path, which the caller names.
-        named = str(error).split(" '")[0]
-        return "not a JPEG or PNG" if "identify" in named else named
-    return None
+def _fault(samples: Samples, sides: Sequence[Side], minimum_width: int) -> str | None:
+    array = samples.array
+    width, channels = array.shape[1:]
+    if width < minimum_width:
+        return f"{width} pixel wide, a pair needs at least {minimum_width}"
+    for side in sides:
+        labelled = side.one_hot or side.palette is not None
+        if labelled and channels == 1 and array.dtype.kind in "uib":
+            try:
+                side.to_unit(samples)
+            except ValueError as error:
+                return str(error)
+        elif not codecs.converts(channels, side.channels):
+            return f"{channels} channel{'s' * (channels > 1)}, expected {side.channels}"
+    if array.dtype.kind != "f":
+        return None
+    finite = np.isfinite(array).all(-1)
+    if samples.missing is not None:
+        finite |= samples.missing
+    return None if finite.all() else "holds values that are not finite; --nodata nan allows NaN"
 
 
-def _narrow(width, minimum_width):
-    return f"{width} pixel wide, a pair needs at least {minimum_width}"
+def _looks_like_one(array: np.ndarray) -> bool:
+    """Whether the columns in the middle differ no more than other neighbours do."""
+    grey = array.astype(np.float32).mean(-1)
+    if grey.shape[1] < 8:
+        return False
+    steps = np.abs(np.diff(grey, axis=1)).mean(0)
+    middle = grey.shape[1] // 2 - 1
+    near = np.delete(steps, middle)
+    return bool(near.mean() > 0 and steps[middle] < np.quantile(near, 0.9))
 
 
-def _wrong_channels(found, wanted):
-    for count in wanted:
-        if not codecs.converts(found, count):
-            return f"{found} channel{'s' * (found > 1)}, expected {count}"
-    return None
+def survey(
+    examples: Sequence[Example],
+    sides: Sequence[Sequence[Side]] = COLOUR,
+    *,
+    minimum_width: int = 1,
+    sampled: int = 0,
+    with_digest: bool = False,
+) -> list[Look]:
+    """Decodes every file of the examples once, so that training does not stop in the middle.
+
+    Args:
+        examples: Files, or pairs of files.
+        sides: For each file of an example what is made of it.
+        minimum_width: Smallest usable width in pixels; 2 for side-by-side pairs.
+        sampled: As of `look`.
+        with_digest: As of `look`.
+
+    Returns:
+        A `Look` for each of `files(examples)`.
+    """
+
+    def one(path: str, of_file: Sequence[Side]) -> Look:
+        return look(
+            path,
+            sides=of_file,
+            minimum_width=minimum_width,
+            sampled=sampled,
+            with_digest=with_digest,
+        )
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool, warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        return list(pool.map(one, files(examples), itertools.cycle(sides)))
 
 
-def _ends_properly(file, kind):
-    mark, before = b"\xff\xd9" if kind == "JPEG" else b"IEND", file.tell()
-    file.seek(0, 2)
-    file.seek(max(0, file.tell() - 1024))
-    found = mark in file.read()
-    file.seek(before)
-    return found
+def usable(
+    examples: Sequence[Example], looks: Sequence[Look], *, skip: bool = False
+) -> list[Example]:
+    """The examples whose files can all be used.
+
+    Args:
+        examples: Files, or pairs of files.
+        looks: Result of `survey`.
+        skip: Whether to print the names of the others and leave them out.
+
+    Raises:
+        InputError: If a file cannot be used and `skip` is false, or none can.
+    """
+    bad = {seen.path: seen.fault for seen in looks if seen.fault}
+    if not bad:
+        return list(examples)
+    lines = [f"{path} ({fault})" for path, fault in bad.items()]
+    kept = [example for example in examples if not bad.keys() & {*files([example])}]
+    if skip and kept:
+        for line in lines:
+            print(f"left out: {line}")
+        return kept
+    more = f" and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
+    raise InputError(f"Expected readable images. Received: {', '.join(lines[:_NAMED])}{more}")
+
+
+def check_images(
+    examples: Sequence[Example],
+    *,
+    minimum_width: int = 1,
+    sides: Sequence[Sequence[Side]] = COLOUR,
+) -> None:
+    """Decodes every file once; see `survey` and `usable`.
+
+    Raises:
+        InputError: With the first files that cannot be used, and why.
+    """
+    usable(examples, survey(examples, sides, minimum_width=minimum_width))
+
+
+def fault(path: str | os.PathLike, *, minimum_width: int = 1) -> str | None:
+    """Why an image file cannot be used, or None."""
+    return look(str(path), minimum_width=minimum_width).fault

@@ -1,23 +1,29 @@
-"""tf.data pipelines of image pairs, and of images from two sets that are not paired.
+"""tf.data pipelines of image pairs, and of images from two unpaired sets.
 
 The order never changes: list, shuffle, decode, jitter, batch, prefetch. Shuffling and jitter are
 functions of (seed, number of the example since the start of training), so any batch can be made
 again without the ones before it: a resumed run sees what an uninterrupted one would have seen.
 """
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 import tensorflow as tf
 
 from pix2pix_tf.data.augment import jitter, still
-from pix2pix_tf.data.pairs import Reader
+from pix2pix_tf.data.codecs import Range, Side
+from pix2pix_tf.data.decode import Reading
+from pix2pix_tf.data.sizes import Framing, Size
 
-# pix2pix.py: CROP_SIZE.
-CROP_SIZE = 256
-# How colour images of both sets are read.
-SINGLE = (Reader(dataset_mode="single"),) * 2
+# A file, or the files of A and B.
+Example = str | tuple[str, str]
+# What `cache.make` makes: from an index to what `Reading.decode` gives.
+Fetch = Callable[[tf.Tensor], tuple[tf.Tensor, ...]]
+# Defaults are frozen.
+_READING, _FRAMING = Reading(), Framing()
 
 
-def example_index(number, count, seed):
+def example_index(number: tf.Tensor | int, count: int, seed: int) -> tf.Tensor:
     """The file that is the `number`-th example of training.
 
     Every epoch is a permutation of all files; batches run across the border of two epochs.
@@ -37,65 +43,119 @@ def example_index(number, count, seed):
     return tf.random.experimental.index_shuffle(number % count, seeds, count - 1)
 
 
-def batch_paths(paths, step, *, batch_size, seed):
-    """The files of the batch that the update after `step` updates uses."""
+def batch_paths(
+    paths: Sequence[Example], step: int, *, batch_size: int, seed: int
+) -> list[Example]:
+    """The examples of the batch that the update after `step` updates uses."""
     numbers = range(step * batch_size, (step + 1) * batch_size)
     return [paths[int(example_index(number, len(paths), seed))] for number in numbers]
 
 
 def training_pairs(
-    paths,
+    paths: Sequence[Example],
     *,
-    batch_size=1,
-    seed=0,
-    first_step=0,
-    context=None,
-    preprocess="resize_and_crop",
-    scale_size=286,
-    crop_size=CROP_SIZE,
-    multiple=1,
-    flip=True,
-    fetch=None,
-    **reading,
-):
-    """Endless batches for training.
+    batch_size: int = 1,
+    seed: int = 0,
+    first_step: int = 0,
+    crop_size: Size = 256,
+    scale_size: Size = 286,
+    preprocess: str = "resize_and_crop",
+    multiple: int = 1,
+    flip: bool = True,
+    dataset_mode: str = "aligned",
+    direction: str = "AtoB",
+    lab: bool = False,
+    channels: tuple[int, int] = (3, 3),
+    value_ranges: tuple[Range, Range] = (None, None),
+) -> tf.data.Dataset:
+    """Endless batches for training, for `Pix2Pix.fit`.
 
     Args:
         paths: Image files; side-by-side pairs, or single images with `lab`, or pairs of files
             with `dataset_mode` "folders".
         batch_size: Pairs per batch.
-        seed: The run's seed, an int.
-        first_step: Number of updates already made: where the data goes on.
-        context: tf.distribute.InputContext: then the batches are those of this worker's replicas,
-            each the next one's share of a batch; None for whole batches.
-        preprocess: One of `sizes.PREPROCESS`.
-        scale_size: `sizes.Size` before the random crop.
-        crop_size: `sizes.Size` of the crop.
+        seed: Of the order, of mirroring and of crops.
+        first_step: Number of updates already made, which are skipped.
+        crop_size: Size in pixels of the random crops, an int or "HEIGHTxWIDTH".
+        scale_size: Size in pixels before the crop, at least `crop_size`.
+        preprocess: "resize_and_crop", "crop", "scale_width", "scale_width_and_crop" or "none".
         multiple: What sides are rounded to, in pixels, where `preprocess` does not crop.
         flip: Mirror at random.
-        fetch: Function that `cache.make` made of the same files, or None to decode them anew.
-        reading: `direction`, `lab` and the others of `pairs.Reader`.
+        dataset_mode: "aligned" for A left and B right in one file, or "folders".
+        direction: "AtoB" or "BtoA".
+        lab: Split single images into lightness (A) and colour (B).
+        channels: Channels of (A, B).
+        value_ranges: The (low, high) samples of A and of B that become -1 and 1; None for the
+            whole range of the files' type.
 
     Returns:
         tf.data.Dataset of (inputs, targets), float32 [batch_size, h, w, c] in [-1, 1]; h and w are
         those of `crop_size`.
     """
-    reader, count = Reader(**reading), len(paths)
-    size = {"preprocess": preprocess, "scale_size": scale_size, "crop_size": crop_size}
+    a, b = (Side(channels=c, value_range=r) for c, r in zip(channels, value_ranges, strict=True))
+    return pair_batches(
+        paths,
+        reading=Reading(dataset_mode=dataset_mode, direction=direction, lab=lab, sides=(a, b)),
+        framing=Framing(
+            preprocess=preprocess, scale_size=scale_size, crop_size=crop_size, multiple=multiple
+        ),
+        batch_size=batch_size,
+        seed=seed,
+        first_step=first_step,
+        flip=flip,
+    )
+
+
+def pair_batches(
+    paths: Sequence[Example],
+    *,
+    reading: Reading,
+    framing: Framing,
+    batch_size: int,
+    seed: int,
+    first_step: int = 0,
+    flip: bool = True,
+    context: tf.distribute.InputContext | None = None,
+    fetch: Fetch | None = None,
+) -> tf.data.Dataset:
+    """As `training_pairs`, for a part of the replicas or with a cache.
+
+    Args:
+        paths: Files, or pairs of files.
+        reading: How examples become pairs.
+        framing: Which size they get.
+        batch_size: Pairs per batch of all replicas.
+        seed: The run's seed.
+        first_step: Number of updates already made.
+        flip: Mirror at random.
+        context: The batches are those of this worker's replicas, each the next one's share of a
+            batch; None for whole batches.
+        fetch: Function that `cache.make` made of the same files, or None to decode them again.
+
+    Returns:
+        tf.data.Dataset of (inputs, targets), float32 [n, h, w, c] in [-1, 1].
+    """
+    count = len(paths)
     files = None if fetch else tf.constant(np.asarray(paths, dtype=object), tf.string)
 
     @tf.autograph.experimental.do_not_convert
-    def load(number):
+    def load(number: tf.Tensor) -> tuple[tf.Tensor, ...]:
         index = example_index(number, count, seed)
-        decoded = fetch(index) if fetch else reader.decode(files[index])
-        pair = reader.assemble(decoded, alike=preprocess != "resize_and_crop")
+        decoded = fetch(index) if fetch else reading.decode(files[index])
+        pair = reading.assemble(decoded, alike=framing.preprocess != "resize_and_crop")
         draw = tf.stack([tf.constant(seed, tf.int64), number])
-        return tuple(jitter(pair, draw, flip=flip, multiple=multiple, **size))
+        return tuple(jitter(pair, draw, framing, flip=flip))
 
     return _batched(load, batch_size=batch_size, first_step=first_step, context=context)
 
 
-def _batched(load, *, batch_size, first_step, context):
+def _batched(
+    load: Callable[[tf.Tensor], tuple[tf.Tensor, ...]],
+    *,
+    batch_size: int,
+    first_step: int,
+    context: tf.distribute.InputContext | None,
+) -> tf.data.Dataset:
     """Endless batches of `load` of the numbers of the examples, from one step on.
 
     The replicas' shares of a batch lie behind each other: together they are the batch that one
@@ -107,7 +167,7 @@ def _batched(load, *, batch_size, first_step, context):
     first = context.input_pipeline_id * here
 
     # The number of examples of this worker before one, turned into that one's number in all.
-    def numbered(number):
+    def numbered(number: tf.Tensor) -> tf.Tensor:
         return number // here * batch_size + first + number % here
 
     numbers = tf.data.Dataset.range(first_step * here, np.iinfo(np.int64).max)
@@ -119,7 +179,9 @@ def _batched(load, *, batch_size, first_step, context):
     return batches.prefetch(tf.data.AUTOTUNE)
 
 
-def unpaired_indices(number, counts, seed):
+def unpaired_indices(
+    number: tf.Tensor | int, counts: tuple[int, int], seed: int
+) -> tuple[tf.Tensor, tf.Tensor]:
     """The files of A and of B that are the `number`-th example of training.
 
     An epoch has as many examples as the larger set has files. It runs over a permutation; the
@@ -143,13 +205,15 @@ def unpaired_indices(number, counts, seed):
     return index_a, drawn
 
 
-def _stream(number, seed, stream):
+def _stream(number: tf.Tensor | int, seed: int, stream: int) -> tf.Tensor:
     """A seed of its own for each example and purpose."""
     seeds = tf.stack([tf.constant(seed, tf.int64), tf.convert_to_tensor(number, tf.int64)])
     return tf.random.experimental.stateless_fold_in(seeds, stream)
 
 
-def unpaired_paths(paths_a, paths_b, step, *, batch_size, seed):
+def unpaired_paths(
+    paths_a: Sequence[str], paths_b: Sequence[str], step: int, *, batch_size: int, seed: int
+) -> tuple[list[str], list[str]]:
     """The files of the batch that the update after `step` updates uses: (of A, of B)."""
     counts = (len(paths_a), len(paths_b))
     numbers = range(step * batch_size, (step + 1) * batch_size)
@@ -158,54 +222,108 @@ def unpaired_paths(paths_a, paths_b, step, *, batch_size, seed):
 
 
 def training_unpaired(
-    paths_a,
-    paths_b,
+    paths_a: Sequence[str],
+    paths_b: Sequence[str],
     *,
-    readers=SINGLE,
-    fetches=(None, None),
-    batch_size=1,
-    seed=0,
-    first_step=0,
-    context=None,
-    flip=True,
-    multiple=1,
-    **framing,
-):
-    """Endless batches of unpaired images for training, mirrored and cropped independently.
+    batch_size: int = 1,
+    seed: int = 0,
+    first_step: int = 0,
+    crop_size: Size = 256,
+    load_size: Size = 286,
+    preprocess: str = "resize_and_crop",
+    multiple: int = 1,
+    flip: bool = True,
+    channels: tuple[int, int] = (3, 3),
+    value_ranges: tuple[Range, Range] = (None, None),
+) -> tf.data.Dataset:
+    """Endless batches of unpaired images for training, for `CycleGAN.fit`.
+
+    Both images of an example are mirrored and cropped independently.
 
     Args:
         paths_a: Image files of A.
         paths_b: Image files of B.
-        readers: (`pairs.Reader` of A, of B) with `dataset_mode` "single".
-        fetches: For A and B what `cache.make` made of the same files, or None to decode them anew.
         batch_size: Images of each set per batch.
-        seed: The run's seed, an int.
-        first_step: Number of updates already made: where the data goes on.
-        context: tf.distribute.InputContext: then the batches are those of this worker's replicas,
-            each the next one's share of a batch; None for whole batches.
-        flip: Mirror at random.
+        seed: Of the order, of mirroring and of crops.
+        first_step: Number of updates already made, which are skipped.
+        crop_size: Size in pixels of the random crops, an int or "HEIGHTxWIDTH".
+        load_size: Size in pixels before the crop, at least `crop_size`.
+        preprocess: "resize_and_crop", "crop", "scale_width", "scale_width_and_crop" or "none".
         multiple: What sides are rounded to, in pixels, where `preprocess` does not crop.
-        framing: `preprocess`, `scale_size` and `crop_size` of `jitter`.
+        flip: Mirror at random.
+        channels: Channels of (A, B).
+        value_ranges: As of `training_pairs`.
 
     Returns:
         tf.data.Dataset of (images of A, images of B), float32 [batch_size, h, w, c] in [-1, 1]; h
         and w are those of `crop_size`.
+    """
+    readings = tuple(
+        Reading(dataset_mode="single", sides=(Side(channels=count, value_range=values),) * 2)
+        for count, values in zip(channels, value_ranges, strict=True)
+    )
+    return unpaired_batches(
+        paths_a,
+        paths_b,
+        readings=readings,
+        framing=Framing(
+            preprocess=preprocess,
+            scale_size=load_size,
+            crop_size=crop_size,
+            multiple=multiple,
+            method="bicubic",
+        ),
+        batch_size=batch_size,
+        seed=seed,
+        first_step=first_step,
+        flip=flip,
+    )
+
+
+def unpaired_batches(
+    paths_a: Sequence[str],
+    paths_b: Sequence[str],
+    *,
+    readings: tuple[Reading, Reading],
+    framing: Framing,
+    batch_size: int,
+    seed: int,
+    first_step: int = 0,
+    flip: bool = True,
+    context: tf.distribute.InputContext | None = None,
+    fetches: tuple[Fetch | None, Fetch | None] = (None, None),
+) -> tf.data.Dataset:
+    """As `training_unpaired`, for a part of the replicas or with caches.
+
+    Args:
+        paths_a: Image files of A.
+        paths_b: Image files of B.
+        readings: `Reading` of A and of B, with `dataset_mode` "single".
+        framing: Which size images get.
+        batch_size: Images of each set per batch of all replicas.
+        seed: The run's seed.
+        first_step: Number of updates already made.
+        flip: Mirror at random.
+        context: The batches are those of this worker's replicas, each the next one's share of a
+            batch; None for whole batches.
+        fetches: For A and B the functions that `cache.make` made of the same files, or None.
+
+    Returns:
+        tf.data.Dataset of (images of A, images of B), float32 [n, h, w, c] in [-1, 1].
     """
     files = [
         None if fetch else tf.constant(np.asarray(paths, dtype=object), tf.string)
         for paths, fetch in zip((paths_a, paths_b), fetches, strict=True)
     ]
     counts = (len(paths_a), len(paths_b))
-    size = {"scale_size": 286, "crop_size": CROP_SIZE, **framing, "multiple": multiple}
 
     @tf.autograph.experimental.do_not_convert
-    def load(number):
-        def one(side, index):
-            reader, fetch = readers[side], fetches[side]
-            decoded = fetch(index) if fetch else reader.decode(files[side][index])
-            image = reader.assemble(decoded, alike=False)
-            draw = _stream(number, seed, side + 1)
-            return jitter(image, draw, flip=flip, method="bicubic", **size)[0]
+    def load(number: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        def one(side: int, index: tf.Tensor) -> tf.Tensor:
+            reading, fetch = readings[side], fetches[side]
+            decoded = fetch(index) if fetch else reading.decode(files[side][index])
+            image = reading.assemble(decoded, alike=False)
+            return jitter(image, _stream(number, seed, side + 1), framing, flip=flip)[0]
 
         return tuple(map(one, (0, 1), unpaired_indices(number, counts, seed)))
 
@@ -213,40 +331,32 @@ def training_unpaired(
 
 
 def test_pairs(
-    paths,
+    paths: Sequence[Example],
     *,
-    batch_size=1,
-    preprocess="resize_and_crop",
-    scale_size=286,
-    crop_size=CROP_SIZE,
-    method="area",
-    **reading,
-):
+    reading: Reading = _READING,
+    framing: Framing = _FRAMING,
+    batch_size: int = 1,
+) -> tf.data.Dataset:
     """Every example once, in order, neither mirrored nor cropped.
 
     Args:
         paths: Image files, or pairs of files with `dataset_mode` "folders".
+        reading: How examples become pairs.
+        framing: Which size they get; see `augment.still`.
         batch_size: Pairs per batch; the last one may be smaller. Images that keep their size come
             one by one.
-        preprocess: One of `sizes.PREPROCESS`; see `jitter.still`.
-        scale_size: `sizes.Size`.
-        crop_size: `sizes.Size`.
-        method: "area" as pix2pix.py, or "bicubic" as the PyTorch code.
-        reading: `direction`, `lab` and the others of `pairs.Reader`.
 
     Returns:
         tf.data.Dataset of (inputs, targets), or of (inputs,) with `dataset_mode` "single", float32
         [n, h, w, c] in [-1, 1]; the crop size with "resize_and_crop".
     """
-    reader = Reader(**reading)
-    size = {"preprocess": preprocess, "scale_size": scale_size, "crop_size": crop_size}
+    resized = framing.preprocess == "resize_and_crop"
 
     @tf.autograph.experimental.do_not_convert
-    def load(example):
-        pair = reader.assemble(reader.decode(example), alike=preprocess != "resize_and_crop")
-        return tuple(still(pair, method=method, **size))
+    def load(example: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        pair = reading.assemble(reading.decode(example), alike=not resized)
+        return tuple(still(pair, framing))
 
     files = tf.constant(np.asarray(paths, dtype=object), tf.string)
     dataset = tf.data.Dataset.from_tensor_slices(files).map(load, tf.data.AUTOTUNE)
-    count = batch_size if preprocess == "resize_and_crop" else 1
-    return dataset.batch(count).prefetch(tf.data.AUTOTUNE)
+    return dataset.batch(batch_size if resized else 1).prefetch(tf.data.AUTOTUNE)

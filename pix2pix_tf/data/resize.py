@@ -1,9 +1,11 @@
-"""Sides of images: resized, continued by reflection, rounded to what a network takes."""
+"""Sides of images: resized, reflection-padded, rounded to what a network takes."""
 
 import tensorflow as tf
 
 
-def resize(image, height, width, *, method="area"):
+def resize(
+    image: tf.Tensor, height: tf.Tensor | int, width: tf.Tensor | int, *, method: str = "area"
+) -> tf.Tensor:
     """Resizes to a size; the aspect is not kept.
 
     Args:
@@ -20,7 +22,7 @@ def resize(image, height, width, *, method="area"):
     return _pillow_bicubic(image, height, width)
 
 
-def _pillow_bicubic(image, height, width):
+def _pillow_bicubic(image: tf.Tensor, height: tf.Tensor | int, width: tf.Tensor | int) -> tf.Tensor:
     """Resizes as Pillow does: the width, then the height, each rounded to 8 bits.
 
     The kernel is wider where the image shrinks. Its overshoot at edges is cut off after each
@@ -42,15 +44,15 @@ def _pillow_bicubic(image, height, width):
     return levels / 127.5 - 1
 
 
-def _indices(size, wanted):
-    """Indices that continue an axis of `size` by reflection, as often as needed, to `wanted`."""
+def _indices(size: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
+    """Indices that reflection-pad an axis of `size`, as often as needed, to `wanted`."""
     period = tf.maximum(2 * (size - 1), 1)
     index = tf.range(wanted) % period
     return tf.minimum(index, period - index)
 
 
-def reflect(image, height, width):
-    """Continues [..., h, w, c] by reflection, below and on the right, to at least a size.
+def reflect(image: tf.Tensor, height: tf.Tensor | int, width: tf.Tensor | int) -> tf.Tensor:
+    """Reflection-pads [..., h, w, c], below and on the right, to at least a size.
 
     Args:
         image: Tensor [..., h, w, c].
@@ -66,19 +68,26 @@ def reflect(image, height, width):
     return tf.gather(tf.gather(image, rows, axis=-3), columns, axis=-2)
 
 
-def reflect_to_multiple(image, multiple):
-    """Continues [..., h, w, c] by reflection to the next multiples of `multiple` pixels."""
-    height, width = tf.unstack(tf.shape(image)[-3:-1])
-    return reflect(image, rounded_up(height, multiple), rounded_up(width, multiple))
+def reflect_to_multiple(image: tf.Tensor, multiple: int, *, least: int = 1) -> tf.Tensor:
+    """Reflection-pads [..., h, w, c] to the next multiples of `multiple` pixels, at least `least`.
+
+    `least` is a multiple itself, or 1.
+    """
+    sides = [rounded_up(side, multiple) for side in tf.unstack(tf.shape(image)[-3:-1])]
+    if least > multiple:
+        sides = [tf.maximum(side, least) for side in sides]
+    return reflect(image, *sides)
 
 
-def rounded_up(size, multiple):
+def rounded_up(size: tf.Tensor | int, multiple: tf.Tensor | int) -> tf.Tensor | int:
     """The next multiple of `multiple`, both ints or int tensors, none negative."""
     # Not -(-size // multiple): ONNX rounds quotients towards zero.
     return (size + multiple - 1) // multiple * multiple
 
 
-def scale_to_width(image, width, *, least_height=1, method="area"):
+def scale_to_width(
+    image: tf.Tensor, width: int, *, least_height: int = 1, method: str = "area"
+) -> tf.Tensor:
     """Scales float [h, w, c] to a width, keeping the aspect but for a least height in pixels.
 
     `method` is that of `resize`.
@@ -91,7 +100,7 @@ def scale_to_width(image, width, *, least_height=1, method="area"):
     return resize(image, height, width, method=method)
 
 
-def round_to_multiple(image, multiple, *, method="area"):
+def round_to_multiple(image: tf.Tensor, multiple: int, *, method: str = "area") -> tf.Tensor:
     """Resizes float [h, w, c] to the nearest multiples of `multiple` pixels, at least one.
 
     `method` is that of `resize`.
@@ -104,7 +113,7 @@ def round_to_multiple(image, multiple, *, method="area"):
     return resize(image, height, width, method=method)
 
 
-def same_size(first, second):
+def same_size(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
     """Gives `second` the size of `first`, both float [h, w, c].
 
     Halves of an image with an odd width differ by one pixel, which is cut off; anything else is

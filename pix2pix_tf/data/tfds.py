@@ -7,7 +7,9 @@
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import tensorflow_datasets as tfds
 
@@ -49,7 +51,7 @@ class Pix2pixConfig(tfds.core.BuilderConfig):
         url: Address of its archive, a tar.gz with the folders NAME/train, val and perhaps test.
     """
 
-    def __init__(self, *, url=None, **kwargs):
+    def __init__(self, *, url: str | None = None, **kwargs: Any) -> None:
         super().__init__(version=tfds.core.Version("1.0.0"), **kwargs)
         self.url = url or f"{HOST}/{self.name}.tar.gz"
 
@@ -62,7 +64,7 @@ class Pix2pix(tfds.core.GeneratorBasedBuilder):
         for name, (a, b, _) in _CONTENTS.items()
     ]
 
-    def _info(self):
+    def _info(self) -> tfds.core.DatasetInfo:
         terms = _CONTENTS.get(self.builder_config.name, ("", "", "not stated"))[2]
         return self.dataset_info_from_configs(
             description="Pairs of images for image-to-image translation, A left and B right.",
@@ -74,7 +76,9 @@ class Pix2pix(tfds.core.GeneratorBasedBuilder):
             license=terms,
         )
 
-    def _split_generators(self, dl_manager):
+    def _split_generators(
+        self, dl_manager: tfds.download.DownloadManager
+    ) -> dict[str, Iterator[tuple[str, dict]]]:
         root = Path(dl_manager.download_and_extract(self.builder_config.url))
         found = {path.name: path for path in sorted(root.glob("*/*")) if path.is_dir()}
         found = {name: path for name, path in found.items() if name in ("train", *TEST_SPLITS)}
@@ -85,13 +89,13 @@ class Pix2pix(tfds.core.GeneratorBasedBuilder):
             )
         return {name: self._generate_examples(path) for name, path in found.items()}
 
-    def _generate_examples(self, folder):
+    def _generate_examples(self, folder: Path) -> Iterator[tuple[str, dict]]:
         for path in sorted(folder.iterdir()):
             if path.suffix.lower() in (".jpg", ".jpeg", ".png"):
                 yield path.name, {"image": str(path), "name": path.stem}
 
 
-def unpack(address, *, training, data_dir=None):
+def unpack(address: str, *, training: bool, data_dir: str | None = None) -> tuple[str, str]:
     """Prepares a data set and writes its images into folders, once.
 
     Args:
@@ -118,7 +122,7 @@ def unpack(address, *, training, data_dir=None):
     return str(folder), "aligned" if len(kinds) == 1 else "folders"
 
 
-def unpack_unpaired(address, *, data_dir=None):
+def unpack_unpaired(address: str, *, data_dir: str | None = None) -> str:
     """Prepares a data set of two unpaired sets and writes its images into folders, once.
 
     Args:
@@ -145,13 +149,13 @@ def unpack_unpaired(address, *, data_dir=None):
     return str(folder.parent)
 
 
-def _prepared(name, data_dir):
+def _prepared(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
     builder = _builder(name, data_dir)
     builder.download_and_prepare()
     return builder
 
 
-def _kinds(builder, *, most):
+def _kinds(builder: tfds.core.DatasetBuilder, *, most: int) -> list[str]:
     """The names of the images of an example, one up to `most`."""
     features = builder.info.features
     kinds = [key for key in features if isinstance(features[key], tfds.features.Image)]
@@ -163,7 +167,7 @@ def _kinds(builder, *, most):
     return kinds
 
 
-def _unpacked(builder, split, *, kinds):
+def _unpacked(builder: tfds.core.DatasetBuilder, split: str, *, kinds: list[str]) -> Path:
     """The folder of a split's images, which is written if it is not there."""
     folder = Path(builder.data_dir) / "images" / split
     if not folder.is_dir():
@@ -171,7 +175,7 @@ def _unpacked(builder, split, *, kinds):
     return folder
 
 
-def _builder(name, data_dir):
+def _builder(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
     own = name.split("/")
     try:
         if own[0] == "pix2pix":
@@ -184,12 +188,14 @@ def _builder(name, data_dir):
         ) from None
 
 
-def _usual_split(builder, training):
+def _usual_split(builder: tfds.core.DatasetBuilder, training: bool) -> str:
     wanted = ("train",) if training else TEST_SPLITS
     return next((split for split in wanted if split in builder.info.splits), wanted[0])
 
 
-def _write(builder, split, *, kinds, folder):
+def _write(
+    builder: tfds.core.DatasetBuilder, split: str, *, kinds: list[str], folder: Path
+) -> None:
     """Writes the encoded images as they are stored, into `folder` or its folders A and B."""
     decoders = {kind: tfds.decode.SkipDecoding() for kind in kinds}
     sides = [folder.name] if len(kinds) == 1 else [f"{folder.name}/A", f"{folder.name}/B"]
@@ -208,7 +214,7 @@ def _write(builder, split, *, kinds, folder):
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _stem(name, number):
+def _stem(name: bytes | None, number: int) -> str:
     """The name that an example carries, if it is one for a file, or its number."""
     text = name.decode("utf-8", errors="replace") if isinstance(name, bytes) else ""
     plain = text and "/" not in text and "\0" not in text and not text.startswith(".")

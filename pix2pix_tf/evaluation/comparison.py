@@ -182,18 +182,20 @@ def of_folders(
     return comparison, [pair.row for pair in pairs]
 
 
-def ground_truth(folder: PathLike, *, channels: Sequence[Sequence[int]] = ((3,),)) -> list[str]:
+def ground_truth(
+    folder: PathLike, *, sides: Sequence[Sequence[codecs.Side]] = ((codecs.Side(),),)
+) -> list[str]:
     """Lists the images of a folder after a look at each.
 
     Args:
         folder: Path of a folder.
-        channels: As of `listing.check_images`.
+        sides: As of `listing.check_images`.
 
     Raises:
         InputError: If there are none, or one cannot be read.
     """
     files = listing.list_images(folder, flag="--target_dir")
-    listing.check_images(files, channels=channels)
+    listing.check_images(files, sides=sides)
     return files
 
 
@@ -227,7 +229,7 @@ def _by_name(files: Sequence[str]) -> dict[str, Path]:
 def _copy(folder: PathLike, name: str, files: Mapping[str, Path]) -> Row:
     """Writes copies that a browser shows; returns the report's row."""
     samples = {kind: [read_image(path)] for kind, path in files.items()}
-    (row,) = results.write_images(folder, [name], results.viewable(samples, (0.0, 1.0)))
+    (row,) = results.write_images(folder, [name], results.viewable(samples, {}))
     row["metrics"] = {}
     return row
 

@@ -56,50 +56,54 @@ def progress(items: Iterable[Item], label: str, *, total: int | None = None) -> 
 
 def quantize(
     units: Mapping[str, np.ndarray],
-    depths: Sequence[codecs.Depth],
-    value_range: tuple[float, float],
+    depths: Mapping[str, Sequence[codecs.Depth]],
+    ranges: Mapping[str, codecs.Range],
 ) -> dict[str, list[np.ndarray]]:
-    """Converts results to what files of their sources' depth can hold.
+    """Converts results to what files of a bit depth can hold.
 
     Args:
         units: Dict from kinds ("inputs", ...) to float32 [n, h, w, c] in [0, 1].
-        depths: Depth of each of the n source files.
-        value_range: The (low, high) of float samples.
+        depths: Of each kind, the depth of each of the n files.
+        ranges: Of each kind, the (low, high) samples that stand for 0 and 1, or None.
 
     Returns:
-        Dict from kinds to lists of n arrays [h, w, c] of the sources' types.
+        Dict from kinds to lists of n arrays [h, w, c] of those types.
     """
     return {
         kind: [
-            codecs.from_unit(unit, depth.dtype, value_range)
-            for unit, depth in zip(batch, depths, strict=True)
+            codecs.from_unit(unit, depth.dtype, ranges.get(kind))
+            for unit, depth in zip(batch, depths[kind], strict=True)
         ]
         for kind, batch in units.items()
     }
 
 
-def to_signed(samples: Iterable[np.ndarray], value_range: tuple[float, float]) -> np.ndarray:
+def to_signed(samples: Iterable[np.ndarray], value_range: codecs.Range = None) -> np.ndarray:
     """Converts n quantized arrays [h, w, c] of one shape to float32 [n, h, w, c] in [-1, 1]."""
     return np.stack([codecs.to_unit(array, value_range) * 2 - 1 for array in samples])
 
 
 def viewable(
-    samples: Mapping[str, Sequence[np.ndarray]], value_range: tuple[float, float]
+    samples: Mapping[str, Sequence[np.ndarray]], ranges: Mapping[str, codecs.Range]
 ) -> dict[str, list[np.ndarray]]:
     """Converts quantized arrays to images: uint8 or uint16 with 1, 3 or 4 channels.
 
     Of other channel counts the first three are shown, of two the first.
     """
 
-    def view(array: np.ndarray) -> np.ndarray:
+    def view(array: np.ndarray, value_range: codecs.Range) -> np.ndarray:
         count = array.shape[-1]
         if count not in (1, 3, 4):
             array = array[..., : 3 if count > 4 else 1]
-        if array.dtype in (np.uint8, np.uint16):
+        dtype = array.dtype if array.dtype in (np.uint8, np.uint16) else np.uint8
+        if value_range is None and array.dtype == dtype:
             return array
-        return codecs.from_unit(codecs.to_unit(array, value_range), np.uint8)
+        return codecs.from_unit(codecs.to_unit(array, value_range), dtype)
 
-    return {kind: [view(array) for array in arrays] for kind, arrays in samples.items()}
+    return {
+        kind: [view(array, ranges.get(kind)) for array in arrays]
+        for kind, arrays in samples.items()
+    }
 
 
 # ---- Image files
@@ -182,23 +186,34 @@ def write_exact(
     *,
     outputs: Sequence[np.ndarray],
     depths: Sequence[codecs.Depth],
+    sources: Sequence[str],
     kind: str = "outputs",
+    selection: codecs.Selection = codecs.WHOLE,
+    is_half: bool = False,
 ) -> None:
     """Writes images/NAME-KIND.tif or .npy for outputs that a PNG cannot hold.
+
+    A TIFF keeps the compression of its source and its place on Earth, scaled to its new size;
+    pixels that are missing in the source are missing in the result.
 
     Args:
         folder: Folder of the results.
         names: The n names.
         outputs: n arrays [h, w, c] of the sources' types.
-        depths: Depth of each of the n source files.
+        depths: Depth of each of the n outputs.
+        sources: Files of the n inputs.
         kind: Kind of the outputs, as in file names.
+        selection: How the sources were read.
+        is_half: Whether the input is the left half of its file.
     """
-    for name, array, depth in zip(names, outputs, depths, strict=True):
+    for name, array, depth, source in zip(names, outputs, depths, sources, strict=True):
         if not depth.fits_png(array.shape[-1]):
             suffix = ".npy" if depth.suffix == ".png" else depth.suffix
             path = run_folder.place(folder) / run_folder.IMAGES / f"{name}-{kind}{suffix}"
             with run_folder.atomic(path) as temporary:
-                codecs.write(temporary, array)
+                array = codecs.with_missing(array, source, selection, is_half=is_half)
+                place = codecs.place_of(source, is_half=is_half)
+                codecs.write(temporary, array, place=place)
 
 
 # ---- The report of training

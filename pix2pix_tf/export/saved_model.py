@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from pix2pix_tf.data import decode, images
+from pix2pix_tf.data.codecs import Range
 from pix2pix_tf.errors import InputError
 
 # The largest difference allowed between the model and the reloaded export, in [0, 1].
@@ -36,6 +37,10 @@ class ServedModel(tf.Module):
         translate: Function of float32 [n, h, w, channels] in [0, 1] to the like.
         filetype: "png" or "jpeg".
         channels: Channels of the pictures that go in.
+        value_ranges: The samples of files, in and out, that become 0 and 1; None for the whole
+            range of their type.
+        target_type: NumPy's name of the type of the run's targets. With an explicit range uint8
+            and uint16 are written as PNG files of that type.
 
     Reference:
         pix2pix.py, mode export: the contract of serve_base64.
@@ -48,10 +53,13 @@ class ServedModel(tf.Module):
         *,
         filetype: str,
         channels: int = 3,
+        value_ranges: tuple[Range, Range] = (None, None),
+        target_type: str = "uint8",
     ) -> None:
         super().__init__(name="served_model")
         self._weights = [variable.value for variable in generator.variables]
         self._translate, self._filetype, self.channels = translate, filetype, channels
+        self._ranges, self._target_type = value_ranges, target_type
         pictures = tf.TensorSpec([None, None, None, channels], tf.float32, "images")
         self.serving_default = tf.function(self._pictures, input_signature=[pictures])
 
@@ -76,10 +84,19 @@ class ServedModel(tf.Module):
         return {"output": tf.io.encode_base64(files), "key": tf.identity(key)}
 
     def _file(self, contents: tf.Tensor) -> tf.Tensor:
-        picture = decode.decode_unit(contents, channels=self.channels)
-        result = images.from_unit(images.viewable(self._translate(picture[None])))[0]
+        picture = decode.decode_unit(contents, channels=self.channels, value_range=self._ranges[0])
+        result = self._samples(images.viewable(self._translate(picture[None])))[0]
         result = result[..., :3] if self._filetype == "jpeg" else result
         return images.encode(result, filetype=self._filetype)
+
+    def _samples(self, unit: tf.Tensor) -> tf.Tensor:
+        """uint8 or uint16 of results in [0, 1]."""
+        exact = self._filetype == "png" and self._target_type in ("uint8", "uint16")
+        if self._ranges[1] is None or not exact:
+            return images.from_unit(unit)
+        low, high = self._ranges[1]
+        values = tf.round(tf.clip_by_value(unit, 0.0, 1.0) * (high - low) + low)
+        return tf.saturate_cast(values, self._target_type)
 
     @property
     def signatures(self) -> dict[str, Any]:

@@ -1,50 +1,26 @@
-"""Translating image files and measuring the results: what test and validation share."""
+"""Folders of images: translated and measured, as test, evaluate and validation do."""
 
-import itertools
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from pix2pix_tf import model as models
-from pix2pix_tf.data import codecs, images, listing, pairs, pipelines
+from pix2pix_tf.data import codecs, decode, images, listing, pipelines
+from pix2pix_tf.data.codecs import Depth, Range
+from pix2pix_tf.data.decode import Reading
+from pix2pix_tf.data.pipelines import Example
+from pix2pix_tf.data.sizes import Framing
 from pix2pix_tf.evaluation import metrics, results
-from pix2pix_tf.inference.translate import translate
+from pix2pix_tf.inference.predictor import Predictor
 from pix2pix_tf.networks.layers import dropout_seeds
-from pix2pix_tf.training.session import decode_errors_named
 
-# Pictures of so many images are kept at every validation.
+# Validation keeps the images of so many examples.
 SAMPLES = 4
 
-
-def colour(config):
-    """The options of `config` (Pix2PixConfig) that say what a file holds, as arguments."""
-    return {"lab": config.lab_colorization, "direction": config.which_direction}
-
-
-def reading(config):
-    """All options of `config` that say what files hold, as arguments of `pairs.Reader`."""
-    return {
-        **colour(config),
-        "dataset_mode": config.dataset_mode,
-        "channels": config.channels,
-        "value_range": codecs.parse_range(config.value_range),
-    }
-
-
-def reader(config):
-    """The `pairs.Reader` of `config`."""
-    return pairs.Reader(**reading(config))
-
-
-def batches(config, paths, *, batch_size):
-    """The examples as test sees them; see `pipelines.test_pairs`."""
-    return pipelines.test_pairs(paths, batch_size=batch_size, **reading(config), **config.framing)
-
-
-def bad_files_named(config, paths):
-    """Context in which a file that cannot be decoded raises an `InputError` that names it."""
-    return decode_errors_named(listing.files(paths), reader(config).attempt)
+# Of a batch of (inputs, targets) or (inputs,) and the number of its first image, the images in
+# [0, 1] by their kinds.
+Look = Callable[[tuple[tf.Tensor, ...], tf.Tensor], dict[str, tf.Tensor]]
 
 
 class Translated(NamedTuple):
@@ -54,105 +30,218 @@ class Translated(NamedTuple):
         pictures: Dict from kinds ("inputs", ...) to n arrays [h, w, c], uint8 or uint16.
         metrics: Dict from names to float32 [n]; empty without targets.
         outputs: n arrays [h, w, c] of the sources' types.
-        depths: `codecs.Depth` of each of the n sources.
+        depths: `codecs.Depth` of each of the n outputs.
+        sources: Files of the n inputs.
     """
 
-    pictures: dict
-    metrics: dict
-    outputs: list
-    depths: list
+    pictures: dict[str, list[np.ndarray]]
+    metrics: dict[str, np.ndarray]
+    outputs: list[np.ndarray]
+    depths: list[Depth]
+    sources: list[str]
 
 
-def translations(config, generator):
-    """Makes the function that translates files as test does.
+Translate = Callable[[Sequence[Example]], Iterator[Translated]]
+
+
+def pairs(
+    predictor: Predictor,
+    *,
+    reading: Reading,
+    framing: Framing,
+    batch_size: int = 1,
+    seed: int | None = None,
+    target_type: str | None = None,
+) -> Translate:
+    """Makes the function that translates the inputs of pairs and measures by the targets.
 
     Args:
-        config: `Pix2PixConfig` with a seed.
-        generator: Its generator; weights that change later are seen.
+        predictor: The generator; weights that change between two calls of the function count.
+        reading: How examples become (inputs, targets), or inputs alone.
+        framing: Which size they get.
+        batch_size: Images that are translated together.
+        seed: Of dropout; None switches it off.
+        target_type: NumPy's name of the type of results of inputs alone; None for the inputs'.
 
     Returns:
-        Function of paths that yields `Translated` for each batch, in the order of the files.
+        Function of examples (files, or pairs of files, as `reading` takes them) that yields
+        `Translated` with "inputs", "outputs" and "targets" for each batch, in their order. It
+        raises `InputError` for a file that cannot be decoded; the message names it.
     """
-    values = codecs.parse_range(config.value_range)
 
-    def look(inputs, targets, first):
-        seeds = dropout_seeds(config.seed, first, tf.shape(inputs, tf.int64)[0])
-        outputs = translate(
-            generator,
-            inputs,
-            multiple=generator.multiple,
-            tile=config.tile,
-            scratch_dir=config.scratch_dir,
-            dropout_seeds=seeds if config.test_dropout else None,
-        )
-        return images.units(inputs, targets, outputs, **colour(config))
+    @predictor.compiled
+    def look(batch: tuple[tf.Tensor, ...], first: tf.Tensor) -> dict[str, tf.Tensor]:
+        inputs, targets = batch if len(batch) == 2 else (*batch, None)
+        outputs = predictor.signed(inputs, dropout_seeds=_seeds(seed, first, inputs))
+        return images.units(inputs, targets, outputs, lab=reading.lab, direction=reading.direction)
 
-    if not config.tile:  # Windows are evaluated outside of graphs.
-        look = tf.function(look, reduce_retracing=True, autograph=False)
+    ranges: dict[str, Range] = dict.fromkeys(("outputs", "targets"), predictor.sides[1].value_range)
+    ranges["inputs"] = predictor.sides[0].value_range
 
-    def translated(paths):
+    def measure(signed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        known = "targets" in signed
+        return metrics.pair_metrics(signed["targets"], signed["outputs"]) if known else {}
+
+    return _translation(
+        look,
+        measure,
+        reading=reading,
+        framing=framing,
+        batch_size=batch_size,
+        ranges=ranges,
+        kinds=("outputs", "targets"),
+        target_type=target_type,
+    )
+
+
+def cycles(
+    predictor: Predictor,
+    back: Predictor,
+    *,
+    direction: str,
+    framing: Framing,
+    with_targets: bool = False,
+    batch_size: int = 1,
+    seed: int | None = None,
+    target_type: str | None = None,
+) -> Translate:
+    """Makes the function that translates images there and back and measures the difference.
+
+    Args:
+        predictor: The generator from the source's domain to the target's.
+        back: The generator of the way back.
+        direction: "AtoB" or "BtoA".
+        framing: Which size images get.
+        with_targets: Whether examples are pairs of a file and its true translation, which
+            results are then compared with.
+        batch_size: Images that are translated together.
+        seed: Of dropout; None switches it off.
+        target_type: As of `pairs`.
+
+    Returns:
+        Function of examples (files, or pairs of files) that yields `Translated` for each batch,
+        in their order; with direction "AtoB" of "real_A", "fake_B", "rec_A", where the channels
+        are equal "idt_A", and "true_B" if known. It raises as that of `pairs`.
+    """
+    source, target = ("A", "B") if direction == "AtoB" else ("B", "A")
+    real, fake, true = f"real_{source}", f"fake_{target}", f"true_{target}"
+    reading = Reading(dataset_mode="folders" if with_targets else "single", sides=predictor.sides)
+
+    @predictor.compiled
+    def look(batch: tuple[tf.Tensor, ...], first: tf.Tensor) -> dict[str, tf.Tensor]:
+        seeds = _seeds(seed, first, batch[0])
+        signed = {real: batch[0], fake: predictor.signed(batch[0], dropout_seeds=seeds)}
+        signed[f"rec_{source}"] = back.signed(signed[fake], dropout_seeds=seeds)
+        if predictor.channels == back.channels:
+            signed[f"idt_{source}"] = back.signed(batch[0], dropout_seeds=seeds)
+        if with_targets:
+            signed[true] = batch[1]
+        return {kind: images.from_signed(images_in) for kind, images_in in signed.items()}
+
+    ranges: dict[str, Range] = dict.fromkeys(
+        (real, f"rec_{source}", f"idt_{source}"), reading.sides[0].value_range
+    )
+    ranges |= dict.fromkeys((fake, true), reading.sides[1].value_range)
+
+    def measure(signed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        measured = {f"cycle L1 {source}": metrics.l1(signed[real], signed[f"rec_{source}"])}
+        if true in signed:
+            measured[f"L1 {direction}"] = metrics.l1(signed[true], signed[fake])
+            if signed[true].shape == signed[real].shape:
+                unchanged = metrics.l1(signed[true], signed[real])
+                measured[f"L1 of the input {direction}"] = unchanged
+        return measured
+
+    return _translation(
+        look,
+        measure,
+        reading=reading,
+        framing=framing,
+        batch_size=batch_size,
+        ranges=ranges,
+        kinds=(fake, true),
+        target_type=target_type,
+    )
+
+
+def _seeds(seed: int | None, first: tf.Tensor, batch: tf.Tensor) -> tf.Tensor | None:
+    if seed is None:
+        return None
+    return dropout_seeds(seed, first, tf.shape(batch, tf.int64)[0])
+
+
+def _translation(
+    look: Look,
+    measure: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]],
+    *,
+    reading: Reading,
+    framing: Framing,
+    batch_size: int,
+    ranges: dict[str, Range],
+    kinds: tuple[str, str],
+    target_type: str | None,
+) -> Translate:
+    """What `pairs` and `cycles` share.
+
+    Args:
+        look: Makes the images of a batch.
+        measure: Makes metrics of them, as float32 [n, h, w, c] in [-1, 1] by their kinds: of what
+            files of the sources' types can contain.
+        reading: How examples become batches.
+        framing: Which size they get.
+        batch_size: Images that are translated together.
+        ranges: Of each kind of images, the samples that stand for 0 and 1.
+        kinds: What results and their targets are called.
+        target_type: As of `pairs`.
+    """
+
+    def depth_of_result(example: Example) -> Depth:
+        is_pair = reading.dataset_mode != "single" or not isinstance(example, str)
+        depth = codecs.depth(listing.target(example, reading.direction))
+        return depth if is_pair or target_type is None else Depth(target_type, depth.suffix)
+
+    def translated(examples: Sequence[Example]) -> Iterator[Translated]:
         first = 0
-        with bad_files_named(config, paths):
-            for inputs, *targets in batches(config, paths, batch_size=config.batch_size):
-                target = targets[0] if targets else None
-                looked = look(inputs, target, tf.constant(first, tf.int64))
-                sources = paths[first : first + len(inputs)]
-                first += len(inputs)
-                found = [codecs.depth(listing.source(path)) for path in sources]
-                yield _in_depths(looked, found, values)
+        with decode.bad_files_named(listing.files(examples), reading):
+            for batch in pipelines.test_pairs(
+                examples, reading=reading, framing=framing, batch_size=batch_size
+            ):
+                units = look(batch, tf.constant(first, tf.int64))
+                sources = examples[first : first + len(batch[0])]
+                first += len(sources)
+                files = [listing.source(example, reading.direction) for example in sources]
+                found = [depth_of_result(example) for example in sources]
+                inputs = [codecs.depth(path) for path in files]
+                samples = results.quantize(
+                    {kind: unit.numpy() for kind, unit in units.items()},
+                    {kind: found if kind in kinds else inputs for kind in units},
+                    ranges,
+                )
+                signed = {kind: results.to_signed(samples[kind], ranges[kind]) for kind in samples}
+                views = results.viewable(samples, ranges)
+                yield Translated(views, measure(signed), samples[kinds[0]], found, files)
 
     return translated
 
 
-def _in_depths(units, found, values):
-    units = {kind: batch.numpy() for kind, batch in units.items()}
-    samples, measured = results.quantize(units, found, values), {}
-    if "targets" in samples:
-        pair = (results.to_signed(samples[kind], values) for kind in ("targets", "outputs"))
-        measured = metrics.pair_metrics(*pair)
-    return Translated(results.viewable(samples, values), measured, samples["outputs"], found)
-
-
-def validation(config, generator, paths, *, averages=None):
-    """Makes the function that measures `paths` while training, as test would afterwards.
+def summary(
+    batches: Iterator[Translated], *, samples: int = SAMPLES
+) -> tuple[dict[str, float], dict[str, list[np.ndarray]]]:
+    """Means of the metrics, and the first images, of what `pairs` or `cycles` yields.
 
     Args:
-        config: `Pix2PixConfig` with a seed.
-        generator: The generator that is trained.
-        paths: Image files.
-        averages: `WeightAverages` of the generator, which are measured in its place, or None.
+        batches: Results.
+        samples: Number of examples whose images are kept.
 
     Returns:
-        Function of the step to (dict from names to means, dict from kinds to uint8 pictures of
-        the first images); it adds those to the run's report.
+        (dict from names to means, dict from kinds to lists of arrays [h, w, c]).
     """
-    measured = generator if averages is None else models.build_generator(config)
-    translated, names = translations(config, measured), listing.names(paths)
-
-    def measure(step):
-        if averages is not None:
-            for variable, average in zip(measured.variables, averages.values, strict=True):
-                variable.assign(average)
-        first, rows = [], []
-        for found in translated(paths):
-            rows.append(found.metrics)
-            if len(first) < SAMPLES:
-                first.append(found.pictures)
-        samples = {
-            kind: [picture for pictures in first for picture in pictures[kind]][:SAMPLES]
-            for kind in first[0]
-        }
-        shown = [f"val-{name}" for name in itertools.islice(names, SAMPLES)]
-        results.write_images(config.output_dir, shown, samples, step=step)
-        means = {
-            name: float(np.mean(np.concatenate([row[name] for row in rows]))) for name in rows[0]
-        }
-        return means, {kind: _stacked(pictures) for kind, pictures in samples.items()}
-
-    return measure
-
-
-def _stacked(pictures):
-    """Those pictures that have the shape and type of the first, in one array."""
-    alike = (pictures[0].shape, pictures[0].dtype)
-    return np.stack([one for one in pictures if (one.shape, one.dtype) == alike])
+    first: dict[str, list[np.ndarray]] = {}
+    rows: dict[str, list[np.ndarray]] = {}
+    for batch in batches:
+        for name, values in batch.metrics.items():
+            rows.setdefault(name, []).append(values)
+        for kind, pictures in batch.pictures.items():
+            kept = first.setdefault(kind, [])
+            kept += pictures[: samples - len(kept)]
+    return {name: float(np.mean(np.concatenate(values))) for name, values in rows.items()}, first

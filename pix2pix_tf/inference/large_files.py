@@ -26,7 +26,7 @@ class TiffSource:
     Args:
         path: The file.
         channels: Channels to convert to, see `codecs.with_channels`.
-        value_range: The (low, high) of float samples.
+        value_range: The (low, high) samples that stand for 0 and 1; see `codecs.to_unit`.
 
     Raises:
         InputError: If the file is no TIFF that can be read by windows: planes one after the other,
@@ -34,7 +34,7 @@ class TiffSource:
     """
 
     def __init__(
-        self, path: str | os.PathLike, *, channels: int, value_range: tuple[float, float] = (0, 1)
+        self, path: str | os.PathLike, *, channels: int, value_range: codecs.Range = None
     ) -> None:
         try:
             self._file = tifffile.TiffFile(path)
@@ -109,7 +109,7 @@ class TiffSink:
         path: The file.
         shape: (h, w, c).
         dtype: NumPy's type of the samples.
-        value_range: The (low, high) of float samples.
+        value_range: The (low, high) samples that stand for 0 and 1; see `codecs.to_unit`.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class TiffSink:
         shape: tuple[int, int, int],
         dtype: np.dtype,
         *,
-        value_range: tuple[float, float] = (0, 1),
+        value_range: codecs.Range = None,
     ) -> None:
         self._dtype, self._value_range = np.dtype(dtype), value_range
         kind = "rgb" if shape[2] in (3, 4) else "minisblack"
@@ -146,7 +146,7 @@ def translate_tiff(
     *,
     channels: int,
     tile: int,
-    value_range: tuple[float, float] = (0, 1),
+    value_range: codecs.Range = None,
     scratch_dir: str | None = None,
 ) -> None:
     """Translates a TIFF to a TIFF of the same type without either in memory; dropout is off.
@@ -159,7 +159,7 @@ def translate_tiff(
         target: Where the result goes.
         channels: Channels of the generator's inputs.
         tile: As for `windows.evaluate`.
-        value_range: The (low, high) of float samples.
+        value_range: The (low, high) samples that stand for 0 and 1; see `codecs.to_unit`.
         scratch_dir: As for `windows.evaluate`.
 
     Raises:

@@ -1,66 +1,177 @@
-"""A trained run as a function from pictures to pictures."""
+"""A generator as a function from images to images: the one way, for arrays, files and exports."""
+
+import os
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
 
-from pix2pix_tf import options
-from pix2pix_tf.commands import modes, runs
-from pix2pix_tf.config import PROGRAM, Pix2PixConfig
-from pix2pix_tf.data import images
+from pix2pix_tf import run_folder
+from pix2pix_tf.data import codecs, color, images
+from pix2pix_tf.data.codecs import Side
 from pix2pix_tf.errors import InputError
+from pix2pix_tf.inference.translate import translate
+from pix2pix_tf.networks.layers import Network
+
+# What a result is written as where the suffix asks for no other type.
+ENCODED = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}
+EXACT = (".npy", ".tif", ".tiff")
+# Beyond 0 and 1 by more than this, floats are taken for another range of values.
+SLACK = 0.5
 
 
-class Translator:
-    """Translates pictures of any size with a generator.
+class Predictor:
+    """Translates images of any size; what `load` returns.
 
     Args:
-        config: `Pix2PixConfig` with the run's architecture.
-        generator: The run's generator.
+        generator: Network from [n, h, w, c] to [n, h, w, c'] in [-1, 1].
+        sides: How images that go in, and images that come out, correspond to [0, 1]; without
+            effect with `lab`.
+        lab: Whether the generator works on Lab colour: images are then RGB, and the half that it
+            does not predict is taken from the input.
+        direction: With `lab`: "AtoB" from lightness to colour, or "BtoA".
+        tile: Images with a side of more pixels are translated in the memory that such a tile
+            needs, with the same result; 0 for whole images. Not for exports.
+        blend_tile: For exports: side in pixels of overlapping tiles, which are blended; 0 for
+            whole images.
+        scratch_dir: Folder for what `tile` does not keep in memory; None for the system's.
     """
 
-    def __init__(self, config, generator):
-        self.config, self.generator = config, generator
-        self._translate = tf.function(modes.translator(config, generator), reduce_retracing=True)
+    def __init__(
+        self,
+        generator: Network,
+        *,
+        sides: tuple[Side, Side] = (Side(), Side()),
+        lab: bool = False,
+        direction: str = "AtoB",
+        tile: int = 0,
+        blend_tile: int = 0,
+        scratch_dir: str | None = None,
+    ) -> None:
+        self.generator, self.sides = generator, (Side(), Side()) if lab else sides
+        self.lab, self.direction = lab, direction
+        self.tile, self.blend_tile, self.scratch_dir = tile, blend_tile, scratch_dir
+        self._translate = self.compiled(self.unit)
 
-    def __call__(self, pictures):
-        """Translates one picture or a batch of one size; dropout is off.
+    @property
+    def channels(self) -> int:
+        """Channels of the images that go in."""
+        return 3 if self.lab else self.generator.input_channels
+
+    def signed(self, inputs: tf.Tensor, *, dropout_seeds: tf.Tensor | None = None) -> tf.Tensor:
+        """Applies the generator to inputs of any size.
 
         Args:
-            pictures: uint8 array [h, w, c] or [n, h, w, c], c being the run's input channels.
+            inputs: Float [n, h, w, c] in [-1, 1]; with `lab`, what the generator takes of them.
+            dropout_seeds: int64 [n, 2], one per image; None switches dropout off.
 
         Returns:
-            uint8 array of the same size.
+            float32 [n, h, w, c'] in [-1, 1].
+        """
+        return translate(
+            self.generator,
+            inputs,
+            multiple=self.generator.multiple,
+            tile=self.tile,
+            blend_tile=self.blend_tile,
+            scratch_dir=self.scratch_dir,
+            dropout_seeds=dropout_seeds,
+        )
+
+    def compiled(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """A function that calls this object, as a graph unless it works tile by tile."""
+        if self.tile:
+            return function
+        return tf.function(function, reduce_retracing=True, autograph=False)
+
+    def unit(self, images_in: tf.Tensor) -> tf.Tensor:
+        """Translates images in [0, 1], without dropout; also in graphs.
+
+        Args:
+            images_in: Float [n, h, w, `channels`] in [0, 1].
+
+        Returns:
+            float32 [n, h, w, c'] in [0, 1].
+        """
+        if not self.lab:
+            return images.from_signed(self.signed(images.to_signed(images_in)))
+        lightness, colour = color.split(images_in)
+        if self.direction == "AtoB":
+            return color.join(lightness, self.signed(lightness))
+        return color.join(self.signed(colour), colour)
+
+    def __call__(self, images_in: ArrayLike) -> np.ndarray:
+        """Translates one image or a batch of images of one size, without dropout.
+
+        Args:
+            images_in: Array [h, w, c] or [n, h, w, c], c being `channels`: uint8, uint16 or
+                another integer type over its whole range, or floats in [0, 1]; of a run with a
+                range of values, samples in that range.
+
+        Returns:
+            Array of the same type and size; floats in [0, 1], or in the range of values of the
+            run's results.
 
         Raises:
-            InputError: If the array is of another type or shape.
+            InputError: If the array has another type or shape, or its floats another range.
         """
-        pictures = np.asarray(pictures)
-        count = modes.picture_channels(self.config)
-        shaped = pictures.ndim in (3, 4) and pictures.shape[-1] == count
-        if pictures.dtype != np.uint8 or not shaped:
+        array = np.asarray(images_in)
+        self._check(array)
+        unit = codecs.to_unit(array, self.sides[0].value_range)
+        result = self._translate(tf.constant(unit.reshape(-1, *array.shape[-3:]))).numpy()
+        result = codecs.from_unit(result, array.dtype, self.sides[1].value_range)
+        return result.reshape(*array.shape[:-1], -1)
+
+    def _check(self, array: np.ndarray) -> None:
+        shaped = array.ndim in (3, 4) and array.shape[-1] == self.channels and array.size
+        if array.dtype.kind not in "uif" or not shaped:
+            count = self.channels
             raise InputError(
-                f"Expected pictures as uint8 [h, w, {count}] or [n, h, w, {count}]. "
-                f"Received: {pictures.dtype} {list(pictures.shape)}"
+                f"images must be uint8, uint16 or float arrays [h, w, {count}] or "
+                f"[n, h, w, {count}]; got {array.dtype} {list(array.shape)}"
             )
-        batch = pictures.reshape(-1, *pictures.shape[-3:])
-        result = images.from_unit(self._translate(images.to_unit(batch)))
-        return result.numpy().reshape(*pictures.shape[:-1], -1)
+        if array.dtype.kind == "f" and self.sides[0].value_range is None:
+            low, high = float(array.min()), float(array.max())
+            if not -SLACK <= low <= high <= 1 + SLACK:
+                raise InputError(
+                    f"float images must be in [0, 1]; got values from {low:g} to {high:g} (uint8 "
+                    "and uint16 arrays need no scaling)"
+                )
 
+    def translate_file(self, source: str | os.PathLike, target: str | os.PathLike) -> None:
+        """Translates one image file, without dropout.
 
-def load(checkpoint):
-    """Loads a trained run.
+        Args:
+            source: Image of any format that training reads: the input alone, not a pair.
+            target: Where the result goes: .png (16 bits where the source has them), .jpg, or .npy
+                and .tif in the source's type.
 
-    Args:
-        checkpoint: Run folder, or one checkpoint file in it.
-
-    Returns:
-        `Translator`.
-
-    Raises:
-        InputError: If there is no run at that place, or its files are damaged.
-    """
-    folder, path = runs.find_checkpoint(checkpoint)
-    stored = runs.stored_options(folder, program=PROGRAM)
-    config = Pix2PixConfig(mode="export", output_dir=".", checkpoint=str(checkpoint))
-    config = options.adopt(config, set(), stored, source=folder, resuming=False)
-    return Translator(config, modes.load_generator(config, path))
+        Raises:
+            InputError: If the source cannot be read, or the target's format cannot hold the
+                result.
+        """
+        target = run_folder.place(target)
+        suffix = target.suffix.lower()
+        if suffix not in (*ENCODED, *EXACT):
+            raise InputError(f"results are written as .png, .jpg, .tif or .npy; got {target}")
+        depth = codecs.depth(source)
+        try:
+            unit = codecs.load_unit(run_folder.place(source).read_bytes(), self.sides[0])
+        except ValueError as error:
+            raise InputError(f"{source} cannot be translated: {error}") from None
+        result, values = (
+            self._translate(tf.constant(unit[None]))[0].numpy(),
+            self.sides[1].value_range,
+        )
+        if suffix in EXACT:
+            array = codecs.from_unit(result, depth.dtype, values)
+            with run_folder.atomic(target) as temporary:
+                codecs.write(temporary, array)
+            return
+        is_deep = depth.dtype == "uint16" and suffix == ".png"
+        shown = codecs.from_unit(images.viewable(result), "uint16" if is_deep else "uint8")
+        shown = shown[..., :3] if ENCODED[suffix] == "jpeg" else shown
+        with run_folder.atomic(target) as temporary:
+            temporary.write_bytes(images.encode(shown, filetype=ENCODED[suffix]).numpy())

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pix2pix_tf.data import color, images, resize
+from pix2pix_tf.data import resize
 from pix2pix_tf.inference import windows
 
 # Seconds after which the progress of an image is shown.
@@ -58,7 +58,8 @@ def translate(
     drop = {} if dropout_seeds is None else {"dropout_seeds": dropout_seeds}
 
     def whole() -> tf.Tensor:
-        return generator(resize.reflect_to_multiple(batch, multiple), **drop)
+        least = getattr(generator, "minimum", 1)
+        return generator(resize.reflect_to_multiple(batch, multiple, least=least), **drop)
 
     if tile:
 
@@ -198,49 +199,3 @@ def _windows(size: tf.Tensor, tile: int) -> tuple[tf.Tensor, tf.Tensor]:
     places = starts[:, None] + place
     sums = tf.tensor_scatter_nd_add(tf.zeros([size]), places[..., None], ramp)
     return starts, ramp / tf.gather(sums, places)
-
-
-def translate_pictures(
-    generator: Callable[..., tf.Tensor],
-    pictures: tf.Tensor,
-    *,
-    multiple: int = 256,
-    tile: int = 0,
-    blend_tile: int = 0,
-    scratch_dir: str | None = None,
-    lab: bool = False,
-    direction: str = "AtoB",
-) -> tf.Tensor:
-    """Translates images in [0, 1], in Lab mode by way of lightness and colour; dropout is off.
-
-    Args:
-        generator: Model from [n, h, w, c] to [n, h, w, c'] in [-1, 1].
-        pictures: Float [n, h, w, 3] in [0, 1].
-        multiple: The sides that the generator takes are multiples of this.
-        tile: As for `translate`.
-        blend_tile: As for `translate`.
-        scratch_dir: As for `translate`.
-        lab: Whether the generator works on Lab colour: the half that it does not predict is
-            taken from `pictures`.
-        direction: "AtoB" or "BtoA".
-
-    Returns:
-        float32 [n, h, w, 3] in [0, 1].
-    """
-
-    def translated(batch: tf.Tensor) -> tf.Tensor:
-        return translate(
-            generator,
-            batch,
-            multiple=multiple,
-            tile=tile,
-            blend_tile=blend_tile,
-            scratch_dir=scratch_dir,
-        )
-
-    if not lab:
-        return images.from_signed(translated(images.to_signed(pictures)))
-    lightness, colour = color.split(pictures)
-    if direction == "AtoB":
-        return color.join(lightness, translated(lightness))
-    return color.join(translated(colour), colour)

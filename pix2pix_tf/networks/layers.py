@@ -291,11 +291,12 @@ class Network(keras.Model):
     # The sides of an image are multiples of this number of pixels, and at least ...
     multiple: int = 1
     minimum: int = 1
-    _channels: int | None = None
+    # Channels of its images; None before it is built.
+    input_channels: Any = None
 
     def build(self, input_shape: Shape) -> None:
         """Creates every weight for images of `input_shape` [n, h, w, c]."""
-        self._channels = input_shape[-1]
+        self.input_channels = input_shape[-1]
 
     def __call__(self, images: tf.Tensor, *args: Any, **kwargs: Any) -> tf.Tensor:
         """Checks the images, then calls the network; see `call`."""
@@ -311,8 +312,8 @@ class Network(keras.Model):
             )
         if len(shape) != 4:
             raise InputError(f"{what} takes images [n, h, w, c]; got shape {list(shape)}")
-        if self._channels not in (None, shape[3]):
-            raise InputError(f"{what} was built for {self._channels} channels; got {shape[3]}")
+        if self.input_channels not in (None, shape[3]):
+            raise InputError(f"{what} was built for {self.input_channels} channels; got {shape[3]}")
         for side in shape[1:3]:
             if side is not None and (side % self.multiple or side < self.minimum):
                 fitting = f"multiples of {self.multiple}, " if self.multiple > 1 else ""

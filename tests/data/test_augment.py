@@ -1,12 +1,15 @@
 """Mirroring and cropping: one draw for all, stateless, eager or inside tf.data."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from pix2pix_tf.data.augment import jitter, still
+from pix2pix_tf.data.sizes import Framing
 
-OPTIONS = {"scale_size": 20, "crop_size": 16, "flip": True}
+FRAMING = Framing(scale_size=20, crop_size=16)
 
 
 def image(size=16):
@@ -19,15 +22,15 @@ def seeds(count):
 
 def test_equal_images_stay_equal():
     for seed in seeds(20):
-        a, b = jitter([image(), image()], seed, **OPTIONS)
+        a, b = jitter([image(), image()], seed, FRAMING, flip=True)
         np.testing.assert_array_equal(a, b)
 
 
 def test_the_same_seed_gives_the_same_result_eagerly_and_inside_a_pipeline():
     dataset = tf.data.Dataset.from_tensor_slices(tf.stack(seeds(10)))
-    mapped = dataset.map(lambda seed: jitter([image()], seed, **OPTIONS)[0])
+    mapped = dataset.map(lambda seed: jitter([image()], seed, FRAMING, flip=True)[0])
     for seed, inside in zip(seeds(10), mapped, strict=True):
-        np.testing.assert_array_equal(jitter([image()], seed, **OPTIONS)[0], inside)
+        np.testing.assert_array_equal(jitter([image()], seed, FRAMING, flip=True)[0], inside)
 
 
 def test_every_offset_and_both_orientations_appear():
@@ -36,7 +39,7 @@ def test_every_offset_and_both_orientations_appear():
     source = np.stack([rows, columns], 2)
     found = set()
     for seed in seeds(400):
-        (crop,) = jitter([source], seed, **OPTIONS)
+        (crop,) = jitter([source], seed, FRAMING, flip=True)
         row, first, second = crop[0, 0, 0], crop[0, 0, 1], crop[0, 1, 1]
         found.add((int(row), int(first), bool(second < first)))
     assert {row for row, _, _ in found} == set(range(5))
@@ -47,30 +50,28 @@ def test_every_offset_and_both_orientations_appear():
 def test_without_flip_nothing_is_mirrored():
     gradient = np.tile(np.arange(16, dtype=np.float32)[None, :, None], (16, 1, 1))
     for seed in seeds(20):
-        (crop,) = jitter([gradient], seed, scale_size=20, crop_size=16, flip=False)
+        (crop,) = jitter([gradient], seed, FRAMING, flip=False)
         assert crop[0, 0, 0] < crop[0, -1, 0]
 
 
 @pytest.mark.parametrize("size", [(40, 16), (7, 33), (1, 1)])
 def test_any_size_is_resized_to_the_square(size):
     source = np.full((*size, 1), 0.5, np.float32)
-    (crop,) = jitter([source], seeds(1)[0], **OPTIONS)
+    (crop,) = jitter([source], seeds(1)[0], FRAMING, flip=True)
     assert crop.shape == (16, 16, 1)
     np.testing.assert_allclose(crop, 0.5, atol=1e-6)
 
 
 def test_sides_may_differ():
-    options = {"scale_size": "24x40", "crop_size": "16x32", "flip": True}
-    (crop,) = jitter([image()], seeds(1)[0], **options)
+    framing = Framing(scale_size="24x40", crop_size="16x32")
+    (crop,) = jitter([image()], seeds(1)[0], framing, flip=True)
     assert crop.shape == (16, 32, 3)
 
 
-def shapes(preprocess, size, **options):
-    options = {**OPTIONS, "multiple": 8, **options}
+def shapes(preprocess, size, *, scale_size=20, flip=True):
+    framing = Framing(preprocess=preprocess, scale_size=scale_size, crop_size=16, multiple=8)
     source = np.random.default_rng(1).random((*size, 3), np.float32)
-    jitters = [
-        jitter([source, source], seed, preprocess=preprocess, **options) for seed in seeds(9)
-    ]
+    jitters = [jitter([source, source], seed, framing, flip=flip) for seed in seeds(9)]
     for a, b in jitters:
         np.testing.assert_array_equal(a, b)
     return source, [a.numpy() for a, _ in jitters]
@@ -114,9 +115,10 @@ def test_none_only_rounds(size, found):
 @pytest.mark.parametrize("preprocess", ["crop", "scale_width", "scale_width_and_crop", "none"])
 def test_every_mode_is_the_same_inside_a_pipeline(preprocess):
     source = np.random.default_rng(2).random((40, 60, 3), np.float32)
+    framing = dataclasses.replace(FRAMING, preprocess=preprocess, multiple=8)
 
     def transform(seed):
-        return jitter([source], seed, preprocess=preprocess, multiple=8, **OPTIONS)[0]
+        return jitter([source], seed, framing, flip=True)[0]
 
     dataset = tf.data.Dataset.from_tensor_slices(tf.stack(seeds(5))).map(transform)
     for seed, inside in zip(seeds(5), dataset, strict=True):
@@ -132,5 +134,5 @@ def test_every_mode_is_the_same_inside_a_pipeline(preprocess):
 )  # fmt: skip
 def test_testing_does_not_cut_anything(preprocess, found):
     source = np.random.default_rng(3).random((41, 60, 3), np.float32)
-    (result,) = still([source], preprocess=preprocess, scale_size=20, crop_size=16)
+    (result,) = still([source], dataclasses.replace(FRAMING, preprocess=preprocess))
     assert result.shape == (*found, 3)

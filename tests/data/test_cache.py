@@ -8,9 +8,11 @@ import pytest
 from support import write_pairs
 
 from pix2pix_tf.data import cache, listing, pipelines
-from pix2pix_tf.data.pairs import Reader
+from pix2pix_tf.data.codecs import Side
+from pix2pix_tf.data.decode import Reading
+from pix2pix_tf.data.sizes import Framing
 
-OPTIONS = {"batch_size": 2, "seed": 5, "crop_size": 32, "scale_size": 40}
+OPTIONS = {"batch_size": 2, "seed": 5, "framing": Framing(crop_size=32, scale_size=40)}
 
 
 def first(batches, count=6):
@@ -20,13 +22,20 @@ def first(batches, count=6):
 @pytest.mark.parametrize("kind", ["memory", "disk"])
 @pytest.mark.parametrize(
     "reading",
-    [{}, {"channels": (1, 3)}, {"channels": (4, 4)}, {"lab": True}, {"direction": "BtoA"}],
+    [
+        Reading(),
+        Reading(sides=(Side(channels=1), Side())),
+        Reading(sides=(Side(channels=4), Side(channels=4))),
+        Reading(sides=(Side(value_range=(9, 99)), Side())),
+        Reading(lab=True),
+        Reading(direction="BtoA"),
+    ],
 )
 def test_batches_are_the_same_as_without(pairs, tmp_path, kind, reading):
     paths = listing.list_images(pairs)
-    fetch = cache.make(kind, Reader(**reading), paths, folder=tmp_path)
-    expected = first(pipelines.training_pairs(paths, **OPTIONS, **reading))
-    found = first(pipelines.training_pairs(paths, fetch=fetch, **OPTIONS, **reading))
+    fetch = cache.make(kind, reading, paths, folder=tmp_path)
+    expected = first(pipelines.pair_batches(paths, reading=reading, **OPTIONS))
+    found = first(pipelines.pair_batches(paths, reading=reading, fetch=fetch, **OPTIONS))
     for one, other in zip(expected, found, strict=True):
         for a, b in zip(one, other, strict=True):
             np.testing.assert_array_equal(a, b)
@@ -36,9 +45,10 @@ def test_batches_are_the_same_as_without(pairs, tmp_path, kind, reading):
 
 def test_any_step_comes_again(pairs, tmp_path):
     paths = listing.list_images(pairs)
-    fetch = cache.make("memory", Reader(), paths, folder=tmp_path)
-    whole = first(pipelines.training_pairs(paths, fetch=fetch, **OPTIONS))
-    rest = first(pipelines.training_pairs(paths, fetch=fetch, first_step=4, **OPTIONS), 2)
+    fetch = cache.make("memory", Reading(), paths, folder=tmp_path)
+    options = {"reading": Reading(), "fetch": fetch, **OPTIONS}
+    whole = first(pipelines.pair_batches(paths, **options))
+    rest = first(pipelines.pair_batches(paths, first_step=4, **options), 2)
     np.testing.assert_array_equal(whole[4][0], rest[0][0])
     np.testing.assert_array_equal(whole[5][1], rest[1][1])
 
@@ -47,7 +57,7 @@ def test_deep_files_keep_their_depth(tmp_path):
     array = np.random.default_rng(0).random((8, 16, 3), np.float32)
     np.save(tmp_path / "a.npy", array)
     paths = listing.list_images(tmp_path)
-    decoded = cache.make("disk", Reader(), paths, folder=tmp_path / "cache")(0)[0]
+    decoded = cache.make("disk", Reading(), paths, folder=tmp_path / "cache")(0)[0]
     np.testing.assert_array_equal(decoded, array)
 
 
@@ -56,7 +66,7 @@ def test_a_cache_on_disk_is_taken_up_until_a_file_changes(tmp_path):
     folder = tmp_path / "cache"
 
     def made():
-        fetch = cache.make("disk", Reader(), paths, folder=folder)
+        fetch = cache.make("disk", Reading(), paths, folder=folder)
         return (folder / "decoded.raw").stat().st_ino, fetch(1)[0].numpy()
 
     before, pixels = made()

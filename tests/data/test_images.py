@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from pix2pix_tf.data import images
+from pix2pix_tf.data import decode, images
 
 
 def encoded(image, kind="PNG", **options):
@@ -24,21 +24,21 @@ def ramp(mode):
 @pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "LA", "P", "1"])
 def test_every_kind_of_png_becomes_three_channels(mode):
     image = ramp(mode)
-    decoded = images.decode(encoded(image))
+    decoded = decode.decode(encoded(image))
     assert decoded.dtype == tf.uint8
     np.testing.assert_array_equal(decoded, image.convert("RGB"))
 
 
 def test_sixteen_bits_become_eight():
     wide = Image.fromarray((np.arange(24, dtype=np.uint16) * 2570).reshape(4, 6))
-    decoded = images.decode(encoded(wide))
+    decoded = decode.decode(encoded(wide))
     np.testing.assert_array_equal(decoded[..., 0], np.asarray(wide) >> 8)
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 def test_jpeg(mode):
     image = ramp(mode)
-    decoded = images.decode(encoded(image, "JPEG", quality=95))
+    decoded = decode.decode(encoded(image, "JPEG", quality=95))
     assert decoded.shape == (4, 6, 3)
     assert np.abs(decoded.numpy().astype(int) - np.asarray(image.convert("RGB"))).max() < 20
 
@@ -80,4 +80,4 @@ def test_encode(filetype, mark):
     pixels = np.full((4, 4, 3), 100, np.uint8)
     contents = images.encode(pixels, filetype=filetype)
     assert contents.numpy().startswith(mark)
-    assert np.abs(images.decode(contents).numpy().astype(int) - 100).max() <= 2
+    assert np.abs(decode.decode(contents).numpy().astype(int) - 100).max() <= 2

@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 
 from pix2pix_tf.data import listing, pipelines
-
-SMALL = {"scale_size": 256, "flip": False}
+from pix2pix_tf.data.decode import Reading
+from pix2pix_tf.data.sizes import Framing
 
 
 def shares(make, *, workers, replicas, batch_size, steps):
@@ -25,8 +25,14 @@ def shares(make, *, workers, replicas, batch_size, steps):
 @pytest.mark.parametrize(("workers", "replicas"), [(1, 2), (2, 2), (2, 4), (3, 3)])
 def test_shares_make_the_batch_of_one_device(pairs, workers, replicas):
     def make(context, batch_size):
-        return pipelines.training_pairs(
-            listing.list_images(pairs), batch_size=batch_size, seed=4, first_step=3, context=context
+        return pipelines.pair_batches(
+            listing.list_images(pairs),
+            reading=Reading(),
+            framing=Framing(),
+            batch_size=batch_size,
+            seed=4,
+            first_step=3,
+            context=context,
         )
 
     batch_size = 2 * replicas
@@ -41,8 +47,11 @@ def test_shares_of_unpaired_batches(pairs):
     paths = listing.list_images(pairs)
 
     def make(context, batch_size):
-        options = {"scale_size": 36, "crop_size": 32, "seed": 1, "context": context}
-        return pipelines.training_unpaired(paths, paths[:3], batch_size=batch_size, **options)
+        options = {"framing": Framing(scale_size=36, crop_size=32), "seed": 1, "context": context}
+        readings = (Reading(dataset_mode="single"),) * 2
+        return pipelines.unpaired_batches(
+            paths, paths[:3], readings=readings, batch_size=batch_size, **options
+        )
 
     found = shares(make, workers=2, replicas=2, batch_size=4, steps=3)
     for parts, batch in zip(found, make(None, 4), strict=False):
@@ -58,8 +67,9 @@ def test_every_image_comes_once_per_epoch(tmp_path):
     paths = listing.list_images(tmp_path)
 
     def make(context, batch_size):
-        options = {"batch_size": batch_size, "seed": 2, "context": context, **SMALL}
-        return pipelines.training_pairs(paths, **options)
+        options = {"batch_size": batch_size, "seed": 2, "context": context, "flip": False}
+        framing = Framing(scale_size=256)
+        return pipelines.pair_batches(paths, reading=Reading(), framing=framing, **options)
 
     seen = []
     for parts in shares(make, workers=2, replicas=4, batch_size=4, steps=9):
@@ -71,8 +81,11 @@ def test_every_image_comes_once_per_epoch(tmp_path):
 
 def test_a_batch_that_replicas_cannot_share_is_refused(pairs):
     with pytest.raises(ValueError, match="batch"):
-        pipelines.training_pairs(
+        pipelines.pair_batches(
             listing.list_images(pairs),
+            reading=Reading(),
+            framing=Framing(),
             batch_size=3,
+            seed=0,
             context=tf.distribute.InputContext(1, 0, 2),
         )

@@ -6,6 +6,7 @@ from PIL import Image
 from pix2pix_tf.data import pipelines
 from pix2pix_tf.data.augment import jitter
 from pix2pix_tf.data.resize import resize
+from pix2pix_tf.data.sizes import Framing
 
 
 def photograph(seed, height, width):
@@ -48,10 +49,10 @@ def test_bicubic_keeps_the_depth_and_the_range_of_deep_images():
 
 def test_bicubic_jitter_keeps_images_that_belong_together_together():
     signed = tf.constant(photograph(2, 80, 64) / 127.5 - 1, tf.float32)
-    options = {"scale_size": 40, "crop_size": 32, "flip": True, "method": "bicubic"}
-    one, two = jitter([signed, signed], tf.constant([3, 4]), **options)
+    framing = Framing(scale_size=40, crop_size=32, method="bicubic")
+    one, two = jitter([signed, signed], tf.constant([3, 4]), framing, flip=True)
     np.testing.assert_array_equal(one, two)
-    again = tf.function(lambda: jitter([signed], tf.constant([3, 4]), **options))()[0]
+    again = tf.function(lambda: jitter([signed], tf.constant([3, 4]), framing, flip=True))()[0]
     np.testing.assert_allclose(one, again, atol=1e-6)
 
 
@@ -102,7 +103,7 @@ def folders(tmp_path_factory):
 
 
 def batches(folders, count, **options):
-    options = {"batch_size": 2, "seed": 5, "scale_size": 36, "crop_size": 32, **options}
+    options = {"batch_size": 2, "seed": 5, "load_size": 36, "crop_size": 32, **options}
     dataset = pipelines.training_unpaired(*folders, **options)
     return [tuple(part.numpy() for part in batch) for batch in dataset.take(count)]
 
@@ -152,7 +153,7 @@ def test_both_sets_are_mirrored_at_random_and_independently(folders):
     ],
 )
 def test_the_sizes_of_every_preprocess(folders, preprocess, expected):
-    size = {"preprocess": preprocess, "scale_size": "36x30", "crop_size": "32x24"}
+    size = {"preprocess": preprocess, "load_size": "36x30", "crop_size": "32x24"}
     options = {"batch_size": 1, "seed": 5, "multiple": 8, **size}
     for batch in pipelines.training_unpaired(*folders, **options).take(4):
         for part in batch:

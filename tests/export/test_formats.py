@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from support import ROOT
 
-from pix2pix_tf.commands import modes
+from pix2pix_tf.commands import pix2pix
 from pix2pix_tf.config import Pix2PixConfig
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.export import formats, keras_functional, saved_model
@@ -46,10 +46,10 @@ class Model:
             # Larger than at the beginning of training: small weights would hide a wrong layer.
             width = math.prod(variable.shape[:3]) ** -0.5 if len(variable.shape) == 4 else 0.1
             variable.assign(variable + rng.normal(0, width, variable.shape))
-        self.channels = modes.picture_channels(self.config)
+        self.channels = 3 if self.config.lab_colorization else self.config.channels[0]
         self.served = saved_model.ServedModel(
             self.generator,
-            modes.translator(self.config, self.generator),
+            pix2pix.predictor(self.config, self.generator).unit,
             filetype="png",
             channels=self.channels,
         )
@@ -151,7 +151,9 @@ def test_networks_deeper_than_the_usual_one(tmp_path):
         mode="export", output_dir="o", checkpoint="c", ngf=1, crop_size=512, scale_size=512
     )
     generator = build_generator(config)
-    served = saved_model.ServedModel(generator, modes.translator(config, generator), filetype="png")
+    served = saved_model.ServedModel(
+        generator, pix2pix.predictor(config, generator).unit, filetype="png"
+    )
     assert formats.export(generator, served, tmp_path, export_format="keras").difference <= 5e-4
     with pytest.raises(InputError, match="--netG or size .*decoder_9"):
         formats.export(generator, served, tmp_path, export_format="pict")

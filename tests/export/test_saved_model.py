@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from pix2pix_tf.commands import modes
+from pix2pix_tf.commands import pix2pix
 from pix2pix_tf.config import Pix2PixConfig
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.export import saved_model
@@ -21,7 +21,7 @@ def make(filetype="png", **options):
     )
     generator = build_generator(config)
     return saved_model.ServedModel(
-        generator, modes.translator(config, generator), filetype=filetype
+        generator, pix2pix.predictor(config, generator).unit, filetype=filetype
     )
 
 

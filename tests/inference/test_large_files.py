@@ -33,7 +33,9 @@ def test_windows_of_a_file_are_those_of_the_whole(tmp_path, options, dtype, chan
     stored = pixels[..., 0] if channels == 1 else pixels
     options = options | ({"planarconfig": "contig"} if channels > 1 else {})
     tifffile.imwrite(tmp_path / "x.tif", stored, photometric=kind, metadata=None, **options)
-    whole = codecs.load_unit((tmp_path / "x.tif").read_bytes(), channels=channels) * 2 - 1
+    whole = (
+        codecs.load_unit((tmp_path / "x.tif").read_bytes(), codecs.Side(channels=channels)) * 2 - 1
+    )
     with large_files.TiffSource(tmp_path / "x.tif", channels=channels) as source:
         assert source.shape == whole.shape
         for window in ((0, 101, 0, 130), (3, 60, 40, 99), (100, 101, 129, 130)):

@@ -1,91 +1,123 @@
-"""The Python interface of the README."""
+"""`load`: a run as a function from arrays, and files, to the like."""
 
-import itertools
-
-import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from PIL import Image
 
+import cyclegan_tf
 import pix2pix_tf
-from pix2pix_tf import run_folder
-from pix2pix_tf.commands import modes
-from pix2pix_tf.training import checkpoints
+from pix2pix_tf import InputError
 
-
-def config(**options):
-    return pix2pix_tf.Pix2PixConfig(
-        mode="train", input_dir="in", output_dir="out", ngf=2, ndf=2, seed=0, **options
-    )
-
-
-def test_every_public_name_exists():
-    for name in pix2pix_tf.__all__:
-        assert getattr(pix2pix_tf, name) is not None
-    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        pix2pix_tf.nothing  # noqa: B018
-
-
-def test_fit_trains_both_networks(pairs):
-    keras.utils.set_random_seed(0)
-    model = pix2pix_tf.build(config())
-    before = [np.asarray(weight) for weight in model.trainable_variables]
-    data = pix2pix_tf.training_pairs(pix2pix_tf.list_images(pairs), seed=0)
-    options = {"steps_per_epoch": 2, "epochs": 2, "shuffle": False, "verbose": 0}
-    history = model.fit(data, **options).history
-    assert set(history) == {"discriminator_loss", "generator_loss_GAN", "generator_loss_L1"}
-    assert all(np.isfinite(values).all() and len(values) == 2 for values in history.values())
-    unchanged = {
-        weight.path.split("/")[1]
-        for weight, value in zip(model.trainable_weights, before, strict=True)
-        if np.array_equal(weight, value) and not getattr(weight, "is_erased", False)
-    }
-    # At batch size 1 the normalised bottleneck has no gradient.
-    assert unchanged <= {"encoder_8", "decoder_8"}
-    assert int(model.gen_optimizer.iterations) == int(model.disc_optimizer.iterations) == 4
-
-
-def test_evaluate_measures_l1(pairs):
-    model = pix2pix_tf.build(config())
-    data = pix2pix_tf.training_pairs(pix2pix_tf.list_images(pairs)).take(2)
-    found = model.evaluate(data, verbose=0, return_dict=True)
-    expected = [float(np.abs(targets - model(inputs)).mean()) for inputs, targets in data]
-    assert found["generator_loss_L1"] == pytest.approx(np.mean(expected), rel=1e-5)
+SMALL = {"ngf": 2, "ndf": 2, "seed": 0}
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
+    """(folder, model) of a pix2pix run."""
     folder = tmp_path_factory.mktemp("run")
-    model = pix2pix_tf.build(config())
-    checkpoints.save(folder, 1, model.state, keep=1)
-    run_folder.write_json(folder / run_folder.OPTIONS, {"ngf": 2, "ndf": 2})
+    config = pix2pix_tf.Pix2PixConfig(**SMALL, crop_size=64, scale_size=64)
+    model = pix2pix_tf.build(config)
+    pix2pix_tf.save_run(model, config, folder)
     return folder, model
 
 
-@pytest.mark.parametrize("shape", [(256, 256, 3), (100, 70, 3), (2, 64, 64, 3)])
-def test_a_loaded_run_translates_arrays(run, shape):
+@pytest.fixture(scope="module")
+def cycle(tmp_path_factory):
+    """(folder, model) of a CycleGAN run whose images of A are grey."""
+    folder = tmp_path_factory.mktemp("cycle")
+    sizes = {"netG": "resnet_6blocks", "crop_size": 32, "load_size": 32, "pool_size": 0}
+    config = cyclegan_tf.CycleGANConfig(**SMALL, **sizes, input_channels=1, lambda_identity=0)
+    model = cyclegan_tf.build(config)
+    cyclegan_tf.save_run(model, config, folder)
+    return folder, model
+
+
+def noise(*shape):
+    return np.random.default_rng(0).random(shape, np.float32)
+
+
+@pytest.mark.parametrize("shape", [(64, 64, 3), (100, 70, 3), (2, 64, 64, 3)])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64"])
+def test_arrays_come_back_in_their_type_and_size(run, shape, dtype):
     folder, model = run
-    picture = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-    translated = pix2pix_tf.load(folder)(picture)
-    assert translated.shape == shape and translated.dtype == np.uint8
-    if shape == (256, 256, 3):
-        expected = (model(picture[None] / np.float32(127.5) - 1)[0] + 1) / 2 * 255
-        assert np.abs(translated - expected).max() <= 1
+    scale = 1 if dtype.startswith("float") else np.iinfo(dtype).max
+    unit = noise(*shape)
+    image = np.round(unit * scale).astype(dtype) if scale > 1 else unit.astype(dtype)
+    translated = pix2pix_tf.load(folder)(image)
+    assert translated.shape == shape and translated.dtype == dtype
+    if shape == (64, 64, 3):
+        expected = (model(image[None] / scale * 2 - 1)[0] + 1) / 2 * scale
+        # Integers are rounded, uint8 as in the reference: by up to one level.
+        tolerance = {"uint8": 1.01, "uint16": 0.6}.get(dtype, 1e-6)
+        np.testing.assert_allclose(translated, expected, rtol=0, atol=tolerance)
 
 
-def test_arrays_of_another_kind_are_refused(run):
+def test_arrays_that_cannot_be_used_are_refused_in_one_line(run):
     translate = pix2pix_tf.load(run[0])
-    for wrong in (np.zeros((8, 8, 3)), np.zeros((8, 8), np.uint8), np.zeros((8, 8, 4), np.uint8)):
-        with pytest.raises(pix2pix_tf.InputError, match="Expected pictures as uint8"):
+    for wrong, expected in (
+        (np.zeros((8, 8), np.uint8), "got uint8 [8, 8]"),
+        (np.zeros((8, 8, 4), np.uint8), "[h, w, 3] or [n, h, w, 3]; got uint8 [8, 8, 4]"),
+        (np.zeros((8, 8, 3), bool), "must be uint8, uint16 or float arrays"),
+        (np.full((8, 8, 3), 255.0), "float images must be in [0, 1]; got values from 255 to 255"),
+        (np.zeros((0, 8, 8, 3), np.uint8), "[0, 8, 8, 3]"),
+    ):
+        with pytest.raises(InputError) as error:
             translate(wrong)
+        assert expected in str(error.value) and "\n" not in str(error.value)
+        assert "--" not in str(error.value)
 
 
-def test_runs_are_deterministic(pairs):
-    results = []
-    for _ in range(2):
-        keras.utils.set_random_seed(5)
-        model = pix2pix_tf.build(config())
-        data = modes.training_batches(config(), pix2pix_tf.list_images(pairs))
-        for batch in itertools.islice(data, 2):
-            losses = model.train_step(batch)
-        results.append([float(loss) for loss in losses.values()])
-    assert results[0] == results[1]
+def test_cyclegan_translates_both_ways(cycle):
+    folder, model = cycle
+    grey, colour = noise(16, 16, 1), noise(16, 16, 3)
+    forth, back = (cyclegan_tf.load(folder, direction=way) for way in ("AtoB", "BtoA"))
+    expected = (model.gen_ab(grey[None] * 2 - 1)[0] + 1) / 2
+    np.testing.assert_allclose(forth(grey), expected, atol=1e-6)
+    np.testing.assert_allclose(
+        back(colour), (model.gen_ba(colour[None] * 2 - 1)[0] + 1) / 2, atol=1e-6
+    )
+    assert cyclegan_tf.load(folder).channels == 1
+    with pytest.raises(InputError, match="direction must be one of AtoB, BtoA; got 'both'"):
+        cyclegan_tf.load(folder, direction="both")
+
+
+def test_a_program_loads_its_own_runs_only(run, cycle, tmp_path):
+    with pytest.raises(InputError, match="cyclegan-tf"):
+        pix2pix_tf.load(cycle[0])
+    with pytest.raises(InputError, match="pix2pix-tf"):
+        cyclegan_tf.load(run[0])
+    with pytest.raises(InputError):
+        pix2pix_tf.load(tmp_path)
+
+
+def test_files_come_back_in_the_depth_of_the_source(run, tmp_path):
+    translate = pix2pix_tf.load(run[0])
+    image = (noise(40, 30, 3) * 255).astype(np.uint8)
+    Image.fromarray(image).save(tmp_path / "in.png")
+    translate.translate_file(tmp_path / "in.png", tmp_path / "out.png")
+    expected = translate(image)
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "out.png")), expected)
+    translate.translate_file(str(tmp_path / "in.png"), tmp_path / "out.jpg")
+    shown = np.asarray(Image.open(tmp_path / "out.jpg")).astype(float)
+    assert np.abs(shown - expected).mean() < 20  # of noise JPEG keeps little more
+    deep = (noise(24, 24, 3) * 65535).astype(np.uint16)
+    (tmp_path / "deep.png").write_bytes(tf.io.encode_png(deep).numpy())
+    translate.translate_file(tmp_path / "deep.png", tmp_path / "out16.png")
+    contents = (tmp_path / "out16.png").read_bytes()
+    np.testing.assert_array_equal(tf.io.decode_png(contents, dtype=tf.uint16), translate(deep))
+    np.save(tmp_path / "in.npy", noise(24, 24, 3))
+    translate.translate_file(tmp_path / "in.npy", tmp_path / "out.npy")
+    np.testing.assert_allclose(
+        np.load(tmp_path / "out.npy"), translate(noise(24, 24, 3)), atol=1e-6
+    )
+
+
+def test_files_that_cannot_be_used_are_refused(run, tmp_path):
+    translate = pix2pix_tf.load(run[0])
+    (tmp_path / "in.png").write_bytes(b"no image")
+    with pytest.raises(InputError, match=r"in\.png cannot be translated"):
+        translate.translate_file(tmp_path / "in.png", tmp_path / "out.png")
+    with pytest.raises(InputError, match=r"\.png, \.jpg, \.tif or \.npy; got .*out\.gif"):
+        translate.translate_file(tmp_path / "in.png", tmp_path / "out.gif")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.png"]

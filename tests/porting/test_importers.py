@@ -11,7 +11,7 @@ import torch_files
 from support import GOLDENS
 
 from cyclegan_tf.config import CycleGANConfig
-from cyclegan_tf.model import build_network
+from cyclegan_tf.model import build_generators
 from pix2pix_tf import model as models
 from pix2pix_tf import run_folder
 from pix2pix_tf.config import Pix2PixConfig
@@ -295,7 +295,7 @@ def write_cyclegan(folder, roles=("G_A", "G_B", "D_A", "D_B")):
 
 def generator_of(imported, name):
     config = CycleGANConfig(mode="export", checkpoint="c", output_dir="o", **imported.options)
-    network = build_network(config, name)
+    network = build_generators(config)[name]
     for variable in network.variables:
         variable.assign(imported.arrays[variable.path])
     return network

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pix2pix_tf.data import images
+from pix2pix_tf.data import decode
 from pix2pix_tf.server.limits import Limits, RequestError, check_file
 
 LIMITS = Limits(max_request_bytes=10**6, max_pixels=2 * 256**2, max_queue=1, max_batch=1, timeout=1)
@@ -34,8 +34,8 @@ def test_of_a_gif_only_the_first_picture_is_passed_on():
     first.save(buffer, "GIF", save_all=True, append_images=[second] * 50)
     pixels, passed = check_file(buffer.getvalue(), LIMITS)
     assert pixels == 256**2 and passed.startswith(b"\x89PNG")
-    decoded = images.decode(tf.constant(passed)).numpy()
-    np.testing.assert_array_equal(decoded, images.decode(tf.constant(buffer.getvalue())))
+    decoded = decode.decode(tf.constant(passed)).numpy()
+    np.testing.assert_array_equal(decoded, decode.decode(tf.constant(buffer.getvalue())))
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "GIF"])

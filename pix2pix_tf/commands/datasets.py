@@ -1,0 +1,125 @@
+"""The images of a command: listed, decoded once, reported on, and what the run keeps of them."""
+
+import dataclasses
+import os
+from typing import Any
+
+from pix2pix_tf import run_folder
+from pix2pix_tf.config import Config, Pix2PixConfig
+from pix2pix_tf.data import check, codecs, listing
+from pix2pix_tf.data.check import Contents
+from pix2pix_tf.data.listing import Example
+
+# Beside options.json: the types of the files of A and B that a run was trained on.
+DATA = "data.json"
+
+
+def paired(config: Pix2PixConfig, folder: str | os.PathLike | None) -> Contents:
+    """Lists a data set of pix2pix."""
+    is_main = folder == config.input_dir
+    folders = (config.input_dir_A, config.input_dir_B) if is_main else (None, None)
+    if config.lab_colorization:
+        domains: tuple[str, ...] = ("A",)
+    else:
+        single = config.which_direction[0]
+        domains = {"aligned": ("AB",), "folders": ("A", "B"), "single": (single,)}[
+            config.dataset_mode
+        ]
+    examples = listing.list_examples(
+        folder,
+        config.dataset_mode,
+        folders=folders,
+        pair_by=config.pair_by,
+        recursive=config.recursive,
+    )
+    places = [folder]
+    if config.dataset_mode == "folders":
+        given = zip(folders, "AB", strict=True)
+        places = [place or os.path.join(folder or "", side) for place, side in given]
+    lines = [listing.unread(place, recursive=config.recursive) for place in places if place]
+    return Contents(
+        examples, config.file_sides, domains, unread="; ".join(filter(None, lines)) or None
+    )
+
+
+def unpaired(config: Any, folder: str | os.PathLike, domain: str) -> Contents:
+    """Lists the images of domain "A" or "B" of CycleGAN."""
+    return Contents(
+        listing.list_images(folder, recursive=config.recursive),
+        config.file_sides(domain),
+        (domain,),
+        unread=listing.unread(folder, recursive=config.recursive),
+    )
+
+
+def checked(config: Config, contents: Contents, *, direction: str | None = None) -> list[Example]:
+    """Decodes every file once and prints what there is to know; returns the usable examples.
+
+    Raises:
+        InputError: If a file cannot be used, unless `config.skip_bad_files`.
+    """
+    looks = contents.survey()
+    examples = listing.usable(contents.examples, looks, skip=config.skip_bad_files)
+    for line in check.notes(contents, looks, direction=direction):
+        print(line)
+    return examples
+
+
+def training_examples(
+    config: Any, sets: list[Contents], *, direction: str | None = None
+) -> tuple[Any, list[list[Example]]]:
+    """Decodes every training file once, prints what there is to know and resolves percentiles.
+
+    The types of the files are written into the run folder: results of a domain get its type.
+
+    Args:
+        config: Configuration of a run that is about to be trained.
+        sets: The training sets.
+        direction: As of `check.notes`.
+
+    Returns:
+        (`config` with values instead of percentiles, the usable examples of each set).
+
+    Raises:
+        InputError: If a file cannot be used, unless `config.skip_bad_files`.
+    """
+    percentiles = {
+        domain: codecs.parse_percentiles(text)
+        for domain, text in zip("AB", config.range_texts, strict=True)
+    }
+    types: dict[str, str] = {}
+    surveyed = []
+    for contents in sets:
+        letters = sorted({letter for letters in contents.domains for letter in letters})
+        wanted = {letter: found for letter in letters if (found := percentiles[letter])}
+        looks = contents.survey(
+            sampled=check.samples_per_file(len(contents.examples)) if wanted else 0
+        )
+        surveyed.append(
+            (looks, listing.usable(contents.examples, looks, skip=config.skip_bad_files))
+        )
+        types |= check.types(looks, contents.domains)
+        for letter, between in wanted.items():
+            low, high = check.percentile_range(looks, contents.domains, letter, between)
+            config = dataclasses.replace(
+                config, **{f"value_range_{letter}": f"{low:.9g},{high:.9g}"}
+            )
+    for contents, (looks, _) in zip(sets, surveyed, strict=True):
+        sides = config.file_sides
+        sides = sides(contents.domains[0]) if callable(sides) else sides
+        resolved = dataclasses.replace(contents, sides=sides)
+        for line in check.notes(resolved, looks, direction=direction):
+            print(line)
+    run_folder.write_json(run_folder.place(config.output_dir) / DATA, {"types": types})
+    return config, [examples for _, examples in surveyed]
+
+
+def types(checkpoint: str | os.PathLike) -> dict[str, str]:
+    """The types of the files of A and B that a run was trained on; empty for older runs.
+
+    Args:
+        checkpoint: A run folder, or one checkpoint file in it.
+    """
+    folder, _ = run_folder.locate(checkpoint)
+    path = run_folder.place(folder) / DATA
+    return run_folder.read_json(path).get("types", {}) if path.is_file() else {}

@@ -1,0 +1,321 @@
+"""What pix2pix brings to the commands, with TensorFlow: batches, training, translation."""
+
+import functools
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from pix2pix_tf import model as models
+from pix2pix_tf import run_folder
+from pix2pix_tf.commands import datasets, runs, saving
+from pix2pix_tf.commands.program import Training
+from pix2pix_tf.config import PROGRAM, Pix2PixConfig
+from pix2pix_tf.data import cache, decode, images, listing, pipelines
+from pix2pix_tf.data.listing import Example
+from pix2pix_tf.data.pipelines import Fetch
+from pix2pix_tf.evaluation import metrics
+from pix2pix_tf.evaluation import results as result_files
+from pix2pix_tf.inference import files
+from pix2pix_tf.inference.predictor import Predictor
+from pix2pix_tf.model import LOSSES
+from pix2pix_tf.networks.layers import Network
+from pix2pix_tf.training import checkpoints, losses
+from pix2pix_tf.training.averages import WeightAverages
+from pix2pix_tf.training.gan import GAN
+
+# Of a step the means of metrics, and images of the first examples.
+Measure = Callable[[int], tuple[dict[str, float], dict[str, np.ndarray]]]
+
+# What the report shows of a training batch; TensorBoard also gets the discriminator's predictions.
+SHOWN = ("inputs", "outputs", "targets")
+
+
+def training_batches(
+    config: Any,
+    paths: Sequence[Example],
+    *,
+    first_step: int = 0,
+    context: tf.distribute.InputContext | None = None,
+    fetch: Fetch | None = None,
+) -> tf.data.Dataset:
+    """The batches that a run trains on.
+
+    Args:
+        config: `Pix2PixConfig` with a seed.
+        paths: Image files.
+        first_step: Number of updates already made.
+        context: tf.distribute.InputContext for the share of one worker, or None for all.
+        fetch: What `_cache` returned.
+
+    Returns:
+        tf.data.Dataset of (inputs, targets), float32 [n, h, w, c] in [-1, 1], endless.
+    """
+    return pipelines.pair_batches(
+        paths,
+        reading=config.reading,
+        framing=config.framing,
+        batch_size=config.batch_size,
+        seed=config.seed,
+        first_step=first_step,
+        flip=config.flip,
+        context=context,
+        fetch=fetch,
+    )
+
+
+def _cache(config: Any, paths: Sequence[Example]) -> Fetch | None:
+    if config.cache == "none":
+        return None
+    folder = Path(config.output_dir) / run_folder.CACHE
+    with decode.bad_files_named(listing.files(paths), config.reading):
+        return cache.make(config.cache, config.reading, paths, folder=folder)
+
+
+def training(config: Any, examples: Mapping[str, Sequence[Example]]) -> Training:
+    """The training of one run.
+
+    Args:
+        config: `Pix2PixConfig` with a seed.
+        examples: "train", and in "val" the files to measure while training.
+    """
+    paths, validated = examples["train"], examples["val"]
+
+    def validation(model: GAN) -> Measure:
+        averages = model.weight_averages
+        return _validation(config, model.generator, validated, averages=averages)
+
+    return Training(
+        examples=len(paths),
+        epochs=config.max_epochs,
+        longer="--max_epochs",
+        build=lambda steps_per_epoch: models.build(config),
+        batches=functools.partial(training_batches, config, paths, fetch=_cache(config, paths)),
+        named=lambda: decode.bad_files_named(listing.files(paths), config.reading),
+        progress={"L1": LOSSES[2], "D": LOSSES[0], "G": LOSSES[1]},
+        images=functools.partial(_images, config),
+        show=functools.partial(_show, config, paths=paths),
+        write_report=lambda: write_training_report(config),
+        translate=lambda model, batch: {"outputs": (batch[0], model(batch[0]))},
+        undecided=losses.undecided("discriminator_loss", mode=config.gan_mode),
+        options=runs.run_options(config, program=PROGRAM),
+        validation=validation if validated else None,
+        means=metrics.QUICK,
+    )
+
+
+def _validation(
+    config: Any,
+    generator: Network,
+    paths: Sequence[Example],
+    *,
+    averages: WeightAverages | None = None,
+) -> Measure:
+    """Makes the function that measures `paths` while training, as test would afterwards.
+
+    Args:
+        config: `Pix2PixConfig` with a seed.
+        generator: The generator that is trained.
+        paths: Image files.
+        averages: `WeightAverages` of the generator, which are measured in its place, or None.
+
+    Returns:
+        Function of the step to (dict from names to means, dict from kinds to uint8 images of the
+        first examples); it adds those to the run's report.
+    """
+    measured = generator if averages is None else models.build_generator(config)
+    translate, names = translation(config, measured), listing.names(paths)
+
+    def measure(step: int) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+        if averages is not None:
+            for variable, average in zip(measured.variables, averages.values, strict=True):
+                variable.assign(average)
+        means, samples = files.summary(translate(paths))
+        shown = [f"val-{name}" for name in names[: files.SAMPLES]]
+        result_files.write_images(config.output_dir, shown, samples, step=step)
+        return means, {kind: _stacked(arrays) for kind, arrays in samples.items()}
+
+    return measure
+
+
+def _stacked(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """Those arrays that have the shape and type of the first, in one array."""
+    first = arrays[0]
+    return np.stack([a for a in arrays if (a.shape, a.dtype) == (first.shape, first.dtype)])
+
+
+def _show(
+    config: Any,
+    step: int,
+    shown_images: Mapping[str, Any],
+    *,
+    paths: Sequence[Example],
+) -> None:
+    chosen = pipelines.batch_paths(paths, step - 1, batch_size=config.batch_size, seed=config.seed)
+    shown = {kind: shown_images[kind] for kind in SHOWN}
+    result_files.write_images(config.output_dir, listing.names(chosen), shown, step=step)
+    write_training_report(config)
+
+
+def write_training_report(config: Any) -> Any:
+    """Writes the run's index.html from the images and the log in its folder."""
+    return result_files.write_training_report(
+        config.output_dir,
+        title=f"pix2pix: training of {Path(config.output_dir).name}",
+        options=runs.run_options(config, program=PROGRAM),
+    )
+
+
+def _images(
+    config: Any, batch: tuple[tf.Tensor, tf.Tensor], tensors: Mapping[str, tf.Tensor]
+) -> dict[str, tf.Tensor]:
+    inputs, targets = batch
+    predictions = {
+        name: images.from_unit(tf.sigmoid(tensors[name]))
+        for name in ("predict_real", "predict_fake")
+    }
+    shown = images.pictures(
+        inputs,
+        targets,
+        tensors["outputs"],
+        lab=config.lab_colorization,
+        direction=config.which_direction,
+    )
+    return {**shown, **predictions}
+
+
+def load_generator(config: Any, checkpoint: Path) -> Network:
+    """Builds the generator of a run and restores its weights, averaged ones if there are any.
+
+    Args:
+        config: `Pix2PixConfig` with the run's architecture; without `ema` the weights are those
+            of the last step.
+        checkpoint: Checkpoint file.
+
+    Returns:
+        `keras.Model` from [n, h, w, c] to [n, h, w, c'], in [-1, 1].
+    """
+    generator = models.build_generator(config)
+    checkpoints.restore_weights(checkpoint, generator.variables, averaged=config.ema)
+    return generator
+
+
+def translation(
+    config: Any,
+    generator: Network,
+    *,
+    target_type: str | None = None,
+) -> files.Translate:
+    """The function that translates files as test does; see `files.pairs`."""
+    return files.pairs(
+        predictor(config, generator),
+        reading=config.reading,
+        framing=config.framing,
+        batch_size=config.batch_size,
+        seed=config.seed if config.test_dropout else None,
+        target_type=target_type,
+    )
+
+
+def translations(config: Any, checkpoint: Path) -> dict[str, files.Translate]:
+    """For the direction of a run the function that translates files as test does.
+
+    Args:
+        config: Resolved `Pix2PixConfig`.
+        checkpoint: Checkpoint file.
+    """
+    way = config.which_direction
+    target_type = datasets.types(config.checkpoint).get(way[-1])
+    generator = load_generator(config, checkpoint)
+    return {way: translation(config, generator, target_type=target_type)}
+
+
+def constant_image_l1(config: Any, *, known: Sequence[Example], paths: Sequence[Example]) -> float:
+    """L1 of the best translation that looks at no input.
+
+    Of all constant images the median of the known targets, pixel by pixel, has the least L1 on
+    them.
+
+    Args:
+        config: `Pix2PixConfig`.
+        known: Files whose targets are known.
+        paths: Files to measure on.
+
+    Returns:
+        Mean absolute difference in [-1, 1].
+    """
+
+    def targets(chosen: Sequence[Example]) -> np.ndarray:
+        batches = pipelines.test_pairs(
+            chosen, reading=config.reading, framing=config.framing, batch_size=16
+        )
+        return np.concatenate([pair[1].numpy() for pair in batches])
+
+    return float(np.abs(targets(paths) - np.median(targets(known), axis=0)).mean())
+
+
+def predictor(config: Any, generator: Network, *, exported: bool = False) -> Predictor:
+    """The generator of a run as a `Predictor`.
+
+    Args:
+        config: `Pix2PixConfig` with the run's architecture.
+        generator: The run's generator.
+        exported: Whether it becomes part of an export, which is a graph.
+    """
+    a, b = config.sides
+    return Predictor(
+        generator,
+        sides=(a, b) if config.which_direction == "AtoB" else (b, a),
+        lab=config.lab_colorization,
+        direction=config.which_direction,
+        tile=0 if exported else config.tile,
+        blend_tile=config.blend_tile if exported else 0,
+        scratch_dir=config.scratch_dir,
+    )
+
+
+def predictors(config: Any, checkpoint: Path, *, exported: bool = False) -> dict[str, Predictor]:
+    """For the direction of a run its generator as a `Predictor`."""
+    generator = load_generator(config, checkpoint)
+    return {config.which_direction: predictor(config, generator, exported=exported)}
+
+
+def load(run: str | os.PathLike[str], *, tile: int = 0) -> Predictor:
+    """Loads the generator of a trained run.
+
+    Args:
+        run: Run folder, or one checkpoint file in it.
+        tile: Side in pixels of the tiles in which larger images are translated; 0 for whole
+            images.
+
+    Returns:
+        `Predictor`: a function from image arrays, or files, to the like.
+
+    Raises:
+        InputError: If there is no run of pix2pix-tf at that place, or its files are damaged.
+    """
+    config = Pix2PixConfig(mode="export", output_dir=".", checkpoint=str(run), tile=tile)
+    config, checkpoint = runs.use_run(config, set(), program=PROGRAM)
+    return predictor(config, load_generator(config, checkpoint))
+
+
+def save_run(model: GAN, config: Pix2PixConfig, folder: str | os.PathLike[str]) -> None:
+    """Writes a run folder of a model that was trained with `fit`.
+
+    Test, export, serve, `load` and `--resume` accept it as a run of pix2pix-tf. Saving a later step
+    to the same folder adds a checkpoint.
+
+    Args:
+        model: A built and compiled `Pix2Pix`.
+        config: `Pix2PixConfig` that describes the model; its options of training and of data are
+            those that resuming goes by.
+        folder: Run folder.
+
+    Raises:
+        InputError: If `config` describes another model, the model is not built and compiled, or
+            the folder contains a later step.
+    """
+    saving.save_run(model, config, folder, program=PROGRAM, expected=models.describe(config))

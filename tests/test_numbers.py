@@ -1,0 +1,306 @@
+"""Numbers kept true: what files contain is what networks see and what results give back."""
+
+import io
+import json
+import os
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+from support import write_pairs
+from test_any_data import run, test, train, untrained
+
+from cyclegan_tf import cli as cyclegan
+from pix2pix_tf import run_folder
+from pix2pix_tf.data import check, codecs, decode, listing
+from pix2pix_tf.data.codecs import Selection, Side
+
+tifffile = pytest.importorskip("tifffile", reason="the extra [tiff] is not installed")
+RNG = np.random.default_rng(0)
+SMALL = {"crop_size": 32, "scale_size": 32}
+
+
+def npy(array):
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+def tiff(array, **options):
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, array, **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "values"),
+    [
+        ("int16", (-1024, 3071)), ("uint16", (0, 4095)), ("uint32", (5, 70000)), ("uint8", (3, 9)),
+        ("int32", (-9, 9)), ("float32", (-2.5, 7.0)), ("float64", (0.0, 255.0)),
+    ],
+)  # fmt: skip
+def test_a_range_holds_for_every_type_and_is_inverted(dtype, values):
+    array = np.linspace(*values, 60).astype(dtype).reshape(4, 5, 3)
+    side = Side(value_range=values)
+    for contents in (npy(array), tiff(array, photometric="rgb")):
+        unit = decode.read(contents, side).numpy()
+        np.testing.assert_allclose([unit.min(), unit.max()], [0, 1], atol=1e-6)
+        back = codecs.from_unit(unit, dtype, values)
+        np.testing.assert_allclose(back, array, atol=1e-6 if "f" in dtype else 0, rtol=1e-6)
+    outside = np.full((2, 2, 3), 100, np.uint8)
+    assert decode.read(npy(outside), Side(value_range=(3, 9))).numpy().max() == 1
+
+
+@pytest.mark.parametrize("mode", ["L", "I;16"])
+def test_png_files_use_the_range_in_the_graph(mode):
+    values = np.array([[0, 50], [100, 200]], np.uint16)
+    image = Image.fromarray(values if mode == "I;16" else values.astype(np.uint8))
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    found = decode.read(buffer.getvalue(), Side(channels=1, value_range=(0, 100)))[..., 0]
+    np.testing.assert_allclose(found, [[0, 0.5], [1, 1]], atol=1e-6)
+
+
+def halves(folder, a, b, *, count=3):
+    """Pairs A and B as .npy files of two functions of a number."""
+    for side, make in zip("AB", (a, b), strict=True):
+        (folder / side).mkdir(parents=True)
+        for number in range(count):
+            np.save(folder / side / f"{number}.npy", make(number))
+    return folder
+
+
+def test_percentiles_are_measured_once_and_results_have_the_targets_type(tmp_path):
+    ct = [RNG.integers(-1000, 2000, (32, 32, 1)).astype(np.int16) for _ in range(3)]
+    mr = [RNG.random((32, 32, 1), np.float32) * 700 for _ in range(3)]
+    source, folder = halves(tmp_path / "data", mr.__getitem__, ct.__getitem__), tmp_path / "run"
+    channels = ("--input_channels", 1, "--output_channels", 1, "--dataset_mode", "folders")
+    size = ("--crop_size", 32, "--scale_size", 32)
+    words = ("--value_range", "p1,p99:-1024,3071", *size, *channels)
+    train(source, folder, *words)
+    stored = json.loads((folder / run_folder.OPTIONS).read_text())
+    low, high = (float(part) for part in stored["value_range_A"].split(","))
+    np.testing.assert_allclose([low, high], np.percentile(np.stack(mr), [1, 99]), rtol=1e-5)
+    test(source, folder, tmp_path / "out")
+    found = np.load(tmp_path / "out" / "images" / "1-outputs.npy")
+    assert found.dtype == np.int16 and found.min() >= -1024 and found.max() <= 3071
+    # Without targets the run knows the type of B.
+    test(source / "A", folder, tmp_path / "single", "--dataset_mode", "single")
+    found = np.load(tmp_path / "single" / "images" / "1-outputs.npy")
+    assert found.dtype == np.int16 and found.std() > 0
+
+
+def test_planes_and_series_are_picked_or_refused():
+    planes = RNG.integers(0, 255, (5, 16, 20), np.uint8)
+    contents = {
+        "channels": tiff(planes[:3], ome=True, metadata={"axes": "CYX"}),
+        "stack": tiff(planes, imagej=True, metadata={"axes": "ZYX"}),
+        "pages": tiff(planes, photometric="minisblack", metadata=None),
+        "ome": tiff(planes, ome=True, metadata={"axes": "ZYX"}, photometric="minisblack"),
+    }
+    found = codecs.read(contents["channels"])
+    np.testing.assert_array_equal(found, np.moveaxis(planes[:3], 0, -1))
+    for name in ("stack", "pages", "ome"):
+        with pytest.raises(ValueError, match=r"5 planes .*; --plane 0 to 4 picks one"):
+            codecs.read(contents[name])
+        found = codecs.read(contents[name], Selection(plane=3))[..., 0]
+        np.testing.assert_array_equal(found, planes[3])
+        with pytest.raises(ValueError, match="expected more than --plane 5"):
+            codecs.read(contents[name], Selection(plane=5))
+    buffer = io.BytesIO()
+    with tifffile.TiffWriter(buffer) as writer:
+        writer.write(planes[0], metadata=None)
+        writer.write(planes[1, :8], metadata=None)
+    with pytest.raises(ValueError, match="2 series; --series 0 to 1 picks one"):
+        codecs.read(buffer.getvalue())
+    assert codecs.read(buffer.getvalue(), Selection(series=1)).shape == (8, 20, 1)
+
+
+GEO = [
+    (33550, 12, 3, (10.0, 10.0, 0.0), True),
+    (33922, 12, 6, (0.0, 0.0, 0.0, 5e5, 4e6, 0.0), True),
+    (34735, 3, 4, (1, 1, 0, 0), True),
+    (34737, 2, 0, "WGS 84|", True),
+]
+
+
+def test_a_geotiff_keeps_its_place_compression_type_and_missing_pixels(tmp_path):
+    source = tmp_path / "data"
+    source.mkdir()
+    values = RNG.integers(0, 3000, (64, 64, 3)).astype(np.uint16)
+    values[:16, :16] = 65535
+    nodata = (42113, 2, 0, "65535", True)
+    options = {"photometric": "rgb", "compression": "zlib", "metadata": None}
+    tifffile.imwrite(source / "a.tif", values, extratags=[*GEO, nodata], **options)
+    folder = untrained(tmp_path / "run", **SMALL, value_range="0,3000")
+    test(source, folder, tmp_path / "out", "--dataset_mode", "single")
+    with tifffile.TiffFile(tmp_path / "out" / "images" / "a-outputs.tif") as file:
+        page = file.pages.first
+        assert page.dtype == np.uint16 and page.compression.name == "ADOBE_DEFLATE"
+        assert page.tags[33550].value == (20.0, 20.0, 0.0)  # 64 px became 32
+        assert page.tags[33922].value == GEO[1][3] and page.tags[34735].value == (1, 1, 0, 0)
+        assert page.tags[34737].value.startswith("WGS 84")
+        found = page.asarray()
+    assert (found[:8, :8] == 65535).all() and found[8:].max() <= 3000
+
+
+def test_missing_pixels_are_reported(tmp_path):
+    array = RNG.random((8, 8, 3), np.float32)
+    array[:2] = -9999
+    np.save(tmp_path / "a.npy", array)
+    contents = check.Contents(
+        [str(tmp_path / "a.npy")], ((Side(selection=Selection(nodata=-9999)),),)
+    )
+    (look,) = contents.survey()
+    assert look.missing == 16 and look.fault is None and look.values[0][0] >= 0
+    assert any("pixels without data" in line for line in check.notes(contents, [look]))
+    assert decode.read(npy(array), contents.sides[0][0]).numpy().min() >= 0
+
+
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def damaged(kind):
+    """Files that a look at both ends does not give away."""
+    pixels, buffer = RNG.integers(0, 256, (64, 64, 3), np.uint8), io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG" if "jpeg" in kind else "PNG")
+    contents = buffer.getvalue()
+    if kind == "jpeg cut":
+        return contents[: len(contents) // 2] + b"\xff\xd9"
+    if kind == "png zeros":
+        middle = len(contents) // 2
+        return contents[:middle] + bytes(40) + contents[middle + 40 :]
+    head = struct.pack(">IIBBBBB", 64, 64, 8, 2, 0, 0, 0)
+    packed = zlib.compress(b"".join(b"\0" + row.tobytes() for row in pixels))
+    parts = (chunk(b"IHDR", head), chunk(b"IDAT", packed[: len(packed) // 2]), chunk(b"IEND", b""))
+    return codecs.PNG_MARK + b"".join(parts)
+
+
+@pytest.mark.parametrize("kind", ["jpeg cut", "png zeros", "png cut"])
+def test_damage_inside_stops_a_run_before_it_starts(tmp_path, capsys, kind):
+    folder = write_pairs(tmp_path / "data", 3, size=32)
+    (folder / "bad.png").write_bytes(damaged(kind))
+    words = ("--mode", "train", "--input_dir", folder, "--crop_size", 32, "--scale_size", 32,
+             "--ngf", 2, "--ndf", 2, "--max_steps", 1, "--summary_freq", 0)  # fmt: skip
+    assert run(*words, "--output_dir", tmp_path / "run") == 1
+    assert "bad.png" in capsys.readouterr().err
+    assert run(*words, "--output_dir", tmp_path / "kept", "--skip_bad_files") == 0
+    text = capsys.readouterr().out
+    assert "left out: " in text and "examples count = 3" in text
+
+
+def test_only_regular_files_are_listed(tmp_path):
+    folder = write_pairs(tmp_path / "data", 2)
+    (folder / "._1.png").write_bytes(b"x")
+    (folder / "9.png").mkdir()
+    os.mkfifo(folder / "3.png")
+    os.symlink("/dev/zero", folder / "4.png")
+    (folder / "5.gif").write_bytes(b"GIF89a")
+    (folder / "photo").write_bytes(codecs.PNG_MARK)
+    Image.new("RGB", (64, 32)).save(folder / "6.jfif", "JPEG")
+    assert [os.path.basename(p) for p in listing.list_images(folder)] == [
+        "1.png",
+        "2.png",
+        "6.jfif",
+    ]
+    line = listing.unread(folder)
+    assert ".gif (1)" in line and "without suffix (1)" in line and "jfif" not in line
+    assert run("--check_data", "--input_dir", folder) == 0
+
+
+def test_natural_order_nested_folders_and_unique_names(tmp_path):
+    for name in ("img10", "img2", "sub/img1", "IMG3"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (4, 4)).save(tmp_path / f"{name}.png")
+    (tmp_path / ".hidden").mkdir()
+    flat = [os.path.basename(path) for path in listing.list_images(tmp_path)]
+    assert flat == ["IMG3.png", "img2.png", "img10.png"]
+    nested = listing.list_images(tmp_path, recursive=True)
+    assert listing.names(nested)[-1] == "sub_img1" and len(nested) == 4
+    assert len(set(listing.names(["d/a.png", "d/a.jpg", "d/a.jpg.png"]))) == 3
+
+
+def test_any_two_folders_are_pairs_by_order(tmp_path):
+    a, b = (write_pairs(tmp_path / name, 3, size=32) for name in ("left", "right"))
+    (b / "3.png").rename(b / "z.png")
+    words = ("--check_data", "--dataset_mode", "folders", "--input_dir_A", a, "--input_dir_B", b)
+    assert run(*words) == 1
+    assert run(*words, "--pair_by", "order") == 0
+
+
+def test_the_layout_and_the_direction_are_stated(tmp_path, capsys):
+    (tmp_path / "data").mkdir()
+    rows, columns = np.mgrid[:64, :64].astype(np.uint8)
+    for number in range(2):
+        image = np.stack([rows + number, columns, rows], -1)
+        Image.fromarray(image).save(tmp_path / "data" / f"{number}.png")
+    folder = untrained(tmp_path / "run", **SMALL)
+    for words in (
+        ("--mode", "test", "--output_dir", tmp_path / "out", "--checkpoint", folder),
+        ("--check_data",),
+    ):
+        assert run(*words, "--input_dir", tmp_path / "data") == 0
+        text = capsys.readouterr().out
+        assert "each file is split into A 32x64 and B 32x64" in text and "--dataset_mode" in text
+    assert run("--check_data", "--input_dir", write_pairs(tmp_path / "pairs", 2)) == 0
+    assert "is split into" not in capsys.readouterr().out
+
+
+def test_transparency_slivers_and_sizes_are_reported(tmp_path, capsys):
+    for side, size in zip("AB", (16, 18), strict=True):
+        (tmp_path / side).mkdir()
+        Image.new("RGBA", (size, 16), (9, 9, 9, 99)).save(tmp_path / side / "0.png")
+    ids = np.arange(256, dtype=np.uint8).reshape(16, 16) % 11
+    Image.fromarray(ids).save(tmp_path / "A" / "1.png")
+    Image.fromarray(ids).save(tmp_path / "B" / "1.png")
+    assert run("--check_data", "--input_dir", tmp_path, "--dataset_mode", "folders") == 0
+    text = capsys.readouterr().out
+    assert "transparency is dropped" in text and "1 pairs differ in size" in text
+    assert "A: values 0-99 of 0-255" in text or "A: values 0-10 of 0-255" in text
+    assert "label_palette" in text
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_coarse_grey_is_opaque(bits):
+    row = b"\0" + bytes([0b10110001] * bits)
+    head = struct.pack(">IIBBBBB", 8, 4, bits, 0, 0, 0, 0)
+    parts = (chunk(b"IHDR", head), chunk(b"IDAT", zlib.compress(row * 4)), chunk(b"IEND", b""))
+    contents = codecs.PNG_MARK + b"".join(parts)
+    assert (decode.read(contents, Side(channels=4)).numpy()[..., 3] == 1).all()
+
+
+def test_label_ids_become_colours_or_channels():
+    ids = np.array([[0, 1], [2, 1]], np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(ids).save(buffer, "PNG")
+    colours = ((0, 0, 0), (255, 0, 0), (0, 0, 255))
+    found = decode.read(buffer.getvalue(), Side(palette=colours)).numpy()
+    np.testing.assert_array_equal(found * 255, np.array(colours)[ids])
+    found = decode.read(buffer.getvalue(), Side(channels=3, one_hot=True)).numpy()
+    np.testing.assert_array_equal(found, np.eye(3)[ids])
+    with pytest.raises(ValueError, match="label 2, 2 colours"):
+        codecs.load_unit(buffer.getvalue(), Side(palette=colours[:2]))
+
+
+def test_cyclegan_skips_bad_files_and_keeps_types(tmp_path, capsys):
+    for side, dtype in zip("AB", ("uint8", "int16"), strict=True):
+        for phase in ("train", "test"):
+            (tmp_path / "data" / f"{phase}{side}").mkdir(parents=True)
+            for number in range(2):
+                array = RNG.integers(0, 200, (16, 16, 3)).astype(dtype)
+                np.save(tmp_path / "data" / f"{phase}{side}" / f"{number}.npy", array)
+    (tmp_path / "data" / "trainA" / "x.jpg").write_bytes(damaged("jpeg cut"))
+    small = ("--netG", "unet", "--netD", "pixel", "--ngf", 2, "--ndf", 2, "--crop_size", 8,
+             "--load_size", 8, "--summary_freq", 0, "--max_steps", 1)  # fmt: skip
+    words = ("--mode", "train", "--input_dir", tmp_path / "data", "--output_dir", tmp_path / "run")
+    words = [*words, *small, "--value_range", "0,200"]
+    assert cyclegan.main([str(word) for word in words]) == 1
+    assert "x.jpg" in capsys.readouterr().err
+    assert cyclegan.main([str(word) for word in [*words, "--skip_bad_files"]]) == 0
+    words = ("--mode", "test", "--input_dir", tmp_path / "data", "--output_dir", tmp_path / "out")
+    assert cyclegan.main([str(w) for w in [*words, "--checkpoint", tmp_path / "run"]]) == 0
+    found = np.load(tmp_path / "out" / "images" / "A-0-fake_B.npy")
+    assert found.dtype == np.int16 and 0 <= found.min() and found.max() <= 200
