@@ -100,10 +100,10 @@ def logged_losses(folder):
 def shown_by_tensorboard(folder):
     """What TensorBoard shows of a folder of event files: sorted (step, tag, value)."""
     import tensorflow as tf
-    from tensorboard.backend.event_processing import event_accumulator
+    from tensorboard.backend.event_processing import plugin_event_accumulator as accumulator
 
     found = []
-    shown = event_accumulator.EventAccumulator(str(folder), size_guidance={"tensors": 0})
+    shown = accumulator.EventAccumulator(str(folder), size_guidance={"tensors": 0})
     shown.Reload()
     for tag in shown.Tags()["tensors"]:
         for event in shown.Tensors(tag):

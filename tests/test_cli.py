@@ -78,7 +78,7 @@ def test_the_run_folder_holds_what_the_readme_says(run):
 
 def test_tensorboard_gets_scalars_images_histograms_graph_and_profile(run):
     folder, _ = run
-    (file,) = (folder / run_folder.TENSORBOARD).glob("events*")
+    *_, file = sorted((folder / run_folder.TENSORBOARD).glob("events*"))
     tags = {}
     for event in tf.compat.v1.train.summary_iterator(str(file)):
         for value in event.summary.value:
@@ -226,14 +226,15 @@ def test_lab_colorization_end_to_end(pairs, tmp_path):
 def test_on_a_terminal_a_live_bar_shows_the_losses(pairs, tmp_path):
     import fcntl
     import pty
+    import re
     import struct
     import termios
 
     words = ("--mode", "train", "--input_dir", pairs, "--output_dir", tmp_path / "run", *SMALL)
     command = command_line("pix2pix-tf", *words, "--max_steps", 3, "--progress_freq", 1)
     main, side = pty.openpty()
-    # A terminal of 40 rows and 200 columns.
-    fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 200, 0, 0))
+    # A terminal of 24 rows and 80 columns.
+    fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     process = subprocess.Popen(command, stdout=side, stderr=side, close_fds=True)
     os.close(side)
     printed, end = b"", time.monotonic() + 120
@@ -243,7 +244,9 @@ def test_on_a_terminal_a_live_bar_shows_the_losses(pairs, tmp_path):
         except OSError:
             break
     assert process.wait(timeout=60) == 0
-    assert b"3/3" in printed and b"discriminator_loss=" in printed
+    bar = re.findall(rb"3/3 [^\r]*", printed)[-1].decode()
+    assert re.search(r"█.* L1 0\.\d+ D 1\.\d+ G 0\.\d+ ep 1 (image/sec|sec/step) [\d.]+", bar)
+    assert len(bar) <= 80
     assert b"progress  epoch" not in printed
 
 

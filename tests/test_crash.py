@@ -60,11 +60,11 @@ def logged(folder):
 
 
 def events(folder):
-    """What TensorBoard shows, the speed without its values and without the options' folder."""
+    """What TensorBoard shows, but for the graph, the options and the values of the speed."""
     return [
         (step, tag, None if tag.startswith("speed/") else value)
         for step, tag, value in shown_by_tensorboard(folder / run_folder.TENSORBOARD)
-        if tag != "options"
+        if tag not in ("__run_graph__", "options")
     ]
 
 

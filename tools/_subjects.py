@@ -30,7 +30,7 @@ def our_config(case, *, starting=True, **options):
     runtime.load_tensorflow(starting=starting)
     options |= {name: case[name] for name in ("batch_size", "precision", "ngf", "ndf")}
     return Pix2PixConfig(
-        mode="train", input_dir=".", output_dir=".", seed=0, bottleneck_norm=False, **options
+        mode="train", input_dir="in", output_dir="out", seed=0, bottleneck_norm=False, **options
     )
 
 
@@ -194,7 +194,7 @@ def our_cycle(case):
     size = case["image_size"]
     options = {name: case[name] for name in ("batch_size", "precision", "ngf", "ndf")}
     options |= {"crop_size": size, "load_size": size}
-    config = CycleGANConfig(mode="train", input_dir=".", output_dir=".", seed=0, **options)
+    config = CycleGANConfig(mode="train", input_dir="in", output_dir="out", seed=0, **options)
     model = models.build(config, steps_per_epoch=1000)
     batch = tuple(tf.constant(noise(case["batch_size"], size, size, 3, seed=s)) for s in (0, 1))
     return updates(model, batch), {"parameters": model.count_params()}

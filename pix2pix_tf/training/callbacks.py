@@ -123,7 +123,7 @@ class Log(StepCallback):
         """Opens the file."""
         if distribution.leads():
             columns = ["step", "epoch", *self.losses, SPEED]
-            self._log = StepLog(self.path, columns, first_step=int(self.model.step))
+            self._log = StepLog(self.path, columns, first_step=self.model.step)
 
     def on_step_end(self, step: int, logs: dict[str, float]) -> None:
         """Writes a row."""
@@ -168,7 +168,7 @@ class Progress(StepCallback):
         if sys.stdout.isatty():
             self._bar = tqdm(
                 total=self.last_step,
-                initial=int(self.model.step),
+                initial=self.model.step,
                 file=sys.stdout,
                 dynamic_ncols=True,
                 bar_format="{n_fmt}/{total_fmt} {bar} {remaining} {postfix}",
@@ -283,7 +283,7 @@ class Checkpoints(StepCallback):
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Notes from which step training goes on; it needs no checkpoint."""
-        self._saved = int(self.model.step)
+        self._saved = self.model.step
         if self.freq and distribution.leads():
             (run_folder.place(self.folder) / run_folder.CHECKPOINTS).mkdir(
                 parents=True, exist_ok=True
@@ -295,7 +295,7 @@ class Checkpoints(StepCallback):
 
     def on_train_end(self, logs: dict | None = None) -> None:
         """Saves what was not saved yet."""
-        step, is_begun = int(self.model.step), self._saved is not None
+        step, is_begun = self.model.step, self._saved is not None
         if self.freq and is_begun and step > (self._saved or 0) and not self.model.updating:
             self._save(step)
 
@@ -348,7 +348,7 @@ class Validation(StepCallback):
             self._log = StepLog(
                 run_folder.place(self.folder) / run_folder.VALIDATION,
                 ["step", "epoch", *self.means],
-                first_step=int(self.model.step),
+                first_step=self.model.step,
             )
 
     def on_step_end(self, step: int, logs: dict[str, float]) -> None:

@@ -37,7 +37,7 @@ def fit(
         Number of updates made in all.
     """
     distribution.share(model.state)
-    model.step.assign(first_step)
+    model.step = first_step
     epochs = 2**62 if last_step is None else -(-last_step // steps_per_epoch)
     training = _OneTraining(
         callbacks, add_history=True, model=model, epochs=epochs, steps=steps_per_epoch
@@ -50,7 +50,7 @@ def fit(
             if first_epoch < end and not (training.is_begun and model.stop_training):
                 training.is_begun = True
                 model.fit(
-                    batches(int(model.step)),
+                    batches(model.step),
                     initial_epoch=first_epoch,
                     epochs=end,
                     steps_per_epoch=steps,
@@ -58,7 +58,7 @@ def fit(
                     verbose=0,
                     callbacks=training,
                 )
-    return int(model.step)
+    return model.step
 
 
 class _OneTraining(keras.callbacks.CallbackList):

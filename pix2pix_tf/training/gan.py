@@ -30,7 +30,6 @@ class GAN(keras.Model):
             in (0, 1); 0 for no average. See `callbacks.WeightAverages`.
 
     Attributes:
-        step: int64 variable: number of updates made since the start of the run.
         updating: Whether an update is under way, or was broken off.
         seconds_waited: Time that training has spent waiting for batches.
     """
@@ -48,7 +47,7 @@ class GAN(keras.Model):
         self.loss_averages = LossAverages(self.LOSSES)
         self.ema_decay = ema_decay
         self.weight_averages: WeightAverages | None = None
-        self.step = tf.Variable(
+        self._step = tf.Variable(
             0,
             dtype=tf.int64,
             trainable=False,
@@ -68,6 +67,15 @@ class GAN(keras.Model):
         self.gen_optimizer: Any = None
         self.disc_optimizer: Any = None
         self.train_function: Callable[[Iterator], dict] | None = None
+
+    @property
+    def step(self) -> int:
+        """Number of updates made since the start of the run."""
+        return int(self._step.numpy())
+
+    @step.setter
+    def step(self, value: int) -> None:
+        self._step.assign(value)
 
     # Parts.
 
@@ -235,8 +243,8 @@ class GAN(keras.Model):
         # sum of a scalar is itself: the losses need no exchange of their own.
         sums = distribution.total(finite.sums([*values.values(), *gradients]))
         values = dict(zip(values, tf.unstack(sums[: len(values)]), strict=True))
-        step = self.step.assign_add(1)
-        found = tf.stack([finite.first_broken(sums), tf.convert_to_tensor(step)])
+        self._step.assign_add(1)
+        found = tf.stack([finite.first_broken(sums), tf.convert_to_tensor(self._step)])
         self._broken.assign(tf.where(self._broken[0] < 0, found, self._broken))
         self.loss_averages.update(values)
         if self.weight_averages is not None:
@@ -315,6 +323,12 @@ class GAN(keras.Model):
 
         self.train_function = train_function
 
+    def _maybe_symbolic_build(self, *args: Any, **kwargs: Any) -> None:
+        # Under a strategy Keras reduces a whole batch over all workers first, which fails on
+        # several of them, and which a model that is built does not need.
+        if not self.built:
+            super()._maybe_symbolic_build(*args, **kwargs)
+
     # Means over epochs.
 
     @property
@@ -382,18 +396,18 @@ class GAN(keras.Model):
         if missing and averages is not None:
             averages.restart()
             print("averaging of weights starts here")
-        self.step.assign(checkpoints.step_of(path))
+        self.step = checkpoints.step_of(path)
         self.forget_broken()
-        return int(self.step)
+        return self.step
 
     def save_own_variables(self, store: Any) -> None:
         """Saves what is neither a layer's nor an optimizer's; Keras calls it."""
-        for name, variable in {**self.own_state, "step": self.step}.items():
+        for name, variable in {**self.own_state, "step": self._step}.items():
             store[name.replace("/", ":")] = variable.numpy()
 
     def load_own_variables(self, store: Any) -> None:
         """Loads what `save_own_variables` saved; Keras calls it."""
-        for name, variable in {**self.own_state, "step": self.step}.items():
+        for name, variable in {**self.own_state, "step": self._step}.items():
             variable.assign(np.reshape(store[name.replace("/", ":")], variable.shape))
 
     def export(self, *args: Any, **kwargs: Any) -> None:

@@ -37,7 +37,7 @@ class StepCallback(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Notes where the epoch begins."""
-        self.epoch, self._before = epoch + 1, int(self.model.step)
+        self.epoch, self._before = epoch + 1, self.model.step
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         """Calls `on_step_begin` if it is due."""

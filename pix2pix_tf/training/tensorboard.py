@@ -2,15 +2,14 @@
 
 import contextlib
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
-from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.plugins.histogram.metadata import create_summary_metadata
-from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from pix2pix_tf.training import distribution
 from pix2pix_tf.training.steps import SPEED, Batch, StepCallback, ToImages
@@ -93,7 +92,7 @@ class TensorBoard(StepCallback):
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Prepares what shows a batch; nothing is traced or written yet."""
-        self._first, self._is_graph_written = int(self.model.step), False
+        self._first, self._is_graph_written = self.model.step, False
         self._look: Any = None
         if self.batch_at is not None:
             self._look = _make_look(self.model, self.images or (lambda batch, tensors: {}))
@@ -103,8 +102,7 @@ class TensorBoard(StepCallback):
         """Makes `tf.summary` write to this run; what was written is in the file afterwards."""
         with writing(self.folder):
             if self._writer is None:
-                if self._first:
-                    _restart(self.folder, self._first + 1)
+                _restart(self.folder, self._first + 1)
                 self._writer = tf.summary.create_file_writer(self.folder)
                 with self._writer.as_default(self._first):
                     self._write_options()
@@ -176,10 +174,20 @@ class TensorBoard(StepCallback):
 
 
 def _restart(folder: str, step: int) -> None:
-    """Writes an event that makes TensorBoard drop all that comes after it from `step` on."""
-    writer = EventFileWriter(folder)
-    writer.add_event(Event(step=step, session_log=SessionLog(status=SessionLog.START)))
-    writer.close()
+    """Makes TensorBoard drop what earlier files have from `step` on.
+
+    It reads files in the order of their names, which begin with the time in seconds; this one's
+    comes before that of a file that is made afterwards.
+    """
+    start = tf.compat.v1.SessionLog(status=tf.compat.v1.SessionLog.START)
+    # The first start in a folder drops nothing yet, and this may be it.
+    events = [{"file_version": "brain.Event:2"}, *[{"step": step, "session_log": start}] * 2]
+    path = os.path.join(folder, f"events.out.tfevents.{int(time.time()):010d}.!start")
+    tf.io.gfile.makedirs(folder)
+    with tf.io.TFRecordWriter(path) as file:
+        for event in events:
+            event = tf.compat.v1.Event(wall_time=time.time(), **event)
+            file.write(event.SerializeToString())
 
 
 def _make_look(

@@ -145,7 +145,7 @@ def test_a_saved_model_goes_on_as_if_it_had_not_been(tmp_path, make, settings):
     model.save(tmp_path / "model.keras")
     other = keras.models.load_model(tmp_path / "model.keras")
     assert_equal(contents(other), contents(model))
-    assert int(other.step) == 4
+    assert other.step == 4
     for one in (model, other):
         one.fit(dataset(4), shuffle=False, steps_per_epoch=3, verbose=0)
     assert_equal(contents(other), contents(model))
@@ -256,12 +256,16 @@ def test_the_keywords_of_compile(make, options):
         model.build((None, 16, 16, 3))
         before = [np.array(variable) for variable in model.trainable_variables]
         model.fit(dataset(), shuffle=False, steps_per_epoch=4, verbose=0)
-        assert int(model.step) == 4
+        assert model.step == 4
         pairs = zip(model.trainable_variables, before, strict=True)
         results.append(np.concatenate([np.ravel(variable - value) for variable, value in pairs]))
-    # XLA rounds otherwise, and Adam makes full steps of gradients that are rounding errors.
-    allowed = 0.5 if "jit_compile" in options else 0.02
-    assert np.abs(results[1] - results[0]).mean() < allowed * np.abs(results[0]).mean()
+    usual, found = results
+    if "jit_compile" in options:
+        # XLA draws other dropout masks and rounds otherwise.
+        assert np.abs(found).mean() == pytest.approx(np.abs(usual).mean(), rel=0.3)
+    else:
+        # Adam makes full steps of gradients that are rounding errors.
+        assert np.abs(found - usual).mean() < 0.02 * np.abs(usual).mean()
 
 
 @each_model
@@ -269,7 +273,7 @@ def test_single_batches(make):
     model = compiled(make)
     x, y = arrays(2)
     found = model.train_on_batch(x, y, return_dict=True)
-    assert set(found) == set(model.LOSSES) and int(model.step) == 1
+    assert set(found) == set(model.LOSSES) and model.step == 1
     assert len(model.train_on_batch(x, y)) == len(found)
     measured = model.test_on_batch(x, y, return_dict=True)
     for name, value in model.measure(x, y).items():

@@ -111,7 +111,7 @@ def test_a_gradient_that_no_scale_makes_finite_ends_training():
     for optimizer in (model.gen_optimizer, model.disc_optimizer):
         optimizer.dynamic_scale.assign(1.0)
     model.l1_weight = float("inf")
-    model.step.assign(4)
+    model.step = 4
     data = tf.data.Dataset.from_tensors(batch()).repeat()
     with pytest.raises(InputError, match="the gradient of generator/.* is not finite at step 5"):
         model.fit(
