@@ -49,6 +49,7 @@ def run(program: Program, argv: Sequence[str] | None = None) -> int:
     if argv is None:
         argv = sys.argv[1:]
         _prepare_streams()
+    before = options.in_command.set(True)
     try:
         code = _run(program, _with_flags(argv))
         sys.stdout.flush()
@@ -65,6 +66,8 @@ def run(program: Program, argv: Sequence[str] | None = None) -> int:
             raise
         print(f"{program.name}: {printable(line)}", file=sys.stderr)
         return 1
+    finally:
+        options.in_command.reset(before)
 
 
 def _run(program: Program, words: list[str]) -> int:

@@ -497,15 +497,22 @@ class Config:
     timeout: float = serve_option(60.0, "Seconds that a request may take.", above=0)
 
     def __post_init__(self) -> None:
-        """Checks every value, then what goes together."""
+        """Checks every value, then what goes together.
+
+        Raises:
+            InputError: Naming flags in a command, and options in Python.
+        """
         if self.mode in ("export", "serve") and not self.checkpoint:
             object.__setattr__(self, "checkpoint", self.PRETRAINED)
-        options.check(self)
-        self._check_places()
-        self._check_images()
-        self._check_devices()
-        self._check_evaluation()
-        self._check_program()
+        try:
+            options.check(self)
+            self._check_places()
+            self._check_images()
+            self._check_devices()
+            self._check_evaluation()
+            self._check_program()
+        except InputError as error:
+            raise InputError(options.named_for_caller(str(error))) from None
 
     def _check_program(self) -> None:
         """Checks the options of the program alone."""

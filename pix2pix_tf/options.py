@@ -1,11 +1,13 @@
 """One description of an option, three uses: dataclass field, absl flag, options.json."""
 
 import contextlib
+import contextvars
 import dataclasses
 import difflib
 import functools
 import json
 import math
+import re
 import textwrap
 import typing
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -16,6 +18,8 @@ from absl import flags
 from pix2pix_tf import run_folder
 from pix2pix_tf.errors import InputError
 
+# Whether a command line is carried out: messages then name --flags.
+in_command: contextvars.ContextVar[bool] = contextvars.ContextVar("in_command", default=False)
 HELP = ("--help", "-help", "-h", "--helpfull")
 
 
@@ -201,8 +205,17 @@ def parse(config_class: type, argv: Sequence[str]) -> tuple[Any, set[str]]:
     if rest:
         raise InputError(f"Expected flags only, such as --mode train. Received: {rest[0]}")
     names = [field.name for field in fields]
+    before = in_command.set(True)
     explicit = {name for name in names if values[name].present}
-    return config_class(**{name: values[name].value for name in names}), explicit
+    try:
+        return config_class(**{name: values[name].value for name in names}), explicit
+    finally:
+        in_command.reset(before)
+
+
+def named_for_caller(message: str) -> str:
+    """A message about --flags, which Python code knows as names of options."""
+    return message if in_command.get() else re.sub(r"--(?=[A-Za-z])", "", message)
 
 
 def _spelled(word: str, booleans: set[str], others: dict[str, str]) -> str:

@@ -75,11 +75,11 @@ def test_help_shows_each_group_once(config_class):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"metrics": "l1,fit"}, "--metrics of l1, psnr, .* Received: fit"),
-        ({"metrics": "labels"}, "--palette and --metrics labels together"),
-        ({"palette": "facades"}, "--palette and --metrics labels together"),
-        ({"aspect_ratio": 1.5}, "no --aspect_ratio with --mode evaluate"),
-        ({"kid_subset_size": 1}, "--kid_subset_size to be at least 2"),
+        ({"metrics": "l1,fit"}, "metrics of l1, psnr, .* Received: fit"),
+        ({"metrics": "labels"}, "palette and metrics labels together"),
+        ({"palette": "facades"}, "palette and metrics labels together"),
+        ({"aspect_ratio": 1.5}, "no aspect_ratio with mode evaluate"),
+        ({"kid_subset_size": 1}, "kid_subset_size to be at least 2"),
     ],
 )
 @pytest.mark.parametrize("config_class", [Pix2PixConfig, CycleGANConfig])
@@ -107,15 +107,15 @@ def test_no_dropout_is_understood():
 @pytest.mark.parametrize(
     ("make", "options", "message"),
     [
-        (pix2pix, {"separable_conv": True, "netG": "unet_256"}, "only with --netG unet"),
-        (pix2pix, {"separable_conv": True, "init_type": "xavier"}, "with --init_type normal"),
+        (pix2pix, {"separable_conv": True, "netG": "unet_256"}, "only with netG unet"),
+        (pix2pix, {"separable_conv": True, "init_type": "xavier"}, "with init_type normal"),
         (pix2pix, {"netD": "n_layers", "n_layers_D": 7}, "at least 384 with 7 layers"),
-        (cyclegan, {"crop_size": 130}, "multiple of 4 with --netG resnet_9blocks"),
-        (cyclegan, {"netG": "unet_256", "crop_size": 128}, "multiple of 256 with --netG unet_256"),
+        (cyclegan, {"crop_size": 130}, "multiple of 4 with netG resnet_9blocks"),
+        (cyclegan, {"netG": "unet_256", "crop_size": 128}, "multiple of 256 with netG unet_256"),
         (cyclegan, {"crop_size": 16}, "at least 24 with 3 layers"),
-        (cyclegan, {"load_size": 200}, "--load_size to be at least 256"),
-        (cyclegan, {"direction": "both"}, "AtoB or BtoA with --mode train"),
-        (cyclegan, {"norm": "layer"}, "--norm to be one of batch, sync_batch, instance"),
+        (cyclegan, {"load_size": 200}, "load_size to be at least 256"),
+        (cyclegan, {"direction": "both"}, "AtoB or BtoA with mode train"),
+        (cyclegan, {"norm": "layer"}, "norm to be one of batch, sync_batch, instance"),
     ],
 )
 def test_impossible_combinations_are_refused(make, options, message):

@@ -163,7 +163,7 @@ def test_networks_deeper_than_the_usual_one(tmp_path):
 def test_only_saved_models_translate_in_tiles(export_format):
     options = {"mode": "export", "output_dir": "o", "checkpoint": "c", "blend_tile": 512}
     assert Pix2PixConfig(**options).blend_tile == 512
-    with pytest.raises(InputError, match=f"--blend_tile only .*saved_model. .*{export_format}"):
+    with pytest.raises(InputError, match=f"blend_tile only .*saved_model. .*{export_format}"):
         Pix2PixConfig(**options, export_format=export_format)
 
 

@@ -77,7 +77,7 @@ def test_cyclegan_is_tested_and_continued(run_tool, tmp_path):
         "  lr_policy: plateau  \t[default: linear]\n  pool_size: 3 \t[default: 50]\n"
     )
     printed = imported(run_tool, source, run)
-    assert printed.count("left out: how the source was trained: Expected --lr_policy") == 1
+    assert printed.count("left out: how the source was trained: Expected lr_policy") == 1
     options = json.loads((run / run_folder.OPTIONS).read_text(encoding="utf-8"))
     assert 0 <= options["seed"] < 2**31
     assert [options[name] for name in ("crop_size", "pool_size")] == [64, 3]
