@@ -3,6 +3,7 @@
 A folder may be an address such as gs://bucket/run; see `place`.
 
 options.json       what made the run
+data.json          the types of the files it was trained on
 checkpoints/       step-00005000.safetensors, the newest --keep_checkpoints; best.safetensors
 log.csv            one row per --progress_freq steps
 val.csv            one row per --val_freq steps

@@ -64,7 +64,7 @@ def test_the_run_folder_holds_what_the_readme_says(run):
     folder, _ = run
     assert {path.name for path in folder.iterdir()} == {
         "options.json", "checkpoints", "log.csv", "tensorboard", "images", "index.html",
-        "curves.png",
+        "curves.png", "data.json",
     }  # fmt: skip
     assert json.loads((folder / run_folder.OPTIONS).read_text())["ngf"] == 2
     assert [run_folder.checkpoint_step(path) for path in run_folder.checkpoints(folder)] == [4, 6]
