@@ -199,8 +199,8 @@ def _ranges(
             letter = letters[place]
             of_domain[letter] = sides[min(place, len(sides) - 1)]
             found.setdefault((letter, seen.dtype), []).append(values)
-    for (letter, dtype), values in found.items():
-        lows, highs = zip(*values, strict=True)
+    for (letter, dtype), spans in found.items():
+        lows, highs = zip(*spans, strict=True)
         yield letter, dtype, of_domain[letter], (min(lows), max(highs))
 
 

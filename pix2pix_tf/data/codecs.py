@@ -10,6 +10,7 @@ import math
 import os
 import struct
 import zlib
+from typing import Any
 
 import numpy as np
 import simplejpeg
@@ -258,7 +259,7 @@ def _read_tiff(contents: bytes, selection: Selection) -> Samples:
     return _without_missing(Samples(array, has_alpha=has_alpha, nodata=nodata), nodata)
 
 
-def _number(tag: object) -> float | None:
+def _number(tag: Any) -> float | None:
     """The value of a tag of text such as "-9999", or None."""
     try:
         return None if tag is None else float(str(tag.value).strip("\0 "))
@@ -266,7 +267,7 @@ def _number(tag: object) -> float | None:
         return None
 
 
-def _picked_series(file: object, selection: Selection) -> object:
+def _picked_series(file: Any, selection: Selection) -> Any:
     """The series of a TIFF that is read; thumbnails, overviews and masks do not count."""
     series = [one for one in file.series if not (one.keyframe.is_reduced or one.keyframe.is_mask)]
     series = series or list(file.series)
@@ -275,7 +276,7 @@ def _picked_series(file: object, selection: Selection) -> object:
     return _item(series, selection.series, flag="series")
 
 
-def _item(items: list, number: int | None, *, flag: str) -> object:
+def _item(items: list, number: int | None, *, flag: str) -> Any:
     if (number or 0) >= len(items):
         raise ValueError(f"{len(items)} {flag}, expected more than --{flag} {number}")
     return items[number or 0]
@@ -436,7 +437,7 @@ class Side:
         return with_channels(unit, self.channels)
 
     def _labels_to_unit(self, ids: np.ndarray) -> np.ndarray:
-        count = self.channels if self.one_hot else len(self.palette)
+        count = self.channels if self.one_hot else len(self.palette or ())
         if ids.min() < 0 or ids.max() >= count:
             kind = "channels of --one_hot" if self.one_hot else "colours in the palette"
             raise ValueError(f"label {ids.max() if ids.min() >= 0 else ids.min()}, {count} {kind}")
@@ -584,8 +585,8 @@ def _scaled_tags(place: Place, height: int, width: int) -> list[tuple]:
         if code == _SCALE:
             value = (value[0] * by_x, value[1] * by_y, *value[2:])
         elif code == _TIE_POINTS:
-            factors = (1 / by_x, 1 / by_y, 1.0, 1.0, 1.0, 1.0)
-            value = tuple(v * factors[i % 6] for i, v in enumerate(value))
+            offsets = (1 / by_x, 1 / by_y, 1.0, 1.0, 1.0, 1.0)
+            value = tuple(v * offsets[i % 6] for i, v in enumerate(value))
         elif code == _TRANSFORMATION:
             factors = (by_x, by_y, 1.0, 1.0)
             value = tuple(v * factors[i % 4] for i, v in enumerate(value))

@@ -3,7 +3,9 @@
 import contextlib
 import dataclasses
 from collections.abc import Iterator, Sequence
+from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from pix2pix_tf.data import codecs, images, resize
@@ -180,7 +182,7 @@ def read(contents: tf.Tensor, side: Side = Side()) -> tf.Tensor:  # noqa: B008 (
         float32 [h, w, side.channels] in [0, 1].
     """
 
-    def load(contents: bytes | object) -> object:
+    def load(contents: Any) -> np.ndarray:
         # Outside of graphs TensorFlow passes an array that holds the bytes.
         contents = contents if isinstance(contents, bytes) else contents.tobytes()
         return codecs.load_unit(contents, side)

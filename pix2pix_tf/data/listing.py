@@ -53,11 +53,12 @@ def list_examples(
         InputError: If a folder is missing or empty, or A and B do not match.
     """
     if dataset_mode != "folders":
-        return list_images(folder, recursive=recursive)
+        return [*list_images(folder or "", recursive=recursive)]
     a, b = (
-        given or run_folder.place(folder) / side for given, side in zip(folders, "AB", strict=True)
+        given or run_folder.place(folder or "") / side
+        for given, side in zip(folders, "AB", strict=True)
     )
-    return list_pairs(a, b, by=pair_by, recursive=recursive)
+    return [*list_pairs(a, b, by=pair_by, recursive=recursive)]
 
 
 def list_images(
@@ -90,7 +91,7 @@ def list_images(
     return sorted(map(str, paths), key=_natural)
 
 
-def is_image(path: os.PathLike) -> bool:
+def is_image(path: Path) -> bool:
     """Whether a file's name ends as one of the supported formats does."""
     return path.name.lower().endswith(codecs.SUFFIXES)
 
@@ -108,7 +109,7 @@ def unread(folder: str | os.PathLike, *, recursive: bool = False) -> str | None:
     return f"not read in {folder}: {kinds}"
 
 
-def _regular_files(folder: os.PathLike, recursive: bool) -> Iterator[os.PathLike]:
+def _regular_files(folder: Path, recursive: bool) -> Iterator[Path]:
     for path in folder.iterdir():
         if path.name.startswith("."):
             continue
@@ -281,7 +282,7 @@ def look(
     fault = _fault(samples, sides, minimum_width)
     shown = array[..., :-1] if samples.has_alpha else array
     parts = np.array_split(shown, [width // 2], axis=1) if minimum_width == 2 else [shown]
-    masks = [None] * len(parts)
+    masks: list[np.ndarray | None] = [None] * len(parts)
     if samples.missing is not None:
         masks = (
             np.array_split(samples.missing, [width // 2], axis=1)

@@ -6,6 +6,7 @@ again without the ones before it: a resumed run sees what an uninterrupted one w
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -136,7 +137,7 @@ def pair_batches(
         tf.data.Dataset of (inputs, targets), float32 [n, h, w, c] in [-1, 1].
     """
     count = len(paths)
-    files = None if fetch else tf.constant(np.asarray(paths, dtype=object), tf.string)
+    files: Any = None if fetch else tf.constant(np.asarray(paths, dtype=object), tf.string)
 
     @tf.autograph.experimental.do_not_convert
     def load(number: tf.Tensor) -> tuple[tf.Tensor, ...]:
@@ -258,14 +259,14 @@ def training_unpaired(
         tf.data.Dataset of (images of A, images of B), float32 [batch_size, h, w, c] in [-1, 1]; h
         and w are those of `crop_size`.
     """
-    readings = tuple(
+    one, other = (
         Reading(dataset_mode="single", sides=(Side(channels=count, value_range=values),) * 2)
         for count, values in zip(channels, value_ranges, strict=True)
     )
     return unpaired_batches(
         paths_a,
         paths_b,
-        readings=readings,
+        readings=(one, other),
         framing=Framing(
             preprocess=preprocess,
             scale_size=load_size,
@@ -311,7 +312,7 @@ def unpaired_batches(
     Returns:
         tf.data.Dataset of (images of A, images of B), float32 [n, h, w, c] in [-1, 1].
     """
-    files = [
+    files: list[Any] = [
         None if fetch else tf.constant(np.asarray(paths, dtype=object), tf.string)
         for paths, fetch in zip((paths_a, paths_b), fetches, strict=True)
     ]

@@ -4,6 +4,7 @@ import collections
 import os
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import keras
 import numpy as np
@@ -38,8 +39,9 @@ class TiffSource:
     ) -> None:
         try:
             self._file = tifffile.TiffFile(path)
-            self._page = self._file.pages.first
-            tag = self._page.tags.get(_ORIENTATION)
+            page: Any = self._file.pages.first
+            self._page = page
+            tag = page.tags.get(_ORIENTATION)
             turned = tag is not None and int(tag.value) != 1
             plain = self._page.photometric.name in _PLAIN and self._page.axes in ("YX", "YXS")
         except (OSError, ValueError, tifffile.TiffFileError) as error:
@@ -123,8 +125,14 @@ class TiffSink:
         self._dtype, self._value_range = np.dtype(dtype), value_range
         kind = "rgb" if shape[2] in (3, 4) else "minisblack"
         stored = shape if shape[2] > 1 else shape[:2]
-        options = {"photometric": kind, "planarconfig": "contig" if shape[2] > 1 else None}
-        mapped = tifffile.memmap(path, shape=stored, dtype=dtype, metadata=None, **options)
+        mapped: Any = tifffile.memmap(
+            path,
+            shape=stored,
+            dtype=dtype,
+            metadata=None,
+            photometric=kind,
+            planarconfig="contig" if shape[2] > 1 else None,
+        )
         offset = mapped.offset
         del mapped
         self._store = windows.Scratch(shape, self._dtype, file=Path(path).open("r+b"), at=offset)

@@ -64,19 +64,23 @@ def translate(
     if tile:
 
         def exact(batch: tf.Tensor, *seeds: tf.Tensor) -> tf.Tensor:
-            seeds = seeds[0] if seeds else None
             return translate_windows(
-                generator, batch.numpy(), tile=tile, scratch_dir=scratch_dir, dropout_seeds=seeds
+                generator,
+                batch.numpy(),
+                tile=tile,
+                scratch_dir=scratch_dir,
+                dropout_seeds=seeds[0] if seeds else None,
             )
 
         given = [batch, *drop.values()]
         if tf.executing_eagerly():  # in this thread, so that Ctrl-C gets through
-            given = map(tf.convert_to_tensor, given)
-            result = whole() if largest <= tile else tf.convert_to_tensor(exact(*given))
+            tensors = map(tf.convert_to_tensor, given)
+            result = whole() if largest <= tile else tf.convert_to_tensor(exact(*tensors))
         else:
             outside = lambda: tf.py_function(exact, given, tf.float32)  # noqa: E731
             result = tf.cond(largest <= tile, whole, outside)
-            result = tf.ensure_shape(result, [None, None, None, generator.output_channels])
+            channels = getattr(generator, "output_channels", None)
+            result = tf.ensure_shape(result, [None, None, None, channels])
     elif blend_tile:
         side = resize.rounded_up(blend_tile, multiple)
         result = tf.cond(largest <= side, whole, lambda: _blended(generator, batch, side))
@@ -163,11 +167,11 @@ def _blended(generator: Callable[..., tf.Tensor], batch: tf.Tensor, tile: int) -
     lefts, column_weights = _windows(width, tile)
     corners = tf.reshape(tf.stack(tf.meshgrid(tops, lefts, indexing="ij"), -1), [-1, 2])
 
-    def one(corner):
+    def one(corner: tf.Tensor) -> tf.Tensor:
         part = batch[:, corner[0] : corner[0] + tile, corner[1] : corner[1] + tile]
         return generator(part)
 
-    def add(total, item):
+    def add(total: tf.Tensor, item: tuple[tf.Tensor, ...]) -> tf.Tensor:
         part, number, (top, left) = item[0], item[1], tf.unstack(item[2])
         row, column = number // tf.size(lefts), number % tf.size(lefts)
         weights = row_weights[row][:, None, None] * column_weights[column][:, None]

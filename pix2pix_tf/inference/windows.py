@@ -18,7 +18,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Any, Protocol
 
 import keras
 import numpy as np
@@ -162,7 +162,8 @@ class Scratch:
         """Reads [1, rows, columns, c]."""
         values = np.empty((1, *window.shape, self._shape[2]), self._dtype)
         for offset, rows in self._segments(window):
-            part = memoryview(values[0, rows].view(np.uint8)).cast("B")
+            row: Any = values[0, rows].view(np.uint8)
+            part = memoryview(row).cast("B")
             while part:  # the system may read less than it is asked for, at most 2 GiB
                 count = os.preadv(self._file.fileno(), [part], offset)
                 if not count:
@@ -174,7 +175,8 @@ class Scratch:
         """Writes [1, rows, columns, c]."""
         values = np.ascontiguousarray(values)
         for offset, rows in self._segments(window):
-            part = memoryview(values[0, rows].view(np.uint8)).cast("B")
+            row: Any = values[0, rows].view(np.uint8)
+            part = memoryview(row).cast("B")
             while part:
                 count = os.pwrite(self._file.fileno(), part, offset)
                 part, offset = part[count:], offset + count
@@ -358,7 +360,8 @@ class Reflected:
 
     def __init__(self, source: Source, multiple: int) -> None:
         self._source, (height, width, channels) = source, source.shape
-        self.shape = (*(resize.rounded_up(side, multiple) for side in (height, width)), channels)
+        height, width = (resize.rounded_up(side, multiple) for side in (height, width))
+        self.shape = (height, width, channels)
 
     def read(self, window: Window) -> np.ndarray:
         """Reads float32 [1, rows, columns, c] in [-1, 1]."""
@@ -463,7 +466,8 @@ class Evaluation:
             self._count(one, window)
         if one.step.level.norm is not None:
             one.statistics = statistics.result()
-        if one.step.add is not None:  # Else a chain of blocks would be computed at every read.
+        # Else a chain of blocks would be computed at every read.
+        if one.step.add is not None and one.store is not None:
             for window in windows:
                 y = self._finished(one, one.store.read(window), window)
                 one.store.write(window, np.asarray(y))
@@ -502,7 +506,7 @@ class Evaluation:
     def _finished(self, one: Map, x: tf.Tensor, window: Window) -> tf.Tensor:
         """Applies what follows the convolution of a step to its result in a window."""
         step, kept = one.step, None
-        if one.statistics is not None:
+        if step.level.norm is not None and one.statistics is not None:
             x = step.level.norm.normalized(x, *one.statistics)
         if step.dropout is not None and self._seed is not None:
             seed = layers.shifted(self._seed, step.dropout)
