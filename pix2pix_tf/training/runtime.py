@@ -89,7 +89,10 @@ def load_tensorflow(*, starting: bool = True) -> None:
 
     # The first operation looks for devices, which logs as well.
     with quiet():
-        tf.config.list_physical_devices()
+        for gpu in tf.config.list_physical_devices("GPU"):
+            with contextlib.suppress(RuntimeError):  # TensorFlow has started
+                # Memory is taken as it is needed, so that serve and train can share a GPU.
+                tf.config.experimental.set_memory_growth(gpu, True)
         tf.zeros([])
 
 
