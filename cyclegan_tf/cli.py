@@ -71,10 +71,10 @@ def _data_sets(config: Any) -> dict[str, Contents]:
 
 def _training_examples(
     config: Any,
-) -> tuple[CycleGANConfig, dict[str, Examples]]:
+) -> tuple[CycleGANConfig, dict[str, Examples], dict[str, str]]:
     sets = [datasets.unpaired(config, _folder(config, "train", d), d) for d in "AB"]
-    config, (a, b) = datasets.training_examples(config, sets)
-    return config, {"A": a, "B": b}
+    config, (a, b), types = datasets.training_examples(config, sets)
+    return config, {"A": a, "B": b}, types
 
 
 def _training(config: Any, examples: Mapping[str, Any]) -> Training:

@@ -197,13 +197,13 @@ def _data_sets(config: Any) -> dict[str, check.Contents]:
 
 def _training_examples(
     config: Any,
-) -> tuple[Pix2PixConfig, dict[str, Examples]]:
+) -> tuple[Pix2PixConfig, dict[str, Examples], dict[str, str]]:
     contents = datasets.paired(config, config.input_dir)
-    config, (paths,) = datasets.training_examples(
+    config, (paths,), types = datasets.training_examples(
         config, [contents], direction=config.which_direction
     )
     validated = _checked(config, config.val_dir) if config.val_dir else ()
-    return config, {"train": paths, "val": validated}
+    return config, {"train": paths, "val": validated}, types
 
 
 def _training(config: Any, examples: Mapping[str, Examples]) -> Training:

@@ -67,10 +67,8 @@ def checked(config: Config, contents: Contents, *, direction: str | None = None)
 
 def training_examples(
     config: Any, sets: list[Contents], *, direction: str | None = None
-) -> tuple[Any, list[list[Example]]]:
+) -> tuple[Any, list[list[Example]], dict[str, str]]:
     """Decodes every training file once, prints what there is to know and resolves percentiles.
-
-    The types of the files are written into the run folder: results of a domain get its type.
 
     Args:
         config: Configuration of a run that is about to be trained.
@@ -78,7 +76,8 @@ def training_examples(
         direction: As of `check.notes`.
 
     Returns:
-        (`config` with values instead of percentiles, the usable examples of each set).
+        (`config` with values instead of percentiles, the usable examples of each set, the type of
+        the files of each domain).
 
     Raises:
         InputError: If a file cannot be used, unless `config.skip_bad_files`.
@@ -110,8 +109,12 @@ def training_examples(
         resolved = dataclasses.replace(contents, sides=sides)
         for line in check.notes(resolved, looks, direction=direction):
             print(line)
-    run_folder.write_json(run_folder.place(config.output_dir) / DATA, {"types": types})
-    return config, [examples for _, examples in surveyed]
+    return config, [examples for _, examples in surveyed], types
+
+
+def store_types(folder: str | os.PathLike, found: dict[str, str]) -> None:
+    """Writes the types of the files into a run folder: results of a domain get its type."""
+    run_folder.write_json(run_folder.place(folder) / DATA, {"types": found})
 
 
 def types(checkpoint: str | os.PathLike) -> dict[str, str]:

@@ -123,7 +123,8 @@ class Program:
             one with folders of its images.
         data_sets: Function of a config to the sets that `--check_data` reads, by their names.
         training_examples: Function of a config to (the config with percentiles resolved, the
-            checked training data: a dict from names to examples, "val" for validation).
+            checked training data: a dict from names to examples, "val" for validation; the types
+            of the files of each domain).
         training: Function of (config, training data) to the `Training`.
         test_examples: Function of (config, explicit options) to the files to translate, checked:
             a dict from directions to examples.
@@ -144,7 +145,7 @@ class Program:
     directions: Mapping[str, Direction]
     unpack: Callable[[Any], Any]
     data_sets: Callable[[Any], Mapping[str, Contents]]
-    training_examples: Callable[[Any], tuple[Any, Mapping[str, Examples]]]
+    training_examples: Callable[[Any], tuple[Any, Mapping[str, Examples], dict[str, str]]]
     training: Callable[[Any, Mapping[str, Any]], Training]
     test_examples: Callable[[Any, Collection[str]], Mapping[str, Examples]]
     is_paired: bool

@@ -126,12 +126,14 @@ class Start:
         checkpoint: File whose whole state is resumed, or None.
         weights: File whose weights alone initialise the model, or None.
         first_step: Number of updates already made.
+        writes: Whether this process writes the run folder: not on a worker that follows the chief.
     """
 
     config: Any
     checkpoint: Path | None = None
     weights: Path | None = None
     first_step: int = 0
+    writes: bool = True
 
 
 @contextlib.contextmanager
@@ -198,7 +200,8 @@ def _follow(
         for field in dataclasses.fields(config)
         if field.name not in places
     }
-    return Start(dataclasses.replace(config, **changes), first_step=decided["first_step"])
+    config = dataclasses.replace(config, **changes)
+    return Start(config, first_step=decided["first_step"], writes=False)
 
 
 @contextlib.contextmanager

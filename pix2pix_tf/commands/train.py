@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pix2pix_tf import run_folder
-from pix2pix_tf.commands import runs
+from pix2pix_tf.commands import datasets, runs
 from pix2pix_tf.commands.program import Program
 from pix2pix_tf.commands.runs import Start
 from pix2pix_tf.config import ONE
@@ -38,8 +38,10 @@ def train(program: Program, config: Any, explicit: Collection[str]) -> int:
         The exit code.
     """
     with runs.begin_run(config, explicit, program=program.name) as start:
-        config, examples = program.training_examples(program.unpack(start.config))
-        runs.store(config, program=program.name)
+        config, examples, types = program.training_examples(program.unpack(start.config))
+        if start.writes:
+            runs.store(config, program=program.name)
+            datasets.store_types(config.output_dir, types)
         runs.announce(config, explicit)
         print("examples count =", *(len(examples[name]) for name in examples if name != "val"))
         runtime.load_tensorflow(starting=config.strategy == ONE)

@@ -1,5 +1,6 @@
 """Adam through TensorFlow's fused kernel, loss scaling in float16, and two optimizers as one."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -192,12 +193,17 @@ def scaled(
     return LossScaling(inner, name=f"{inner.name}_{LOSS_SCALE}")
 
 
+# "_1" in "adam_1/iteration".
+_NUMBER = re.compile(r"(?<=[a-z])_\d+(?=_|/|$)(?=[^/]*/)")
+
+
 def trained(optimizer: keras.optimizers.Optimizer, *, prefix: str) -> dict[str, keras.Variable]:
     """The variables of an optimizer that training changes: not the learning rate, an option.
 
     Args:
         optimizer: Optimizer that is built.
-        prefix: Start of all names, which is put in front of the paths that lack it.
+        prefix: Start of all names, which is put in front of the paths that lack it. The number
+            that Keras appends to the second optimizer of a kind is left out.
 
     Returns:
         Dict from names to variables.
@@ -205,7 +211,7 @@ def trained(optimizer: keras.optimizers.Optimizer, *, prefix: str) -> dict[str, 
     found = {}
     for variable in optimizer.variables:
         if not variable.path.endswith("/learning_rate"):
-            path = variable.path
+            path = _NUMBER.sub("", variable.path)
             found[path if path.startswith(prefix) else f"{prefix}_{path}"] = variable
     return found
 

@@ -8,9 +8,9 @@ import safetensors.numpy
 import torch_files
 from support import GOLDENS, refused, run_command, write_pairs
 
+import pix2pix_tf
 from pix2pix_tf import run_folder
 from pix2pix_tf.export import pict
-from pix2pix_tf.inference import predictor
 from pix2pix_tf.porting import reader
 
 
@@ -34,7 +34,7 @@ def test_a_tensorflow_1_folder_is_used_and_continued(run_tool, tmp_path, inputs)
     assert options["program"] == "pix2pix-tf" and options["mode"] == "train"
     assert (options["seed"], options["input_dir"]) == (11, "photos/train")
     assert options["max_steps"] is None and options["checkpoint"] is None
-    outputs = predictor.load(run).generator(inputs[0].astype(np.float32) / 127.5 - 1)
+    outputs = pix2pix_tf.load(run).generator(inputs[0].astype(np.float32) / 127.5 - 1)
     np.testing.assert_allclose(outputs[:, ::4, ::4], inputs[1], atol=1e-5)
     pairs = write_pairs(tmp_path / "pairs", 2)
     done = run_command(
@@ -58,7 +58,7 @@ def test_a_pict_file_is_used_and_a_discriminator_starts_afresh(run_tool, tmp_pat
     run = tmp_path / "run"
     printed = imported(run_tool, tmp_path / "drawings.pict", run, direction="BtoA")
     assert "starts afresh: averages, disc_adam, discriminator, gen_adam" in printed
-    translate = predictor.load(run)
+    translate = pix2pix_tf.load(run)
     assert translate.config.which_direction == "BtoA"
     difference = np.abs(translate(inputs[0])[:, ::4, ::4] / 127.5 - 1 - inputs[1])
     assert difference.mean() < 0.02
