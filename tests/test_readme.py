@@ -183,6 +183,7 @@ def prepared(launcher, tmp_path_factory):
             Image.fromarray(labels).save(folder / kind / f"{index}.png")
     pixels = np.random.default_rng(0).integers(0, 256, (80, 70, 3), np.uint8)
     Image.fromarray(pixels).save(folder / "photo.png")
+    Image.fromarray(pixels).save(folder / "slide.tif")
     shutil.copytree(GOLDENS / "small", folder / "OLD")
     for line in RUNS.values():
         Place(folder, launcher).run(line)

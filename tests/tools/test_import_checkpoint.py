@@ -59,7 +59,7 @@ def test_a_pict_file_is_used_and_a_discriminator_starts_afresh(run_tool, tmp_pat
     printed = imported(run_tool, tmp_path / "drawings.pict", run, direction="BtoA")
     assert "starts afresh: averages, disc_adam, discriminator, gen_adam" in printed
     translate = pix2pix_tf.load(run)
-    assert translate.config.which_direction == "BtoA"
+    assert translate.direction == "BtoA"
     difference = np.abs(translate(inputs[0])[:, ::4, ::4] / 127.5 - 1 - inputs[1])
     assert difference.mean() < 0.02
     state = safetensors.numpy.load_file(run_folder.checkpoint_path(run, 0))
