@@ -33,6 +33,7 @@ def evaluate(program: Program, config: Any, explicit: Collection[str]) -> int:
     runs.prepare_results(config.output_dir)
     runs.announce(config, explicit)
     runtime.load_tensorflow()
+    runtime.report_hardware(config.precision)
 
     from pix2pix_tf.evaluation import comparison
 

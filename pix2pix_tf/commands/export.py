@@ -26,6 +26,7 @@ def export(program: Program, config: Any, explicit: Collection[str]) -> int:
     with run_folder.locked(folder):
         runs.announce(config, explicit)
         runtime.load_tensorflow()
+        runtime.report_hardware(config.precision)
         models = served(program, config, checkpoint=checkpoint)
         if config.export_format == "web":
             print(_export_page(config, models, folder=folder))

@@ -36,6 +36,7 @@ def serve(program: Program, config: Any, explicit: Collection[str]) -> int:
     with run.listen(config.host, config.port) as listener:
         runs.warn_without_effect(config, explicit)
         runtime.load_tensorflow()
+        runtime.report_hardware(config.precision)
 
         from pix2pix_tf.server import models
         from pix2pix_tf.server.limits import Limits

@@ -30,6 +30,7 @@ def test(program: Program, config: Any, explicit: Collection[str]) -> int:
     runs.announce(config, explicit)
     print("examples count =", *map(len, examples.values()))
     runtime.load_tensorflow()
+    runtime.report_hardware(config.precision)
     print("wrote index at", translate(program, config, examples, checkpoint=checkpoint))
     return 0
 

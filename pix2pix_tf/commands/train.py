@@ -45,6 +45,7 @@ def train(program: Program, config: Any, explicit: Collection[str]) -> int:
         runs.announce(config, explicit)
         print("examples count =", *(len(examples[name]) for name in examples if name != "val"))
         runtime.load_tensorflow(starting=config.strategy == ONE)
+        runtime.report_hardware(config.precision)
         start = dataclasses.replace(start, config=config)
         step, stopped = _train(program, start, examples)
     return runs.ended(config, step=step, stopped=stopped)

@@ -96,6 +96,22 @@ def load_tensorflow(*, starting: bool = True) -> None:
         tf.zeros([])
 
 
+def report_hardware(precision: str) -> None:
+    """Prints what TensorFlow runs on, with a warning if that is slow in `precision`."""
+    import tensorflow as tf
+
+    from pix2pix_tf.training import hardware
+
+    gpus = [
+        tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name)
+        for gpu in tf.config.list_physical_devices("GPU")
+    ]
+    name, flags = hardware.processor()
+    print(hardware.description(name, flags, gpus), flush=True)
+    if warning := hardware.slow_precision(precision, flags, gpus):
+        print(warning, file=sys.stderr)
+
+
 def prepare(*, seed: int, deterministic: bool) -> None:
     """Seeds what Keras draws and, if asked to, forbids operations that are not deterministic."""
     import keras
