@@ -24,6 +24,9 @@ def __getattr__(name: str) -> Any:
     """Imports the module of a public name."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from pix2pix_tf.training import runtime
+
+    runtime.prefer_onednn()
     return getattr(importlib.import_module(_HOMES.get(name, "pix2pix_tf")), name)
 
 

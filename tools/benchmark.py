@@ -54,6 +54,13 @@ flags.DEFINE_integer("ndf", 64, "filters of the discriminator", lower_bound=1, f
 flags.DEFINE_integer("rounds", 7, "turns of each system", lower_bound=1, flag_values=FLAGS)
 flags.DEFINE_integer("runs", 3, "runs in one turn", lower_bound=1, flag_values=FLAGS)
 _scaling.define_flags(FLAGS)
+flags.DEFINE_enum(
+    "isa",
+    None,
+    ["SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX512_CORE", "AVX512_CORE_VNNI", "AVX512_CORE_BF16"],
+    "newest instructions that oneDNN uses, in PyTorch too: AVX-512 machines can play others",
+    flag_values=FLAGS,
+)
 flags.DEFINE_boolean("peer", True, "measure PyTorch as well", flag_values=FLAGS)
 
 PARTS = {**_subjects.PARTS, "devices": _scaling.SYSTEMS}
@@ -263,6 +270,9 @@ def check_flags():
     for name, allowed in {"parts": set(PARTS), "precisions": precisions}.items():
         if unknown := set(FLAGS[name].value) - allowed:
             raise ValueError(f"expected --{name} among {sorted(allowed)}, received {unknown}")
+    if not (FLAGS.isa or "BF16").endswith("BF16") and "mixed_bfloat16" in FLAGS.precisions:
+        # TensorFlow goes by the processor and would ask oneDNN for kernels that it then lacks.
+        raise ValueError(f"expected --precisions float32 with --isa {FLAGS.isa}")
     for size in FLAGS.image_sizes:
         if int(size) < 1 or int(size) % 256:
             raise ValueError(f"expected --image_sizes to be multiples of 256, received {size}")
@@ -276,6 +286,8 @@ def main(arguments):
     _cli.refuse_arguments(arguments)
     _cli.require(FLAGS, ["output_dir"])
     check_flags()
+    if FLAGS.isa:
+        os.environ["ONEDNN_MAX_CPU_ISA"] = FLAGS.isa  # the systems' processes inherit it
     folder = Path(FLAGS.output_dir)
     folder.mkdir(parents=True, exist_ok=True)
     before, rows = machine(), []
@@ -284,7 +296,7 @@ def main(arguments):
         measured = measure(part, precisions=precisions, settings=settings)
         print(table(measured), flush=True)
         rows += measured
-    report = {"machine": before, "load_after": os.getloadavg(), "rows": rows}
+    report = {"machine": before, "isa": FLAGS.isa, "load_after": os.getloadavg(), "rows": rows}
     if "devices" in FLAGS.parts:
         report["devices"] = _scaling.report(rows, FLAGS)
     (folder / "benchmark.json").write_text(json.dumps(report, indent=1), encoding="utf-8")

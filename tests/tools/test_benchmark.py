@@ -48,7 +48,7 @@ def test_compares_networks_of_one_size_with_pytorch(run_tool, tmp_path):
 @pytest.mark.parametrize(
     ("flag", "value"),
     [("parts", "walk"), ("precisions", "int8"), ("image_sizes", "100"), ("batch_sizes", "0")]
-    + [("links", "NVLink")],
+    + [("links", "NVLink"), ("isa", "AVX2"), ("isa", "MMX")],
 )
 def test_refuses_what_it_does_not_know(run_tool, tmp_path, flag, value):
     done = run_tool("benchmark", flags={"output_dir": tmp_path, flag: value})
