@@ -7,11 +7,11 @@ import tensorflow as tf
 
 from pix2pix_tf.networks import layers
 from pix2pix_tf.networks.normalization import normalization
-from pix2pix_tf.networks.steps import Step, run, to_image
+from pix2pix_tf.networks.steps import Generator, Step, run
 
 
 @keras.saving.register_keras_serializable(package="pix2pix_tf")
-class ResNet(layers.Network):
+class ResNet(Generator):
     """Two levels down, residual blocks at a quarter of the size, two levels up.
 
     Args:
@@ -130,29 +130,6 @@ class ResNet(layers.Network):
         for part in parts:
             part.build(input_shape)
             input_shape = (None, None, None, part.filters)
-
-    def compute_output_shape(self, input_shape: layers.Shape) -> tuple[int | None, ...]:
-        """The shape of the outputs for inputs of `input_shape`."""
-        return (*input_shape[:3], self.output_channels)
-
-    def call(
-        self,
-        images: tf.Tensor,
-        training: bool = False,
-        dropout_seeds: tf.Tensor | None = None,
-    ) -> tf.Tensor:
-        """Translates images.
-
-        Args:
-            images: [n, h, w, c] in [-1, 1]; h and w multiples of `multiple`.
-            training: Whether normalisation uses the statistics of the batch.
-            dropout_seeds: int64 [n, 2], one per image; None switches dropout off.
-
-        Returns:
-            [n, h, w, output_channels] in [-1, 1], float32.
-        """
-        x = run(self.steps, images, training=training, dropout_seeds=dropout_seeds)
-        return to_image(x)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

@@ -114,3 +114,37 @@ def run(
 def to_image(x: tf.Tensor) -> tf.Tensor:
     """The last map [n, h, w, c] as an image, float32 in [-1, 1]."""
     return tf.tanh(tf.cast(x, tf.float32))
+
+
+class Generator(layers.Network):
+    """A network from images to images that runs its `steps`; see `UNet` and `ResNet`."""
+
+    output_channels: int
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The levels in the order of their execution."""
+        raise NotImplementedError
+
+    def compute_output_shape(self, input_shape: layers.Shape) -> tuple[int | None, ...]:
+        """The shape of the outputs for inputs of `input_shape`."""
+        return (*input_shape[:3], self.output_channels)
+
+    def call(
+        self,
+        images: tf.Tensor,
+        training: bool = False,
+        dropout_seeds: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        """Translates images.
+
+        Args:
+            images: [n, h, w, c] in [-1, 1]; h and w multiples of `multiple`.
+            training: Whether normalisation uses the statistics of the batch.
+            dropout_seeds: int64 [n, 2], one per image; None switches dropout off.
+
+        Returns:
+            [n, h, w, output_channels] in [-1, 1], float32.
+        """
+        x = run(self.steps, images, training=training, dropout_seeds=dropout_seeds)
+        return to_image(x)

@@ -10,14 +10,14 @@ from pix2pix_tf.errors import InputError
 from pix2pix_tf.networks import layers
 from pix2pix_tf.networks.cpu_convolution import Conv, Deconv
 from pix2pix_tf.networks.normalization import BATCH_NORMS, normalization
-from pix2pix_tf.networks.steps import Step, run, to_image
+from pix2pix_tf.networks.steps import Generator, Step
 
 # pix2pix.py, create_generator(): decoder_8, decoder_7 and decoder_6 have dropout.
 DROPOUT_LEVELS = (0, 1, 2)
 
 
 @keras.saving.register_keras_serializable(package="pix2pix_tf")
-class UNet(layers.Network):
+class UNet(Generator):
     """Encoder-decoder with skip connections between mirrored levels.
 
     Each encoder level halves the size and each decoder level doubles it: with `depth` 8, 256x256
@@ -168,29 +168,6 @@ class UNet(layers.Network):
         for decoder in self.decoders:
             decoder.build((None, None, None, width + skips.pop()))
             width = decoder.filters
-
-    def compute_output_shape(self, input_shape: layers.Shape) -> tuple[int | None, ...]:
-        """The shape of the outputs for inputs of `input_shape`."""
-        return (*input_shape[:3], self.output_channels)
-
-    def call(
-        self,
-        images: tf.Tensor,
-        training: bool = False,
-        dropout_seeds: tf.Tensor | None = None,
-    ) -> tf.Tensor:
-        """Translates images.
-
-        Args:
-            images: [n, h, w, c] in [-1, 1]; h and w multiples of `multiple`.
-            training: Whether normalisation uses the statistics of the batch.
-            dropout_seeds: int64 [n, 2], one per image; None switches dropout off.
-
-        Returns:
-            [n, h, w, output_channels] in [-1, 1], float32.
-        """
-        x = run(self.steps, images, training=training, dropout_seeds=dropout_seeds)
-        return to_image(x)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

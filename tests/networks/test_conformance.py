@@ -13,6 +13,7 @@ from layer_cases import CASES
 
 from pix2pix_tf import networks
 from pix2pix_tf.networks.layers import Network
+from pix2pix_tf.networks.steps import Generator
 from pix2pix_tf.networks.unet import UNet
 
 every = pytest.mark.parametrize("kind", CASES, ids=lambda kind: kind.__name__)
@@ -45,7 +46,7 @@ def test_the_list_is_complete():
             own = kind.__module__.startswith(networks.__name__)
             if own and issubclass(kind, keras.layers.Layer) and not kind.__name__.startswith("_"):
                 found.add(kind)
-    assert found == {*CASES, Network}
+    assert found == {*CASES, Network, Generator}
 
 
 @every
