@@ -142,8 +142,8 @@ class CycleGANConfig(Config):
         if self.lambda_identity and self.input_channels != self.output_channels:
             # As PyTorch CycleGAN, cycle_gan_model.py.
             raise InputError(
-                "Expected --lambda_identity 0 where A and B differ in their channels. Received: "
-                f"{self.lambda_identity}, {self.input_channels} and {self.output_channels} channels"
+                "the identity loss needs equal channels: set --lambda_identity 0; got "
+                f"{self.input_channels} channels in A and {self.output_channels} in B"
             )
         if self.pool_size and not sizes.same_for_all(self.preprocess):
             raise InputError(

@@ -114,8 +114,8 @@ class CycleGAN(GAN):
         """
         if self.pool_size and None in input_shape[1:]:
             raise InputError(
-                "A pool holds images of one size: build the model with it, or set pool_size=0. "
-                f"Received: {tuple(input_shape)}."
+                "an image pool needs images of one known size: build the model with it, or set "
+                f"pool_size=0; got {tuple(input_shape)}"
             )
         super().build(input_shape)
         with tf.init_scope():

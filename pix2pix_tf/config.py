@@ -531,8 +531,8 @@ class Config:
             for name in ("input_dir", "checkpoint", "init_from"):
                 if getattr(self, name):
                     raise InputError(
-                        f"Expected no --{name} with --mode demo, which makes its own data. "
-                        f"Received: {getattr(self, name)}; name --mode train, test or export"
+                        f"--mode demo draws its own data and takes no --{name}; "
+                        "choose --mode train, test or export"
                     )
         if self.check_data or self.mode in ("train", "test", "evaluate"):
             self._require_input()
@@ -562,7 +562,7 @@ class Config:
     def _require(self, name: str) -> None:
         if not getattr(self, name):
             where = "--check_data" if self.check_data else f"--mode {self.mode}"
-            raise InputError(f"Expected --{name} with {where}. Received: nothing")
+            raise InputError(f"{where} needs --{name}")
 
     def _check_images(self) -> None:
         self._check_size()
@@ -585,7 +585,7 @@ class Config:
             )
         if self.cache == "disk" and run_folder.is_remote(self.output_dir):
             raise InputError(
-                "Expected --cache none or memory with an address as --output_dir. Received: disk"
+                "--cache disk needs an --output_dir on this machine; choose --cache none or memory"
             )
         if self.mode == "export" and self.export_format != "saved_model" and self.blend_tile:
             raise InputError(
@@ -597,7 +597,7 @@ class Config:
         """Refuses a --crop_size that a network cannot take."""
         multiple, least = MULTIPLES[self.netG], min(sizes.sides(self.crop_size))
         if any(side % multiple for side in sizes.sides(self.crop_size)):
-            better = ", better of a higher power of two" if self.netG == "unet" else ""
+            better = ", better still of a higher power of two" if self.netG == "unet" else ""
             raise InputError(
                 f"Expected --crop_size to be a multiple of {multiple} with --netG {self.netG}"
                 f"{better}. Received: {self.crop_size}"
@@ -607,8 +607,8 @@ class Config:
         if self.netD != "pixel" and least < 3 * 2**layers:
             raise InputError(
                 f"Expected --crop_size to be at least {3 * 2**layers} with {layers} layers of "
-                f"stride 2 in the discriminator. Received: {self.crop_size}; --n_layers_D takes "
-                "fewer"
+                f"stride 2 in the discriminator. Received: {self.crop_size}; a "
+                "smaller --n_layers_D allows smaller images"
             )
 
     def _check_scale(self, scale_size: sizes.Size, *, flag: str) -> None:
@@ -622,7 +622,7 @@ class Config:
             like = sizes.parse("x".join(str(round(side * 286 / 256)) for side in crop))
             raise InputError(
                 f"Expected {flag} to be at least {self.crop_size}. Received: {scale_size}; "
-                f"the proportion of the defaults is {like}"
+                f"with the defaults' proportion it is {like}"
             )
 
     def _check_devices(self) -> None:
@@ -634,7 +634,9 @@ class Config:
         if self.strategy == MULTI_WORKER and self.mode == "demo":
             raise InputError("Expected --mode train with --strategy multi_worker. Received: demo")
         if self.strategy == MULTI_WORKER and self.cache == "disk":
-            raise InputError("Expected --cache none or memory with several workers. Received: disk")
+            raise InputError(
+                "several workers cannot share --cache disk; choose --cache none or memory"
+            )
 
     def _check_evaluation(self) -> None:
         if self.mode != "evaluate":
@@ -929,8 +931,8 @@ class Pix2PixConfig(Config):
         pairs = (self.dataset_mode, self.input_channels, self.output_channels)
         if self.lab_colorization and pairs != ("aligned", 3, 3):
             raise InputError(
-                "Expected --lab_colorization alone: it makes pairs of single colour images. "
-                "Received: --dataset_mode {}, --input_channels {}, --output_channels {}".format(
+                "--lab_colorization makes its pairs of single colour images, without other data "
+                "options; got --dataset_mode {}, --input_channels {}, --output_channels {}".format(
                     *pairs
                 )
             )

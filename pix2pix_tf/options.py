@@ -308,7 +308,7 @@ def adopt(
     """
     if not any(field.name in stored for field in dataclasses.fields(config)):
         where = run_folder.place(source) / run_folder.OPTIONS
-        raise InputError(f"Expected the options of a run in {where}. Received: none of them")
+        raise InputError(f"{where} contains no options of a run")
     changes = {}
     taken = ("architecture", "data", "run") if resuming else ("architecture", "data")
     for field in dataclasses.fields(config):

@@ -231,8 +231,7 @@ def _lock(handle: int, folder: Place) -> None:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise InputError(
-            f"Expected --output_dir to be free. Received: {folder}, where another process trains "
-            "or exports"
+            f"--output_dir {folder} is in use: another process trains or exports there"
         ) from None
     except OSError:
         pass  # a file system without locks
@@ -319,7 +318,7 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
             raise ValueError(f"more than {_JSON_SIZE} bytes")
         value = json.loads(contents.decode("utf-8"))
     except (ValueError, RecursionError) as error:
-        raise InputError(f"Expected JSON in {path}. Received text that is not: {error}") from None
+        raise InputError(f"{path} is not valid JSON: {error}") from None
     if not isinstance(value, dict):
         raise InputError(f"Expected a JSON object in {path}. Received: {type(value).__name__}")
     return value

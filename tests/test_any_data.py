@@ -214,7 +214,7 @@ def test_export_of_other_channels(tmp_path):
     [
         (("--dataset_mode", "single"), "learning needs targets. Received: single"),
         (("--input_channels", 5), "3 channels, expected 5"),
-        (("--lab_colorization", "--input_channels", 1), "--lab_colorization alone"),
+        (("--lab_colorization", "--input_channels", 1), "--lab_colorization makes its pairs"),
         (("--preprocess", "none", "--batch_size", 2), "Expected --batch_size 1 with --preprocess"),
         (("--value_range", "1,0"), "--value_range LOW,HIGH such as 0,1. Received: 1,0"),
         (("--dataset_mode", "folders"), "/A"),

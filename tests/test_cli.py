@@ -104,7 +104,7 @@ def test_continuing_gives_what_an_uninterrupted_run_gives(pairs, run, tmp_path):
     again = ("--mode", "train", "--input_dir", pairs, "--output_dir", tmp_path / "run")
     done = run_forked("pix2pix-tf", *again, "--checkpoint", tmp_path / "run", "--max_steps", 6)
     assert done.returncode == 0, done.stderr
-    assert "continuing at step 3" in done.stdout
+    assert "resuming at step 3" in done.stdout
     expected = {row["step"]: row for row in losses(whole)}
     found = {row["step"]: row for row in losses(tmp_path / "run")}
     assert {step: found[step] for step in expected} == expected
@@ -137,7 +137,7 @@ def test_a_signal_saves_and_says_how_to_continue(pairs, tmp_path, number, code):
     assert errors == ""
     (checkpoint,) = run_folder.checkpoints(tmp_path / "run")
     step = run_folder.checkpoint_step(checkpoint)
-    assert f"saved step {step}; continue with --checkpoint {tmp_path / 'run'}" in printed
+    assert f"saved step {step}; resume with --checkpoint {tmp_path / 'run'}" in printed
 
 
 @pytest.mark.parametrize("batch_size", [1, 2])

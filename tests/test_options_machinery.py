@@ -95,12 +95,12 @@ def test_a_contradicting_architecture_is_refused():
 
 @pytest.mark.parametrize("mode", ["train", "test", "export"])
 def test_each_mode_says_what_it_needs(mode):
-    with pytest.raises(InputError, match="Expected [a-z_]+ with mode"):
+    with pytest.raises(InputError, match="mode [a-z]+ needs [a-z_]+"):
         Pix2PixConfig(mode=mode)
 
 
 def test_demo_refuses_data_that_it_would_not_use():
-    with pytest.raises(InputError, match="makes its own data.*mode train"):
+    with pytest.raises(InputError, match="draws its own data.*mode train"):
         Pix2PixConfig(input_dir="photos")
 
 

@@ -70,7 +70,7 @@ def test_resume_starts_and_goes_on_with_the_same_words(train, tmp_path):
     assert code == 0, text
     seed = json.loads((folder / run_folder.OPTIONS).read_text())["seed"]
     code, text = train(folder, *words, "--max_steps", 3)
-    assert code == 0 and "continuing at step 2" in text
+    assert code == 0 and "resuming at step 2" in text
     assert json.loads((folder / run_folder.OPTIONS).read_text())["seed"] == seed
     code, text = train(folder, *words, "--max_steps", 3)
     assert code == 0 and "trained to step 3" in text
@@ -82,7 +82,7 @@ def test_resume_of_a_run_without_checkpoint_keeps_its_seed(train, tmp_path):
     run_folder.write_json(folder / run_folder.OPTIONS, {"seed": 77, "ngf": 1, "ndf": 1})
     (folder / run_folder.LOG).write_text("step,epoch,discriminator_loss\n1,1,0.5\n2,1,0.")
     code, text = train(folder, "--max_steps", 1)
-    assert code == 1 and "continue it with --resume" in last_line(text)
+    assert code == 1 and "resume it with --resume" in last_line(text)
     code, text = train(folder, "--resume", "--max_steps", 1)
     assert code == 0 and "seed = 77" in text
     with open(folder / run_folder.LOG, newline="") as file:
@@ -96,8 +96,8 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_is_used(run, train,
     code, text = train(folder, "--resume", "--max_steps", 6)
     assert code == 0, text
     (line,) = [line for line in text.splitlines() if line.startswith("warning: ")]
-    assert f"{newest} is damaged" in line and f"{before.name} is used" in line
-    assert "continuing at step 4" in text
+    assert f"{newest} is damaged" in line and f"using {before.name} instead" in line
+    assert "resuming at step 4" in text
     assert newest.read_bytes() == run_folder.checkpoints(run)[-1].read_bytes()
     assert newest.with_name(newest.name + ".damaged").is_file()
 
@@ -108,7 +108,7 @@ def test_if_every_checkpoint_is_damaged_nothing_starts(run, train, tmp_path):
         flip_a_bit(path)
     code, text = train(folder, "--resume")
     assert code == 1
-    assert f"Expected a whole checkpoint. Received: {run_folder.checkpoints(folder)[-1]}" in text
+    assert f"no intact checkpoint is left: {run_folder.checkpoints(folder)[-1]}" in text
 
 
 def test_another_learning_rate_can_be_gone_on_with(run, train, tmp_path):
@@ -125,7 +125,7 @@ def test_going_back_behind_a_later_checkpoint_needs_another_folder(run, train, t
     folder = shutil.copytree(run, tmp_path / "run")
     older = run_folder.checkpoint_path(folder, 4)
     code, text = train(folder, "--checkpoint", older, "--max_steps", 5)
-    assert code == 1 and "name another --output_dir" in last_line(text)
+    assert code == 1 and "choose another --output_dir" in last_line(text)
     code, text = train(tmp_path / "other", "--checkpoint", older, "--max_steps", 6)
     assert code == 0, text
     ended = run_folder.checkpoint_path(tmp_path / "other", 6).read_bytes()
@@ -192,7 +192,7 @@ def test_the_best_checkpoint_can_be_continued(run, train, tmp_path):
     code, text = train(tmp_path / "on", "--checkpoint", run_folder.best_path(run), "--max_steps", 7)
     assert code == 0, text
     best = checkpoints.step_of(run_folder.best_path(run))
-    assert f"continuing at step {best}" in text and "trained to step 7" in text
+    assert f"resuming at step {best}" in text and "trained to step 7" in text
 
 
 def test_averaging_can_start_later(run, train, tmp_path):

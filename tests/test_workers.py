@@ -103,7 +103,7 @@ def test_workers_that_are_killed_make_the_run_of_one_device(
     start(killed)
     results = ended()
     assert [code for code, _ in results] == [0, 0], results
-    assert "continuing at step" in results[0][1]
+    assert "resuming at step" in results[0][1]
     # The other worker is told everything: it neither reads nor writes a run folder.
     assert not (tmp_path / "not-mine").exists()
     assert "progress" not in results[1][1]

@@ -127,7 +127,7 @@ def check_whole(missing: list[str], arrays: Mapping[str, np.ndarray]) -> list[st
     networks = {name.partition("/")[0] for name in arrays}
     for name in missing:
         if name.partition("/")[0] in networks:
-            raise InputError(f"Expected whole networks. Received: a source without {name}")
+            raise InputError(f"the source has no {name}, which the network needs")
     return sorted({name.partition("/")[0] for name in missing})
 
 
@@ -137,7 +137,7 @@ def main(arguments: list[str]) -> None:
     _cli.require(FLAGS, ["source", "output_dir"])
     folder = FLAGS.output_dir
     if run_folder.checkpoints(folder):
-        raise InputError(f"Expected --output_dir to be free. Received: {folder}, which holds a run")
+        raise InputError(f"--output_dir {folder} already contains a run; choose another")
     runtime.load_tensorflow()
     from pix2pix_tf.porting import reader
     from pix2pix_tf.training import checkpoints

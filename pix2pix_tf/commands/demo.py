@@ -71,7 +71,10 @@ def demo(program: Program, config: Any, explicit: Collection[str]) -> int:
     lines, has_learned = shown.summary({**metrics["mean"], "context": metrics["context"]})
     print("", *lines, sep="\n")
     if not has_learned:
-        print("That is not better than no model: train for longer, without a small --max_steps.")
+        print(
+            "The model is no better than a constant or unchanged image: train longer, without a "
+            "small --max_steps."
+        )
     print(f"images:         {folder / 'test' / run_folder.INDEX}")
     print(f"curves:         tensorboard --logdir {folder / 'run'}")
     print(f"exported model: {folder / 'export'}")

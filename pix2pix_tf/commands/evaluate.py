@@ -62,7 +62,7 @@ def _of_folders(program: Program, config: Any, scorer: Any) -> tuple[list, list]
     from pix2pix_tf.evaluation import comparison
 
     if not config.input_dir:
-        raise InputError("Expected --checkpoint or --input_dir with --mode evaluate.")
+        raise InputError("--mode evaluate needs --checkpoint or --input_dir")
     direction = program.directions[config.directions[0]]
     if not config.target_dir:
         compared, rows = comparison.of_test(config.input_dir, config.output_dir)
@@ -90,8 +90,7 @@ def _of_run(
 
     if config.target_dir and len(examples) > 1:
         raise InputError(
-            "Expected one --direction with --target_dir, which is the target set of one. "
-            "Received: both"
+            "--target_dir is the target set of one direction; set --direction to AtoB or BtoA"
         )
     sets = {way: program.target_files(config, way) for way in examples}
     targets = None
@@ -123,7 +122,7 @@ def _partners(files: Examples, targets: Sequence[str] | None) -> list[str]:
     names = listing.names(files)
     if lone := [name for name in names if name not in named]:
         raise InputError(
-            "Expected the same names in both domains for metrics of pairs. Received in one only: "
-            f"{', '.join(lone[:5])}; --metrics fid,kid compares sets"
+            "metrics of pairs need the same file names in both domains; in one only: "
+            f"{', '.join(lone[:5])}. --metrics fid,kid compares sets"
         )
     return [named[name] for name in names]

@@ -75,10 +75,10 @@ def find_checkpoint(path: str | os.PathLike[str]) -> tuple[Path, Path]:
     for file in found:
         if (fault := checkpoints.fault(file)) is None:
             for line in faults:
-                print(f"warning: {line}; {file.name} is used", file=sys.stderr)
+                print(f"warning: {line}; using {file.name} instead", file=sys.stderr)
             return folder, file
         faults.append(f"{file} is damaged ({fault})")
-    raise InputError(f"Expected a whole checkpoint. Received: {faults[0]}")
+    raise InputError(f"no intact checkpoint is left: {faults[0]}")
 
 
 def use_run(config: Any, explicit: Collection[str], *, program: str) -> tuple[Any, Path]:
@@ -261,8 +261,8 @@ def _set_aside(folder: Path, *, after: int) -> None:
     ]
     if whole := [path for path in later if checkpoints.fault(path) is None]:
         raise InputError(
-            f"Expected --checkpoint to be the newest of {folder}. Received: step {after}, while "
-            f"{whole[-1].name} is there; name another --output_dir, or remove the later ones"
+            f"--checkpoint is of step {after}, but {folder} already contains {whole[-1].name}; "
+            "choose another --output_dir, or remove the later checkpoints"
         )
     for path in later:
         path.rename(path.with_name(f"{path.name}.damaged"))
@@ -274,8 +274,8 @@ def _refuse_run(folder: Path) -> None:
         step = f" at step {run_folder.checkpoint_step(held[-1])}" if held else ""
         continued = f"--checkpoint {folder}" if held else "--resume"
         raise InputError(
-            f"Expected --output_dir to be free. Received: {folder}, which holds a run{step}; "
-            f"continue it with {continued}, or start afresh in another folder"
+            f"--output_dir {folder} already contains a run{step}; resume it with {continued}, or "
+            "choose another folder"
         )
 
 
@@ -295,8 +295,7 @@ def load_catalog(input_dir: str) -> ModuleType:
         from pix2pix_tf.data import tfds
     except ImportError as error:
         raise InputError(
-            f"Expected tensorflow-datasets, for --input_dir {input_dir}. Received: {error}; "
-            "pip install 'pix2pix-tf[tfds]'"
+            f"--input_dir {input_dir} needs an extra: pip install 'pix2pix-tf[tfds]' ({error})"
         ) from None
     return tfds
 
@@ -316,7 +315,7 @@ def ended(config: Any, *, step: int, stopped: signal.Signals | None) -> int:
         print(f"trained to step {step}: {config.output_dir}")
         return 0
     saved = f"saved step {step}; " if config.save_freq else ""
-    print(f"\n{stopped.name}: {saved}continue with --checkpoint {config.output_dir}")
+    print(f"\n{stopped.name}: {saved}resume with --checkpoint {config.output_dir}")
     return 128 + stopped
 
 
@@ -354,7 +353,7 @@ def prepare_results(folder: str) -> None:
     """
     if (run_folder.place(folder) / run_folder.CHECKPOINTS).is_dir():
         raise InputError(
-            f"Expected --output_dir to be another folder than that of a run, whose report would be "
-            f"replaced. Received: {folder}"
+            f"--output_dir {folder} is a run's folder, whose report would be replaced; "
+            "choose another"
         )
     run_folder.prepare_folder(folder)

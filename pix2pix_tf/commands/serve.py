@@ -29,8 +29,7 @@ def serve(program: Program, config: Any, explicit: Collection[str]) -> int:
         from pix2pix_tf.server import run
     except ImportError as error:
         raise InputError(
-            "Expected the extra of --mode serve: pip install 'pix2pix-tf[serve]'. "
-            f"Received: no module {error.name}"
+            f"--mode serve needs an extra: pip install 'pix2pix-tf[serve]' (no module {error.name})"
         ) from None
     found = sources.find(config.checkpoint)
     with run.listen(config.host, config.port) as listener:
@@ -76,8 +75,8 @@ def _load(program: Program, config: Any, source: sources.Source) -> list[Any]:
     for direction, (_, model) in served(program, one, checkpoint=checkpoint).items():
         if model.channels not in FILE_CHANNELS:
             raise InputError(
-                "Expected a run whose inputs have 1, 3 or 4 channels, as the files that are sent. "
-                f"Received: {source.path} with {model.channels}"
+                "--mode serve needs models whose inputs have 1, 3 or 4 channels, as image files "
+                f"have; {source.path} has {model.channels}"
             )
         name = f"{source.name}-{direction}" if direction else source.name
         about = page.describe(name, stored, direction=direction or getattr(one, "direction", None))

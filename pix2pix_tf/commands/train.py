@@ -105,7 +105,7 @@ def _fit(
     rate = pipeline_rate(training.batches(first_step=start.first_step), config.batch_size)
     print(f"input pipeline alone: {callbacks.rounded(rate)} image/sec")
     if start.checkpoint is not None:
-        print(f"continuing at step {start.first_step}: {start.checkpoint}")
+        print(f"resuming at step {start.first_step}: {start.checkpoint}")
     if distribution.leads():
         results.remove_later_images(config.output_dir, start.first_step)
 

@@ -86,7 +86,7 @@ def list_images(
     if not paths:
         kinds = ", ".join(suffix[1:] for suffix in codecs.SUFFIXES)
         inside = sorted(path.name for path in folder.iterdir() if path.is_dir())
-        hint = f"; it holds the folders {', '.join(inside[:_NAMED])}" if inside else ""
+        hint = f"; it contains the folders {', '.join(inside[:_NAMED])}" if inside else ""
         raise InputError(f"Expected images ({kinds}) in {folder}. Received: none{hint}")
     return sorted(map(str, paths), key=_natural)
 
@@ -339,7 +339,7 @@ def _fault(samples: Samples, sides: Sequence[Side], minimum_width: int) -> str |
     finite = np.isfinite(array).all(-1)
     if samples.missing is not None:
         finite |= samples.missing
-    return None if finite.all() else "holds values that are not finite; --nodata nan allows NaN"
+    return None if finite.all() else "contains values that are not finite; --nodata nan allows NaN"
 
 
 def _looks_like_one(array: np.ndarray) -> bool:

@@ -210,7 +210,7 @@ def _same_names(outputs: Mapping[str, Path], true: Mapping[str, Path], *, requir
     )
     if required:
         raise InputError(reason)
-    print(f"Only sets are measured. {reason}")
+    print(f"Pairs are not measured. {reason}")
     return False
 
 
@@ -267,7 +267,7 @@ class Scorer:
     ) -> None:
         self.names, self._asked = tuple(names) or (*_MEASURES, *SETS), bool(names)
         if "labels" in self.names and palette is None:
-            raise InputError("The metric labels needs a palette")
+            raise InputError("the metric labels needs a palette")
         self._palette = find_palette(str(palette)) if "labels" in self.names else None
         self._kid_subsets, self._kid_subset_size = kid_subsets, kid_subset_size
         self._seed = seed
@@ -385,7 +385,10 @@ class Scorer:
         for name in wanted:
             self.settings[f"{name}{label}"] = made | (draws if name == "kid" else {})
         if "fid" in wanted and smaller < feature_metrics.FEATURES:
-            print(f"note: FID of {smaller} images compares only with FID of as many")
+            print(
+                "note: FID depends on the number of images: compare it only with FID of "
+                f"{smaller} images"
+            )
         found = self._features.distances(features, true, metrics=wanted, **draws)
         return {f"{name}{label}": value for name, value in found.items()}
 
@@ -436,8 +439,8 @@ def measure(
         label, outputs, targets = compared.label, compared.outputs, compared.targets
         if scorer.wants_pairs and not compared.pairs:
             raise InputError(
-                f"Expected pairs for --metrics {','.join(scorer.names)}. Received: {len(outputs)} "
-                f"outputs{label} without a ground truth each"
+                f"--metrics {','.join(scorer.names)} need pairs; the {len(outputs)} outputs{label} "
+                "have no ground truth"
             )
         path = Path(statistics or Path(folder, STATISTICS))
         if len(comparisons) > 1:
@@ -495,8 +498,8 @@ def write(
     """
     if not measured["sets"] and not any(row["metrics"] for row in rows):
         raise InputError(
-            "Expected images of the same names, or what FID and KID need. Received: neither; there "
-            "is nothing to measure"
+            "there is nothing to measure: no images have the same names, and FID and KID cannot be "
+            "computed"
         )
     index = results.write_results(
         folder, rows, title=title, options=options, checkpoint=checkpoint, **measured

@@ -289,16 +289,16 @@ def load_statistics(path: PathLike, *, settings: Mapping[str, Any]) -> Statistic
         )
     except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile):
         raise InputError(
-            f"Expected stored statistics of Inception features. Received: {path}, which is damaged "
-            "or something else; delete it to compute them again"
+            f"{path} contains no intact statistics of Inception features; delete it to compute "
+            "them again"
         ) from None
     wanted = json.loads(json.dumps(dict(settings)))
     different = [n for n in sorted({*stored, *wanted}) if stored.get(n) != wanted.get(n)]
     if different:
         changes = (f"{n} is {stored.get(n)!r} and not {wanted.get(n)!r}" for n in different)
         raise InputError(
-            "Expected stored statistics of the same images and weights. Received: "
-            f"{path}, where {', '.join(changes)}; delete it or name another file"
+            f"the statistics in {path} are of other images or weights: {', '.join(changes)}; "
+            "delete the file or choose another"
         )
     return statistics
 
@@ -341,8 +341,8 @@ def _find_weights(name: str, path: str | None, *, download_from: str | None, pur
     if not found.is_file():
         flag = "name it with --inception_weights, " if purpose != "LPIPS" else ""
         raise InputError(
-            f"Expected the weights for {purpose}. Put {name} to {cached}, {flag}or allow the "
-            f"download with --download_weights. Received: no file {found}"
+            f"{purpose} need weights, but there is no file {found}; put {name} to {cached}, {flag}"
+            "or allow the download with --download_weights"
         )
     return found
 

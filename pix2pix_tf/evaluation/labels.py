@@ -117,7 +117,7 @@ def label_scores(confusion: np.ndarray) -> dict[str, float]:
     right, true, predicted = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
     present = true > 0
     if not present.any():
-        raise InputError("Expected at least one pixel of a scored class. Received: none")
+        raise InputError("the ground truth has no pixel of a scored class")
     union = true + predicted - right
     return {
         "per_pixel_accuracy": float(right.sum() / true.sum()),

@@ -207,8 +207,7 @@ def import_runtime(module: str, *, extra: str) -> Any:
         return importlib.import_module(module)
     except ImportError as error:
         raise InputError(
-            f"Expected the packages of --export_format {extra} to be installed. "
-            f"Received: {error}; run: pip install 'pix2pix-tf[{extra}]'"
+            f"--export_format {extra} needs an extra: pip install 'pix2pix-tf[{extra}]' ({error})"
         ) from None
 
 
@@ -228,8 +227,7 @@ def _compare(
     decibels = -10 * math.log10(mean) if mean > 0 else math.inf
     if not (decibels >= DECIBELS if lossy else worst <= TOLERANCE):
         raise InputError(
-            "Expected an export equal to the model. "
-            f"Received: it differs by {worst:.1e} ({decibels:.1f} dB)"
+            f"the reloaded export differs from the model by  {worst:.1e} ({decibels:.1f} dB)"
         )
     return worst, decibels
 

@@ -68,7 +68,7 @@ def check(shapes: Mapping[str, Collection[int]]) -> None:
     """
     if option := _foreign(shapes):
         raise InputError(
-            f"A .pict file cannot hold a model with {option}; it is for the generator of "
+            f"A .pict file cannot hold a model with {option}; the format is for the generator of "
             "pix2pix.py: --netG unet --norm batch at 256 pixels, RGB to RGB"
         )
 
@@ -139,10 +139,10 @@ def read(path: run_folder.Place) -> dict[str, np.ndarray]:
         if len(book) != 4 * ENTRIES:
             raise ValueError(f"its code book has {len(book)} bytes instead of {4 * ENTRIES}")
         if len(codes) != (count := sum(map(math.prod, shapes.values()))):
-            raise ValueError(f"it holds {len(codes)} weights instead of {count}")
+            raise ValueError(f"it contains {len(codes)} weights instead of {count}")
         values = np.frombuffer(book, "<f4").astype(np.float32)
         if not np.isfinite(values).all():
-            raise ValueError("its code book holds numbers that are not finite")
+            raise ValueError("its code book contains numbers that are not finite")
     except (ValueError, RecursionError) as error:
         raise InputError(f"Expected a .pict file. Received: {path}: {error}") from None
     weights, start = values[np.frombuffer(codes, np.uint8)], 0
@@ -170,7 +170,7 @@ def _blocks(contents: bytes) -> list[bytes]:
 
 def _shapes(index: bytes) -> dict[str, tuple[int, ...]]:
     if len(index) > _LARGEST_INDEX:
-        raise ValueError("its index is longer than any real one")
+        raise ValueError("its index is impossibly long")
     shapes: dict[str, tuple[int, ...]] = {}
     entries = json.loads(index.decode("utf-8"))
     if not isinstance(entries, list) or not entries:

@@ -147,9 +147,7 @@ def _compare(served: ServedModel, folder: str, picture: np.ndarray) -> float:
     difference = float(tf.reduce_max(tf.abs(expected - received)))
     same = "serve_base64" not in loaded or _same_files(loaded, picture)
     if difference > TOLERANCE or not same:
-        raise InputError(
-            f"Expected an export equal to the model. Received: it differs by {difference}"
-        )
+        raise InputError(f"the reloaded export differs from the model by {difference}")
     return difference
 
 

@@ -48,7 +48,7 @@ class TiffSource:
             raise InputError(f"{path} cannot be read as a TIFF: {error}") from None
         if turned or not plain or self._page.dtype is None:
             self._file.close()
-            raise InputError(f"{path} is a TIFF that cannot be read by windows")
+            raise InputError(f"{path} is a TIFF that cannot be read in parts")
         height, width = self._page.imagelength, self._page.imagewidth
         self.dtype = self._page.dtype
         self.shape = (height, width, channels)

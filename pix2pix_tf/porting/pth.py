@@ -96,7 +96,7 @@ class _Unpickler(pickle.Unpickler):
             **{f"torch.{kind}": kind for kind in _DTYPES},
         }
         if f"{module}.{name}" not in allowed:
-            raise ValueError(f"it asks for {module}.{name}, which no state dict needs")
+            raise ValueError(f"it refers to {module}.{name}, which no state dict needs")
         return allowed[f"{module}.{name}"]
 
     def persistent_load(self, identity: Any) -> _Storage:
@@ -179,7 +179,7 @@ def _load(file: BinaryIO) -> Any:
 
 def _tensors(found: Any) -> dict[str, _Tensor]:
     if not isinstance(found, dict) or not found:
-        raise ValueError(f"it holds a {type(found).__name__}, not a dict of tensors")
+        raise ValueError(f"it contains a {type(found).__name__}, not a dict of tensors")
     for key, value in found.items():
         if not isinstance(key, str) or not isinstance(value, _Tensor):
             raise ValueError(f"{str(key)[:40]!r} is a {type(value).__name__}, not a tensor")

@@ -34,11 +34,11 @@ def read(
         return tf1.read(prefix, direction=direction)
     raise InputError(
         "Expected a TensorFlow 1 checkpoint (NAME.index), PyTorch state dicts (NAME_net_G.pth) or "
-        f"a .pict file. Received: {_existing(source)}, which holds none"
+        f"a .pict file in {_existing(source)}. Received: none of them"
     )
 
 
 def _existing(source: Path) -> Path:
     if not source.exists():
-        raise InputError(f"Expected a file or folder to import. Received: {source}, which is none")
+        raise InputError(f"there is no file or folder {source} to import")
     return source

@@ -76,9 +76,7 @@ def read(prefix: Path, *, direction: str | None = None) -> Imported:
             step = int(reader.get_tensor("global_step"))
     except (tf.errors.OpError, LookupError, RuntimeError, ValueError) as error:
         why = " ".join(str(error).split())
-        raise InputError(
-            f"Expected a whole TensorFlow checkpoint. Received: {prefix}, damaged ({why})"
-        ) from None
+        raise InputError(f"the TensorFlow checkpoint {prefix} is damaged ({why})") from None
     old = any(tf1_names.modern(name) != name for name in names)
     imported = _imported(arrays, prefix, old=old, direction=direction)
     if not any(name.startswith("gen_adam/") for name in arrays):
@@ -135,9 +133,7 @@ def _architecture(arrays: dict[str, np.ndarray], source: Path) -> dict[str, Any]
 
     def size(name: str, axis: int) -> int:
         if name not in arrays or arrays[name].ndim != 4:
-            raise InputError(
-                f"Expected {name} in weights of pix2pix.py. Received: {source}, without it"
-            )
+            raise InputError(f"{source} has no {name}, which weights of pix2pix.py have")
         return arrays[name].shape[axis]
 
     separable = "generator/encoder_1/separable_conv2d/depthwise_kernel" in arrays

@@ -73,8 +73,8 @@ def _last(epochs: dict[str, dict[str, Path]], source: Path) -> dict[str, Path]:
     numbers = {epoch: int(found[0]) for epoch in epochs if (found := re.search(r"\d+$", epoch))}
     if len(numbers) < len(epochs):
         raise InputError(
-            "Expected one of the files as --source, for the folder holds several networks. "
-            f"Received: {source} with {', '.join(sorted(epochs))}"
+            f"{source} contains several networks: {', '.join(sorted(epochs))}; choose one of the "
+            "files as --source"
         )
     return epochs[max(numbers, key=numbers.__getitem__)] if epochs else {}
 
@@ -173,8 +173,8 @@ def _options(
         for name, value in network.options.items():
             if options.setdefault(name, value) != value:
                 raise InputError(
-                    f"Expected networks with the same --{name}. "
-                    f"Received: {network.path} with {value} beside {options[name]}"
+                    f"the networks differ in --{name}: {network.path} has {value}, another has "
+                    f"{options[name]}"
                 )
         if network.outputs:
             channels = channel_options(network.inputs, network.outputs)

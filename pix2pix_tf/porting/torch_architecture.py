@@ -42,7 +42,7 @@ def _unet(state: Mapping[str, np.ndarray]) -> tuple[dict[str, Any], int, int]:
     nested = [found[1].count("model") for found in map(_DEEPER.fullmatch, state) if found]
     depth = 2 + max(nested, default=-1)
     if depth not in _UNETS:
-        raise InputError(f"Expected a U-Net of 7 or 8 levels. Received: one of {depth}")
+        raise InputError(f"Expected a U-Net of 7 or 8 levels. Received: {depth} levels")
     ngf, inputs = _shape(state, "model.model.0.weight")[:2]
     options = {
         "netG": _UNETS[depth],
@@ -55,7 +55,7 @@ def _unet(state: Mapping[str, np.ndarray]) -> tuple[dict[str, Any], int, int]:
 def _resnet(state: Mapping[str, np.ndarray]) -> tuple[dict[str, Any], int, int]:
     count = len({found[1] for found in map(_BLOCK.fullmatch, state) if found})
     if count not in _RESNETS:
-        raise InputError(f"Expected a ResNet of 6 or 9 blocks. Received: one of {count}")
+        raise InputError(f"Expected a ResNet of 6 or 9 blocks. Received: {count} blocks")
     ngf, inputs = _shape(state, "model.1.weight")[:2]
     options = {
         "netG": _RESNETS[count],

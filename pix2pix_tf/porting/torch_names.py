@@ -68,9 +68,9 @@ def load_state_dict(network: Network, state: Mapping[str, np.ndarray]) -> None:
     held = {key for key in state if not key.endswith(_UNUSED)}
     table, variables, values = names(network), weights(network), {}
     if missing := set(table.values()) - held:
-        raise InputError(f"Expected {_few(missing)} in the state dict. Received: one without")
+        raise InputError(f"the state dict has no {_few(missing)}")
     if extra := held - set(table.values()):
-        raise InputError(f"Expected nothing but the network's weights. Received: {_few(extra)}")
+        raise InputError(f"the state dict has entries that the network does not: {_few(extra)}")
     for path, variable in variables.items():
         theirs, shape = np.asarray(state[table[path]], np.float32), tuple(variable.shape)
         if theirs.ndim != len(shape) or from_torch(network, path, theirs).shape != shape:

@@ -100,7 +100,7 @@ def application(
             RequestError: lambda _, error: _refusal(error.status, error),
             HTTPException: lambda _, error: _refusal(error.status_code, error.detail),
             ClientDisconnect: lambda *_: Response(status_code=400),  # nobody reads it
-            Exception: lambda *_: _refusal(500, "The server failed; its log says how"),
+            Exception: lambda *_: _refusal(500, "internal error; see the server's log"),
         },
     )
     app.router.redirect_slashes = False
@@ -207,7 +207,7 @@ class _Server:
             if size > most:
                 raise RequestError(413, f"Expected at most {most} bytes. Received: {size}")
             if self._busy >= self._limits.max_queue or size > len(body):
-                raise RequestError(503, f"Expected at most {self._busy} requests at a time; retry")
+                raise RequestError(503, f"too many requests: at most {self._busy} at a time")
             self._busy += 1
             try:
                 yield bytes(body)
@@ -230,7 +230,9 @@ class _Server:
         while more:
             seconds = min(limits.timeout, _GRACE + size / _LEAST_RATE)
             left = seconds - (time.monotonic() - started)
-            message = await _within(request.receive(), left, "The body came too slowly", status=408)
+            message = await _within(
+                request.receive(), left, "timed out while receiving the request body", status=408
+            )
             if message["type"] == "http.disconnect":
                 raise ClientDisconnect()
             chunk, more = message.get("body", b""), message.get("more_body", False)
@@ -249,7 +251,9 @@ class _Server:
     ) -> dict[str, np.ndarray]:
         inputs, pixels = await asyncio.to_thread(_checked, inputs, self._limits)
         future = asyncio.wrap_future(self._worker.submit(signature.call, inputs, pixels=pixels))
-        return await _within(future, self._limits.timeout, "The answer took too long", status=504)
+        return await _within(
+            future, self._limits.timeout, "timed out while translating", status=504
+        )
 
 
 async def _within(
@@ -272,7 +276,7 @@ def _checked(inputs: dict[str, np.ndarray], limits: Limits) -> tuple[dict[str, n
         (inputs, number of pixels).
     """
     if len({len(array) for array in inputs.values()}) != 1:
-        raise RequestError(400, f"Expected as many of {' as of '.join(inputs)}")
+        raise RequestError(400, f"Expected equal numbers of {' and '.join(inputs)}")
     if "images" in inputs:
         count, height, width, _ = inputs["images"].shape
         pixels = count * area(width, height)
@@ -294,6 +298,4 @@ def _decode(text: bytes) -> bytes:
         padded = text.rstrip(b"=") + b"=" * (-len(text.rstrip(b"=")) % 4)
         return base64.b64decode(padded, altchars=b"-_", validate=True)
     except binascii.Error as error:
-        raise RequestError(
-            400, f"Expected web-safe base64. Received text that is not: {error}"
-        ) from None
+        raise RequestError(400, f"the value is not valid web-safe base64: {error}") from None

@@ -95,7 +95,7 @@ def check_file(contents: bytes, limits: Limits) -> tuple[int, bytes]:
     except InputError as error:
         raise RequestError(400, str(error)) from None
     except Image.DecompressionBombError as error:
-        raise RequestError(413, f"Expected a smaller image. Received: {error}") from None
+        raise RequestError(413, f"the image is too large: {error}") from None
     except Exception:  # Pillow's readers raise many kinds on damaged headers
         raise RequestError(
             400, f"Expected an image file ({', '.join(_FORMATS)}). Received: {_glimpse(contents)}"

@@ -117,11 +117,9 @@ def _caller(concrete: Any) -> Callable[..., dict[str, np.ndarray]]:
             outputs = concrete(**{name: tf.constant(array) for name, array in arrays.items()})
         except tf.errors.InvalidArgumentError:
             # What passed the checks and cannot be used is a damaged image.
-            raise RequestError(
-                400, "Expected an image that can be decoded. Received: damaged data"
-            ) from None
+            raise RequestError(400, "the image is damaged") from None
         except tf.errors.ResourceExhaustedError:
-            raise RequestError(503, "Expected a smaller image. Received: out of memory") from None
+            raise RequestError(503, "out of memory: send a smaller image") from None
         return {name: output.numpy() for name, output in outputs.items()}
 
     return call

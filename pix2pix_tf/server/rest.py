@@ -71,7 +71,7 @@ def _document(body: bytes) -> dict[str, Any]:
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise RequestError(400, f"Expected JSON. Received text that is not: {error}") from None
+        raise RequestError(400, f"the body is not valid JSON: {error}") from None
     if not isinstance(document, dict):
         raise _unexpected("a JSON object", document)
     return document
@@ -149,9 +149,7 @@ def _bytes(value: Any) -> bytes:
         # Padding may be left out, as in TensorFlow Serving.
         return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise RequestError(
-            400, f"Expected base64 in b64. Received text that is not: {error}"
-        ) from None
+        raise RequestError(400, f"b64 is not valid base64: {error}") from None
 
 
 def shape_text(shape: Sequence[int | None]) -> str:

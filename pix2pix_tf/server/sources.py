@@ -49,7 +49,7 @@ def find(text: str) -> list[Source]:
     for source in found:
         _check_name(source, [other.name for other in found])
     if not found:
-        raise InputError("Expected --checkpoint to name at least one run. Received: nothing")
+        raise InputError("--mode serve needs --checkpoint with at least one run")
     return found
 
 

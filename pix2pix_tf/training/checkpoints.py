@@ -139,7 +139,7 @@ def step_of(path: PathLike) -> int:
         return step
     step = notes(path).get("step")
     if type(step) is not int or not 0 <= step < 2**53:
-        raise InputError(f"Expected {path} to say its step. Received: {str(step)[:40]}")
+        raise InputError(f"{path} has no valid step number; got {str(step)[:40]}")
     return step
 
 
@@ -153,7 +153,7 @@ def fault(path: PathLike) -> str | None:
             sums = {**_notes(file).get(_SUMS, {})}
             for name, expected in sums.items():
                 if _checksum(file.get_tensor(name)) != expected:
-                    return f"{name} is not what was written"
+                    return f"the checksum of {name} differs"
     except _DAMAGE as error:
         return str(error)
     return None
@@ -176,10 +176,10 @@ def restore(path: PathLike, state: State) -> None:
             if name not in held and LOSS_SCALE in name:
                 continue
             if name not in held:
-                raise InputError(f"Expected {name} in {path}. Received: a file without it")
+                raise InputError(f"{path} has no variable {name}")
             value = file.get_tensor(name)
             if not np.isfinite(value).all():
-                raise InputError(f"Expected finite values of {name} in {path}. Received: others")
+                raise InputError(f"{name} in {path} has values that are not finite")
             _assign(variable, value, name=name, path=path)
 
 
@@ -211,9 +211,7 @@ def _opened(path: PathLike) -> Iterator[Any]:
         with run_folder.fetched(path) as local, safetensors.safe_open(local, "numpy") as file:
             yield file
     except _DAMAGE as error:
-        raise InputError(
-            f"Expected a whole checkpoint. Received: {path}, damaged ({error})"
-        ) from None
+        raise InputError(f"the checkpoint {path} is damaged ({error})") from None
 
 
 def _assign(variable: Any, value: np.ndarray, *, name: str, path: PathLike) -> None:

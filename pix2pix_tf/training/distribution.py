@@ -62,7 +62,10 @@ def entered(
     if replicas > 1:
         print(f"training on {replicas} devices, {batch_size // replicas} images on each")
         if norm == "batch":
-            print("each device normalises by its own images; --norm sync_batch by all")
+            print(
+                "each device normalises by the statistics of its own images; --norm sync_batch "
+                "uses those of all"
+            )
     with strategy.scope():
         yield strategy
 
@@ -76,8 +79,8 @@ def _mirrored(logical_devices: int) -> tf.distribute.Strategy:
     devices = [device.name for device in gpus or tf.config.list_logical_devices("CPU")]
     if len(devices) < 2:
         raise InputError(
-            "Expected more than one device with --strategy mirrored. Received: "
-            f"{devices[0]}; --logical_devices splits it"
+            f"--strategy mirrored needs several devices; there is only {devices[0]}, which "
+            "--logical_devices can split"
         )
     # NCCL takes a GPU once only, and no processors.
     whole = gpus and logical_devices == 1
@@ -106,9 +109,7 @@ def split(count: int) -> None:
         for device in gpus or tf.config.list_physical_devices("CPU"):
             tf.config.set_logical_device_configuration(device, [part] * count)
     except RuntimeError as error:
-        raise InputError(
-            f"Expected to split devices before TensorFlow uses them. Received: {error}"
-        ) from None
+        raise InputError(f"devices must be split before TensorFlow uses them ({error})") from None
 
 
 def _gpu_megabytes() -> int:
@@ -121,7 +122,7 @@ def _gpu_megabytes() -> int:
         return min(map(int, found.split()))
     except (OSError, subprocess.CalledProcessError, ValueError) as error:
         raise InputError(
-            f"Expected nvidia-smi to report the GPUs' memory, to split them. Received: {error}"
+            f"splitting GPUs needs nvidia-smi, which reports their memory ({error})"
         ) from None
 
 
@@ -145,9 +146,7 @@ def connected() -> Iterator[tf.distribute.Strategy]:
             strategy = tf.distribute.MultiWorkerMirroredStrategy()
     except (tf.errors.OpError, RuntimeError, ValueError) as error:
         why = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(
-            f"Expected to connect to {', '.join(addresses)} as {own}. Received: {why}"
-        ) from None
+        raise InputError(f"cannot connect to {', '.join(addresses)} as {own}: {why}") from None
     try:
         with strategy.scope():
             yield strategy
@@ -161,8 +160,7 @@ def connected() -> Iterator[tf.distribute.Strategy]:
         lines = error.message.splitlines() or [type(error).__name__]
         why = next((line for line in lines if "aborted" in line), lines[-1])
         raise InputError(
-            "Expected all workers to stay to the end. Received: one is gone "
-            f"({why[:200]}); start all of them again with --resume"
+            f"a worker has stopped ({why[:200]}); start all workers again with --resume"
         ) from None
 
 
@@ -235,8 +233,8 @@ def _compare(files: Sequence[Any]) -> None:
     if odd := [index for index, other in enumerate(found) if other != found[0]]:
         counts = ", ".join(f"{found[index][0]} on worker {index}" for index in [0, *odd])
         raise InputError(
-            "Expected the same training images on all workers. Received: other names on worker "
-            f"{', '.join(map(str, odd))} than on the chief, worker 0 ({counts})"
+            "all workers need the same training images; the names differ from the chief's (worker "
+            f"0) on worker {', '.join(map(str, odd))} ({counts})"
         )
 
 

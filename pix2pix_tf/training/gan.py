@@ -268,8 +268,8 @@ class GAN(keras.Model):
         inputs, targets, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         if sample_weight is not None:
             raise InputError(
-                f"{type(self).__name__} weighs all images alike: it takes neither sample_weight "
-                "nor class_weight."
+                f"{type(self).__name__} weights all images equally and takes neither "
+                "sample_weight nor class_weight"
             )
         if targets is None:
             raise InputError(

@@ -143,18 +143,18 @@ def _output_alarms(name: str) -> dict[str, Alarm]:
     return {
         "stuck": Alarm(
             3,
-            f"the {name} no longer change (step {{step}}); is the learning rate too small, or "
-            "the generator saturated by one too large?",
+            f"the {name} no longer change (step {{step}}); the learning rate may be too "
+            "small, or so large that it saturated the generator",
         ),
         "alike": Alarm(
             10,
             f"the {name} are the same whatever the input (step {{step}}); a smaller learning "
-            "rate or a larger batch may help, or starting afresh with another seed",
+            "rate, a larger batch or another seed may help",
         ),
         "inverted": Alarm(
             3,
-            f"the {name} have inverted colours (step {{step}}); starting afresh with another seed "
-            "or with an identity loss helps",
+            f"the {name} have inverted colours (step {{step}}); another seed or an "
+            "identity loss helps",
         ),
     }
 
@@ -187,7 +187,7 @@ class WaitingCheck(StepCallback):
         self._alarm = Alarm(
             3,
             "training waits for images {share:.0%} of the time (step {step}): the input pipeline "
-            "is slower; a cache, smaller images on disk or a faster disk help",
+            "is too slow; --cache, smaller image files or a faster disk help",
         )
 
     def on_step_end(self, step: int, logs: dict[str, float]) -> None:

@@ -68,8 +68,7 @@ def import_tensorflow() -> None:
         import tensorflow  # noqa: F401
     if keras.backend.backend() != "tensorflow":
         raise ImportError(
-            f"Expected Keras on TensorFlow. Received: the backend {keras.backend.backend()}; "
-            "unset KERAS_BACKEND"
+            f"Keras must run on TensorFlow, not on {keras.backend.backend()}: unset KERAS_BACKEND"
         )
 
 

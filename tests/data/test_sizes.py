@@ -46,7 +46,10 @@ def test_the_generator_has_that_depth(size, depth):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"crop_size": 255}, "multiple of 2 .*, better of a higher power of two. Received: 255"),
+        (
+            {"crop_size": 255},
+            "multiple of 2 .*, better still of a higher power of two. Received: 255",
+        ),
         ({"crop_size": 512}, "scale_size to be at least 512. Received: 286.*is 572"),
         ({"crop_size": 16}, "crop_size to be at least 24 .* Received: 16"),
         ({"crop_size": "64x66", "netG": "resnet_9blocks"}, "multiple of 4 .* Received: 64x66"),
@@ -54,7 +57,7 @@ def test_the_generator_has_that_depth(size, depth):
         ({"scale_size": "a"}, "Expected a size"),
         (
             {"preprocess": "scale_width_and_crop", "crop_size": "64x512"},
-            "at least 64x512. Received: 286; the proportion of the defaults is 72x572",
+            "at least 64x512. Received: 286; with the defaults' proportion it is 72x572",
         ),
     ],
 )

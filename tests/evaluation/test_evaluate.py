@@ -135,7 +135,7 @@ def test_fid_and_kid_against_numpy_and_the_statistics_file(evaluate, tmp_path, w
     code, printed = evaluate(*words)
     assert code == 0, printed
     metrics = found(tmp_path)
-    assert "Only sets are measured" in printed and "another" in printed
+    assert "Pairs are not measured" in printed and "another" in printed
     assert metrics["samples"] == {"pairs": 0, "outputs": 5, "targets": 6} and metrics["count"] == 0
     files = sorted((tmp_path / "targets").iterdir())
     outputs = features(network, [pair[0] for pair in images.values()])

@@ -126,5 +126,5 @@ def test_bad_input_is_named():
         confusion_matrix(np.zeros((2, 2), int), np.zeros((2, 3), int), classes=2)
     with pytest.raises(ValueError, match="from 0 to 1. Received: 0 to 2"):
         confusion_matrix(np.zeros(2, int), np.array([0, 2]), classes=2)
-    with pytest.raises(ValueError, match="at least one pixel"):
+    with pytest.raises(ValueError, match="no pixel of a scored class"):
         label_scores(np.zeros((3, 3)))

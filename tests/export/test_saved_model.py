@@ -102,7 +102,7 @@ def test_an_export_that_differs_is_not_delivered(tmp_path):
     saved = tf.saved_model.save
     try:
         tf.saved_model.save = lambda _, *args, **kwargs: saved(served, *args, **kwargs)
-        with pytest.raises(InputError, match="equal to the model"):
+        with pytest.raises(InputError, match="differs from the model"):
             saved_model.export(Wrong, tmp_path)
     finally:
         tf.saved_model.save = saved

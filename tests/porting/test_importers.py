@@ -470,24 +470,24 @@ def damaged_checkpoint(folder, how):
 
 @pytest.mark.parametrize("how", ["no data", "cut data", "changed data", "cut index", "empty index"])
 def test_damaged_checkpoints_are_refused_in_one_line(tmp_path, how):
-    with pytest.raises(InputError, match="Expected a whole TensorFlow checkpoint") as caught:
+    with pytest.raises(InputError, match="the TensorFlow checkpoint .* is damaged") as caught:
         reader.read(damaged_checkpoint(tmp_path, how))
     assert len(str(caught.value).splitlines()) == 1
 
 
 def test_other_checkpoints_are_refused(tmp_path):
     save(tmp_path / "model-1", {"conv1/weights": np.zeros((3, 3, 1, 1), np.float32)})
-    with pytest.raises(InputError, match="generator/encoder_1/conv2d/kernel in weights of pix2pix"):
+    with pytest.raises(InputError, match="no generator/encoder_1/conv2d/kernel"):
         reader.read(tmp_path)
 
 
 def test_sources_that_are_none(tmp_path):
-    with pytest.raises(InputError, match="Expected a file or folder to import"):
+    with pytest.raises(InputError, match="no file or folder .* to import"):
         reader.read(tmp_path / "nothing")
-    with pytest.raises(InputError, match="which holds none"):
+    with pytest.raises(InputError, match="none of them"):
         reader.read(tmp_path)
     (tmp_path / "notes.txt").write_text("")
-    with pytest.raises(InputError, match="which holds none"):
+    with pytest.raises(InputError, match="none of them"):
         reader.read(tmp_path / "notes.txt")
 
 
@@ -507,7 +507,7 @@ def test_discriminators_alone_are_not_enough(tmp_path):
 def test_several_networks_in_a_folder_must_be_told_apart(tmp_path):
     for name in ("zebra", "apple"):
         write_torch(tmp_path, "cyclegan_G_A", "G").rename(tmp_path / f"{name}_net_G.pth")
-    with pytest.raises(InputError, match="several networks. Received: .* with apple, zebra"):
+    with pytest.raises(InputError, match="several networks: apple, zebra"):
         reader.read(tmp_path)
 
 

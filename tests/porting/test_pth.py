@@ -65,7 +65,7 @@ def test_nothing_is_executed(tmp_path, legacy):
         path.write_bytes(evil)
     else:
         torch_files.zipped(path, evil, {})
-    with pytest.raises(InputError, match=r"it asks for \w+\.mkdir"):
+    with pytest.raises(InputError, match=r"it refers to \w+\.mkdir"):
         pth.read(path)
     assert not (tmp_path / "owned").exists()
 

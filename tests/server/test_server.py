@@ -126,9 +126,9 @@ def test_the_references_base64_contract(server, signatures):
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (b"", "Expected JSON"),
-        (b'{"instances": ', "Expected JSON"),
-        (b"[" * 100000, "Expected JSON"),
+        (b"", "the body is not valid JSON"),
+        (b'{"instances": ', "the body is not valid JSON"),
+        (b"[" * 100000, "the body is not valid JSON"),
         (b"[1]", "a JSON object"),
         (b"{}", 'either "instances" or "inputs"'),
         (b'{"instances": []}', "at least one element"),

@@ -57,7 +57,7 @@ def test_missing_and_misshapen_variables_are_named(tmp_path):
 def test_damaged_files_are_named(tmp_path, keep):
     path = checkpoints.save(tmp_path, 1, make_state(), keep=1)
     path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(InputError, match=f"{path.name}, damaged"):
+    with pytest.raises(InputError, match=f"{path.name} is damaged"):
         checkpoints.restore(path, make_state())
 
 
