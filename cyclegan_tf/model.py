@@ -1,4 +1,4 @@
-"""CycleGAN: two generators, two discriminators and how they learn from each other."""
+"""CycleGAN: two generators and two discriminators that train against each other."""
 
 from collections.abc import Sequence
 from typing import Any

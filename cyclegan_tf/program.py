@@ -1,4 +1,4 @@
-"""What CycleGAN brings to the commands, with TensorFlow: training, translation there and back."""
+"""The parts of CycleGAN that commands call: training, translation there and back."""
 
 import functools
 import os

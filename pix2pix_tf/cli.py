@@ -1,4 +1,4 @@
-"""The command line of both programs: parse, dispatch, one-line errors; and what pix2pix-tf is."""
+"""The command line of both programs (parse, dispatch, one-line errors) and that of pix2pix-tf."""
 
 import dataclasses
 import os

@@ -497,7 +497,7 @@ class Config:
     timeout: float = serve_option(60.0, "Seconds that a request may take.", above=0)
 
     def __post_init__(self) -> None:
-        """Checks every value, then what goes together.
+        """Checks every value, then their combinations.
 
         Raises:
             InputError: Naming flags in a command, and options in Python.

@@ -1,10 +1,10 @@
-"""The one exception that the command line shows as a single line, and how it shows it."""
+"""The exception for invalid inputs, which the command line prints as a single line."""
 
 import re
 
 
 class InputError(ValueError):
-    """An input that cannot be used; the message says what was expected and received.
+    """An input that cannot be used; the message states the problem and what to do.
 
     The command line prints the message without a traceback and exits with code 1. Any other
     exception is a defect of the program and keeps its traceback.

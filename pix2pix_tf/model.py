@@ -1,4 +1,4 @@
-"""pix2pix: a generator, a discriminator and how they learn from each other."""
+"""pix2pix: a generator and a discriminator that train against each other."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The name of every file in a run folder, and the one way files are written: whole or not at all.
+"""Names of the files in a run folder, and atomic writes.
 
 A folder may be an address such as gs://bucket/run; see `place`.
 
@@ -130,7 +130,7 @@ def same_place(one: Place, other: Place) -> bool:
 
 @contextlib.contextmanager
 def fetched(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Gives a file as one on this machine: itself, or a copy until the block ends."""
+    """A local copy of a file for the duration of the block, or the file itself if it is local."""
     import tempfile
 
     path = place(path)
@@ -162,7 +162,7 @@ def checkpoints(folder: str | os.PathLike[str]) -> list[Place]:
 
 
 def best_path(folder: str | os.PathLike[str]) -> Place:
-    """Path of the checkpoint that did best in validation."""
+    """Path of the best checkpoint in validation."""
     return place(folder) / CHECKPOINTS / BEST
 
 

@@ -1,4 +1,4 @@
-"""What the scripts in this folder share: command line, lists of images, progress bar."""
+"""Helpers of the scripts in this folder: command line, lists of images, progress bar."""
 
 from __future__ import annotations
 

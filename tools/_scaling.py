@@ -1,4 +1,4 @@
-"""What tools/benchmark.py measures of several devices, and what follows from it for GPUs.
+"""Measurements of several devices for tools/benchmark.py, and predictions for GPUs.
 
 The functions prepare one system each, as those of `_subjects`: an update with the same images, on
 one device, on two replicas in one process, and on one and two workers, which are processes that

@@ -71,7 +71,7 @@ WARM_UP = 2
 
 
 def serve(connection, prepare, case):
-    """Prepares a system in this process and runs it as often as it is told."""
+    """Prepares a system in this process and runs it as often as requested."""
     run, facts = prepare(case)
     for _ in range(WARM_UP):
         run()
@@ -130,7 +130,7 @@ def can_run(system):
 
 
 def measure(part, *, precisions, settings):
-    """Lets all systems in all precisions take turns.
+    """Measures all systems in all precisions, interleaved.
 
     Args:
         part: Key of `PARTS`.
@@ -170,14 +170,14 @@ def check_sizes(subjects):
 
 
 def outcome(subject):
-    """What is kept of one system: facts, all times, their median and what it does per second."""
+    """The result of one system: facts, all times, their median and the rate per second."""
     median = statistics.median(subject.seconds)
     rates = {f"{n}_per_s": subject.facts[n] / median for n in RATES if n in subject.facts}
     return {**subject.facts, "median": median, **rates, "seconds": subject.seconds}
 
 
 def machine():
-    """What the numbers depend on."""
+    """The hardware and software that the numbers depend on."""
 
     def release(name):
         try:

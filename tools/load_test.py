@@ -1,4 +1,4 @@
-"""Sends pictures to a running server for a while; prints how long the answers took.
+"""Sends images to a running server for a while; prints the response times.
 
 Usage: python tools/load_test.py --url http://127.0.0.1:8000/NAME --file IN.png [flags]
 

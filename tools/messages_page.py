@@ -21,7 +21,6 @@ PACKAGES = ("pix2pix_tf", "cyclegan_tf")
 # Words in a row, which HTML, regular expressions and names of files have not.
 _SENTENCE = re.compile(r"^[^<\\^@=]*(?<![-\w/])[A-Za-z]+[,:;]? [a-z]+[,:;]? ([a-z]+|\{)[^<\\^=]*$")
 _WORD = re.compile(r"[a-z]{2}")
-_STRINGS = (ast.Constant, ast.JoinedStr, ast.BinOp)
 HEAD = """# Every message
 
 Written by `python tools/messages_page.py`: every error, warning and printed line of both packages,
@@ -47,26 +46,30 @@ def messages(source: str) -> Iterator[tuple[str, str]]:
     Texts of calls that raise, warn or print; then what is handed on to them as a value: every
     other string of three words or more but docstrings and the help of options.
     """
-    tree = ast.parse(source)
-    nodes = [node for node in ast.walk(tree) if isinstance(node, (ast.expr, ast.Expr))]
-    seen, found = set(), []
+    nodes = list(_walk(ast.parse(source)))
+    seen: set[ast.AST] = set()
     for node in nodes:
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             seen.add(node.value)  # a docstring
         if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("option", "changed")):
-            seen |= set(ast.walk(node))
+            seen |= set(_walk(node))
     for node in nodes:
-        kind = _kind(node) if isinstance(node, ast.Call) else "text"
-        if kind is None or node in seen or (kind == "text" and not isinstance(node, _STRINGS)):
+        if node in seen or not isinstance(node, (ast.Call, ast.Constant, ast.JoinedStr, ast.BinOp)):
             continue
+        kind = _kind(node) if isinstance(node, ast.Call) else "text"
         parts = node.args if isinstance(node, ast.Call) else [node]
         text = " ".join(" ".join(map(_text, parts)).split())
-        words = re.sub(r"\{[^ ]*?\}|\{.*\}", "{}", text)
-        if (_SENTENCE if kind == "text" else _WORD).search(words):
-            seen |= {below for part in parts for below in ast.walk(part)}
-            found.append((node.lineno, node.col_offset, kind, text))
-    for _, _, kind, text in sorted(found):
-        yield kind, text
+        words = re.sub(r"\{.*?\}", "{}", text)
+        if kind and (_SENTENCE if kind == "text" else _WORD).search(words):
+            seen |= {below for part in parts for below in _walk(part)}
+            yield kind, text
+
+
+def _walk(node: ast.AST) -> Iterator[ast.AST]:
+    """A node and all below it, as they stand in the source."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        yield from _walk(child)
 
 
 def _kind(call: ast.Call) -> str | None:
@@ -87,9 +90,27 @@ def _text(node: ast.expr) -> str:
         return "".join(map(_text, node.values))
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         return _text(node.left) + _text(node.right)
+    if isinstance(node, ast.IfExp):
+        return f"[{_text(node.body)}|{_text(node.orelse)}]"
     if isinstance(node, ast.FormattedValue):
-        node = node.value
-    return f"{{{ast.unparse(node)}}}"
+        return _text(node.value)
+    return f"{{{_name(node)}}}"
+
+
+def _name(node: ast.expr) -> str:
+    """The name of what a value is made of, the same for every version of Python."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        value = _name(node.value)
+        return value if value == "..." else f"{value}.{node.attr}"
+    if isinstance(node, ast.Subscript):
+        return _name(node.value)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and not node.args:
+        return _name(node.func.value)
+    if isinstance(node, ast.Call) and node.args:
+        return _name(node.args[0])
+    return "..."
 
 
 def main(arguments: Sequence[str]):

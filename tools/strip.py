@@ -1,4 +1,4 @@
-"""Puts pictures of a test or an evaluation side by side into one PNG.
+"""Joins images of a test or an evaluation side by side in one PNG.
 
 Usage: python tools/strip.py --input_dir TEST --output_file STRIP.png [flags]
 
@@ -25,7 +25,7 @@ flags.DEFINE_integer("gap", 4, "pixels between two", lower_bound=0, flag_values=
 
 
 def first_names(folder: Path, *, kind: str, count: int = 6) -> list[str]:
-    """The names that have a picture of a kind, numbers in their order."""
+    """The names that have an image of a kind, in natural order."""
     ending = f"-{kind}.png"
     names = [path.name.removesuffix(ending) for path in folder.glob(f"?*{ending}")]
     if not names:
@@ -34,14 +34,14 @@ def first_names(folder: Path, *, kind: str, count: int = 6) -> list[str]:
 
 
 def load(path: Path, *, height: int) -> Image.Image:
-    """A picture in colour and of that height."""
+    """Loads an image in colour, scaled to a height."""
     with Image.open(path) as image:
         width = max(1, round(image.width * height / image.height))
         return image.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
 
 
 def assemble(rows: Sequence[Sequence[Image.Image]], *, gap: int) -> Image.Image:
-    """One picture of rows of pictures, which share their height, on white."""
+    """Joins rows of images of one height on white."""
     widths = [max(image.width for image in column) for column in zip(*rows, strict=True)]
     height = rows[0][0].height
     size = (sum(widths) + gap * (len(widths) - 1), len(rows) * (height + gap) - gap)

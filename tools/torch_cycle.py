@@ -106,7 +106,7 @@ class CycleGAN:
         return torch_peer.parameters(self.generators, self.discriminators)
 
     def verdict(self, side, images, *, real):
-        """Least squares of the verdicts on images of A (0) or B (1) against `real`."""
+        """Least squares of the logits of images of A (0) or B (1) against `real`."""
         return (self.discriminators[side](images) - float(real)).square().mean()
 
     def train_step(self, real_a, real_b):

@@ -99,7 +99,7 @@ class Pix2Pix:
         return parameters(self.generator, self.discriminator)
 
     def judge(self, inputs, images, *, real):
-        """Loss of the discriminator's verdicts against `real`."""
+        """Loss of the discriminator's logits against `real`."""
         logits = self.discriminator(torch.cat([inputs, images], 1))
         return self.criterion(logits, torch.full_like(logits, float(real)))
 

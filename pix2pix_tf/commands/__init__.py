@@ -1,1 +1,1 @@
-"""One file a mode: what each does, for both programs."""
+"""The modes of both programs, one file each."""

@@ -1,4 +1,4 @@
-"""`--check_data`: reads a whole data set and reports on it."""
+"""`--check_data`: reads the whole data set and prints a summary."""
 
 from collections.abc import Collection
 from typing import Any
@@ -9,7 +9,7 @@ from pix2pix_tf.data import check
 
 
 def check_data(program: Program, config: Any, explicit: Collection[str]) -> int:
-    """Prints what a data set contains and what is wrong with it.
+    """Prints a data set's contents and its faults.
 
     Args:
         program: The program.

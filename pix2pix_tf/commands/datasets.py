@@ -1,4 +1,4 @@
-"""The images of a command: listed, decoded once, reported on, and what the run keeps of them."""
+"""Lists, decodes and checks the images of a command."""
 
 import dataclasses
 import os
@@ -53,7 +53,7 @@ def unpaired(config: Any, folder: str | os.PathLike, domain: str) -> Contents:
 
 
 def checked(config: Config, contents: Contents, *, direction: str | None = None) -> list[Example]:
-    """Decodes every file once and prints what there is to know; returns the usable examples.
+    """Decodes every file once, prints notes and returns the usable examples.
 
     Raises:
         InputError: If a file cannot be used, unless `config.skip_bad_files`.
@@ -68,7 +68,7 @@ def checked(config: Config, contents: Contents, *, direction: str | None = None)
 def training_examples(
     config: Any, sets: list[Contents], *, direction: str | None = None
 ) -> tuple[Any, list[list[Example]], dict[str, str]]:
-    """Decodes every training file once, prints what there is to know and resolves percentiles.
+    """Decodes every training file once, prints notes and resolves percentiles.
 
     Args:
         config: Configuration of a run that is about to be trained.
@@ -113,7 +113,7 @@ def training_examples(
 
 
 def store_types(folder: str | os.PathLike, found: dict[str, str]) -> None:
-    """Writes the types of the files into a run folder: results of a domain get its type."""
+    """Writes the file types of each domain to a run folder, for the types of results."""
     run_folder.write_json(run_folder.place(folder) / DATA, {"types": found})
 
 

@@ -83,7 +83,7 @@ def demo(program: Program, config: Any, explicit: Collection[str]) -> int:
 
 
 def _page(program: Program, config: Any, folder: Path) -> str:
-    """Exports the page where its runtime can be had; returns where it is or why it is not."""
+    """Exports the web page if its runtime is available; returns its path or the reason why not."""
     config = dataclasses.replace(
         config, export_format="web", output_dir=str(folder), quantize=None, tile=0
     )

@@ -1,4 +1,4 @@
-"""`--mode evaluate`: measures a run on a folder, or images against others without any model."""
+"""`--mode evaluate`: measures a run on a folder of images, or compares two folders."""
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the page shows of a model: its domains, what to draw with, examples."""
+"""The description of a model on the page: its domains, editor and examples."""
 
 import re
 from collections.abc import Mapping
@@ -60,7 +60,7 @@ def describe_run(
 
 
 def _editor(words: str, options: Mapping[str, Any], *, direction: str) -> str:
-    """A guess at what the model translates from, by names; people can choose another."""
+    """Guesses the editor from the names of the inputs; users can choose another."""
     if options.get("lab_colorization") or options.get("program") == "cyclegan-tf":
         return "picture"
     if any(word in words for word in _WHOLE_PAIRS):
@@ -72,7 +72,7 @@ def _editor(words: str, options: Mapping[str, Any], *, direction: str) -> str:
 def _domains(
     words: str, options: Mapping[str, Any], *, direction: str, labels: bool
 ) -> tuple[str, str]:
-    """Names of what goes in and what comes out."""
+    """Names of the inputs and of the outputs."""
     if options.get("lab_colorization"):
         names = ("lightness", "color")
     elif labels:

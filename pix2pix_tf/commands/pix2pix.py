@@ -1,4 +1,4 @@
-"""What pix2pix brings to the commands, with TensorFlow: batches, training, translation."""
+"""The parts of pix2pix that commands call: batches, training, translation."""
 
 import functools
 import os
@@ -234,7 +234,7 @@ def translations(config: Any, checkpoint: Path) -> dict[str, files.Translate]:
 
 
 def constant_image_l1(config: Any, *, known: Sequence[Example], paths: Sequence[Example]) -> float:
-    """L1 of the best translation that looks at no input.
+    """L1 of the best constant image, a baseline that ignores the input.
 
     Of all constant images the median of the known targets, pixel by pixel, has the least L1 on
     them.

@@ -1,4 +1,4 @@
-"""What the commands need to know of a program: pix2pix-tf and cyclegan-tf differ in this alone."""
+"""The interface of a program to the commands; pix2pix-tf and cyclegan-tf differ only in it."""
 
 import contextlib
 import dataclasses
@@ -22,7 +22,7 @@ Examples = Sequence[Any]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Direction:
-    """What the results of one direction are called.
+    """Names of the results of one direction.
 
     Attributes:
         output: Kind of the translated images.
@@ -66,7 +66,7 @@ class Demo:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Training:
-    """What a program brings to the training of one run.
+    """The program's part in the training of one run.
 
     Attributes:
         examples: Examples per pass over the data.
@@ -109,7 +109,7 @@ class Training:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Program:
-    """One of the two programs, as its cli hands it to the commands.
+    """One of the two programs, as its `cli` passes it to the commands.
 
     Functions in it import TensorFlow when they are called, not before.
 

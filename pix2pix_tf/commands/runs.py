@@ -1,4 +1,4 @@
-"""Starting, resuming and using run folders: what the options of a command mean for them."""
+"""Starts, resumes and reads run folders according to the options of a command."""
 
 import contextlib
 import dataclasses
@@ -50,12 +50,12 @@ def version() -> str:
 
 
 def run_options(config: Any, *, program: str) -> dict[str, Any]:
-    """The dict that options.json holds: every option, the program and its version."""
+    """The contents of options.json: every option, the program and its version."""
     return {**dataclasses.asdict(config), "program": program, "version": version()}
 
 
 def find_checkpoint(path: str | os.PathLike[str]) -> tuple[Path, Path]:
-    """Finds the newest whole checkpoint that `--checkpoint` may mean.
+    """Finds the newest intact checkpoint that `--checkpoint` names.
 
     A damaged one is named in a warning, and the one before it is taken.
 
@@ -119,7 +119,7 @@ def _check_filters(checkpoint: Path, *, ngf: int) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Start:
-    """What training starts from.
+    """The state that training starts from.
 
     Attributes:
         config: Configuration with a seed.
@@ -138,7 +138,7 @@ class Start:
 
 @contextlib.contextmanager
 def begin_run(config: Any, explicit: Collection[str], *, program: str) -> Iterator[Start]:
-    """Takes the output folder and decides what training starts from.
+    """Locks the output folder and finds the state that training starts from.
 
     A resumed run keeps every option that is omitted. The folder belongs to this process until
     the block ends. Of several workers only the chief reads and writes it; its options and its
@@ -251,7 +251,7 @@ def _resume(config: Any, explicit: Collection[str], *, program: str) -> Start:
 
 
 def _set_aside(folder: Path, *, after: int) -> None:
-    """Renames damaged checkpoints after a step; refuses to go back behind whole ones."""
+    """Renames damaged checkpoints after a step; raises an error if an intact one is later."""
     from pix2pix_tf.training import checkpoints
 
     later = [
@@ -346,7 +346,7 @@ def warn_without_effect(config: Any, explicit: Collection[str]) -> None:
 
 
 def prepare_results(folder: str) -> None:
-    """Creates the folder of a test or an evaluation; refuses that of a run.
+    """Creates the folder of a test or an evaluation; raises an error for that of a run.
 
     Raises:
         InputError: If it cannot be written, or a run is in it.

@@ -19,7 +19,7 @@ _NAMED = 3
 def save_run(
     model: GAN, config: Any, folder: str | os.PathLike[str], *, program: str, expected: GAN
 ) -> None:
-    """Writes a run folder of a model as training with a command does.
+    """Writes the run folder of a model, as the train command does.
 
     Args:
         model: A built and compiled model, with any number of updates made.

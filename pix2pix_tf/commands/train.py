@@ -1,4 +1,4 @@
-"""`--mode train`: options become a model, batches and callbacks for `Model.fit`."""
+"""`--mode train`: builds a model, batches and callbacks from the options and calls `Model.fit`."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def _callbacks(
     per_epoch: int,
     stop: callbacks.Stop,
 ) -> list[keras.callbacks.Callback]:
-    """What happens while training; the order is that of `callbacks`."""
+    """The callbacks of a training, in the order that `callbacks` asks for."""
     from pix2pix_tf.training import callbacks
 
     folder, last_step = run_folder.place(config.output_dir), stop.last_step
@@ -199,7 +199,7 @@ def _callbacks(
 def _checks(
     model: GAN, training: Training, batches: Iterator[Any]
 ) -> list[keras.callbacks.Callback]:
-    """Warnings of what goes wrong."""
+    """Callbacks that warn when training goes wrong."""
     from pix2pix_tf.training import callbacks
 
     translate = functools.partial(training.translate, model)

@@ -1,4 +1,4 @@
-"""Decoded images, kept in memory or on disk: what never changes, before any jitter."""
+"""Decoded images in memory or on disk, cached before augmentation."""
 
 import hashlib
 import json
@@ -47,7 +47,7 @@ def make(
 
 
 def _dtype(reading: Reading, examples: Sequence[Example]) -> np.dtype:
-    """8 bits where that loses nothing, else float32 in [0, 1]."""
+    """uint8 where that is lossless, else float32 in [0, 1]."""
     paths = np.asarray(examples, dtype=object).ravel()
     sides = reading.decoded_sides
     plain = all(side.channels in (3, 4) and side.value_range is None for side in sides)

@@ -1,4 +1,4 @@
-"""Reports what is in a data set: on one screen for --check_data, in a few lines before training."""
+"""Data set summaries: one screen for --check_data, a few lines before training."""
 
 import dataclasses
 import itertools
@@ -103,7 +103,7 @@ def percentile_range(
 
 
 def samples_per_file(count: int) -> int:
-    """How many samples of each of so many files `percentile_range` gets."""
+    """Number of samples per file that `percentile_range` uses."""
     return max(1, _MOST_SAMPLES // max(count, 1))
 
 
@@ -118,7 +118,7 @@ def types(looks: Sequence[Look], domains: Sequence[str]) -> dict[str, str]:
 
 
 def notes(contents: Contents, looks: Sequence[Look], *, direction: str | None = None) -> list[str]:
-    """What a user should know before training or testing on a set.
+    """Notes on a data set for the user, before training or testing.
 
     Args:
         contents: The set.

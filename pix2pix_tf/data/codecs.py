@@ -45,7 +45,7 @@ _JPEG_DAMAGE = ("Corrupt JPEG data: premature", "Corrupt JPEG data: bad", "Prema
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Selection:
-    """Which image of a file is read where it contains several, and which samples count.
+    """The image that is read from a file with several, and the value of missing samples.
 
     Attributes:
         plane: Number of the plane over Z, T and pages, counted from 0, or None for the only one.
@@ -318,7 +318,7 @@ def upright(array: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def full_range(dtype: DTypeLike) -> tuple[float, float]:
-    """What samples of a type become 0 and 1 without an explicit range."""
+    """The values that become 0 and 1 by default, for samples of a type."""
     dtype = np.dtype(dtype)
     if dtype.kind not in "ui":
         return 0.0, 1.0
@@ -374,7 +374,7 @@ def converts(found: int, wanted: int) -> bool:
 
 
 def with_channels(unit: np.ndarray, count: int) -> np.ndarray:
-    """Gives [h, w, c] in [0, 1] another number of channels.
+    """Converts [h, w, c] in [0, 1] to another number of channels.
 
     One to four channels are grey, grey and alpha, RGB, RGBA: alpha is dropped or added opaque,
     grey is widened, colour becomes luminance. Any other number has to be right already.
@@ -397,7 +397,7 @@ def with_channels(unit: np.ndarray, count: int) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Side:
-    """What the networks see of the images of one domain.
+    """How the images of one domain become network inputs.
 
     Attributes:
         channels: 1, 3 and 4 are made of what files contain; other numbers have to be in the files.
@@ -465,7 +465,7 @@ class Depth:
     suffix: str = ".png"
 
     def fits_png(self, channels: int) -> bool:
-        """Whether a PNG contains all that there is of such samples in so many channels."""
+        """Whether a PNG stores such samples and channels without loss."""
         is_png = self.suffix == ".png" and self.dtype in ("uint8", "uint16")
         return is_png and channels in (1, 3, 4)
 
@@ -503,7 +503,7 @@ def _tiff_dtype(contents: bytes) -> str:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Place:
-    """What of a TIFF is written again into a result.
+    """The metadata of a TIFF that is copied to a result.
 
     Attributes:
         compression: tifffile's name of the compression, or None.

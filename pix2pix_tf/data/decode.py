@@ -69,7 +69,7 @@ def _png_with_alpha(contents: tf.Tensor) -> tf.Tensor:
 
 
 def _size_checks(contents: tf.Tensor) -> list[tf.Operation]:
-    """The operations that have to run before a file is decoded, so that no small one fills memory.
+    """Operations that check sizes before decoding, so that a small file cannot fill memory.
 
     They raise tf.errors.InvalidArgumentError.
     """
@@ -271,14 +271,14 @@ class Reading:
         return (pair[0], resize.same_size(*pair)) if alike else pair
 
     def attempt(self, contents: tf.Tensor) -> None:
-        """Decodes the bytes of one file; raises what a damaged one raises."""
+        """Decodes the bytes of one file; raises an error if it is damaged."""
         for side in self.decoded_sides:
             read(contents, side)
 
 
 @contextlib.contextmanager
 def bad_files_named(paths: Sequence[str], reading: Reading) -> Iterator[None]:
-    """Turns TensorFlow's error about a file that it cannot decode into one that names the file.
+    """Converts TensorFlow's decoding errors to errors that name the file.
 
     Args:
         paths: Files.

@@ -62,7 +62,7 @@ def pictures(
     lab: bool = False,
     direction: str = "AtoB",
 ) -> dict[str, tf.Tensor]:
-    """The batch as uint8 images to look at.
+    """Converts a batch to uint8 images for display.
 
     In Lab mode the half that is not an image by itself is joined with the lightness, as the
     reference does: AtoB shows lightness in and colour out, BtoA the other way round.
@@ -82,7 +82,7 @@ def pictures(
 
 
 def viewable(batch: tf.Tensor) -> tf.Tensor:
-    """The channels of [..., c] that an image can show: 1, 3 or 4 of them."""
+    """The channels of [..., c] that can be displayed: 1, 3 or 4 of them."""
     count = batch.shape[-1]
     return batch if count in (1, 3, 4) else batch[..., : 3 if count > 4 else 1]
 

@@ -1,4 +1,4 @@
-"""Which files a folder contains, in which order, and what is in them."""
+"""Lists the image files of folders, in order, and checks their contents."""
 
 import dataclasses
 import hashlib
@@ -217,7 +217,7 @@ def names(examples: Sequence[Example]) -> list[str]:
 
 @dataclasses.dataclass(frozen=True)
 class Look:
-    """What is known of a file after it was decoded.
+    """Properties of a decoded file.
 
     Attributes:
         path: The file.
@@ -263,7 +263,7 @@ def look(
     sampled: int = 0,
     with_digest: bool = False,
 ) -> Look:
-    """Decodes a file.
+    """Decodes a file and returns its properties.
 
     Args:
         path: The file.

@@ -1,4 +1,4 @@
-"""What facades are painted on: boxes, light, shadow and fine noise.
+"""The canvas of facades: boxes, light, shadow and fine noise.
 
 Only sums, products, quotients and comparisons, never a sine or a mean, so that every platform and
 every numpy gives the same bytes. A box is (left, top, right, bottom) in canvas pixels.
@@ -18,7 +18,7 @@ _TABLE = 128  # side of the table of noise
 
 
 class Canvas:
-    """A picture at least twice as fine as asked for, and the light that falls on it.
+    """An image of at least twice the requested resolution, and its light.
 
     Attributes:
         style: `facade_plan.Style`.

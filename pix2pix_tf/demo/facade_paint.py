@@ -1,4 +1,4 @@
-"""Paints the pictures of `facades`: brick, glass, shadows, and light by night."""
+"""Paints the images of `facades`: brick, glass, shadows, and light by night."""
 
 import itertools
 
@@ -100,7 +100,7 @@ def _wall(canvas: Canvas, box: Box) -> None:
 
 
 def _tint(canvas: Canvas) -> np.ndarray:
-    """What this house's wall is off the colour of its style."""
+    """The difference of this house's wall from the colour of its style."""
     return 0.98 + 0.04 * canvas.noise[0, :3]
 
 

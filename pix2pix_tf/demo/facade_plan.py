@@ -1,4 +1,4 @@
-"""What the buildings of `facades` are: styles, and boxes laid out by chance."""
+"""The buildings of `facades`: styles, and boxes in a random layout."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence
@@ -133,7 +133,7 @@ def lay_out(rng: np.random.Generator) -> Facade:
 
 
 class _Plan(NamedTuple):
-    """What the parts of one house are measured from."""
+    """The measures that the parts of one house share."""
 
     style: Style
     floors: int

@@ -1,4 +1,4 @@
-"""Procedural building facades: label maps and their pictures, by day and by night.
+"""Procedural building facades: label maps and images of them, by day and by night.
 
 A data set for the demo and the tests that needs no download and no TensorFlow. A facade is a list
 of boxes (`facade_plan`); the label map shows them in flat colours, the picture with brick, glass
@@ -56,7 +56,7 @@ def draw_labels(facade: facade_plan.Facade, size: int = 256) -> np.ndarray:
 
 
 def draw_picture(facade: facade_plan.Facade, size: int = 256, *, night: bool = False) -> np.ndarray:
-    """Paints the picture that belongs to the label map of the same size.
+    """Paints the image that belongs to the label map of the same size.
 
     Args:
         facade: A `Facade` of `sample_facade`.
@@ -76,7 +76,7 @@ def draw_picture(facade: facade_plan.Facade, size: int = 256, *, night: bool = F
 def write_pairs(
     folder: str | Path, count: int, *, seed: int, start: int = 0, size: int = 256
 ) -> list[Path]:
-    """Writes pairs as the facades data has them: picture (A) left, label map (B) right.
+    """Writes pairs in the layout of the facades data set: image (A) left, label map (B) right.
 
     Building `i` becomes `i + 1`.png, so sets with other `start` keep apart by name and content.
 

@@ -1,1 +1,1 @@
-"""How good the images are: metrics and the report."""
+"""Image quality: metrics and the report."""

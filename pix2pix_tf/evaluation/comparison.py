@@ -1,4 +1,4 @@
-"""What is compared with what, and by which metrics: evaluation as both programs do it."""
+"""Evaluation for both programs: the images that are compared, and the metrics."""
 
 import dataclasses
 import os
@@ -68,7 +68,7 @@ class Pair:
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """What is compared in one direction.
+    """The files that are compared in one direction.
 
     Attributes:
         pairs: Images with a ground truth each.
@@ -95,7 +95,7 @@ def of_rows(
     targets: Sequence[PathLike] | None = None,
     label: str = "",
 ) -> Comparison:
-    """Compares images that a model has just made.
+    """Compares images that a model has just translated.
 
     Args:
         rows: The report's rows.
@@ -238,7 +238,7 @@ def _copy(folder: PathLike, name: str, files: Mapping[str, Path]) -> Row:
 
 
 class Scorer:
-    """The metrics of one command; whatever they lack is reported at the start.
+    """The metrics of one command; missing requirements are reported at the start.
 
     Args:
         names: Metrics asked for; empty for all that the images and the weights allow.

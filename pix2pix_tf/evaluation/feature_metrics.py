@@ -1,4 +1,4 @@
-"""LPIPS of pairs, FID and KID of sets: what networks see, by torchmetrics and torch-fidelity.
+"""Metrics on network features, by torchmetrics and torch-fidelity: LPIPS, FID and KID.
 
 They run in a process of their own, because PyTorch and TensorFlow do not always load into one.
 
@@ -51,7 +51,7 @@ _BATCH = 16
 
 @dataclasses.dataclass(frozen=True)
 class Statistics:
-    """What is kept of the features of one set of images.
+    """Statistics of the features of one set of images.
 
     Attributes:
         mean: float64 [d].

@@ -1,4 +1,4 @@
-"""How right a predicted label map is: the scores of the paper's photo-to-labels table.
+"""Accuracy of predicted label maps: the scores of the paper's photo-to-labels table.
 
     confusion += confusion_of(target, output, palette=find_palette("cityscapes"))
     scores = label_scores(confusion)

@@ -1,4 +1,4 @@
-"""How near one image is to another: pure functions of pairs in [-1, 1], one value per image."""
+"""Metrics of image pairs: pure functions of images in [-1, 1], one value per image."""
 
 from typing import Any, TypeAlias
 

@@ -1,4 +1,4 @@
-"""The page of a run: one index.html that opens from the file system and asks no server."""
+"""The report of a run: one index.html that opens from the file system, without a server."""
 
 import html
 import importlib.resources
@@ -99,7 +99,7 @@ def _check_rows(rows: Sequence[Mapping[str, Any]]) -> None:
 
 @dataclass(frozen=True)
 class _Columns:
-    """What the rows of a page have in common."""
+    """The columns of a page."""
 
     steps: bool
     images: list[str]  # labels, in the order of their first row
@@ -260,7 +260,7 @@ def _flat(options: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
 
 
 def _curves(folder: PathLike, log: PathLike | None, *, is_open: bool) -> str:
-    """The curves; closed where they would push the first image off the screen."""
+    """The curves; folded where they would push the first image off the screen."""
     if log is None:
         return ""
     curves.draw_curves(log, run_folder.place(folder) / CURVES)

@@ -59,7 +59,7 @@ def quantize(
     depths: Mapping[str, Sequence[codecs.Depth]],
     ranges: Mapping[str, codecs.Range],
 ) -> dict[str, list[np.ndarray]]:
-    """Converts results to what files of a bit depth can hold.
+    """Quantizes results to the bit depth of their files.
 
     Args:
         units: Dict from kinds ("inputs", ...) to float32 [n, h, w, c] in [0, 1].
@@ -122,7 +122,7 @@ def read_image(path: PathLike) -> np.ndarray:
 
 
 def as_rgb(array: np.ndarray) -> np.ndarray:
-    """Converts an array [h, w, c] to what a person sees of it: uint8 [h, w, 3], without alpha."""
+    """Converts an array [h, w, c] for display: uint8 [h, w, 3], without alpha."""
     if array.dtype != np.uint8:
         array = codecs.from_unit(codecs.to_unit(array), np.uint8)
     array = array[..., :-1] if array.shape[-1] in (2, 4) else array

@@ -1,4 +1,4 @@
-"""One generator, every runtime: each export is reloaded by its own runtime and compared."""
+"""Exports of a generator for other runtimes; each is reloaded by its runtime and compared."""
 
 import contextlib
 import dataclasses
@@ -40,7 +40,7 @@ OPSET = 18
 
 @dataclasses.dataclass(frozen=True)
 class Exported:
-    """What was written.
+    """The result of an export.
 
     Args:
         path: The file, or the folder of a SavedModel.
@@ -214,7 +214,7 @@ def import_runtime(module: str, *, extra: str) -> Any:
 def _compare(
     expected: Translate, received: Translate, *, shape: tuple[int, int, int], lossy: bool
 ) -> tuple[float, float]:
-    """The largest difference and the agreement in decibels over pictures of two sizes."""
+    """The largest difference and the agreement in decibels over images of two sizes."""
     height, width, channels = shape
     worst, squares = 0.0, []
     for size in ((1, height, width, channels), (2, height, 2 * width, channels)):

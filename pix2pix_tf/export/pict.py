@@ -58,7 +58,7 @@ def write(path: run_folder.Place, arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def check(shapes: Mapping[str, Collection[int]]) -> None:
-    """Refuses a generator that the programs that read .pict files cannot compute.
+    """Raises an error for a generator that readers of .pict files cannot compute.
 
     Args:
         shapes: Dict from the reference's names to the shapes of the weights.

@@ -24,7 +24,7 @@ _PROBE_SIZE = 256
 
 
 class ServedModel(tf.Module):
-    """A translator of pictures with the signatures of the export.
+    """A translator of images with the signatures of the export.
 
     serving_default: `images` float32 [n, h, w, channels] in [0, 1] to `outputs` of the same kind.
     serve_image_bytes: `input` string [n], PNG or JPEG files, to `output` string [n].
@@ -64,7 +64,7 @@ class ServedModel(tf.Module):
         self.serving_default = tf.function(self._pictures, input_signature=[pictures])
 
     def _pictures(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Translates a batch of pictures of one size."""
+        """Translates a batch of images of one size."""
         return {"outputs": self._translate(images)}
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "input")])

@@ -77,7 +77,7 @@ class PageModel:
 
 @dataclasses.dataclass(frozen=True)
 class WebPage:
-    """What was written.
+    """The result of the export.
 
     Args:
         path: index.html.

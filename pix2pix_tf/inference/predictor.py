@@ -1,4 +1,4 @@
-"""A generator as a function from images to images: the one way, for arrays, files and exports."""
+"""A generator as a function from images to images, for arrays, files and exports."""
 
 import os
 from collections.abc import Callable
@@ -57,7 +57,7 @@ class Predictor:
 
     @property
     def channels(self) -> int:
-        """Channels of the images that go in."""
+        """Channels of the input images."""
         return 3 if self.lab else self.generator.input_channels
 
     def signed(self, inputs: tf.Tensor, *, dropout_seeds: tf.Tensor | None = None) -> tf.Tensor:

@@ -1,4 +1,4 @@
-"""From images to images: any size in, the same size out, in bounded memory where asked for.
+"""Translation of images of any size, in bounded memory if requested.
 
 `tile` is exact: the generator is evaluated window by window, see `windows`, with the result of the
 whole image. `blend_tile` is for exports, which are graphs: tiles are translated one by one, each
@@ -140,7 +140,7 @@ class Pixels:
 
 
 class Progress:
-    """A bar for images that take longer than PATIENCE seconds, if a terminal shows it."""
+    """A progress bar for images that take longer than PATIENCE seconds, on terminals only."""
 
     def __init__(self) -> None:
         self._start, self._bar = time.monotonic(), None

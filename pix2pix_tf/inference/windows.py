@@ -123,7 +123,7 @@ class Memory:
 
 
 class Scratch:
-    """A map [h, w, c] in a file without a name: however the process ends, nothing stays behind.
+    """A map [h, w, c] in an unlinked file, which disappears however the process ends.
 
     Reads and writes by position rather than mapped memory: the pages of a mapping would count as
     memory of the process until the system takes them away.
@@ -188,7 +188,7 @@ class Scratch:
 
 @dataclasses.dataclass(frozen=True)
 class Geometry:
-    """How the map that a convolution reads and the one that it makes lie on each other.
+    """The alignment of a convolution's input and output maps.
 
     Attributes:
         down: Pixels of the source per pixel of the smaller map, along a side.
@@ -262,7 +262,7 @@ class Map:
 
     @property
     def passes(self) -> int:
-        """How often all of the convolution is computed for the map itself."""
+        """How often the whole convolution is computed for the map."""
         return 0 if self.place == "none" and self.step.level.norm is None else 1
 
     def windows(self) -> list[Window]:
@@ -272,7 +272,7 @@ class Map:
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """Where the maps of a generator go for images of one size.
+    """Where the maps of a generator are stored, for images of one size.
 
     Attributes:
         maps: The map of each step.

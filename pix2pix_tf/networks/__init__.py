@@ -1,1 +1,1 @@
-"""What is learned: generators and discriminators."""
+"""Generators and discriminators."""

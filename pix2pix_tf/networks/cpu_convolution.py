@@ -1,4 +1,4 @@
-"""Convolutions whose passes are matrix products where those are faster.
+"""Convolutions as matrix products on CPUs, for the passes where that is faster.
 
 On a CPU, oneDNN reorders a kernel into blocks for every pass that uses it and its gradient back,
 and some of its forward passes keep one core busy at batch size 1. Deep inside a U-Net kernels are

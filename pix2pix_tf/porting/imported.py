@@ -1,4 +1,4 @@
-"""What importers return: weights of other programs, in terms of ours."""
+"""The result of an importer: weights of another program under this package's names."""
 
 import dataclasses
 from typing import Any

@@ -33,7 +33,7 @@ _WEIGHT = re.compile(
 
 
 def ours(name: str) -> str | None:
-    """Our name for a variable of the reference, or None for one that we do without.
+    """Our name for a variable of the reference, or None for one without a counterpart.
 
     Args:
         name: A variable's name in a checkpoint of either generation.

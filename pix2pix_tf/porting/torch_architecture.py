@@ -1,4 +1,4 @@
-"""How a network of the PyTorch code is built, seen from its state dict.
+"""Infers the architecture of a network of the PyTorch code from its state dict.
 
 Reference:
     junyanz/pytorch-CycleGAN-and-pix2pix, models/networks.py.

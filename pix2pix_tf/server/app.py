@@ -1,4 +1,4 @@
-"""What the server answers: TensorFlow Serving's REST API, the reference's `POST /NAME`, the page.
+"""The server's routes: TensorFlow Serving's REST API, the reference's `POST /NAME`, the page.
 
 GET  /                               the page
 GET  /health                         OK
@@ -266,7 +266,7 @@ async def _within(
 
 
 def _checked(inputs: dict[str, np.ndarray], limits: Limits) -> tuple[dict[str, np.ndarray], int]:
-    """Looks at the images of a call before TensorFlow does.
+    """Checks the images of a call before TensorFlow sees them.
 
     Args:
         inputs: Dict of arrays, those of one of the three signatures.

@@ -1,4 +1,4 @@
-"""What a request may ask for, and how it is refused."""
+"""Limits on requests, and the errors beyond them."""
 
 import dataclasses
 import io
@@ -52,13 +52,13 @@ class Limits:
 
 
 def area(width: int, height: int) -> int:
-    """Pixels that a image costs: `translate` continues its sides to multiples of 256."""
+    """Pixels that an image costs: `translate` pads its sides to multiples of 256."""
     width, height = (-(-side // _MULTIPLE) * _MULTIPLE for side in (width, height))
     return width * height
 
 
 def check_pixels(pixels: int, limits: Limits) -> None:
-    """Refuses requests for more than `limits.max_pixels` pixels (an int)."""
+    """Raises an error for more than `limits.max_pixels` pixels (an int)."""
     if pixels > limits.max_pixels:
         raise RequestError(
             413,

@@ -1,4 +1,4 @@
-"""From models to a server: the address, the life and the end of the process."""
+"""Runs the server: its address, its start and its shutdown."""
 
 import asyncio
 import contextlib
@@ -117,7 +117,7 @@ def _serve(server: uvicorn.Server, listener: socket.socket) -> None:
 
 
 class _Server(uvicorn.Server):
-    """Says when it listens."""
+    """Announces when it listens."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

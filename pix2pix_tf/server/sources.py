@@ -1,4 +1,4 @@
-"""What `--checkpoint` of `--mode serve` means: which runs and SavedModels, under which names."""
+"""Finds the runs and SavedModels that `--checkpoint` of `--mode serve` names."""
 
 import dataclasses
 import re
@@ -27,7 +27,7 @@ class Source:
 
 
 def find(text: str) -> list[Source]:
-    """Finds what a list of places holds.
+    """Finds the models in a list of places.
 
     Args:
         text: PATH or NAME=PATH, several separated by commas. A path is a run folder, a checkpoint

@@ -1,1 +1,1 @@
-"""From batches to weights: losses, optimizers, checkpoints, the loop and those who watch it."""
+"""Training: losses, optimizers, callbacks and checkpoints."""

@@ -1,4 +1,4 @@
-"""Moving averages: of the losses, which are shown, and of weights, which test and export use."""
+"""Moving averages of the losses, for display, and of the weights, for test and export."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What happens while a GAN trains, as Keras callbacks: for the programs and for your own `fit`.
+"""Keras callbacks for GANs, used by the programs and for your own `fit`.
 
 All of them count steps from the start of the run (`GAN.step`), across `fit` calls and resumes. In
 a list of callbacks `Speed` comes before those that show it and `Checkpoints` last: what the others
@@ -59,11 +59,11 @@ class FiniteCheck(StepCallback):
     """
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Starts looking."""
+        """Forgets what an earlier training found."""
         self.model.forget_broken()
 
     def on_step_end(self, step: int, logs: dict[str, float]) -> None:
-        """Looks."""
+        """Raises an error if a loss or a gradient was not finite."""
         if broken := self.model.first_broken():
             name, step = broken
             value = logs.get(name, math.nan)
@@ -314,7 +314,7 @@ class Checkpoints(StepCallback):
 
 
 class Validation(StepCallback):
-    """Measures other images while training, and keeps the checkpoint that does best.
+    """Measures other images while training, and keeps the best checkpoint.
 
     Args:
         folder: Run folder, which gets val.csv and checkpoints/best.safetensors.
@@ -400,7 +400,7 @@ class Stop(StepCallback):
         self._handlers: dict[signal.Signals, Any] = {}
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Starts listening."""
+        """Installs the signal handlers."""
         self.signal, self._agreed = None, distribution.agreement()
         if threading.current_thread() is threading.main_thread():
             self._handlers = {number: signal.signal(number, self._note) for number in EXIT_CODES}
@@ -419,7 +419,7 @@ class Stop(StepCallback):
             self.model.stop_training = True
 
     def on_train_end(self, logs: dict | None = None) -> None:
-        """Gives the signals back."""
+        """Restores the signal handlers."""
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
         self._handlers = {}

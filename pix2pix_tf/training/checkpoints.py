@@ -144,7 +144,7 @@ def step_of(path: PathLike) -> int:
 
 
 def fault(path: PathLike) -> str | None:
-    """Says what is damaged in a checkpoint file, or None; reads all of it.
+    """The damage in a checkpoint file, or None; reads all of it.
 
     Files without checksums, as other programs write them, are only opened.
     """

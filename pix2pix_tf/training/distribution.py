@@ -1,4 +1,4 @@
-"""Several devices that train together as one would.
+"""Training on several devices, equal to training on one.
 
 A replica is a copy of the model on one device, with its share of every batch. Losses are shares of
 means over the global batch (`losses.global_mean`), gradients are summed, and whatever is random is
@@ -196,7 +196,7 @@ def _interruptible() -> Iterator[None]:
 
 
 def exchange(value: object) -> list[Any]:
-    """Gives all workers what each of them has; all call it at the same time.
+    """Gathers a value of each worker on all workers; all call it at the same time.
 
     Args:
         value: What JSON can hold.

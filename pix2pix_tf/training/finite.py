@@ -1,4 +1,4 @@
-"""NaN and infinity: found in the step in which they appear, before anything is saved."""
+"""Detects NaN and infinity in the step in which they appear, before anything is saved."""
 
 from collections.abc import Sequence
 

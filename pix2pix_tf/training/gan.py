@@ -1,4 +1,4 @@
-"""What pix2pix and CycleGAN share as Keras models."""
+"""The Keras model that pix2pix and CycleGAN share."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""What a command runs on, and whether it is made for the precision that was asked for."""
+"""Describes the hardware and warns if it is slow in a precision."""
 
 import os
 import platform

@@ -1,4 +1,4 @@
-"""Signs that training goes wrong: each triggers one warning, with a hint."""
+"""Callbacks that detect failing training; each triggers one warning with a hint."""
 
 import itertools
 import sys
@@ -34,7 +34,7 @@ class Alarm:
 
 
 class DiscriminatorCheck(StepCallback):
-    """Watches for discriminators that are undecided, or all too certain.
+    """Warns of discriminators that have stalled or saturated.
 
     Args:
         undecided: Dict from the names of the discriminators' losses to the loss of one that
@@ -73,7 +73,7 @@ class DiscriminatorCheck(StepCallback):
 
 
 class OutputCheck(StepCallback):
-    """Watches what the generators make of the first two batches of one size.
+    """Warns of outputs that stop changing, ignore the input or invert colours.
 
     Args:
         batches: Iterable of batches such as a dataset, of which the first few are looked at.
@@ -171,7 +171,7 @@ def _correlation(a: tf.Tensor, b: tf.Tensor) -> float:
 
 
 class WaitingCheck(StepCallback):
-    """Watches the time that training waits for batches.
+    """Warns if training waits for batches.
 
     Args:
         freq: Steps over which the share of waiting is taken.

@@ -92,7 +92,7 @@ class LossScaling(keras.optimizers.LossScaleOptimizer):
     """
 
     def scale(self) -> tf.Tensor:
-        """What the loss is multiplied with, a float32 scalar and a power of 2."""
+        """The factor of the loss, a float32 scalar and a power of 2."""
         return tf.convert_to_tensor(self.dynamic_scale)
 
     def apply(

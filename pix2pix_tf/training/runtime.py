@@ -1,4 +1,4 @@
-"""What a process sets once, before it builds a model."""
+"""Settings of the process that are made before a model is built."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
 @contextlib.contextmanager
 def _silenced() -> Iterator[None]:
-    """Sends the C library's stderr to nowhere; Python's own errors still propagate."""
+    """Discards the C library's stderr; Python's own errors still propagate."""
     sys.stderr.flush()
     saved, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
@@ -27,7 +27,7 @@ def _silenced() -> Iterator[None]:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keeps TensorFlow's start-up chatter away; Python's own errors still propagate.
+    """Silences TensorFlow's start-up messages; Python's own errors still propagate.
 
     TF_CPP_MIN_LOG_LEVEL under 3 set by the user brings the messages back.
     """
