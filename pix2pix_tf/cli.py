@@ -17,7 +17,7 @@ from pix2pix_tf.commands.program import Demo, Direction, Examples, Program, Trai
 from pix2pix_tf.commands.serve import serve
 from pix2pix_tf.commands.test import test
 from pix2pix_tf.commands.train import train
-from pix2pix_tf.config import CHECK_DATA, MODES, PROGRAM, Pix2PixConfig
+from pix2pix_tf.config import CHECK_DATA, MODES, PROGRAM, TESTING, Pix2PixConfig
 from pix2pix_tf.data import check, listing
 from pix2pix_tf.demo import facades
 from pix2pix_tf.errors import InputError, printable
@@ -83,6 +83,7 @@ def _run(program: Program, words: list[str]) -> int:
             program=program.name,
             summary=program.summary,
             mode=named[0] if named else None,
+            of_run=bool(named) and named[0] in (*TESTING, "export", "serve"),
         )
         sys.stdout.write(text)
         return 0
@@ -158,16 +159,18 @@ SUMMARY = """
 Learns to translate images from pairs (pix2pix: conditional adversarial networks with a U-Net and
 a 70x70 PatchGAN), on TensorFlow 2 and Keras 3.
 
-  pix2pix-tf                                        a demonstration on data that it draws itself
+  pix2pix-tf                                        a demonstration on data that it draws
   pix2pix-tf train --input_dir DIR --output_dir RUN
-  pix2pix-tf check_data --input_dir DIR             the contents of a data set and their faults
+  pix2pix-tf check_data --input_dir DIR             summarise a data set and find faults
   pix2pix-tf test --input_dir DIR --output_dir OUT --checkpoint RUN
   pix2pix-tf evaluate --input_dir DIR --output_dir OUT --checkpoint RUN
   pix2pix-tf evaluate --input_dir OUTPUTS --target_dir TARGETS --output_dir OUT
   pix2pix-tf export --output_dir OUT --checkpoint RUN [--export_format onnx]
-  pix2pix-tf serve --checkpoint RUN                 a page to draw on, and HTTP
+  pix2pix-tf serve --checkpoint RUN                 a web page to draw on, and an HTTP API
 
-`pix2pix-tf train --help` shows the flags of train alone; `--mode train` is the same as `train`.
+`pix2pix-tf train --help` shows only the flags of train; `--mode train` is the same as `train`.
+Below, pix2pix.py is affinelayer/pix2pix-tensorflow, and the PyTorch code is
+junyanz/pytorch-CycleGAN-and-pix2pix.
 """
 
 

@@ -75,9 +75,10 @@ class Config:
     # Run
     mode: str = option(
         "demo",
-        "What to do: train on a folder; test a run on a folder of images; evaluate a run, or a "
-        "folder of images, with FID and other metrics; export for another runtime; serve over "
-        "HTTP; demo: draw a small data set, train, test and export.",
+        "What to do. train: train a model on a folder of images. test: translate a folder with "
+        "a run. evaluate: measure a run, or a folder of images, by FID and other metrics. "
+        "export: convert a run for another runtime. serve: serve runs over HTTP. demo: draw a "
+        "small data set, train, test and export.",
         group="Run",
         choices=MODES,
         adopted="never",
@@ -119,8 +120,8 @@ class Config:
     )
     deterministic: bool = option(
         False,
-        "Use only operations that give the same bits in every run, also on accelerators; slower "
-        "there.",
+        "Use only deterministic operations: equal runs give equal bits, also on GPUs, where it "
+        "is slower.",
         group="Run",
         modes=(*TRAINING, *TESTING),
     )
@@ -128,7 +129,7 @@ class Config:
     # Training
     max_steps: int | None = training_option(
         None,
-        "Step at which training ends, counted from the first step of the run; 0 for no end.",
+        "Step at which training ends, counted from the first step of the run; 0 for no limit.",
         minimum=0,
         maximum=MOST_STEPS,
     )
@@ -150,8 +151,8 @@ class Config:
     )
     ema_decay: float = training_option(
         0.0,
-        "Decay per step of a moving average of the generator's weights, such as 0.999; 0 for no "
-        "average. Test and export use the average.",
+        "Decay per step of a moving average of the generator's weights, such as 0.999; 0 turns "
+        "averaging off. Test and export use the average.",
         minimum=0,
         below=1,
     )
@@ -165,7 +166,7 @@ class Config:
     # Data
     flip: bool = data_option(
         True,
-        "Mirror images at random; --no_flip turns it off.",
+        "Flip images horizontally at random; --no_flip turns it off.",
         modes=TRAINING,
         adopted="run",
     )
@@ -223,20 +224,20 @@ class Config:
     )
     plane: int | None = data_option(
         None,
-        "Which plane of files with several (Z, T or pages) is read, counted from 0.",
+        "Plane that is read from files with several (Z, T or pages), counted from 0.",
         modes=(*TRAINING, *TESTING, CHECK_DATA),
         minimum=0,
     )
     series: int | None = data_option(
         None,
-        "Which series of TIFF files with several is read, counted from 0.",
+        "Series that is read from TIFF files with several, counted from 0.",
         modes=(*TRAINING, *TESTING, CHECK_DATA),
         minimum=0,
     )
     nodata: str | None = data_option(
         None,
-        "Value of missing pixels, in addition to what GeoTIFFs declare; the networks see black, "
-        "results get the value back. Also nan.",
+        "Value of missing pixels, or nan, in addition to the tag of GeoTIFFs. The networks see "
+        "black there; results get the value back.",
         modes=(*TRAINING, *TESTING, CHECK_DATA),
     )
     label_palette: str | None = data_option(
@@ -259,7 +260,7 @@ class Config:
     )
     skip_bad_files: bool = data_option(
         False,
-        "Print the names of unreadable files and leave them out instead of stopping.",
+        "Skip unreadable files and print their names, instead of stopping.",
         modes=(*TRAINING, *TESTING),
         adopted="run",
     )
@@ -273,8 +274,8 @@ class Config:
     )
     check_data: bool = data_option(
         False,
-        "Only read the whole data set and report: counts, sizes, channels, unusable files, odd "
-        "widths, images that are both in training and test. Exit code 1 if training would fail.",
+        "Only check the data set: print counts, sizes, channels, unusable files, odd widths, "
+        "and images that are in both training and test. Exit code 1 if training would fail.",
         modes=None,
         adopted="never",
     )
@@ -339,9 +340,11 @@ class Config:
     save_freq: int = monitoring_option(
         5000, "Steps between checkpoints; 0 for none at all, not even at the end.", minimum=0
     )
-    keep_checkpoints: int = monitoring_option(3, "Number of checkpoints that are kept.", minimum=1)
+    keep_checkpoints: int = monitoring_option(
+        3, "Number of the newest checkpoints to keep.", minimum=1
+    )
     keep_every: int = monitoring_option(
-        0, "Checkpoints of the multiples of this step are kept for ever; 0 for none.", minimum=0
+        0, "Also keep the checkpoints of the multiples of this step; 0 for none.", minimum=0
     )
 
     # Test and export
@@ -464,10 +467,10 @@ class Config:
     # Devices
     strategy: str = devices_option(
         ONE,
-        "What trains: one device; all GPUs of this machine, or the logical devices of its "
-        "processor (mirrored); the same command line on every machine of a cluster, "
-        "which the variable TF_CONFIG describes (multi_worker). --batch_size is the total over all "
-        "devices.",
+        "Devices to train on: one; all GPUs of this machine, or the logical devices of its "
+        "processor (mirrored); all machines of a cluster, which run the same command line and "
+        "are described by the variable TF_CONFIG (multi_worker). --batch_size is the total "
+        "over all devices.",
         choices=(ONE, MIRRORED, MULTI_WORKER),
     )
     logical_devices: int = devices_option(
@@ -479,22 +482,31 @@ class Config:
     )
 
     # Serve
-    host: str = serve_option("127.0.0.1", "Address to listen on; 0.0.0.0 lets other machines in.")
+    host: str = serve_option(
+        "127.0.0.1", "Address to listen on; 0.0.0.0 accepts connections from other machines."
+    )
     port: int = serve_option(8000, "Port; 0 for any free one.", minimum=0, below=65536)
     cors_origin: str | None = serve_option(
         None, "Origins whose pages may use the server, separated by commas; * for all."
     )
-    max_request_bytes: int = serve_option(16 * 2**20, "Longest request in bytes.", minimum=1)
+    max_request_bytes: int = serve_option(
+        16 * 2**20, "Maximum size of a request in bytes.", minimum=1
+    )
     max_pixels: int = serve_option(
         2048 * 2048,
-        "Pixels of a request, all its images together, their sides rounded up to multiples of 256.",
+        "Maximum number of pixels of a request: all its images together, their sides rounded "
+        "up to multiples of 256.",
         minimum=1,
     )
     max_queue: int = serve_option(
-        64, "Requests at a time; more are answered with 503 and Retry-After.", minimum=1
+        64,
+        "Maximum number of requests at a time; further ones are answered with 503 and Retry-After.",
+        minimum=1,
     )
-    max_batch: int = serve_option(8, "Images of one size that are translated together.", minimum=1)
-    timeout: float = serve_option(60.0, "Seconds that a request may take.", above=0)
+    max_batch: int = serve_option(
+        8, "Maximum number of images of one size that are translated together.", minimum=1
+    )
+    timeout: float = serve_option(60.0, "Maximum time of a request in seconds.", above=0)
 
     def __post_init__(self) -> None:
         """Checks every value, then their combinations.
@@ -858,20 +870,21 @@ class Pix2PixConfig(Config):
     # Data
     dataset_mode: str = data_option(
         "aligned",
-        "Where the pairs are: side by side in one file (aligned), in the folders A and B of "
-        "--input_dir under equal names (folders), or nowhere: test without targets (single).",
+        "Layout of the pairs: side by side in one file (aligned); in the folders A and B of "
+        "--input_dir under equal names (folders); or single images without targets, for test "
+        "(single).",
         modes=("train", *TESTING, CHECK_DATA),
         choices=DATASET_MODES,
     )
     input_dir_A: str | None = data_option(
         None,
-        "Folder of A with --dataset_mode folders, where it is not --input_dir/A.",
+        "Folder of A with --dataset_mode folders, if it is not --input_dir/A.",
         modes=("train", *TESTING, CHECK_DATA),
         adopted="run",
     )
     input_dir_B: str | None = data_option(
         None,
-        "Folder of B, likewise.",
+        "Folder of B with --dataset_mode folders, if it is not --input_dir/B.",
         modes=("train", *TESTING, CHECK_DATA),
         adopted="run",
     )
@@ -899,7 +912,7 @@ class Pix2PixConfig(Config):
     )
     lab_colorization: bool = data_option(
         False,
-        "Learn colour: split single images into lightness (A) and colour (B).",
+        "Learn to colourise: split single images into lightness (A) and colour (B).",
         modes=(*NETWORKS, CHECK_DATA),
         adopted="architecture",
     )
@@ -916,10 +929,12 @@ class Pix2PixConfig(Config):
     # Monitoring
     val_dir: str | None = monitoring_option(
         None,
-        "Folder like --input_dir that is measured during training: val.csv, TensorBoard, images, "
-        "and checkpoints/best.safetensors, the one with the least L1.",
+        "Folder like --input_dir that is measured during training: val.csv, TensorBoard, "
+        "images, and checkpoints/best.safetensors, the one with the lowest L1.",
     )
-    val_freq: int = monitoring_option(1000, "Steps between two such measurements.", minimum=1)
+    val_freq: int = monitoring_option(
+        1000, "Steps between two measurements of --val_dir.", minimum=1
+    )
 
     def _check_program(self) -> None:
         self._check_scale(self.scale_size, flag="--scale_size")

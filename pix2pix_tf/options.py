@@ -239,7 +239,14 @@ def _one_line(error: flags.Error) -> str:
     return f"Expected a value of the flag's type. Received: {text}"
 
 
-def help_text(config_class: type, *, program: str, summary: str, mode: str | None = None) -> str:
+def help_text(
+    config_class: type,
+    *,
+    program: str,
+    summary: str,
+    mode: str | None = None,
+    of_run: bool = False,
+) -> str:
     """Every flag under its group's heading, in the order of the dataclass' fields.
 
     Args:
@@ -247,6 +254,8 @@ def help_text(config_class: type, *, program: str, summary: str, mode: str | Non
         program: Name of the command.
         summary: Paragraphs shown before the flags.
         mode: Show only the flags that have an effect in this mode; None for all.
+        of_run: Whether the mode uses a run, which determines the architecture and, where flags
+            are omitted, how data are read.
 
     Returns:
         The text that `--help` prints.
@@ -256,6 +265,8 @@ def help_text(config_class: type, *, program: str, summary: str, mode: str | Non
         for field in dataclasses.fields(config_class)
         if mode is None or mode in (field.metadata["modes"] or ())
     ]
+    if of_run:
+        shown = [field for field in shown if field.metadata["adopted"] != "architecture"]
     lines = [f"usage: {program} {mode or '[MODE]'} [flags]", ""]
     for line in summary.strip().splitlines():
         if mode is None or not line.startswith(f"  {program}") or line.split()[1] == mode:
@@ -263,16 +274,18 @@ def help_text(config_class: type, *, program: str, summary: str, mode: str | Non
     for group in dict.fromkeys(field.metadata["group"] for field in shown):
         lines += ["", f"{group}:"]
         for field in shown:
-            lines += _flag_help(field) if field.metadata["group"] == group else []
+            if field.metadata["group"] == group:
+                lines += _flag_help(field, of_run=of_run and field.metadata["adopted"] == "data")
     lines += ["", "  --help, --version"]
     return "\n".join(lines) + "\n"
 
 
-def _flag_help(field: dataclasses.Field) -> list[str]:
+def _flag_help(field: dataclasses.Field, *, of_run: bool) -> list[str]:
     kind, rule = _type(field), field.metadata
     name = f"--[no]{field.name}" if kind is bool else f"--{field.name}"
     shown = "|".join(rule["choices"]) if rule["choices"] else type_name(field).upper()
     default = "" if field.default is None else f" (default: {field.default})"
+    default = " (default: as in the run)" if of_run else default
     head = f"  {name}" if kind is bool else f"  {name} {shown}"
     indent = " " * 6
     body = textwrap.wrap(

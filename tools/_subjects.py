@@ -49,8 +49,8 @@ def step_flops(model, size):
     smaller = [size >> (level + 1) for level in range(len(model.generator.encoders))]
     generator = count(model.generator.encoders, smaller)
     generator += count(model.generator.decoders, smaller[::-1])
-    judged = [size >> 1, size >> 2, size >> 3, (size >> 3) - 1, (size >> 3) - 2]
-    return 3 * generator + 7 * count(model.discriminator.levels, judged)
+    maps = [size >> 1, size >> 2, size >> 3, (size >> 3) - 1, (size >> 3) - 2]
+    return 3 * generator + 7 * count(model.discriminator.levels, maps)
 
 
 def updates(model, batch):

@@ -22,7 +22,7 @@ flags.DEFINE_string("output_file", "docs/options.md", "where to", flag_values=FL
 PROGRAMS = {"pix2pix-tf": Pix2PixConfig, "cyclegan-tf": CycleGANConfig}
 HEAD = """# Every option
 
-Written by `python tools/options_page.py`; `pix2pix-tf --help` and `cyclegan-tf --help` say the
+Written by `python tools/options_page.py`; `pix2pix-tf --help` and `cyclegan-tf --help` show the
 same, `pix2pix-tf train --help` only what matters for a mode. A program without a default here does
 not have the option; `none` means that nothing is set. `--noNAME` or `--no_NAME` turns off boolean
 flags.

@@ -105,7 +105,7 @@ class CycleGAN:
         """Number of trainable parameters of the four networks."""
         return torch_peer.parameters(self.generators, self.discriminators)
 
-    def verdict(self, side, images, *, real):
+    def discriminator_loss(self, side, images, *, real):
         """Least squares of the logits of images of A (0) or B (1) against `real`."""
         return (self.discriminators[side](images) - float(real)).square().mean()
 
@@ -117,7 +117,9 @@ class CycleGAN:
             fake_b, fake_a = to_b(real_a), to_a(real_b)
             pairs = [(to_a(fake_b), real_a, 10), (to_b(fake_a), real_b, 10)]
             pairs += [(to_a(real_a), real_a, 5), (to_b(real_b), real_b, 5)]
-            gan = self.verdict(1, fake_b, real=True) + self.verdict(0, fake_a, real=True)
+            gan = self.discriminator_loss(1, fake_b, real=True) + self.discriminator_loss(
+                0, fake_a, real=True
+            )
             loss = gan + sum(weight * (made - real).abs().mean() for made, real, weight in pairs)
         self.gen_adam.zero_grad()
         loss.backward()
@@ -130,8 +132,8 @@ class CycleGAN:
         total = 0.0
         for side, pool in enumerate(self.pools):
             with self.autocast:
-                made = self.verdict(side, pool.query(fakes[side].detach()), real=False)
-                loss = 0.5 * (self.verdict(side, reals[side], real=True) + made)
+                made = self.discriminator_loss(side, pool.query(fakes[side].detach()), real=False)
+                loss = 0.5 * (self.discriminator_loss(side, reals[side], real=True) + made)
             loss.backward()
             total += loss.item()
         self.disc_adam.step()

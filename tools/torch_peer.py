@@ -98,7 +98,7 @@ class Pix2Pix:
         """Number of trainable parameters of both networks."""
         return parameters(self.generator, self.discriminator)
 
-    def judge(self, inputs, images, *, real):
+    def discriminator_loss(self, inputs, images, *, real):
         """Loss of the discriminator's logits against `real`."""
         logits = self.discriminator(torch.cat([inputs, images], 1))
         return self.criterion(logits, torch.full_like(logits, float(real)))
@@ -107,14 +107,14 @@ class Pix2Pix:
         """Updates both networks; returns the three losses as floats."""
         with self.autocast:
             outputs = self.generator(inputs)
-            fake = self.judge(inputs, outputs.detach(), real=False)
-            disc_loss = fake + self.judge(inputs, targets, real=True)
+            fake = self.discriminator_loss(inputs, outputs.detach(), real=False)
+            disc_loss = fake + self.discriminator_loss(inputs, targets, real=True)
         self.disc_adam.zero_grad()
         disc_loss.backward()
         self.disc_adam.step()
         self.discriminator.requires_grad_(False)
         with self.autocast:
-            gan = self.judge(inputs, outputs, real=True)
+            gan = self.discriminator_loss(inputs, outputs, real=True)
             l1 = functional.l1_loss(outputs, targets)
         self.gen_adam.zero_grad()
         (gan + 100 * l1).backward()

@@ -177,7 +177,7 @@ def _images(
         name: images.from_unit(tf.sigmoid(tensors[name]))
         for name in ("predict_real", "predict_fake")
     }
-    shown = images.pictures(
+    shown = images.displayed(
         inputs,
         targets,
         tensors["outputs"],

@@ -22,8 +22,8 @@ def save_run(
     """Writes the run folder of a model, as the train command does.
 
     Args:
-        model: A built and compiled model, with any number of updates made.
-        config: Configuration that describes the model; what it says about training is what
+        model: A built and compiled model, with any number of updates actual.
+        config: Configuration that describes the model; its training options are what
             resuming the run goes by.
         folder: Run folder, new or of an earlier step of the same model.
         program: Name of the program's command.
@@ -55,9 +55,9 @@ def _check(model: GAN, expected: GAN, *, channels: int) -> None:
         )
     if not model.built or model.gen_optimizer is None:
         raise InputError("the model has no weights or optimizers yet: compile it and fit it first")
-    made, said = _flat(model.get_config()), _flat(expected.get_config())
-    found = [key for key in sorted({*made, *said}) if made.get(key) != said.get(key)]
-    lines = [f"{key} is {made.get(key)}, in config {said.get(key)}" for key in found]
+    actual, described = _flat(model.get_config()), _flat(expected.get_config())
+    found = [key for key in sorted({*actual, *described}) if actual.get(key) != described.get(key)]
+    lines = [f"{key} is {actual.get(key)}, in config {described.get(key)}" for key in found]
     if (received := model.generators[0].input_channels) != channels:
         lines.append(f"the inputs have {received} channels, in config {channels}")
     if lines:

@@ -98,7 +98,7 @@ def translated(
         for found in translations[way](chosen):
             done = list(itertools.islice(names, len(found.depths)))
             rows = results.write_images(
-                config.output_dir, done, found.pictures, aspect_ratio=config.aspect_ratio
+                config.output_dir, done, found.images, aspect_ratio=config.aspect_ratio
             )
             results.write_exact(
                 config.output_dir,

@@ -241,10 +241,10 @@ def report(sets: dict[str, Contents]) -> tuple[list[str], bool]:
         digests[name] = _by_digest(looks)
         is_usable = is_usable and not any(seen.fault for seen in looks)
         others = others or bool(contents.unread)
-    verdict = "all files can be used" if not others else "all files that are read can be used"
+    summary = "all files can be used" if not others else "all files that are read can be used"
     if not is_usable:
-        verdict = "training or testing would fail"
-    return [*lines, *_duplicate_lines(digests), verdict], is_usable
+        summary = "training or testing would fail"
+    return [*lines, *_duplicate_lines(digests), summary], is_usable
 
 
 def _set_lines(name: str, contents: Contents, looks: Sequence[Look]) -> list[str]:

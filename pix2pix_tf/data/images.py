@@ -54,7 +54,7 @@ def split_lab(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return color.split(to_unit(image))
 
 
-def pictures(
+def displayed(
     inputs: tf.Tensor,
     targets: tf.Tensor,
     outputs: tf.Tensor,
@@ -95,7 +95,7 @@ def units(
     lab: bool = False,
     direction: str = "AtoB",
 ) -> dict[str, tf.Tensor]:
-    """As `pictures`, in float32 [n, h, w, c] in [0, 1]; without targets if they are None."""
+    """As `displayed`, in float32 [n, h, w, c] in [0, 1]; without targets if they are None."""
     if lab and direction == "AtoB":
         shown = (from_signed(inputs), color.join(inputs, outputs), color.join(inputs, targets))
     elif lab:

@@ -25,7 +25,7 @@ class Canvas:
         colours: Those of the style.
         night: Whether it is.
         side: In canvas pixels.
-        scale: Canvas pixels to a pixel of the finished picture.
+        scale: Canvas pixels to a pixel of the finished image.
         unit: A 512th of the side, in canvas pixels: half a pixel of the usual 256.
         chance: numpy Generator for what the painters leave to chance.
         noise: float64 [128, 128] in [0, 1).

@@ -86,7 +86,7 @@ _LABELS = {
 
 
 class Part(NamedTuple):
-    """A box of a facade: its form and its edges, in sides of the picture, y down."""
+    """A box of a facade: its form and its edges, in sides of the image, y down."""
 
     form: str
     left: float
@@ -100,7 +100,7 @@ class Part(NamedTuple):
         return _LABELS.get(self.form, self.form)
 
     def pixels(self, size: int) -> tuple[int, int, int, int]:
-        """(left, top, right, bottom) in whole pixels of a picture of `size`, at least one wide."""
+        """(left, top, right, bottom) in whole pixels of a image of `size`, at least one wide."""
         left, top = (min(max(int(v * size + 0.5), 0), size - 1) for v in (self.left, self.top))
         right, bottom = (min(max(int(v * size + 0.5), 0), size) for v in (self.right, self.bottom))
         return left, top, max(right, left + 1), max(bottom, top + 1)

@@ -1,9 +1,9 @@
 """Procedural building facades: label maps and images of them, by day and by night.
 
 A data set for the demo and the tests that needs no download and no TensorFlow. A facade is a list
-of boxes (`facade_plan`); the label map shows them in flat colours, the picture with brick, glass
+of boxes (`facade_plan`); the label map shows them in flat colours, the image with brick, glass
 and shadows (`facade_paint`). How a box looks follows from its label and what surrounds it, but for
-clouds, curtains and the like: the picture can be learned from the map.
+clouds, curtains and the like: the image can be learned from the map.
 """
 
 from pathlib import Path
@@ -55,7 +55,7 @@ def draw_labels(facade: facade_plan.Facade, size: int = 256) -> np.ndarray:
     return labels
 
 
-def draw_picture(facade: facade_plan.Facade, size: int = 256, *, night: bool = False) -> np.ndarray:
+def draw_image(facade: facade_plan.Facade, size: int = 256, *, night: bool = False) -> np.ndarray:
     """Paints the image that belongs to the label map of the same size.
 
     Args:
@@ -99,7 +99,7 @@ def write_pairs(
     paths = []
     for index in range(start, start + count):
         facade = sample_facade(seed, index)
-        pair = np.concatenate([draw_picture(facade, size), draw_labels(facade, size)], axis=1)
+        pair = np.concatenate([draw_image(facade, size), draw_labels(facade, size)], axis=1)
         paths.append(_save(pair, Path(folder, f"{index + 1}.png")))
     return paths
 
@@ -110,7 +110,7 @@ def write_unpaired(
     """Writes trainA and testA by day, trainB and testB by night.
 
     No building is in two of trainA, trainB and the test. testA/N.png and testB/N.png are one
-    building, so that a translation of either can be measured against the truth.
+    building, so that a translation of either can be measured against the target.
 
     Args:
         folder: Holds the four folders; made if missing. Files of the same names are replaced.
@@ -139,8 +139,8 @@ def write_unpaired(
     for name, indices in plan.items():
         paths[name] = []
         for index in indices:
-            picture = draw_picture(sample_facade(seed, index), size, night=name.endswith("B"))
-            paths[name].append(_save(picture, Path(folder, name, f"{index + 1}.png")))
+            image = draw_image(sample_facade(seed, index), size, night=name.endswith("B"))
+            paths[name].append(_save(image, Path(folder, name, f"{index + 1}.png")))
     return paths
 
 

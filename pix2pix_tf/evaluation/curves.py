@@ -38,7 +38,7 @@ def draw_curves(log_csv: PathLike, path: PathLike) -> PathLike:
         `path`.
 
     Raises:
-        OSError: If the log cannot be read or the picture cannot be written.
+        OSError: If the log cannot be read or the image cannot be written.
     """
     # Imported here: only those who draw wait for matplotlib.
     from matplotlib.backends.backend_agg import FigureCanvasAgg

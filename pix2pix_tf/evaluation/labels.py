@@ -28,9 +28,9 @@ def confusion_of(target: np.ndarray, output: np.ndarray, *, palette: Palette) ->
     Raises:
         InputError: If the sizes differ, or an image is not uint8 RGB.
     """
-    truth = nearest_label(target, palette.classes + palette.void)
+    labels = nearest_label(target, palette.classes + palette.void)
     prediction = nearest_label(output, palette.classes)
-    return confusion_matrix(truth, prediction, classes=len(palette.classes))
+    return confusion_matrix(labels, prediction, classes=len(palette.classes))
 
 
 def nearest_label(image: np.ndarray, palette: Sequence[Colour]) -> np.ndarray:
@@ -63,11 +63,11 @@ def nearest_label(image: np.ndarray, palette: Sequence[Colour]) -> np.ndarray:
     return labels
 
 
-def confusion_matrix(truth: np.ndarray, prediction: np.ndarray, *, classes: int) -> np.ndarray:
+def confusion_matrix(target: np.ndarray, prediction: np.ndarray, *, classes: int) -> np.ndarray:
     """Counts the pixels of each true class by the class that was predicted for them.
 
     Args:
-        truth: Ints [...]; pixels with a label outside 0 to classes - 1 are left out.
+        target: Ints [...]; pixels with a label outside 0 to classes - 1 are left out.
         prediction: Ints of the same shape, from 0 to classes - 1.
         classes: Number of classes.
 
@@ -77,20 +77,20 @@ def confusion_matrix(truth: np.ndarray, prediction: np.ndarray, *, classes: int)
     Raises:
         InputError: If the shapes differ or a predicted label is no class.
     """
-    truth, prediction = np.asarray(truth), np.asarray(prediction)
-    if truth.shape != prediction.shape:
+    target, prediction = np.asarray(target), np.asarray(prediction)
+    if target.shape != prediction.shape:
         raise InputError(
             "Expected label maps of one size. "
-            f"Received: ground truth {truth.shape} and prediction {prediction.shape}"
+            f"Received: ground truth {target.shape} and prediction {prediction.shape}"
         )
-    scored = (truth >= 0) & (truth < classes)
-    truth, prediction = truth[scored], prediction[scored]
+    scored = (target >= 0) & (target < classes)
+    target, prediction = target[scored], prediction[scored]
     if np.any((prediction < 0) | (prediction >= classes)):
         raise InputError(
             f"Expected predicted labels from 0 to {classes - 1}. "
             f"Received: {prediction.min()} to {prediction.max()}"
         )
-    cells = truth.astype(np.int64) * classes + prediction
+    cells = target.astype(np.int64) * classes + prediction
     return np.bincount(cells, minlength=classes**2).reshape(classes, classes)
 
 

@@ -34,8 +34,8 @@ def write_report(
 ) -> os.PathLike[str]:
     """Writes the `index.html` of a run folder, whole or not at all.
 
-    Without scripts the page is a table of pictures and numbers; with them it sorts, filters,
-    enlarges, and compares two pictures of a row by a slider or as a map of differences. Where
+    Without scripts the page is a table of images and numbers; with them it sorts, filters,
+    enlarges, and compares two images of a row by a slider or as a map of differences. Where
     rows have steps, the newest stand first; otherwise the given order is kept.
 
     Args:

@@ -32,7 +32,7 @@ FILES = {
 # runtime, in [0, 1]: a quarter of a level of 8 bits. Measured: 2e-6, in Lab mode 1e-5, with
 # instance normalisation in Keras 2e-4.
 TOLERANCE = 1e-3
-# The least agreement of weights that were made coarser. Below it the picture is another one.
+# The least agreement of weights that were made coarser. Below it the image is another one.
 DECIBELS = 20.0
 # The newest operators that tf2onnx writes.
 OPSET = 18
@@ -46,7 +46,7 @@ class Exported:
         path: The file, or the folder of a SavedModel.
         difference: The largest difference between the model and the reloaded export, in units
             of [0, 1].
-        decibels: Peak signal-to-noise ratio of the export's pictures, the model's being the
+        decibels: Peak signal-to-noise ratio of the export's images, the model's being the
             signal.
     """
 
@@ -154,7 +154,7 @@ def _litert(served: saved_model.ServedModel, path: Path, *, quantize: str) -> Tr
         converter.target_spec.supported_types = [tf.float16]
     path.write_bytes(converter.convert())
     run = runtime.Interpreter(str(path)).get_signature_runner("serving_default")
-    return lambda pictures: run(images=pictures)["outputs"]
+    return lambda batch: run(images=batch)["outputs"]
 
 
 def _onnx(served: saved_model.ServedModel, path: Path) -> Translate:
@@ -169,7 +169,7 @@ def _onnx(served: saved_model.ServedModel, path: Path) -> Translate:
             dimension.dim_param = name
     path.write_bytes(model.SerializeToString())
     session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    return lambda pictures: session.run(["outputs"], {"images": pictures})[0]
+    return lambda batch: session.run(["outputs"], {"images": batch})[0]
 
 
 def _keras(generator: UNet | ResNet, path: Path) -> tuple[Translate, Translate]:
@@ -177,7 +177,7 @@ def _keras(generator: UNet | ResNet, path: Path) -> tuple[Translate, Translate]:
     loaded = keras.saving.load_model(path, compile=False, safe_mode=True)
 
     def in_unit(network: keras.Model) -> Translate:
-        return lambda pictures: network(pictures * 2 - 1).numpy() / 2 + 0.5
+        return lambda batch: network(batch * 2 - 1).numpy() / 2 + 0.5
 
     return in_unit(generator), in_unit(loaded)
 
@@ -186,11 +186,11 @@ def _pict(generator: UNet, translate: Translate, path: Path) -> Translate:
     pict.write(path, {variable.path: variable.numpy() for variable in generator.variables})
     arrays = pict.read(path)
 
-    def translated(pictures: np.ndarray) -> np.ndarray:
+    def translated(batch: np.ndarray) -> np.ndarray:
         exact = generator.get_weights()
         try:
             generator.set_weights([arrays[variable.path] for variable in generator.variables])
-            return translate(pictures)
+            return translate(batch)
         finally:
             generator.set_weights(exact)
 
@@ -218,8 +218,8 @@ def _compare(
     height, width, channels = shape
     worst, squares = 0.0, []
     for size in ((1, height, width, channels), (2, height, 2 * width, channels)):
-        pictures = probe(size)
-        difference = expected(pictures) - received(pictures)
+        batch = probe(size)
+        difference = expected(batch) - received(batch)
         # np.max, unlike max, does not lose a NaN.
         worst = float(np.max([worst, np.abs(difference).max()]))
         squares.append(np.mean(np.square(difference)))
@@ -227,7 +227,7 @@ def _compare(
     decibels = -10 * math.log10(mean) if mean > 0 else math.inf
     if not (decibels >= DECIBELS if lossy else worst <= TOLERANCE):
         raise InputError(
-            f"the reloaded export differs from the model by  {worst:.1e} ({decibels:.1f} dB)"
+            f"the reloaded export differs from the model by {worst:.1e} ({decibels:.1f} dB)"
         )
     return worst, decibels
 

@@ -19,7 +19,7 @@ from pix2pix_tf.errors import InputError
 TOLERANCE = 1e-5
 # Channels that PNG files can hold.
 FILE_CHANNELS = (1, 3, 4)
-# Side of the picture that the comparison translates.
+# Side of the image that the comparison translates.
 _PROBE_SIZE = 256
 
 
@@ -36,7 +36,7 @@ class ServedModel(tf.Module):
         generator: Keras model; its variables are saved.
         translate: Function of float32 [n, h, w, channels] in [0, 1] to the like.
         filetype: "png" or "jpeg".
-        channels: Channels of the pictures that go in.
+        channels: Channels of the input images.
         value_ranges: The samples of files, in and out, that become 0 and 1; None for the whole
             range of their type.
         target_type: NumPy's name of the type of the run's targets. With an explicit range uint8
@@ -60,10 +60,10 @@ class ServedModel(tf.Module):
         self._weights = [variable.value for variable in generator.variables]
         self._translate, self._filetype, self.channels = translate, filetype, channels
         self._ranges, self._target_type = value_ranges, target_type
-        pictures = tf.TensorSpec([None, None, None, channels], tf.float32, "images")
-        self.serving_default = tf.function(self._pictures, input_signature=[pictures])
+        spec = tf.TensorSpec([None, None, None, channels], tf.float32, "images")
+        self.serving_default = tf.function(self._translate_batch, input_signature=[spec])
 
-    def _pictures(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _translate_batch(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         """Translates a batch of images of one size."""
         return {"outputs": self._translate(images)}
 
@@ -84,8 +84,8 @@ class ServedModel(tf.Module):
         return {"output": tf.io.encode_base64(files), "key": tf.identity(key)}
 
     def _file(self, contents: tf.Tensor) -> tf.Tensor:
-        picture = decode.decode_unit(contents, channels=self.channels, value_range=self._ranges[0])
-        result = self._samples(images.viewable(self._translate(picture[None])))[0]
+        image = decode.decode_unit(contents, channels=self.channels, value_range=self._ranges[0])
+        result = self._samples(images.viewable(self._translate(image[None])))[0]
         result = result[..., :3] if self._filetype == "jpeg" else result
         return images.encode(result, filetype=self._filetype)
 
@@ -106,7 +106,7 @@ class ServedModel(tf.Module):
         return default | files if self.channels in FILE_CHANNELS else default
 
 
-def export(served: ServedModel, folder: str | Path, *, picture: np.ndarray | None = None) -> float:
+def export(served: ServedModel, folder: str | Path, *, image: np.ndarray | None = None) -> float:
     """Saves a SavedModel, reloads it and compares it with the model it was made from.
 
     The folder gets the model only after the comparison, so a wrong export never appears there.
@@ -114,7 +114,7 @@ def export(served: ServedModel, folder: str | Path, *, picture: np.ndarray | Non
     Args:
         served: `ServedModel`.
         folder: Where the SavedModel goes; files of an earlier export there are replaced.
-        picture: Float32 [h, w, channels] in [0, 1] to compare with, or None for noise.
+        image: Float32 [h, w, channels] in [0, 1] to compare with, or None for noise.
 
     Returns:
         The largest difference seen, in units of [0, 1].
@@ -124,12 +124,12 @@ def export(served: ServedModel, folder: str | Path, *, picture: np.ndarray | Non
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    if picture is None:
+    if image is None:
         shape = (_PROBE_SIZE, _PROBE_SIZE, served.channels)
-        picture = np.random.default_rng(0).random(shape, np.float32)
+        image = np.random.default_rng(0).random(shape, np.float32)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".partial-") as temporary:
         tf.saved_model.save(served, temporary, signatures=served.signatures)
-        difference = _compare(served, temporary, picture)
+        difference = _compare(served, temporary, image)
         for name in ("variables", "assets"):
             shutil.rmtree(folder / name, ignore_errors=True)
         for part in sorted(
@@ -139,21 +139,21 @@ def export(served: ServedModel, folder: str | Path, *, picture: np.ndarray | Non
     return difference
 
 
-def _compare(served: ServedModel, folder: str, picture: np.ndarray) -> float:
+def _compare(served: ServedModel, folder: str, image: np.ndarray) -> float:
     loaded = tf.saved_model.load(folder).signatures
-    batch = tf.constant(picture[None])
+    batch = tf.constant(image[None])
     expected = served.serving_default(batch)["outputs"]
     received = loaded["serving_default"](images=batch)["outputs"]
     difference = float(tf.reduce_max(tf.abs(expected - received)))
-    same = "serve_base64" not in loaded or _same_files(loaded, picture)
+    same = "serve_base64" not in loaded or _same_files(loaded, image)
     if difference > TOLERANCE or not same:
         raise InputError(f"the reloaded export differs from the model by {difference}")
     return difference
 
 
-def _same_files(loaded: Any, picture: np.ndarray) -> bool:
+def _same_files(loaded: Any, image: np.ndarray) -> bool:
     """Whether both signatures that take files give the same result."""
-    file = tf.constant([images.encode(images.from_unit(picture)).numpy()])
+    file = tf.constant([images.encode(images.from_unit(image)).numpy()])
     key = tf.constant(["k"])
     coded = loaded["serve_base64"](input=tf.io.encode_base64(file), key=key)
     plain = loaded["serve_image_bytes"](input=file)["output"]

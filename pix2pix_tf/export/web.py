@@ -182,11 +182,11 @@ def convert(served: ServedModel, *, quantize: str) -> tuple[bytes, float, float]
     contents = model.SerializeToString()
     session = onnxruntime.InferenceSession(contents, providers=["CPUExecutionProvider"])
 
-    def expected(pictures: np.ndarray) -> np.ndarray:
-        return translate(tf.constant(pictures))["result"].numpy()
+    def expected(batch: np.ndarray) -> np.ndarray:
+        return translate(tf.constant(batch))["result"].numpy()
 
-    def received(pictures: np.ndarray) -> np.ndarray:
-        return session.run(["result"], {"pixels": pictures})[0]
+    def received(batch: np.ndarray) -> np.ndarray:
+        return session.run(["result"], {"pixels": batch})[0]
 
     return contents, *_compare(expected, received)
 
@@ -216,13 +216,13 @@ def _on_pixels(served: ServedModel) -> Any:
 
     @tf.function(input_signature=[tf.TensorSpec([None, None, 4], tf.uint8, "pixels")])
     def translate(pixels: tf.Tensor) -> dict[str, tf.Tensor]:
-        picture = images.to_unit(pixels)[None]
+        image = images.to_unit(pixels)[None]
         if served.channels == 1:
             luminance = tf.constant([[weight] for weight in codecs.LUMINANCE], tf.float32)
-            picture = tf.tensordot(picture[..., :3], luminance, 1)
+            image = tf.tensordot(image[..., :3], luminance, 1)
         elif served.channels == 3:
-            picture = picture[..., :3]
-        result = images.from_unit(images.viewable(served.serving_default(picture)["outputs"]))[0]
+            image = image[..., :3]
+        result = images.from_unit(images.viewable(served.serving_default(image)["outputs"]))[0]
         if result.shape[-1] == 1:
             result = tf.repeat(result, 3, axis=-1)
         if result.shape[-1] == 3:

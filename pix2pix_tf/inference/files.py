@@ -27,14 +27,14 @@ class Translated(NamedTuple):
     """A batch of results.
 
     Attributes:
-        pictures: Dict from kinds ("inputs", ...) to n arrays [h, w, c], uint8 or uint16.
+        images: Dict from kinds ("inputs", ...) to n arrays [h, w, c], uint8 or uint16.
         metrics: Dict from names to float32 [n]; empty without targets.
         outputs: n arrays [h, w, c] of the sources' types.
         depths: `codecs.Depth` of each of the n outputs.
         sources: Files of the n inputs.
     """
 
-    pictures: dict[str, list[np.ndarray]]
+    images: dict[str, list[np.ndarray]]
     metrics: dict[str, np.ndarray]
     outputs: list[np.ndarray]
     depths: list[Depth]
@@ -241,7 +241,7 @@ def summary(
     for batch in batches:
         for name, values in batch.metrics.items():
             rows.setdefault(name, []).append(values)
-        for kind, pictures in batch.pictures.items():
+        for kind, arrays in batch.images.items():
             kept = first.setdefault(kind, [])
-            kept += pictures[: samples - len(kept)]
+            kept += arrays[: samples - len(kept)]
     return {name: float(np.mean(np.concatenate(values))) for name, values in rows.items()}, first

@@ -38,15 +38,15 @@ def channel_options(inputs: int, outputs: int) -> dict[str, Any]:
 
 
 def with_direction(
-    options: dict[str, Any], told: str | None
+    options: dict[str, Any], direction: str | None
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Adds pix2pix-tf's direction to options that lack it; returns (options, notes).
 
     Args:
         options: Dict of options.
-        told: "AtoB", "BtoA" or None for unknown.
+        direction: "AtoB", "BtoA" or None for unknown.
     """
     if "which_direction" in options:
         return options, ()
-    notes = () if told else ("the direction is not in the source: assumed AtoB (--direction)",)
-    return {**options, "which_direction": told or "AtoB"}, notes
+    notes = () if direction else ("the direction is not in the source: assumed AtoB (--direction)",)
+    return {**options, "which_direction": direction or "AtoB"}, notes

@@ -12,7 +12,13 @@ import tensorflow as tf
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.training import checkpoints, distribution, finite, losses
 from pix2pix_tf.training.averages import LossAverages, WeightAverages
-from pix2pix_tf.training.optimizers import OptimizerPair, another, judged, scaled, trained
+from pix2pix_tf.training.optimizers import (
+    OptimizerPair,
+    another,
+    checked_gradients,
+    scaled,
+    trained,
+)
 
 # What `compile` takes as an optimizer: a Keras optimizer, its name, or its config.
 Optimizer = Any
@@ -223,12 +229,13 @@ class GAN(keras.Model):
             disc: Gradients in the order of `discriminator_variables`.
 
         Returns:
-            Those gradients that must be finite, in the order of both, see `optimizers.judged`.
+            Those gradients that must be finite, in the order of both; see
+            `optimizers.checked_gradients`.
         """
         self.gen_optimizer.apply(gen, self.generator_variables)
         self.disc_optimizer.apply(disc, self.discriminator_variables)
-        gen = judged(gen, optimizer=self.gen_optimizer)
-        return [*gen, *judged(disc, optimizer=self.disc_optimizer)]
+        gen = checked_gradients(gen, optimizer=self.gen_optimizer)
+        return [*gen, *checked_gradients(disc, optimizer=self.disc_optimizer)]
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Updates all networks with (inputs, targets); called on every replica.

@@ -70,7 +70,7 @@ def discriminator_loss(real: tf.Tensor, fake: tf.Tensor, *, mode: str = "vanilla
         mode: As of `gan_terms`.
 
     Returns:
-        float32 scalar. 2 ln 2 when a "vanilla" discriminator cannot tell.
+        float32 scalar. 2 ln 2 for a "vanilla" discriminator that predicts 0 everywhere.
     """
     on_real = global_mean(gan_terms(real, real=True, mode=mode))
     return on_real + global_mean(gan_terms(fake, real=False, mode=mode))

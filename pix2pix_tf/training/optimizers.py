@@ -244,7 +244,9 @@ def gradients(
     ]
 
 
-def judged(gradients: list[tf.Tensor], *, optimizer: keras.optimizers.Optimizer) -> list[tf.Tensor]:
+def checked_gradients(
+    gradients: list[tf.Tensor], *, optimizer: keras.optimizers.Optimizer
+) -> list[tf.Tensor]:
     """The gradients that must be finite for training to go on.
 
     Args:

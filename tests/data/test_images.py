@@ -68,7 +68,7 @@ def test_lab_pictures_show_the_original_where_nothing_was_predicted(direction):
     rgb = np.random.default_rng(0).integers(0, 256, (1, 8, 8, 3), np.uint8)
     a, b = images.split_lab(rgb)
     inputs, targets = (a, b) if direction == "AtoB" else (b, a)
-    shown = images.pictures(inputs, targets, targets, lab=True, direction=direction)
+    shown = images.displayed(inputs, targets, targets, lab=True, direction=direction)
     colour = "targets" if direction == "AtoB" else "inputs"
     grey = "inputs" if direction == "AtoB" else "targets"
     assert np.abs(shown[colour].numpy().astype(int) - rgb).max() <= 1

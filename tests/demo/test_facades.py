@@ -42,7 +42,7 @@ def mean_distance(a, b):
 
 def test_same_seed_and_index_give_the_same_bytes():
     for night in (False, True):
-        a, b = (facades.draw_picture(facade(3), SIZE, night=night) for _ in range(2))
+        a, b = (facades.draw_image(facade(3), SIZE, night=night) for _ in range(2))
         np.testing.assert_array_equal(a, b)
     assert facade(3) == facade(3)
 
@@ -58,7 +58,7 @@ def test_bytes_are_those_of_every_other_machine():
     for index in range(6):
         digest.update(facades.draw_labels(facade(index)).tobytes())
         for size, night in itertools.product((SIZE, 256), (False, True)):
-            digest.update(facades.draw_picture(facade(index), size, night=night).tobytes())
+            digest.update(facades.draw_image(facade(index), size, night=night).tobytes())
     assert digest.hexdigest() == "91c3ea8dec65285847e4e5ba63d03082b4315e25112dbf473d3e52fe84080dd3"
 
 
@@ -66,7 +66,7 @@ def test_bytes_are_those_of_every_other_machine():
 @pytest.mark.parametrize("night", [False, True])
 def test_every_style_can_be_drawn_at_every_size(size, night):
     for one in map(house, STYLES):
-        picture = facades.draw_picture(one, size, night=night)
+        picture = facades.draw_image(one, size, night=night)
         labels = facades.draw_labels(one, size)
         assert picture.shape == labels.shape == (size, size, 3)
         assert picture.dtype == labels.dtype == np.uint8
@@ -98,15 +98,15 @@ def test_no_two_styles_look_alike_in_the_label_map():
 
 def test_a_small_picture_is_the_large_one_made_small():
     for one in map(house, STYLES):
-        large = facades.draw_picture(one, 256).astype(float)
+        large = facades.draw_image(one, 256).astype(float)
         small = large.reshape(64, 4, 64, 4, 3).mean(axis=(1, 3))
         # Box edges round to other pixels; a picture of another building is 0.2 and more away.
-        assert mean_distance(facades.draw_picture(one, 64), small) < 0.12
+        assert mean_distance(facades.draw_image(one, 64), small) < 0.12
 
 
 def test_day_and_night_show_the_same_building():
     for one in map(house, STYLES):
-        day, night = (facades.draw_picture(one, night=n).astype(float) for n in (False, True))
+        day, night = (facades.draw_image(one, night=n).astype(float) for n in (False, True))
         assert night.mean() < 0.55 * day.mean()
         wall = class_mask(facades.draw_labels(one), "facade")
         wall[128:] = False  # the lamps' light
@@ -118,7 +118,7 @@ def test_windows_with_curtains_are_lit_at_night():
     lit = {"curtains": [], "none": []}
     for index in range(6):
         one = facade(index)
-        day, night = (facades.draw_picture(one, 256, night=n).astype(int) for n in (False, True))
+        day, night = (facades.draw_image(one, 256, night=n).astype(int) for n in (False, True))
         for part in one.parts:
             left, top, right, bottom = part.pixels(256)
             if part.form != "window" or right - left < 12:
@@ -143,7 +143,7 @@ def spread_within_classes(picture, labels):
 
 def test_picture_is_aligned_with_its_labels():
     for one in map(house, STYLES):
-        labels, picture = facades.draw_labels(one), facades.draw_picture(one).astype(float)
+        labels, picture = facades.draw_labels(one), facades.draw_image(one).astype(float)
         aligned = spread_within_classes(picture, labels)
         for shift, axis in itertools.product((-4, 4), (0, 1)):
             assert aligned < spread_within_classes(picture, np.roll(labels, shift, axis))
@@ -152,22 +152,22 @@ def test_picture_is_aligned_with_its_labels():
 @pytest.mark.parametrize("style", STYLES)
 def test_glass_differs_from_the_wall_around_it(style):
     one = house(style)
-    labels, picture = facades.draw_labels(one), facades.draw_picture(one).astype(float)
+    labels, picture = facades.draw_labels(one), facades.draw_image(one).astype(float)
     wall, glass = (picture[class_mask(labels, name)] for name in ("facade", "window"))
     assert np.abs(np.median(wall, axis=0) - glass.mean(axis=0)).max() > 20
 
 
 def test_labels_tell_most_of_the_picture():
     """Houses that differ only in what labels do not show are near; the best constant is far."""
-    train = [facades.draw_picture(facade(index), SIZE) for index in range(60)]
+    train = [facades.draw_image(facade(index), SIZE) for index in range(60)]
     constant = np.median(train, axis=0)
     unknown, far = [], []
     for index in range(60, 76):
         one = facade(index)
         other = dataclasses.replace(one, grain=one.grain + 1)
-        picture = facades.draw_picture(one, SIZE)
-        assert not np.array_equal(picture, facades.draw_picture(other, SIZE))
-        unknown.append(mean_distance(picture, facades.draw_picture(other, SIZE)))
+        picture = facades.draw_image(one, SIZE)
+        assert not np.array_equal(picture, facades.draw_image(other, SIZE))
+        unknown.append(mean_distance(picture, facades.draw_image(other, SIZE)))
         far.append(mean_distance(picture, constant))
     assert np.mean(unknown) < 0.2 * np.mean(far)
 
@@ -183,7 +183,7 @@ def test_pairs_are_files_with_the_picture_left_and_the_labels_right(tmp_path):
         pair = read(path)
         assert pair.shape == (SIZE, 2 * SIZE, 3)
         picture, labels = pair[:, :SIZE], pair[:, SIZE:]
-        np.testing.assert_array_equal(picture, facades.draw_picture(facade(index), SIZE))
+        np.testing.assert_array_equal(picture, facades.draw_image(facade(index), SIZE))
         np.testing.assert_array_equal(labels, facades.draw_labels(facade(index), SIZE))
 
 
@@ -220,7 +220,7 @@ def test_unpaired_domains_are_day_and_night_of_the_numbered_buildings(tmp_path):
     for name, found in paths.items():
         for path in found:
             one, night = facade(int(path.stem) - 1), name in ("trainB", "testB")
-            expected = facades.draw_picture(one, SIZE, night=night)
+            expected = facades.draw_image(one, SIZE, night=night)
             np.testing.assert_array_equal(read(path), expected)
 
 
@@ -235,7 +235,7 @@ def test_bad_seed_or_index_is_refused(seed, index):
 
 @pytest.mark.parametrize("size", [0, 31, 2049, 64.0, None])
 def test_bad_size_is_refused(size):
-    for draw in (facades.draw_labels, facades.draw_picture):
+    for draw in (facades.draw_labels, facades.draw_image):
         with pytest.raises(ValueError, match="Expected size to be an integer from 32 to 2048"):
             draw(facade(0), size)
 

@@ -63,8 +63,8 @@ def test_tensorflow_1_checkpoints(case, moment):
     inputs, targets = batch_of(golden)
     outputs = model(inputs, training=True)
     np.testing.assert_allclose(outputs[:, ::4, ::4], golden[f"outputs_{moment}"], atol=1e-6)
-    verdict = tf.sigmoid(model.discriminator(tf.concat([inputs, targets], 3), training=True))
-    np.testing.assert_allclose(verdict, golden[f"predict_real_{moment}"], atol=1e-6)
+    prediction = tf.sigmoid(model.discriminator(tf.concat([inputs, targets], 3), training=True))
+    np.testing.assert_allclose(prediction, golden[f"predict_real_{moment}"], atol=1e-6)
 
 
 def test_adam_goes_on_where_the_reference_stopped(monkeypatch):

@@ -47,8 +47,8 @@ def test_wasserstein_losses_have_no_level(capsys):
 
 @pytest.mark.parametrize("mode", ["vanilla", "lsgan"])
 def test_the_undecided_level_is_the_loss_of_one_verdict_for_all(mode):
-    verdict = tf.fill([4], 0.0 if mode == "vanilla" else 0.5)
-    found = losses.discriminator_loss(verdict, verdict, mode=mode)
+    logits = tf.fill([4], 0.0 if mode == "vanilla" else 0.5)
+    found = losses.discriminator_loss(logits, logits, mode=mode)
     assert losses.undecided("a", "b", mode=mode, weight=0.5) == {
         name: pytest.approx(0.5 * float(found)) for name in "ab"
     }
