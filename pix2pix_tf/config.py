@@ -516,15 +516,13 @@ class Config:
         """
         if self.mode in ("export", "serve") and not self.checkpoint:
             object.__setattr__(self, "checkpoint", self.PRETRAINED)
-        try:
+        with options.named_for_caller():
             options.check(self)
             self._check_places()
             self._check_images()
             self._check_devices()
             self._check_evaluation()
             self._check_program()
-        except InputError as error:
-            raise InputError(options.named_for_caller(str(error))) from None
 
     def _check_program(self) -> None:
         """Checks the options of the program alone."""

@@ -10,7 +10,7 @@ import math
 import re
 import textwrap
 import typing
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from absl import flags
@@ -213,9 +213,15 @@ def parse(config_class: type, argv: Sequence[str]) -> tuple[Any, set[str]]:
         in_command.reset(before)
 
 
-def named_for_caller(message: str) -> str:
-    """A message about --flags, which Python code knows as names of options."""
-    return message if in_command.get() else re.sub(r"--(?=[A-Za-z])", "", message)
+@contextlib.contextmanager
+def named_for_caller() -> Iterator[None]:
+    """Outside of commands, errors of the block name options, such as lr, instead of flags."""
+    try:
+        yield
+    except InputError as error:
+        if in_command.get():
+            raise
+        raise InputError(re.sub(r"--(?=[A-Za-z])", "", str(error))) from None
 
 
 def _spelled(word: str, booleans: set[str], others: dict[str, str]) -> str:

@@ -152,3 +152,5 @@ def test_a_word_names_the_mode(capsys):
         shown = capsys.readouterr().out
         assert "--test_dropout" in shown or "--[no]test_dropout" in shown
         assert "--lr " not in shown and "--port" not in shown
+        # What the run decides is left out.
+        assert "--netG" not in shown and "(default: as in the run)" in shown

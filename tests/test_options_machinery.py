@@ -4,6 +4,8 @@ import dataclasses
 
 import pytest
 
+import cyclegan_tf
+import pix2pix_tf
 from cyclegan_tf.config import CycleGANConfig
 from pix2pix_tf import options
 from pix2pix_tf.config import Pix2PixConfig
@@ -120,3 +122,6 @@ def test_flags_are_named_in_commands_and_options_in_python():
         Pix2PixConfig(crop_size=33)
     with pytest.raises(InputError, match="^Expected --crop_size to be .* with --netG unet"):
         options.parse(Pix2PixConfig, ["--crop_size", "33"])
+    for package in (pix2pix_tf, cyclegan_tf):
+        with pytest.raises(InputError, match="^Expected checkpoint to name"):
+            package.load("nothing")
