@@ -17,7 +17,7 @@ class ImagePool:
     global batch in their order: the same results as with one replica.
 
     Args:
-        size: How many images it holds; 0 for none: every image is returned as it is.
+        size: Number of images that are kept; 0 for none: every image is returned as it is.
         shape: Shape of an image, (h, w, c).
         seed: The run's seed, an int.
         name: Name of the pool; pools of different names draw differently.

@@ -64,7 +64,7 @@ SIZE = options.Kind("size", parse=sizes.parse, parts=sizes.sides)
 class Config:
     """Options of one command; invalid ones raise `InputError` when the object is made.
 
-    This class holds those that both programs have.
+    This class contains those that both programs have.
     """
 
     # As `sizes.Framing` takes it.
@@ -566,7 +566,7 @@ class Config:
             )
 
     def _require_input(self) -> None:
-        """Refuses a command without the folder of images that it needs."""
+        """Raises an error for a command without the folder of images that it needs."""
         self._require("input_dir")
 
     def _require(self, name: str) -> None:
@@ -604,7 +604,7 @@ class Config:
             )
 
     def _check_size(self) -> None:
-        """Refuses a --crop_size that a network cannot take."""
+        """Raises an error for a --crop_size that a network cannot take."""
         multiple, least = MULTIPLES[self.netG], min(sizes.sides(self.crop_size))
         if any(side % multiple for side in sizes.sides(self.crop_size)):
             better = ", better still of a higher power of two" if self.netG == "unet" else ""
@@ -622,7 +622,7 @@ class Config:
             )
 
     def _check_scale(self, scale_size: sizes.Size, *, flag: str) -> None:
-        """Refuses a size before the crop that is smaller than the crop."""
+        """Raises an error for a size before the crop that is smaller than the crop."""
         crop, scale = sizes.sides(self.crop_size), sizes.sides(scale_size)
         # Which sides are scaled before a crop: both, the width alone, or none.
         first = {"resize_and_crop": 0, "scale_width_and_crop": 1}.get(self.preprocess, 2)
@@ -663,7 +663,7 @@ class Config:
             )
 
     def refuse_foreign(self, explicit: Iterable[str]) -> None:
-        """Refuses explicit options that belong to another mode alone.
+        """Raises an error for explicit options that belong to another mode alone.
 
         Args:
             explicit: Names of the options that were given.

@@ -69,7 +69,7 @@ def option(
         above: Number that must be exceeded, or None.
         below: Number that must not be reached, or None.
         adopted: What a command that reads a run folder does when the flag is omitted.
-            "architecture": always take the run's value, refuse another one;
+            "architecture": always take the value of the run; another one is an error;
             "data": always take the run's value, an explicit flag may change it;
             "run": take the run's value when training is resumed; "never": this command's own.
 
@@ -117,7 +117,7 @@ def description(field: dataclasses.Field) -> str:
 
 
 def check(config: Any) -> None:
-    """Refuses values out of range; called by a configuration's `__post_init__`.
+    """Raises an error for values out of range; called by a configuration's `__post_init__`.
 
     Raises:
         InputError: Naming the flag, what was expected and what was received.

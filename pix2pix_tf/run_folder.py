@@ -58,7 +58,7 @@ PRETRAINED = "facades"
 _SHIPPED = Path(__file__).with_name("pretrained")
 
 _PARTIAL = ".partial-"
-# options.json holds some fifty short lines; what is larger than this is something else.
+# options.json contains some fifty short lines; what is larger than this is something else.
 _JSON_SIZE = 1_000_000
 
 _CHECKPOINT_NAME = re.compile(r"step-(\d{8,})\.safetensors$")
@@ -203,7 +203,7 @@ def locked(folder: str | os.PathLike[str]) -> Iterator[None]:
     folder that is created here and still empty after an error is removed again.
 
     Raises:
-        InputError: If the folder cannot be written, or another process holds it.
+        InputError: If the folder cannot be written, or another process has locked it.
     """
     folder = place(folder)
     is_new = isinstance(folder, Path) and not folder.exists()
@@ -245,7 +245,7 @@ def atomic(path: str | os.PathLike[str], *, durable: bool = True) -> Iterator[Pl
 
     Args:
         path: The file to write.
-        durable: Whether that also holds when the power fails: the bytes are on the disk (fsync)
+        durable: Whether that is also true when the power fails: the bytes are on the disk (fsync)
             before the name is, and the name when the block ends.
     """
     path = place(path)

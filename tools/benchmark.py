@@ -159,7 +159,7 @@ def measure(part, *, precisions, settings):
 
 
 def check_sizes(subjects):
-    """Refuses to compare networks of different sizes.
+    """Raises an error for networks of different sizes.
 
     Raises:
         ValueError: If the numbers of parameters differ.
@@ -261,10 +261,10 @@ def cases():
 
 
 def check_flags():
-    """Refuses values that name nothing.
+    """Raises an error for values that name nothing.
 
     Raises:
-        ValueError: If a flag holds one.
+        ValueError: If a flag has one.
     """
     precisions = {"float32", "mixed_bfloat16"}
     for name, allowed in {"parts": set(PARTS), "precisions": precisions}.items():

@@ -2,7 +2,7 @@
 
 Usage: python tools/download_dataset.py NAME [flags]
 
-A broken download goes on where it stopped, also in a later run. What is unpacked appears as a whole
+A broken download is resumed, also by a later run. What is unpacked appears as a whole
 or not at all. Names:
   pix2pix    {pix2pix}
   CycleGAN   {cyclegan}
@@ -62,7 +62,7 @@ class Interrupted(OSError):
 
 
 def download(url: str, path: Path, *, tries: int):
-    """Downloads to a file, going on behind what the file holds already.
+    """Downloads to a file, resuming after what it already contains.
 
     Args:
         url: Address, http or https.
@@ -114,7 +114,7 @@ def _attempt(url: str, path: Path):
 
 
 def _receive(response: http.client.HTTPResponse, path: Path, *, done: int):
-    """Writes the body of a response behind the first `done` bytes, or anew if it is the whole."""
+    """Writes the body of a response after the first `done` bytes, or from the start if whole."""
     if response.status != 206:
         done = 0
     elif not (response.headers["Content-Range"] or "").startswith(f"bytes {done}-"):
@@ -150,7 +150,7 @@ class Member(NamedTuple):
 def unpack(archive: Path, target: Path):
     """Unpacks a tar or zip archive into a new folder, as a whole or not at all.
 
-    Only folders and ordinary files are written. If the archive holds one folder, its content
+    Only folders and ordinary files are written. If the archive contains one folder, its content
     becomes that of `target`.
 
     Raises:

@@ -123,7 +123,7 @@ def assign(state: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> list[s
 
 
 def check_whole(missing: list[str], arrays: Mapping[str, np.ndarray]) -> list[str]:
-    """Refuses a network of which a part is missing; returns the names of those that all are."""
+    """Raises an error for an incomplete network; returns the names of absent networks."""
     networks = {name.partition("/")[0] for name in arrays}
     for name in missing:
         if name.partition("/")[0] in networks:

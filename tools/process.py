@@ -207,7 +207,7 @@ def plan(folders: Sequence[str], output_dir: str) -> list[Job]:
         ValueError: If two images have one stem, or an image has no partner.
     """
     if Path(output_dir).resolve() in [Path(folder).resolve() for folder in folders]:
-        raise ValueError(f"--output_dir {output_dir!r} holds the sources: choose another folder")
+        raise ValueError(f"--output_dir {output_dir!r} contains the sources: choose another folder")
     images = [_by_stem(folder) for folder in folders]
     common = set.intersection(*map(set, images))
     lonely = [

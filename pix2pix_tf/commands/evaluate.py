@@ -96,8 +96,10 @@ def _of_run(
     targets = None
     if scorer.wants_pairs and not program.is_paired:
         targets = {way: _partners(files, sets[way]) for way, files in examples.items()}
-    made = translated(program, config, examples, checkpoint=checkpoint, targets=targets)
-    rows = list(results.progress(made, "translating", total=sum(map(len, examples.values()))))
+    translated_rows = translated(program, config, examples, checkpoint=checkpoint, targets=targets)
+    rows = list(
+        results.progress(translated_rows, "translating", total=sum(map(len, examples.values())))
+    )
     compared = []
     for way in examples:
         names: Direction = program.directions[way]

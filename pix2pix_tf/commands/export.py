@@ -43,8 +43,8 @@ def export(program: Program, config: Any, explicit: Collection[str]) -> int:
                 quantize=config.stored_weights,
             )
             print(exported)
-        made = runs.run_options(config, program=program.name)
-        run_folder.write_json(folder / f"export_{run_folder.OPTIONS}", made)
+        options = runs.run_options(config, program=program.name)
+        run_folder.write_json(folder / f"export_{run_folder.OPTIONS}", options)
     return 0
 
 

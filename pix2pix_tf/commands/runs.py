@@ -171,8 +171,8 @@ def begin_run(config: Any, explicit: Collection[str], *, program: str) -> Iterat
             except (InputError, OSError) as error:
                 distribution.exchange({"error": str(error)})
                 raise
-            made = run_options(start.config, program=program)
-            distribution.exchange({"options": made, "first_step": start.first_step})
+            resolved = run_options(start.config, program=program)
+            distribution.exchange({"options": resolved, "first_step": start.first_step})
         else:
             decided = distribution.exchange(None)[0]
             if "error" in decided:
@@ -212,8 +212,8 @@ def _begin(config: Any, explicit: Collection[str], *, program: str) -> Iterator[
         if start.config.seed is None:
             seeded = dataclasses.replace(start.config, seed=runtime.draw_seed())
             start = dataclasses.replace(start, config=seeded)
-        made = run_options(start.config, program=program)
-        run_folder.write_json(folder / run_folder.OPTIONS, made)
+        resolved = run_options(start.config, program=program)
+        run_folder.write_json(folder / run_folder.OPTIONS, resolved)
         yield start
 
 
@@ -269,10 +269,10 @@ def _set_aside(folder: Path, *, after: int) -> None:
 
 
 def _refuse_run(folder: Path) -> None:
-    held = run_folder.checkpoints(folder)
-    if held or (folder / run_folder.LOG).exists():
-        step = f" at step {run_folder.checkpoint_step(held[-1])}" if held else ""
-        continued = f"--checkpoint {folder}" if held else "--resume"
+    existing = run_folder.checkpoints(folder)
+    if existing or (folder / run_folder.LOG).exists():
+        step = f" at step {run_folder.checkpoint_step(existing[-1])}" if existing else ""
+        continued = f"--checkpoint {folder}" if existing else "--resume"
         raise InputError(
             f"--output_dir {folder} already contains a run{step}; resume it with {continued}, or "
             "choose another folder"

@@ -182,7 +182,7 @@ def _check_size(width: int, height: int) -> None:
 
 
 def _check_jpeg(contents: bytes) -> None:
-    """Refuses JPEG data over whose end libjpeg only warns, filling the rest of the image in."""
+    """Raises an error for truncated JPEG data, of which libjpeg only warns."""
     try:
         height, width, _, _ = simplejpeg.decode_jpeg_header(contents, strict=False)
         _check_size(width, height)

@@ -1,6 +1,6 @@
 """The six data sets of pix2pix for TensorFlow Datasets, and its data sets as folders of images.
 
-`tfds:NAME/CONFIG` as --input_dir names any data set of TensorFlow Datasets that holds images:
+`tfds:NAME/CONFIG` as --input_dir names any data set of TensorFlow Datasets that contains images:
 `tfds:pix2pix/facades` one of those below, `tfds:cycle_gan/horse2zebra` one for CycleGAN.
 """
 
@@ -130,7 +130,7 @@ def unpack_unpaired(address: str, *, data_dir: str | None = None) -> str:
         data_dir: Folder of TensorFlow Datasets, or None for its own choice.
 
     Returns:
-        Path of the folder that holds trainA, trainB, testA and testB.
+        Path of the folder that contains trainA, trainB, testA and testB.
 
     Raises:
         InputError: If there is no such data set, it has other splits, or its examples are not of

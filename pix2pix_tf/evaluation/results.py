@@ -284,7 +284,7 @@ def write_results(
         checkpoint: Checkpoint file whose run's training curves the page shows, or None.
         sets: Numbers of whole sets, such as FID, which stand beside the means.
         context: Other numbers to compare the means with, likewise.
-        **details: What else metrics.json holds, such as the settings of the metrics.
+        **details: Further contents of metrics.json, such as the settings of the metrics.
 
     Returns:
         Path of index.html.

@@ -1,6 +1,6 @@
 """A generator as a functional model of Keras' own layers.
 
-Such a model is saved to a .keras file that holds no code and no names of ours: any Keras 3 opens
+Such a model is saved to a .keras file without code and names of this package: any Keras 3 opens
 it, on TensorFlow, JAX or PyTorch, with this package installed or not.
 """
 

@@ -189,4 +189,4 @@ def _entry(entry: Any) -> tuple[str, tuple[int, ...]]:
             sizes = [size for size in shape if type(size) is int and 0 < size <= 2**16]
             if sizes == shape and len(shape) in (1, 4):
                 return name, tuple(shape)
-    raise ValueError(f"its index holds {str(entry)[:80]!r}, not a variable of the generator")
+    raise ValueError(f"its index contains {str(entry)[:80]!r}, not a variable of the generator")

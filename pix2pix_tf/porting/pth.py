@@ -116,7 +116,7 @@ def read(path: str | Path) -> dict[str, np.ndarray]:
         Dict from keys to arrays.
 
     Raises:
-        InputError: If the file is damaged, holds anything but a dict of tensors, or asks for
+        InputError: If the file is damaged, contains anything but a dict of tensors, or asks for
             anything else to be loaded.
     """
     try:

@@ -36,13 +36,13 @@ def find(source: Path) -> Path | None:
     if not source.is_dir():
         prefix = re.sub(r"\.(index|meta|data-\d+-of-\d+)$", "", str(source))
         return Path(prefix) if Path(f"{prefix}.index").is_file() else None
-    held = {path.stem: path.with_suffix("") for path in source.glob("*.index")}
+    found = {path.stem: path.with_suffix("") for path in source.glob("*.index")}
     if (source / "checkpoint").is_file():
         text = (source / "checkpoint").read_text(encoding="utf-8", errors="replace")
         latest = re.search(r'^model_checkpoint_path: "(?:.*[/\\])?([^/\\"]+)"', text, re.MULTILINE)
-        if latest and latest[1] in held:
-            return held[latest[1]]
-    return max(held.values(), key=_step, default=None)
+        if latest and latest[1] in found:
+            return found[latest[1]]
+    return max(found.values(), key=_step, default=None)
 
 
 def _step(path: Path) -> tuple[int, str]:

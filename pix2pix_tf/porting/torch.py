@@ -52,7 +52,7 @@ def find(source: Path) -> dict[str, Path]:
         Dict from "G", "D", "G_A", "G_B", "D_A", "D_B" to `Path`; empty if there are none.
 
     Raises:
-        InputError: If a folder holds several networks and their names do not tell the last.
+        InputError: If a folder contains several networks and their names do not show the last.
     """
     own = None if source.is_dir() else _FILE.fullmatch(source.name)
     if source.is_file() and not own:
@@ -200,21 +200,21 @@ def arrays(network: _Network, name: str) -> dict[str, np.ndarray]:
     """The network's weights under the names of our checkpoints."""
     options = dict(network.options)
     if network.outputs:
-        made = make_generator(
+        built = make_generator(
             options.pop("netG"), output_channels=network.outputs, name=name, **options
         )
     else:
         # define_D(): use_bias = norm_layer == nn.InstanceNorm2d.
         bias, layers = options["norm"].startswith("instance"), options.pop("n_layers_D", 3)
-        made = make_discriminator(
+        built = make_discriminator(
             options.pop("netD"), n_layers=layers, bias=bias, name=name, **options
         )
-    made.build((None, 256, 256, network.inputs))
+    built.build((None, 256, 256, network.inputs))
     try:
-        torch_names.load_state_dict(made, network.state)
+        torch_names.load_state_dict(built, network.state)
     except InputError as error:
         raise InputError(f"{error} ({network.path})") from None
-    return {variable.path: variable.numpy() for variable in made.variables}
+    return {variable.path: variable.numpy() for variable in built.variables}
 
 
 def _written(path: Path) -> dict[str, str]:

@@ -65,11 +65,11 @@ def load_state_dict(network: Network, state: Mapping[str, np.ndarray]) -> None:
             then as it was.
     """
     state = {key.removeprefix("module."): value for key, value in state.items()}
-    held = {key for key in state if not key.endswith(_UNUSED)}
+    keys = {key for key in state if not key.endswith(_UNUSED)}
     table, variables, values = names(network), weights(network), {}
-    if missing := set(table.values()) - held:
+    if missing := set(table.values()) - keys:
         raise InputError(f"the state dict has no {_few(missing)}")
-    if extra := held - set(table.values()):
+    if extra := keys - set(table.values()):
         raise InputError(f"the state dict has entries that the network does not: {_few(extra)}")
     for path, variable in variables.items():
         theirs, shape = np.asarray(state[table[path]], np.float32), tuple(variable.shape)

@@ -38,7 +38,7 @@ def find(text: str) -> list[Source]:
         List of `Source` with different names.
 
     Raises:
-        InputError: If a place holds no model, or two have the same name.
+        InputError: If a place contains no model, or two have the same name.
     """
     found = []
     for place in filter(None, text.split(",")):

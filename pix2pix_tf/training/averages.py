@@ -15,7 +15,7 @@ class LossAverages(tf.Module):
     """Exponential moving averages of the losses.
 
     They start at zero, as in the reference. `result` corrects them for that by 1 - 0.99^n, so that
-    early values are not too small; log.csv holds the losses themselves.
+    early values are not too small; log.csv contains the losses themselves.
 
     Args:
         names: The losses' names.

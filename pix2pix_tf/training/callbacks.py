@@ -282,7 +282,7 @@ class Checkpoints(StepCallback):
         self._saved: int | None = None
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Notes from which step training goes on; it needs no checkpoint."""
+        """Notes the step that training starts from, which needs no checkpoint."""
         self._saved = self.model.step
         if self.freq and distribution.leads():
             (run_folder.place(self.folder) / run_folder.CHECKPOINTS).mkdir(

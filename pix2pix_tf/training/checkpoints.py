@@ -1,6 +1,6 @@
 """Checkpoints: the whole state of a run in one safetensors file.
 
-The format holds arrays and names, nothing that could be executed, and is read by TensorFlow,
+The format contains arrays and names, nothing that could be executed, and is read by TensorFlow,
 PyTorch and numpy programs alike. A file appears whole or not at all.
 """
 
@@ -21,7 +21,7 @@ from pix2pix_tf.errors import InputError
 PathLike = str | os.PathLike[str]
 # Names and variables, of Keras or of TensorFlow.
 State = dict[str, Any]
-# In the names of what only a run in float16 has: any precision goes on from any checkpoint.
+# In the names of what only a run in float16 has: any precision resumes from any checkpoint.
 LOSS_SCALE = "loss_scale"
 _ABOUT, _SUMS = "pix2pix_tf", "crc32"
 # NumPy has no type for some of the format's: an AttributeError or a TypeError.
@@ -164,18 +164,18 @@ def restore(path: PathLike, state: State) -> None:
 
     Args:
         path: Checkpoint file.
-        state: Dict from names to variables; it may be a part of what the file holds.
+        state: Dict from names to variables; it may be a part of the contents of the file.
 
     Raises:
         InputError: If the file is damaged, or lacks a variable other than a loss scale, or holds
             it in another shape or with values that are not finite.
     """
     with _opened(path) as file:
-        held = set(file.keys())
+        names_in_file = set(file.keys())
         for name, variable in state.items():
-            if name not in held and LOSS_SCALE in name:
+            if name not in names_in_file and LOSS_SCALE in name:
                 continue
-            if name not in held:
+            if name not in names_in_file:
                 raise InputError(f"{path} has no variable {name}")
             value = file.get_tensor(name)
             if not np.isfinite(value).all():
@@ -194,7 +194,7 @@ def restore_weights(path: PathLike, variables: Sequence[Any], *, averaged: bool)
     Args:
         path: Checkpoint file.
         variables: The network's variables.
-        averaged: Whether to take the moving averages of the weights if the file holds them.
+        averaged: Whether to take the moving averages of the weights if the file contains them.
 
     Raises:
         InputError: As `restore`.

@@ -12,7 +12,7 @@ class StepLog:
     Args:
         path: The file.
         columns: Names of the columns, the first of which is "step".
-        first_step: Rows after this step are dropped: training that goes on writes them again.
+        first_step: Rows after this step are dropped: resumed training writes them again.
     """
 
     def __init__(

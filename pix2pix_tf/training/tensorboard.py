@@ -51,7 +51,7 @@ def buckets(values: tf.Tensor) -> tf.Tensor:
 def _buckets(values: tf.Tensor, count: int = 30) -> tf.Tensor:
     values = tf.where(tf.math.is_finite(values), values, 0.0)
     low, high = tf.reduce_min(values), tf.reduce_max(values)
-    # The operation refuses a range without width.
+    # The operation fails for a range without width.
     above = tf.where(high > low, high, low + 1 + tf.abs(low))
     counts = tf.histogram_fixed_width(values, [low, above], nbins=count)
     edges = tf.linspace(tf.cast(low, tf.float64), tf.cast(high, tf.float64), count + 1)
@@ -61,7 +61,7 @@ def _buckets(values: tf.Tensor, count: int = 30) -> tf.Tensor:
 class TensorBoard(StepCallback):
     """Writes losses, images and histograms of the weights and gradients.
 
-    The losses are moving averages, see `averages.LossAverages`. A run that is resumed goes on in
+    The losses are moving averages, see `averages.LossAverages`. A resumed run continues in
     a new file, before which TensorBoard drops what an interrupted process wrote after the
     checkpoint.
 

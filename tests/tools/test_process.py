@@ -254,7 +254,7 @@ def test_edges_of_a_square_lie_on_its_border(process, tmp_path, method):
         ({"operation": "resize", "workers": 0}, "--workers=0"),
         ({"operation": "combine", "input_dir": "in", "output_dir": "out"}, "missing --b_dir"),
         ({"operation": "blank", "input_dir": "none", "output_dir": "out"}, "'none': no such"),
-        ({"operation": "blank", "input_dir": "in", "output_dir": "in"}, "holds the sources"),
+        ({"operation": "blank", "input_dir": "in", "output_dir": "in"}, "contains the sources"),
         ({"operation": "blank", "input_dir": "in", "output_dir": "in/a.png"}, "in/a.png"),
         ({"operation": "blank", "input": "in"}, "Did you mean: input_dir"),
     ],
