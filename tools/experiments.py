@@ -2,8 +2,8 @@
 
 Usage: python tools/experiments.py --output_dir DIR --facades FACADES [--horse2zebra H2Z] [flags]
 
-FACADES contains train/ and val/, H2Z trainA/, trainB/, testA/ and testB/. What is done already is not
-done again, and what was interrupted is resumed. DIR/results.md gets a table, DIR/outputs.png a column
+FACADES has train/ and val/, H2Z trainA/, trainB/, testA/ and testB/. What is done already is not
+done again, interrupted work is resumed. DIR/results.md gets a table, DIR/outputs.png a column
 of pictures for each experiment on facades. Experiments:
 {experiments}
 """
