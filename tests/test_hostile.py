@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import random
+import re
 import resource
 import struct
 import zlib
@@ -175,7 +176,7 @@ def test_a_large_file_is_not_read_as_options(tmp_path):
     with pytest.raises(InputError, match="more than 1000000 bytes"):
         run_folder.read_json(path)
     path.write_text('{"a": ' + "1" * 100_000 + "}")
-    with pytest.raises(InputError, match="Expected"):
+    with pytest.raises(InputError, match="Expected|is not valid JSON"):
         stored = run_folder.read_json(path)
         config = Pix2PixConfig(mode="train", input_dir="in", output_dir="out")
         options.adopt(config, set(), {"ngf": stored["a"]}, source=tmp_path, resuming=True)
@@ -194,7 +195,7 @@ def test_any_words_are_a_command_or_one_line(words, config_class):
     try:
         config, typed = options.parse(config_class, words)
     except InputError as error:
-        assert "Expected" in str(error)
+        assert re.search("Expected|needs|exclusive|takes no", str(error))
         return
     assert typed <= config_class.__dataclass_fields__.keys()
     assert isinstance(config, config_class)
