@@ -22,7 +22,7 @@ def save_run(
     """Writes the run folder of a model, as the train command does.
 
     Args:
-        model: A built and compiled model, with any number of updates actual.
+        model: A built and compiled model, with any number of updates made.
         config: Configuration that describes the model; its training options are what
             resuming the run goes by.
         folder: Run folder, new or of an earlier step of the same model.

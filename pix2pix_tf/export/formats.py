@@ -32,7 +32,7 @@ FILES = {
 # runtime, in [0, 1]: a quarter of a level of 8 bits. Measured: 2e-6, in Lab mode 1e-5, with
 # instance normalisation in Keras 2e-4.
 TOLERANCE = 1e-3
-# The least agreement of weights that were made coarser. Below it the image is another one.
+# The least agreement of weights that were made coarser. Below it the image looks different.
 DECIBELS = 20.0
 # The newest operators that tf2onnx writes.
 OPSET = 18
