@@ -187,7 +187,7 @@ class WaitingCheck(StepCallback):
         self._alarm = Alarm(
             3,
             "training waits for images {share:.0%} of the time (step {step}): the input pipeline "
-            "is too slow; --cache, smaller image files or a faster disk help",
+            "is too slow; a cache, smaller image files or a faster disk help",
         )
 
     def on_step_end(self, step: int, logs: dict[str, float]) -> None:
