@@ -40,7 +40,10 @@ DATASET_MODES = ("aligned", "folders", "single")
 PROGRAM = "pix2pix-tf"
 ONE, MIRRORED, MULTI_WORKER = "one", "mirrored", "multi_worker"
 # Of pairs, of pairs of label maps, of sets.
-METRICS = ("l1", "psnr", "ssim", "ms_ssim", "lpips", "labels", "fid", "kid")
+METRICS = (
+    *("l1", "psnr", "ssim", "ms_ssim", "mae", "nrmse", "pearson", "lpips", "labels"),
+    *("fid", "kid"),
+)
 
 TRAINING = ("train", "demo")
 TESTING = ("test", "evaluate")
@@ -213,24 +216,24 @@ class Config:
         "clipped. pLOW,pHIGH: percentiles over all training files, such as p0.1,p99.9, measured "
         "once. LOW,HIGH:LOW,HIGH for A and B. auto: the whole range of an integer type, 0,1 of "
         "floats.",
-        modes=(*NETWORKS, "serve", CHECK_DATA),
+        modes=(*NETWORKS, COMPARE, "serve", CHECK_DATA),
     )
     value_range_A: str | None = data_option(
-        None, "--value_range of A alone.", modes=(*NETWORKS, "serve", CHECK_DATA)
+        None, "--value_range of A alone.", modes=(*NETWORKS, COMPARE, "serve", CHECK_DATA)
     )
     value_range_B: str | None = data_option(
-        None, "--value_range of B alone.", modes=(*NETWORKS, "serve", CHECK_DATA)
+        None, "--value_range of B alone.", modes=(*NETWORKS, COMPARE, "serve", CHECK_DATA)
     )
     plane: int | None = data_option(
         None,
         "Which plane of files with several (Z, T or pages) is read, counted from 0.",
-        modes=(*TRAINING, *TESTING, CHECK_DATA),
+        modes=(*TRAINING, *TESTING, COMPARE, CHECK_DATA),
         minimum=0,
     )
     series: int | None = data_option(
         None,
         "Which series of TIFF files with several is read, counted from 0.",
-        modes=(*TRAINING, *TESTING, CHECK_DATA),
+        modes=(*TRAINING, *TESTING, COMPARE, CHECK_DATA),
         minimum=0,
     )
     nodata: str | None = data_option(
@@ -429,9 +432,10 @@ class Config:
     )
     metrics: str | None = evaluate_option(
         None,
-        "What to measure, separated by commas: l1, psnr, ssim, ms_ssim, lpips and labels of pairs, "
-        "fid and kid of sets (lpips, fid and kid: extra [metrics]). When omitted, all that the "
-        "images allow but lpips and labels; fid and kid if their weights are there.",
+        "What to measure, separated by commas: l1, psnr, ssim, ms_ssim, mae (in the units of the "
+        "files), nrmse, pearson, lpips and labels of pairs, fid and kid of sets (lpips, fid and "
+        "kid: extra [metrics]). When omitted, all that the images allow but lpips and labels; fid "
+        "and kid if their weights are there.",
     )
     palette: str | None = evaluate_option(
         None,
@@ -570,6 +574,13 @@ class Config:
             flag = "value_range" if text in self.value_range else f"value_range_{side}"
             if codecs.parse_percentiles(text) is None:
                 codecs.parse_range(text, flag=flag)
+            elif self.mode in ("test", "evaluate", "serve") and (
+                not getattr(self, "lab_colorization", False)
+            ):
+                raise InputError(
+                    f"Expected --{flag} LOW,HIGH: percentiles are measured by training. "
+                    f"Received: {text}"
+                )
         try:
             float(self.nodata or 0)
         except ValueError:

@@ -74,7 +74,7 @@ def has_images(folder: str | os.PathLike) -> bool:
     """Whether a folder itself, or its folder A, contains images."""
     folder = run_folder.place(folder)
     places = [place for place in (folder, folder / "A") if place.is_dir()]
-    return any(listing.is_image(path) for place in places for path in place.iterdir())
+    return any(map(listing.is_image, itertools.chain(*map(listing.regular_files, places))))
 
 
 def percentile_range(
