@@ -20,6 +20,8 @@ TEST = [
     *ONNX,
     *SERVE,
     *MEDICAL,
+    # The example in docs/medical.md, which the tests run, uses its volumes.
+    "nilearn>=0.12",
     *TFDS,
     *TIFF,
     "hypothesis>=6.100",

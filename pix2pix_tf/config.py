@@ -226,20 +226,21 @@ class Config:
     )
     plane: int | None = data_option(
         None,
-        "Which plane of files with several (Z, T or pages) is read, counted from 0.",
+        "Which plane of files with several (Z, T, pages or frames) is read, counted from 0.",
         modes=(*TRAINING, *TESTING, COMPARE, CHECK_DATA),
         minimum=0,
     )
     series: int | None = data_option(
         None,
-        "Which series of TIFF files with several is read, counted from 0.",
+        "Which series of TIFF files with several is read, or which volume of NIfTI files, counted "
+        "from 0.",
         modes=(*TRAINING, *TESTING, COMPARE, CHECK_DATA),
         minimum=0,
     )
     nodata: str | None = data_option(
         None,
-        "Value of missing pixels, in addition to what GeoTIFFs declare; the networks see black, "
-        "results get the value back. Also nan.",
+        "Value of missing pixels, in addition to what GeoTIFF and DICOM files declare; the "
+        "networks see black, results get the value back. Also nan.",
         modes=(*TRAINING, *TESTING, CHECK_DATA),
     )
     label_palette: str | None = data_option(

@@ -139,7 +139,7 @@ def notes(contents: Contents, looks: Sequence[Look], *, direction: str | None = 
         f"only {used} channel{'s' * (used > 1)} of more are used": [
             seen for seen in readable if seen.is_reduced
         ],
-        "pixels without data are black to the networks": [
+        "pixels without data are black to the networks, in losses and in metrics": [
             seen for seen in readable if seen.missing
         ],
     }
