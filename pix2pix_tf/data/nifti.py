@@ -41,9 +41,10 @@ def file_of(path: str | os.PathLike) -> str:
 
 
 def stem(name: str) -> str:
-    """A name without its suffix: "t1-012" of a slice."""
+    """A name without its suffix: "t1-012" of a slice; numbers such as those of UIDs stay."""
     found = re.fullmatch(PATTERN, name)
-    return f"{found[1]}-{found[3]}" if found else os.path.splitext(name)[0]
+    root, suffix = os.path.splitext(name)
+    return f"{found[1]}-{found[3]}" if found else name if suffix[1:].isdecimal() else root
 
 
 def volume_name(name: str) -> str:

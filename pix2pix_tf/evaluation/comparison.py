@@ -56,6 +56,8 @@ _SETTINGS: dict[str, dict[str, Any]] = {
 }
 # Binkowski et al. 2018: KID over subsets of this size.
 _SUBSET_SIZE = 1000
+# Files that test writes beside a PNG that cannot hold the result.
+EXACT = (".tif", ".npy", ".dcm")
 # The file beside the results that keeps the statistics of the ground-truth set.
 STATISTICS = "statistics.npz"
 _SHOWN = 5  # names in one message
@@ -206,7 +208,7 @@ def of_folders(
     """
     # Where test wrote a PNG to look at and a file of the values, the latter counts.
     views = _files_of_kind(source, kind)
-    exact = {n: p for s in (".tif", ".npy") for n, p in _files_of_kind(source, kind, s).items()}
+    exact = {n: p for s in EXACT for n, p in _files_of_kind(source, kind, s).items()}
     outputs = {**views, **exact} or _by_name(listing.list_images(source))
     true = _by_name(ground_truth(targets, sides=((side,),)))
     listing.check_images(list(map(str, outputs.values())), sides=((side,),))
