@@ -13,7 +13,7 @@ from support import write_pairs
 from test_any_data import run, test, train, untrained
 
 from cyclegan_tf import cli as cyclegan
-from pix2pix_tf import run_folder
+from pix2pix_tf import load, run_folder
 from pix2pix_tf.data import check, codecs, decode, listing
 from pix2pix_tf.data.codecs import Selection, Side
 
@@ -190,6 +190,10 @@ def test_a_geotiff_keeps_its_place_compression_type_and_missing_pixels(tmp_path)
         assert page.tags[34737].value.startswith("WGS 84")
         found = page.asarray()
     assert (found[:8, :8] == 65535).all() and found[8:].max() <= 3000
+    load(folder).translate_file(source / "a.tif", tmp_path / "b.tif")
+    with tifffile.TiffFile(tmp_path / "b.tif") as file:
+        assert file.pages.first.tags[33550].value == (10.0, 10.0, 0.0)
+        assert (file.asarray()[:16, :16] == 65535).all()
 
 
 def test_missing_pixels_are_reported(tmp_path):

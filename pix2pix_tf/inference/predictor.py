@@ -186,8 +186,10 @@ class Predictor:
         result, depth = self._of_file(source)
         if suffix in EXACT:
             dtype, values = self._type(np.dtype(depth.dtype)), self.sides[1].value_range
+            array = codecs.from_unit(result, dtype, values)
+            array = codecs.with_missing(array, source, self.sides[0].selection)
             with run_folder.atomic(target) as temporary:
-                codecs.write(temporary, codecs.from_unit(result, dtype, values))
+                codecs.write(temporary, array, place=codecs.place_of(source))
             return
         is_deep = depth.dtype == "uint16" and suffix == ".png"
         shown = codecs.from_unit(images.viewable(result), "uint16" if is_deep else "uint8")

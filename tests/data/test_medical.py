@@ -164,7 +164,7 @@ def test_a_result_is_a_volume_with_the_header_of_its_source(tmp_path, preprocess
         for number in range(2):
             volume(tmp_path / "data" / side / f"s{number}{ending}", (18, 22, 5),
                    axes=("LPS", "PIR")[number], dtype=dtype)  # fmt: skip
-    options = {"input_channels": 1, "output_channels": 1, "crop_size": 16, "scale_size": 16}
+    options = {"input_channels": 1, "output_channels": 1, "crop_size": 32, "scale_size": 32}
     folder = untrained(tmp_path / "run", **options, value_range="0,5000:0,255")
     words = ("--dataset_mode", "folders", "--preprocess", preprocess)
     found = test(tmp_path / "data", folder, tmp_path / "out", *words)
