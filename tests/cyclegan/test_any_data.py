@@ -198,8 +198,7 @@ def test_true_images_of_another_size_are_compared(wide, tmp_path):
     for kind in ("real_A", "fake_B", "true_B"):
         assert size(tmp_path / "out" / "images" / f"A-0-{kind}.png") == (40, 36)
     found = json.loads((tmp_path / "out" / run_folder.METRICS).read_text())["per_image"]
-    names = {"cycle L1 A", "L1 AtoB", "L1 of the input AtoB"}
-    assert set(found["A-0"]) == names
+    assert set(found["A-0"]) == {"cycle L1 A", "L1 AtoB", "L1 of the input AtoB"}
 
 
 @pytest.mark.parametrize(
