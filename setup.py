@@ -7,6 +7,7 @@ from setuptools import find_packages, setup
 SERVE = ["orjson>=3.10", "starlette>=0.40", "uvicorn>=0.30"]
 TFDS = ["importlib-resources>=6", "tensorflow-datasets>=4.9.7"]
 TIFF = ["imagecodecs>=2024.1", "tifffile>=2024.1"]
+MEDICAL = ["nibabel>=5", "pydicom>=3"]
 LITERT = ["ai-edge-litert>=1.2"]
 # tf2onnx works with NumPy 2 from 1.17 on.
 ONNX = ["onnx>=1.17", "onnxruntime>=1.20", "tf2onnx>=1.17"]
@@ -18,6 +19,9 @@ TEST = [
     *LITERT,
     *ONNX,
     *SERVE,
+    *MEDICAL,
+    # The example in docs/medical.md, which the tests run, uses its volumes.
+    "nilearn>=0.12",
     *TFDS,
     *TIFF,
     "hypothesis>=6.100",
@@ -72,6 +76,7 @@ setup(
         "gpu": ["tensorflow[and-cuda]>=2.18"],
         "litert": LITERT,
         "lpips": METRICS,  # the name in 0.1
+        "medical": MEDICAL,
         "metrics": METRICS,
         "onnx": ONNX,
         "serve": SERVE,

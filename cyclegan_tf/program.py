@@ -122,7 +122,7 @@ def translations(
         checkpoint: Checkpoint file.
         with_targets: Whether examples are pairs of a file and its target.
     """
-    found, types = predictors(config, checkpoint), datasets.types(config.checkpoint)
+    found = predictors(config, checkpoint)
     return {
         way: files.cycles(
             found[way],
@@ -132,7 +132,7 @@ def translations(
             with_targets=with_targets,
             batch_size=config.batch_size,
             seed=config.seed if config.test_dropout and config.dropout else None,
-            target_type=types.get(way[-1]),
+            target_type=found[way].target_type,
         )
         for way in found
     }
@@ -146,7 +146,7 @@ def predictors(config: Any, checkpoint: Path, *, exported: bool = False) -> dict
         checkpoint: Checkpoint file.
         exported: Whether they become parts of an export, which is a graph.
     """
-    generators = load_generators(config, checkpoint)
+    generators, types = load_generators(config, checkpoint), datasets.types(checkpoint)
     return {
         way: Predictor(
             generators[name],
@@ -154,6 +154,7 @@ def predictors(config: Any, checkpoint: Path, *, exported: bool = False) -> dict
             tile=0 if exported else config.tile,
             blend_tile=config.blend_tile if exported else 0,
             scratch_dir=config.scratch_dir,
+            target_type=types.get(way[-1]),
         )
         for way, name in GENERATORS.items()
     }

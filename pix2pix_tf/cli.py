@@ -228,7 +228,10 @@ def _test_examples(config: Any, explicit: Collection[str]) -> dict[str, Examples
 def _target_files(config: Any, direction: str) -> Sequence[str] | None:
     from pix2pix_tf.evaluation import comparison
 
-    return comparison.ground_truth(config.target_dir) if config.target_dir else None
+    if not config.target_dir:
+        return None
+    side = config.sides["AB".index(direction[-1])]
+    return comparison.ground_truth(config.target_dir, sides=((side,),))
 
 
 def _translations(config: Any, checkpoint: Path, *, with_targets: bool) -> dict[str, "Translate"]:

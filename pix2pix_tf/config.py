@@ -40,7 +40,10 @@ DATASET_MODES = ("aligned", "folders", "single")
 PROGRAM = "pix2pix-tf"
 ONE, MIRRORED, MULTI_WORKER = "one", "mirrored", "multi_worker"
 # Of pairs, of pairs of label maps, of sets.
-METRICS = ("l1", "psnr", "ssim", "ms_ssim", "lpips", "labels", "fid", "kid")
+METRICS = (
+    *("l1", "psnr", "ssim", "ms_ssim", "mae", "nrmse", "pearson", "lpips", "labels"),
+    *("fid", "kid"),
+)
 
 TRAINING = ("train", "demo")
 TESTING = ("test", "evaluate")
@@ -214,30 +217,31 @@ class Config:
         "clipped. pLOW,pHIGH: percentiles over all training files, such as p0.1,p99.9, measured "
         "once. LOW,HIGH:LOW,HIGH for A and B. auto: the whole range of an integer type, 0,1 of "
         "floats.",
-        modes=(*NETWORKS, "serve", CHECK_DATA),
+        modes=(*NETWORKS, COMPARE, "serve", CHECK_DATA),
     )
     value_range_A: str | None = data_option(
-        None, "--value_range of A alone.", modes=(*NETWORKS, "serve", CHECK_DATA)
+        None, "--value_range of A alone.", modes=(*NETWORKS, COMPARE, "serve", CHECK_DATA)
     )
     value_range_B: str | None = data_option(
-        None, "--value_range of B alone.", modes=(*NETWORKS, "serve", CHECK_DATA)
+        None, "--value_range of B alone.", modes=(*NETWORKS, COMPARE, "serve", CHECK_DATA)
     )
     plane: int | None = data_option(
         None,
-        "Plane that is read from files with several (Z, T or pages), counted from 0.",
-        modes=(*TRAINING, *TESTING, CHECK_DATA),
+        "Plane that is read from files with several (Z, T, pages or frames), counted from 0.",
+        modes=(*TRAINING, *TESTING, COMPARE, CHECK_DATA),
         minimum=0,
     )
     series: int | None = data_option(
         None,
-        "Series that is read from TIFF files with several, counted from 0.",
-        modes=(*TRAINING, *TESTING, CHECK_DATA),
+        "Series that is read from TIFF files with several, or volume of NIfTI files, counted from "
+        "0.",
+        modes=(*TRAINING, *TESTING, COMPARE, CHECK_DATA),
         minimum=0,
     )
     nodata: str | None = data_option(
         None,
-        "Value of missing pixels, or nan, in addition to the tag of GeoTIFFs. The networks see "
-        "black there; results get the value back.",
+        "Value of missing pixels, or nan, in addition to what GeoTIFF and DICOM files declare. The "
+        "networks see black there; results get the value back.",
         modes=(*TRAINING, *TESTING, CHECK_DATA),
     )
     label_palette: str | None = data_option(
@@ -432,9 +436,10 @@ class Config:
     )
     metrics: str | None = evaluate_option(
         None,
-        "What to measure, separated by commas: l1, psnr, ssim, ms_ssim, lpips and labels of pairs, "
-        "fid and kid of sets (lpips, fid and kid: extra [metrics]). When omitted, all that the "
-        "images allow but lpips and labels; fid and kid if their weights are there.",
+        "What to measure, separated by commas: l1, psnr, ssim, ms_ssim, mae (in the units of the "
+        "files), nrmse, pearson, lpips and labels of pairs, fid and kid of sets (lpips, fid and "
+        "kid: extra [metrics]). When omitted, all that the images allow but lpips and labels; fid "
+        "and kid if their weights are there.",
     )
     palette: str | None = evaluate_option(
         None,
@@ -580,6 +585,13 @@ class Config:
             flag = "value_range" if text in self.value_range else f"value_range_{side}"
             if codecs.parse_percentiles(text) is None:
                 codecs.parse_range(text, flag=flag)
+            elif self.mode in ("test", "evaluate", "serve") and (
+                not getattr(self, "lab_colorization", False)
+            ):
+                raise InputError(
+                    f"Expected --{flag} LOW,HIGH: percentiles are measured by training. "
+                    f"Received: {text}"
+                )
         try:
             float(self.nodata or 0)
         except ValueError:

@@ -13,7 +13,7 @@ from support import write_pairs
 from test_any_data import run, test, train, untrained
 
 from cyclegan_tf import cli as cyclegan
-from pix2pix_tf import run_folder
+from pix2pix_tf import load, run_folder
 from pix2pix_tf.data import check, codecs, decode, listing
 from pix2pix_tf.data.codecs import Selection, Side
 
@@ -92,6 +92,52 @@ def test_percentiles_are_measured_once_and_results_have_the_targets_type(tmp_pat
     assert found.dtype == np.int16 and found.std() > 0
 
 
+def test_metrics_have_units_and_a_grey_image_scores_badly(tmp_path, capsys):
+    ct = [RNG.integers(-1000, 2000, (32, 32, 1)).astype(np.int16) for _ in range(2)]
+    low_dose = [np.clip(image + 40, -1024, 3071).astype(np.int16) for image in ct]
+    source = halves(tmp_path / "data", low_dose.__getitem__, ct.__getitem__, count=2)
+    words = ("--value_range", "-1024,3071")
+    channels = {"input_channels": 1, "output_channels": 1, "dataset_mode": "folders"}
+    folder = untrained(tmp_path / "run", **SMALL, **channels, value_range="-1024,3071")
+    tested = test(source, folder, tmp_path / "out")
+    row = tested["per_image"]["1"]
+    output = np.load(tmp_path / "out" / "images" / "1-outputs.npy").astype(float)
+    assert row["MAE"] == pytest.approx(np.abs(output - ct[1]).mean(), rel=1e-4)
+    assert row["MAE of the input"] == pytest.approx(40, abs=0.01)
+    assert row["PSNR of the input"] == pytest.approx(20 * np.log10(4095 / 40), abs=0.01)
+    assert row["NRMSE of the input"] == pytest.approx(40 / np.ptp(ct[1]), rel=1e-3)
+    assert row["Pearson of the input"] == pytest.approx(1)
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert ">MAE<" in page and "MAE of the input</dt>" in page
+    # The same from the run, from the folder of the test, and from files without a model.
+    results = {}
+    for name, arguments in {
+        "of run": ("--input_dir", source, "--checkpoint", folder),
+        "test": ("--input_dir", tmp_path / "out"),
+        "files": ("--input_dir", tmp_path / "out", "--target_dir", source / "B", *words),
+    }.items():
+        arguments = ("--output_dir", tmp_path / name, *arguments, "--metrics", "mae,psnr,pearson")
+        assert run("--mode", "evaluate", *arguments) == 0
+        results[name] = json.loads((tmp_path / name / run_folder.METRICS).read_text())["per_image"]
+        assert results[name]["1"]["MAE"] == pytest.approx(row["MAE"], rel=1e-4)
+        assert results[name]["1"]["PSNR"] == pytest.approx(row["PSNR"], abs=0.1)
+    assert (
+        results["of run"]["1"].keys()
+        == results["test"]["1"].keys()
+        == {f"{name}{of}" for name in ("MAE", "PSNR", "Pearson") for of in ("", " of the input")}
+    )
+    (tmp_path / "grey").mkdir()
+    for number in range(2):
+        np.save(tmp_path / "grey" / f"{number}.npy", np.full((32, 32, 1), 1023, np.int16))
+    arguments = ("--input_dir", tmp_path / "grey", "--target_dir", source / "B", *words)
+    assert run("--mode", "evaluate", *arguments, "--output_dir", tmp_path / "scores") == 0
+    mean = json.loads((tmp_path / "scores" / run_folder.METRICS).read_text())["mean"]
+    assert mean["PSNR"] < 15 and mean["Pearson"] is None
+    words = ("--value_range", "p1,p99", "--target_dir", source / "B", "--output_dir", "x")
+    assert run("--mode", "evaluate", "--input_dir", tmp_path / "grey", *words) == 1
+    assert "percentiles are measured by training" in capsys.readouterr().err
+
+
 def test_planes_and_series_are_picked_or_refused():
     planes = RNG.integers(0, 255, (5, 16, 20), np.uint8)
     contents = {
@@ -144,6 +190,10 @@ def test_a_geotiff_keeps_its_place_compression_type_and_missing_pixels(tmp_path)
         assert page.tags[34737].value.startswith("WGS 84")
         found = page.asarray()
     assert (found[:8, :8] == 65535).all() and found[8:].max() <= 3000
+    load(folder).translate_file(source / "a.tif", tmp_path / "b.tif")
+    with tifffile.TiffFile(tmp_path / "b.tif") as file:
+        assert file.pages.first.tags[33550].value == (10.0, 10.0, 0.0)
+        assert (file.asarray()[:16, :16] == 65535).all()
 
 
 def test_missing_pixels_are_reported(tmp_path):

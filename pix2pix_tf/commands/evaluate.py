@@ -73,6 +73,7 @@ def _of_folders(program: Program, config: Any, scorer: Any) -> tuple[list, list]
             config.output_dir,
             kind=direction.output,
             pairs_wanted=scorer.wants_pairs,
+            side=config.sides["AB".index(config.directions[0][-1])],
         )
     return [compared], rows
 
@@ -113,6 +114,7 @@ def _of_run(
                 target=names.target,
                 targets=sets[way] if are_images else [],
                 label=names.label,
+                side=config.sides["AB".index(way[-1])],
             )
         )
     return compared, rows

@@ -133,7 +133,8 @@ def _validation(
         if averages is not None:
             for variable, average in zip(measured.variables, averages.values, strict=True):
                 variable.assign(average)
-        means, samples = files.summary(translate(paths))
+        found, samples = files.summary(translate(paths))
+        means = {name: found[name] for name in metrics.QUICK}
         shown = [f"val-{name}" for name in names[: files.SAMPLES]]
         result_files.write_images(config.output_dir, shown, samples, step=step)
         return means, {kind: _stacked(arrays) for kind, arrays in samples.items()}
@@ -274,6 +275,9 @@ def predictor(config: Any, generator: Network, *, exported: bool = False) -> Pre
         tile=0 if exported else config.tile,
         blend_tile=config.blend_tile if exported else 0,
         scratch_dir=config.scratch_dir,
+        target_type=datasets.types(config.checkpoint).get(config.which_direction[-1])
+        if config.checkpoint
+        else None,
     )
 
 

@@ -1,7 +1,7 @@
 """`--mode serve`: serves runs and SavedModels over HTTP, with a page to draw on."""
 
 import dataclasses
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from pix2pix_tf import run_folder
 from pix2pix_tf.commands import page, runs
 from pix2pix_tf.commands.export import served
 from pix2pix_tf.commands.program import Program
+from pix2pix_tf.data import codecs
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.server import sources
 from pix2pix_tf.training import runtime
@@ -66,7 +67,8 @@ def _load(program: Program, config: Any, source: sources.Source) -> list[Any]:
     if source.saved_model:
         path = Path(source.path) / f"export_{run_folder.OPTIONS}"
         stored = run_folder.read_json(path) if path.is_file() else {}
-        return [models.load_saved_model(source, about=page.describe(source.name, stored))]
+        about = page.describe(source.name, stored)
+        return [models.load_saved_model(source, about=about, ranged=_has_range(stored))]
     one = dataclasses.replace(config, checkpoint=str(source.path))
     one, checkpoint = runs.use_run(one, {"direction"}, program=program.name)
     folder, _ = run_folder.locate(source.path)
@@ -80,5 +82,13 @@ def _load(program: Program, config: Any, source: sources.Source) -> list[Any]:
             )
         name = f"{source.name}-{direction}" if direction else source.name
         about = page.describe(name, stored, direction=direction or getattr(one, "direction", None))
-        found.append(models.wrap(model, name=name, version=source.version, about=about))
+        wrapped = models.wrap(
+            model, name=name, version=source.version, about=about, ranged=_has_range(stored)
+        )
+        found.append(wrapped)
     return found
+
+
+def _has_range(options: Mapping[str, Any]) -> bool:
+    names = ("value_range", "value_range_A", "value_range_B")
+    return any(options.get(name) not in (None, codecs.AUTO) for name in names)

@@ -8,7 +8,7 @@ from typing import Any
 
 from pix2pix_tf.commands import runs
 from pix2pix_tf.commands.program import Examples, Program
-from pix2pix_tf.data import listing
+from pix2pix_tf.data import listing, nifti
 from pix2pix_tf.training import runtime
 
 
@@ -90,6 +90,7 @@ def translated(
     from pix2pix_tf.evaluation import results
 
     runtime.prepare(seed=config.seed, deterministic=config.deterministic)
+    volumes = nifti.Volumes()
     translations = program.translations(config, checkpoint, with_targets=targets is not None)
     for way, files in examples.items():
         chosen = list(zip(files, targets[way], strict=True)) if targets else files
@@ -109,9 +110,11 @@ def translated(
                 selection=config.sides[0].selection,
                 kind=kinds.output,
                 is_half=config.has_halves,
+                volumes=volumes,
             )
             for index, row in enumerate(rows):
                 row["metrics"] = {
                     name: float(values[index]) for name, values in found.metrics.items()
                 }
             yield from rows
+        volumes.close()

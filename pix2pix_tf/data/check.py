@@ -74,7 +74,7 @@ def has_images(folder: str | os.PathLike) -> bool:
     """Whether a folder itself, or its folder A, contains images."""
     folder = run_folder.place(folder)
     places = [place for place in (folder, folder / "A") if place.is_dir()]
-    return any(listing.is_image(path) for place in places for path in place.iterdir())
+    return any(map(listing.is_image, itertools.chain(*map(listing.regular_files, places))))
 
 
 def percentile_range(
@@ -139,7 +139,7 @@ def notes(contents: Contents, looks: Sequence[Look], *, direction: str | None = 
         f"only {used} channel{'s' * (used > 1)} of more are used": [
             seen for seen in readable if seen.is_reduced
         ],
-        "pixels without data are black to the networks": [
+        "pixels without data are black to the networks, in losses and in metrics": [
             seen for seen in readable if seen.missing
         ],
     }

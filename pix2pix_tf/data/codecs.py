@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from PIL import Image, ImageOps
 
 from pix2pix_tf import run_folder
+from pix2pix_tf.data import dicom, nifti
 from pix2pix_tf.errors import InputError
 
 # The samples that become 0 and 1; None for the whole range of an integer, and for floats 0 and 1.
@@ -27,7 +28,7 @@ AUTO = "auto"
 
 SUFFIXES = (
     *(".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".ppm", ".pgm", ".webp"),
-    *(".tif", ".tiff", ".npy"),
+    *(".tif", ".tiff", ".npy", dicom.SUFFIX, *nifti.SUFFIXES),
 )
 JPEG_MARK, PNG_MARK, NPY_MARK = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"\x93NUMPY"
 TIFF_MARKS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -109,6 +110,13 @@ def parse_percentiles(text: str) -> tuple[float, float] | None:
     return (low, high) if 0 <= low < high <= 100 else None
 
 
+def contents_of(path: str | os.PathLike) -> bytes:
+    """The bytes of a file; of a slice of a volume what `load` reads it by."""
+    if nifti.is_slice(path):
+        return nifti.MARK + os.fsencode(path)
+    return run_folder.place(path).read_bytes()
+
+
 def read(contents: bytes, selection: Selection = WHOLE) -> np.ndarray:
     """Decodes a file's bytes to [h, w, c] of the file's own type; see `load`."""
     return load(contents, selection).array
@@ -121,7 +129,8 @@ def load(contents: bytes, selection: Selection = WHOLE) -> Samples:
     colour spaces RGB.
 
     Args:
-        contents: bytes of an .npy, TIFF, DICOM or any image that Pillow reads.
+        contents: bytes of an .npy, TIFF, DICOM or any image that Pillow reads, or what `contents`
+            gives for a slice of a volume.
         selection: Which image of the file.
 
     Returns:
@@ -155,11 +164,21 @@ def load(contents: bytes, selection: Selection = WHOLE) -> Samples:
 def _load(contents: bytes, selection: Selection) -> Samples:
     if contents.startswith(NPY_MARK):
         return Samples(_read_npy(contents))
-    if contents.startswith(TIFF_MARKS):
+    if _is_tiff(contents):
         return _read_tiff(contents, selection)
+    if contents.startswith(nifti.MARK):
+        return Samples(nifti.read(contents, series=selection.series))
+    if dicom.is_dicom(contents):
+        array, missing, nodata = dicom.read(contents, plane=selection.plane, max_pixels=MAX_PIXELS)
+        return Samples(array, missing=missing, nodata=nodata)
     if contents.startswith(JPEG_MARK):
         _check_jpeg(contents)
     return _read_pillow(contents)
+
+
+def _is_tiff(head: bytes) -> bool:
+    """Whether a file is a TIFF; the preamble of DICOM may look like one."""
+    return head.startswith(TIFF_MARKS) and not dicom.is_dicom(head)
 
 
 def _without_missing(samples: Samples, nodata: float | None) -> Samples:
@@ -458,7 +477,8 @@ class Depth:
 
     Attributes:
         dtype: NumPy's name of the type.
-        suffix: ".png", ".tif" or ".npy": in what results of this depth are written.
+        suffix: ".png", ".tif", ".npy", ".dcm" or ".nii": in what results of this depth are
+            written, the last two if their source is of that kind.
     """
 
     dtype: str = "uint8"
@@ -470,23 +490,27 @@ class Depth:
         return is_png and channels in (1, 3, 4)
 
 
-def depth(path: str | os.PathLike) -> Depth:
+def depth(path: str | os.PathLike, selection: Selection = WHOLE) -> Depth:
     """Reads from a file how it stores its samples.
 
     Returns:
         `Depth`; 8 bits for what cannot be read.
     """
+    if nifti.is_slice(path):
+        return Depth(read(contents_of(path), selection).dtype.name, nifti.SUFFIXES[0])
     with run_folder.place(path).open("rb") as file:
-        head = file.read(PNG_DEPTH_AT + 1)
+        head = file.read(dicom.HEAD)
         file.seek(0)
         if head.startswith(PNG_MARK):
-            return Depth("uint16" if head[PNG_DEPTH_AT:] == b"\x10" else "uint8")
+            return Depth("uint16" if head[PNG_DEPTH_AT] == 16 else "uint8")
         if head.startswith(NPY_MARK):
             with run_folder.fetched(path) as local:
                 array = np.load(local, mmap_mode="r", allow_pickle=False)
                 return Depth(array.dtype.name, ".npy")
-        if head.startswith(TIFF_MARKS):
+        if _is_tiff(head):
             return Depth(_tiff_dtype(file.read()), ".tif")
+        if dicom.is_dicom(head):
+            return Depth(read(file.read(), selection).dtype.name, dicom.SUFFIX)
     return Depth()
 
 
@@ -531,8 +555,8 @@ def place_of(path: str | os.PathLike, *, is_half: bool = False) -> Place:
         path: The file.
         is_half: Whether only its left half is meant.
     """
-    contents = run_folder.place(path).read_bytes()
-    if not contents.startswith(TIFF_MARKS):
+    contents = contents_of(path)
+    if not _is_tiff(contents):
         return Place()
     try:
         import tifffile
@@ -560,8 +584,8 @@ def with_missing(
         selection: How it was read.
         is_half: Whether only its left half was.
     """
-    contents = run_folder.place(source).read_bytes()
-    if selection.nodata is None and not contents.startswith(TIFF_MARKS):
+    contents = contents_of(source)
+    if selection.nodata is None and not _is_tiff(contents):
         return array
     samples = load(contents, selection)
     if samples.missing is None:
@@ -571,10 +595,71 @@ def with_missing(
     rows = (np.arange(height) + 0.5) * missing.shape[0] / height
     columns = (np.arange(width) + 0.5) * missing.shape[1] / width
     there = missing[rows.astype(int)][:, columns.astype(int)]
-    value = selection.nodata if samples.nodata is None else samples.nodata
+    return _filled(array, there, selection.nodata if samples.nodata is None else samples.nodata)
+
+
+def _filled(array: np.ndarray, missing: np.ndarray | None, value: float | None) -> np.ndarray:
+    """Gives pixels [h, w, c] a value where they are missing, if their type can hold it."""
+    if missing is None or value is None:
+        return array
     if array.dtype.kind == "f" or np.array(value).astype(array.dtype) == value:
-        array = np.where(there[..., None], np.array(value).astype(array.dtype), array)
+        array = np.where(missing[..., None], np.array(value).astype(array.dtype), array)
     return array
+
+
+def geometry(path: str | os.PathLike) -> str:
+    """The suffix of results that keep the geometry of a file: of DICOM and NIfTI, else ""."""
+    if nifti.is_slice(path):
+        return ".nii.gz" if nifti.file_of(path).lower().endswith(".gz") else ".nii"
+    with run_folder.place(path).open("rb") as file:
+        return dicom.SUFFIX if dicom.is_dicom(file.read(dicom.HEAD)) else ""
+
+
+def resampled(array: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Resizes [h, w, c] of any type bilinearly."""
+    if array.shape[:2] == (height, width):
+        return array
+    planes = [
+        np.asarray(Image.fromarray(plane).resize((width, height), Image.Resampling.BILINEAR))
+        for plane in np.moveaxis(array.astype(np.float32), -1, 0)
+    ]
+    found = np.stack(planes, -1)
+    return (found if array.dtype.kind == "f" else np.round(found)).astype(array.dtype)
+
+
+def write_in_geometry(
+    path: Any,
+    array: np.ndarray,
+    source: str | os.PathLike,
+    selection: Selection,
+    *,
+    volumes: nifti.Volumes,
+) -> None:
+    """Writes a result into the geometry of its source, a DICOM file or a slice of a volume.
+
+    The result is resized to its source; pixels that are missing there are missing again.
+
+    Args:
+        path: Where.
+        array: Result [h, w, c].
+        source: The file or slice that was translated.
+        selection: How it was read.
+        volumes: Collects the slices.
+
+    Raises:
+        InputError: If DICOM cannot hold the result.
+    """
+    contents = contents_of(source)
+    samples = load(contents, selection)
+    array = resampled(array, *samples.array.shape[:2])
+    nodata = selection.nodata if samples.nodata is None else samples.nodata
+    array = _filled(array, samples.missing, nodata)
+    if nifti.is_slice(source):
+        volumes.add(path, str(source), array)
+        return
+    encoded = dicom.write(array, contents, plane=selection.plane, missing=samples.missing)
+    with run_folder.atomic(path) as temporary:
+        temporary.write_bytes(encoded)
 
 
 def _scaled_tags(place: Place, height: int, width: int) -> list[tuple]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from pix2pix_tf.data import codecs, images, resize
+from pix2pix_tf.data import codecs, images, nifti, resize
 from pix2pix_tf.data.codecs import Range, Side
 from pix2pix_tf.errors import InputError
 
@@ -169,6 +169,16 @@ def _upright(image: tf.Tensor, contents: tf.Tensor) -> tf.Tensor:
     return tf.ensure_shape(upright, [None, None, image.shape[-1]])
 
 
+def contents_of(path: tf.Tensor) -> tf.Tensor:
+    """The bytes of a file; of a slice of a volume what `read` reads it by."""
+    is_slice = tf.strings.regex_full_match(path, nifti.PATTERN)
+    return tf.cond(
+        is_slice,
+        lambda: tf.strings.join([nifti.MARK, path]),
+        lambda: tf.io.read_file(path),
+    )
+
+
 def read(contents: tf.Tensor, side: Side = Side()) -> tf.Tensor:  # noqa: B008 (frozen)
     """Decodes a file of any supported format.
 
@@ -245,9 +255,7 @@ class Reading:
         """
         sides = self.decoded_sides
         paths = tf.unstack(example) if self.dataset_mode == "folders" else [example] * len(sides)
-        return tuple(
-            read(tf.io.read_file(path), side) for path, side in zip(paths, sides, strict=True)
-        )
+        return tuple(read(contents_of(path), side) for path, side in zip(paths, sides, strict=True))
 
     def assemble(self, decoded: Sequence[tf.Tensor], *, alike: bool) -> tuple[tf.Tensor, ...]:
         """Makes a pair of what `decode` gives.
@@ -292,7 +300,7 @@ def bad_files_named(paths: Sequence[str], reading: Reading) -> Iterator[None]:
     except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError):
         for path in paths:
             try:
-                reading.attempt(tf.io.read_file(path))
+                reading.attempt(contents_of(path))
             except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError, ValueError) as error:
                 text = error.message if isinstance(error, tf.errors.OpError) else str(error)
                 reason = text.splitlines()[0].rpartition("}} ")[2]

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from pix2pix_tf import run_folder
-from pix2pix_tf.data import codecs
+from pix2pix_tf.data import codecs, dicom, nifti
 from pix2pix_tf.data.codecs import Samples, Side
 from pix2pix_tf.errors import InputError
 
@@ -66,7 +66,7 @@ def list_images(
 ) -> list[str]:
     """Lists the images of a folder in natural order: img2 before img10.
 
-    Only regular files count, and none whose name starts with a dot.
+    Only regular files count, and none whose name starts with a dot. Volumes become their slices.
 
     Args:
         folder: Path of a folder.
@@ -82,25 +82,37 @@ def list_images(
     folder = run_folder.place(folder)
     if not folder.is_dir():
         raise InputError(f"Expected {flag} to be a folder. Received: {folder}")
-    paths = [path for path in _regular_files(folder, recursive) if is_image(path)]
+    paths = [path for path in regular_files(folder, recursive) if is_image(path)]
     if not paths:
         kinds = ", ".join(suffix[1:] for suffix in codecs.SUFFIXES)
         inside = sorted(path.name for path in folder.iterdir() if path.is_dir())
         hint = f"; it contains the folders {', '.join(inside[:_NAMED])}" if inside else ""
         raise InputError(f"Expected images ({kinds}) in {folder}. Received: none{hint}")
-    return sorted(map(str, paths), key=_natural)
+    found = sorted(map(str, paths), key=_natural)
+    return [name for p in found for name in (nifti.slices(p) if nifti.is_volume(p) else [p])]
 
 
 def is_image(path: Path) -> bool:
-    """Whether a file's name ends as one of the supported formats does."""
-    return path.name.lower().endswith(codecs.SUFFIXES)
+    """Whether a file's name ends as one of the supported formats does.
+
+    DICOM is often stored under names without a suffix, or that end with a number.
+    """
+    if path.name.lower().endswith(codecs.SUFFIXES):
+        return True
+    if path.suffix and not path.suffix[1:].isdecimal():
+        return False
+    try:
+        with path.open("rb") as file:
+            return file.read(dicom.HEAD)[-4:] == dicom.MARK
+    except OSError:
+        return False
 
 
 def unread(folder: str | os.PathLike, *, recursive: bool = False) -> str | None:
     """One line about the files beside the images that are not read, or None."""
     others = Counter(
         path.suffix.lower() or "without suffix"
-        for path in _regular_files(run_folder.place(folder), recursive)
+        for path in regular_files(run_folder.place(folder), recursive)
         if not is_image(path)
     )
     if not others:
@@ -109,7 +121,8 @@ def unread(folder: str | os.PathLike, *, recursive: bool = False) -> str | None:
     return f"not read in {folder}: {kinds}"
 
 
-def _regular_files(folder: Path, recursive: bool) -> Iterator[Path]:
+def regular_files(folder: Path, recursive: bool = False) -> Iterator[Path]:
+    """Yields the regular files of a folder whose names do not start with a dot."""
     for path in folder.iterdir():
         if path.name.startswith("."):
             continue
@@ -117,7 +130,7 @@ def _regular_files(folder: Path, recursive: bool) -> Iterator[Path]:
         if not isinstance(path, Path) or path.is_file():
             yield path
         elif recursive and path.is_dir():
-            yield from _regular_files(path, recursive)
+            yield from regular_files(path, recursive)
 
 
 def _natural(path: str) -> tuple:
@@ -157,7 +170,7 @@ def list_pairs(
             )
         return list(zip(*sides, strict=True))
     stems = [
-        [os.path.splitext(path[len(str(folder)) + 1 :])[0] for path in paths]
+        [nifti.stem(path[len(str(folder)) + 1 :]) for path in paths]
         for folder, paths in zip(folders, sides, strict=True)
     ]
     for folder, names_of_side in zip(folders, stems, strict=True):
@@ -203,7 +216,7 @@ def names(examples: Sequence[Example]) -> list[str]:
     parents = {os.path.dirname(path) for path in paths}
     root = os.path.commonpath(parents) if len(parents) > 1 else next(iter(parents), "")
     flat = [path[len(root) :].lstrip("/").replace(os.sep, "_") for path in paths]
-    stems = [os.path.splitext(name)[0] for name in flat]
+    stems = [nifti.stem(name) for name in flat]
     counts = Counter(stems)
     whole = {name for name, stem in zip(flat, stems, strict=True) if counts[stem] > 1}
     found: dict[str, None] = {}
@@ -273,8 +286,7 @@ def look(
         with_digest: Whether to compute the digest.
     """
     try:
-        with run_folder.place(path).open("rb") as file:
-            samples = codecs.load(file.read(), sides[0].selection)
+        samples = codecs.load(codecs.contents_of(path), sides[0].selection)
     except (OSError, ValueError) as error:
         return Look(path, getattr(error, "strerror", None) or str(error))
     array = samples.array

@@ -10,17 +10,24 @@ import numpy as np
 
 from pix2pix_tf import run_folder
 from pix2pix_tf.data import codecs, listing
+from pix2pix_tf.data.codecs import Side
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.evaluation import feature_metrics, labels, metrics, results
 from pix2pix_tf.evaluation.feature_metrics import SETS, FeatureMetrics
 from pix2pix_tf.evaluation.palettes import find_palette
+from pix2pix_tf.evaluation.report import OF_INPUT
 from pix2pix_tf.evaluation.results import Row, as_rgb, progress, read_image
 
 PathLike = str | os.PathLike[str]
 
 # The columns of pairs and how they are measured, on float [1, h, w, c] in [-1, 1].
-TITLES = {"l1": "L1", "psnr": "PSNR", "ssim": "SSIM", "ms_ssim": "MS-SSIM", "lpips": "LPIPS"}
-_MEASURES = {name: getattr(metrics, name) for name in ("l1", "psnr", "ssim", "ms_ssim")}
+TITLES = {
+    **{"l1": "L1", "psnr": "PSNR", "ssim": "SSIM", "ms_ssim": "MS-SSIM", "lpips": "LPIPS"},
+    **{"mae": "MAE", "nrmse": "NRMSE", "pearson": "Pearson"},
+}
+_MEASURES = {
+    name: getattr(metrics, name) for name in ("l1", "psnr", "ssim", "ms_ssim", "nrmse", "pearson")
+}
 # The column of label maps; the scores of the whole set are not its mean.
 LABEL_TITLE = "label accuracy"
 # Smaller images have no value.
@@ -43,9 +50,14 @@ _SETTINGS: dict[str, dict[str, Any]] = {
     "ssim": _SSIM,
     "ms_ssim": {**_SSIM, "weights": list(metrics.MS_SSIM_WEIGHTS)},
     "lpips": {"network": "AlexNet", "version": "0.1"},
+    "mae": {"range": "units of the target's files"},
+    "nrmse": {"divisor": "largest - smallest value of each target"},
+    "pearson": {"over": "pixels and channels of each image"},
 }
 # Binkowski et al. 2018: KID over subsets of this size.
 _SUBSET_SIZE = 1000
+# Files that test writes beside a PNG that cannot hold the result.
+EXACT = (".tif", ".npy", ".dcm")
 # The file beside the results that keeps the statistics of the ground-truth set.
 STATISTICS = "statistics.npz"
 _SHOWN = 5  # names in one message
@@ -59,11 +71,13 @@ class Pair:
         row: The report's row, which gets the metrics.
         output: Path of the image to measure.
         target: Path of its ground truth.
+        sides: How the two files are read, and which samples stand for -1 and 1.
     """
 
     row: Row
     output: Path
     target: Path
+    sides: tuple[Side, Side] = (Side(), Side())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,12 +89,14 @@ class Comparison:
         outputs: Paths of the set to measure.
         targets: Paths of the ground-truth set.
         label: Ending of the names of the results, such as " AtoB".
+        sides: How the files of both sets are read.
     """
 
     pairs: list[Pair]
     outputs: list[Path]
     targets: list[Path]
     label: str = ""
+    sides: tuple[Side, Side] = (Side(), Side())
 
 
 # ---- What is compared
@@ -94,6 +110,7 @@ def of_rows(
     target: str,
     targets: Sequence[PathLike] | None = None,
     label: str = "",
+    side: Side = Side(),  # noqa: B008 (frozen)
 ) -> Comparison:
     """Compares images that a model has just translated.
 
@@ -104,6 +121,7 @@ def of_rows(
         target: Kind of their ground truth, where there is any.
         targets: Paths of the ground-truth set, or None for the targets of the pairs.
         label: As in `Comparison`.
+        side: How `targets` are read.
     """
     made = [row for row in rows if output in row["images"]]
     pairs = [
@@ -113,7 +131,8 @@ def of_rows(
     ]
     outputs = [Path(folder, row["images"][output]) for row in made]
     true = [pair.target for pair in pairs] if targets is None else list(map(Path, targets))
-    return Comparison(pairs, outputs, true, label)
+    sides = (Side(), Side() if targets is None else side)
+    return Comparison(pairs, outputs, true, label, sides)
 
 
 def of_test(source: PathLike, folder: PathLike) -> tuple[Comparison, list[Row]]:
@@ -129,7 +148,7 @@ def of_test(source: PathLike, folder: PathLike) -> tuple[Comparison, list[Row]]:
     Raises:
         InputError: If there is no NAME-outputs.png with a NAME-targets.png.
     """
-    kinds = ("inputs", "outputs", "targets")
+    kinds, measured = ("inputs", "outputs", "targets"), _measured_by_test(source)
     found = {kind: _files_of_kind(source, kind) for kind in kinds}
     pairs = []
     names = [name for name in found["outputs"] if name in found["targets"]]
@@ -137,6 +156,7 @@ def of_test(source: PathLike, folder: PathLike) -> tuple[Comparison, list[Row]]:
         row = _copy(
             folder, name, {kind: found[kind][name] for kind in kinds if name in found[kind]}
         )
+        row["metrics"] |= measured.get(name, {})
         pairs.append(Pair(row, found["outputs"][name], found["targets"][name]))
     if not pairs:
         raise InputError(
@@ -147,6 +167,20 @@ def of_test(source: PathLike, folder: PathLike) -> tuple[Comparison, list[Row]]:
     return Comparison(pairs, outputs, targets), [pair.row for pair in pairs]
 
 
+def _measured_by_test(folder: PathLike) -> dict[str, dict[str, float]]:
+    """Of each image what test measured and its PNG files do not contain: units, and the input."""
+    path = run_folder.place(folder) / run_folder.METRICS
+    images = run_folder.read_json(path).get("per_image", {}) if path.is_file() else {}
+    return {
+        name: {
+            title: value
+            for title, value in found.items()
+            if value is not None and (title == TITLES["mae"] or OF_INPUT in title)
+        }
+        for name, found in images.items()
+    }
+
+
 def of_folders(
     source: PathLike,
     targets: PathLike,
@@ -154,6 +188,7 @@ def of_folders(
     *,
     kind: str,
     pairs_wanted: bool | None,
+    side: Side = Side(),  # noqa: B008 (frozen)
 ) -> tuple[Comparison, list[Row]]:
     """Compares the images of two folders.
 
@@ -163,6 +198,7 @@ def of_folders(
         folder: Folder of the results, which gets copies of pairs.
         kind: Kind of test's images, such as "outputs".
         pairs_wanted: Whether there have to be pairs; None takes images of the same names as some.
+        side: How the files are read, and which samples stand for -1 and 1.
 
     Returns:
         (`Comparison`, the report's rows).
@@ -170,21 +206,24 @@ def of_folders(
     Raises:
         InputError: If a folder contains no image, an image cannot be read, or pairs are missing.
     """
-    outputs = _files_of_kind(source, kind) or _by_name(listing.list_images(source))
-    true = _by_name(ground_truth(targets))
-    listing.check_images(list(map(str, outputs.values())))
+    # Where test wrote a PNG to look at and a file of the values, the latter counts.
+    views = _files_of_kind(source, kind)
+    exact = {n: p for s in EXACT for n, p in _files_of_kind(source, kind, s).items()}
+    outputs = {**views, **exact} or _by_name(listing.list_images(source))
+    true = _by_name(ground_truth(targets, sides=((side,),)))
+    listing.check_images(list(map(str, outputs.values())), sides=((side,),))
+    sides = (Side() if views and not exact else side, side)
     pairs = []
     if pairs_wanted is not False and _same_names(outputs, true, required=bool(pairs_wanted)):
         for name, output in progress(outputs.items(), "copying images", total=len(outputs)):
-            row = _copy(folder, name, {"outputs": output, "targets": true[name]})
-            pairs.append(Pair(row, output, true[name]))
-    comparison = Comparison(pairs, list(outputs.values()), list(true.values()))
+            files = {"outputs": output, "targets": true[name]}
+            row = _copy(folder, name, files, dict(zip(files, sides, strict=True)))
+            pairs.append(Pair(row, output, true[name], sides))
+    comparison = Comparison(pairs, list(outputs.values()), list(true.values()), sides=sides)
     return comparison, [pair.row for pair in pairs]
 
 
-def ground_truth(
-    folder: PathLike, *, sides: Sequence[Sequence[codecs.Side]] = ((codecs.Side(),),)
-) -> list[str]:
+def ground_truth(folder: PathLike, *, sides: Sequence[Sequence[Side]] = ((Side(),),)) -> list[str]:
     """Lists the images of a folder after a look at each.
 
     Args:
@@ -214,22 +253,26 @@ def _same_names(outputs: Mapping[str, Path], true: Mapping[str, Path], *, requir
     return False
 
 
-def _files_of_kind(folder: PathLike, kind: str) -> dict[str, Path]:
+def _files_of_kind(folder: PathLike, kind: str, suffix: str = ".png") -> dict[str, Path]:
     """Dict from names to the images NAME-KIND.png of a folder or of its images/."""
-    place = run_folder.place(folder)
-    files = sorted(place.glob(f"?*-{kind}.png"))
-    files = files or sorted((place / run_folder.IMAGES).glob(f"?*-{kind}.png"))
-    return {path.name.removesuffix(f"-{kind}.png"): path for path in files}
+    place, end = run_folder.place(folder), f"-{kind}{suffix}"
+    files = sorted(place.glob(f"?*{end}"))
+    files = files or sorted((place / run_folder.IMAGES).glob(f"?*{end}"))
+    return {path.name.removesuffix(end): path for path in files}
 
 
 def _by_name(files: Sequence[str]) -> dict[str, Path]:
     return dict(zip(listing.names(files), map(run_folder.place, files), strict=True))
 
 
-def _copy(folder: PathLike, name: str, files: Mapping[str, Path]) -> Row:
+def _copy(
+    folder: PathLike, name: str, files: Mapping[str, Path], sides: Mapping[str, Side] | None = None
+) -> Row:
     """Writes copies that a browser shows; returns the report's row."""
-    samples = {kind: [read_image(path)] for kind, path in files.items()}
-    (row,) = results.write_images(folder, [name], results.viewable(samples, {}))
+    sides = sides or dict.fromkeys(files, Side())
+    samples = {kind: [read_image(path, sides[kind].selection)] for kind, path in files.items()}
+    ranges = {kind: side.value_range for kind, side in sides.items()}
+    (row,) = results.write_images(folder, [name], results.viewable(samples, ranges))
     row["metrics"] = {}
     return row
 
@@ -265,7 +308,7 @@ class Scorer:
         kid_subset_size: int | None = None,
         seed: int = 0,
     ) -> None:
-        self.names, self._asked = tuple(names) or (*_MEASURES, *SETS), bool(names)
+        self.names, self._asked = tuple(names) or (*_MEASURES, "mae", *SETS), bool(names)
         if "labels" in self.names and palette is None:
             raise InputError("the metric labels needs a palette")
         self._palette = find_palette(str(palette)) if "labels" in self.names else None
@@ -296,12 +339,22 @@ class Scorer:
         return self._by_features
 
     @property
+    def titles(self) -> list[str]:
+        """What the columns of the metrics of pairs are called."""
+        return [TITLES[name] for name in self.names if name in TITLES]
+
+    @property
     def wants_pairs(self) -> bool | None:
         """Whether a metric was asked for that only pairs have; None if none was asked for."""
         return bool({*self.names} - {*SETS}) if self._asked else None
 
     def pair(
-        self, output: PathLike, target: PathLike, *, known: Mapping[str, float]
+        self,
+        output: PathLike,
+        target: PathLike,
+        *,
+        known: Mapping[str, float],
+        sides: tuple[Side, Side] = (Side(), Side()),
     ) -> tuple[dict[str, float], np.ndarray | None]:
         """Measures one pair of files.
 
@@ -309,6 +362,7 @@ class Scorer:
             output: Path of the image to measure.
             target: Path of its ground truth, of the same size.
             known: Values that are there already, by title.
+            sides: How the output and its ground truth are read.
 
         Returns:
             (dict from titles to floats, NaN where an image is too small; confusion matrix of
@@ -317,7 +371,12 @@ class Scorer:
         Raises:
             InputError: If a file cannot be read or the sizes differ.
         """
-        images = read_image(target), read_image(output)
+        sides = sides[::-1]
+        images = tuple(
+            read_image(path, side.selection)
+            for path, side in zip((target, output), sides, strict=True)
+        )
+        ranges = [side.value_range for side in sides]
         if images[0].shape[:2] != images[1].shape[:2]:
             sizes = " and ".join(f"{a.shape[1]}x{a.shape[0]}" for a in reversed(images))
             raise InputError(
@@ -328,17 +387,20 @@ class Scorer:
         self.settings |= {name: _SETTINGS[name] for name in wanted}
         found = {TITLES[name]: known[TITLES[name]] for name in wanted if TITLES[name] in known}
         missing = [name for name in wanted if TITLES[name] not in found]
-        signed = _signed(*images) if missing else ()
+        signed = _signed(images, ranges) if missing else ()
         for name in missing:
             if min(images[0].shape[:2]) < _SMALLEST.get(name, 1):
                 found[TITLES[name]] = np.nan
             elif name == "lpips":
-                found[TITLES[name]] = self._features.lpips(target, output)
+                found[TITLES[name]] = self._features.lpips(target, output, sides=sides)
+            elif name == "mae":
+                limits = ranges[0] or codecs.full_range(images[0].dtype)
+                found[TITLES[name]] = float(metrics.mae(*signed, value_range=limits)[0])
             else:
                 found[TITLES[name]] = float(_MEASURES[name](*signed)[0])
         if self._palette is None:
             return found, None
-        confusion = labels.confusion_of(*map(as_rgb, images), palette=self._palette)
+        confusion = labels.confusion_of(*map(as_rgb, images, ranges), palette=self._palette)
         found[LABEL_TITLE] = float(np.trace(confusion) / max(confusion.sum(), 1))
         return found, confusion
 
@@ -350,6 +412,7 @@ class Scorer:
         statistics: PathLike,
         must_match: bool = False,
         label: str = "",
+        sides: tuple[Side, Side] = (Side(), Side()),
     ) -> dict[str, float]:
         """Measures FID and KID of two sets of files, as far as they were asked for.
 
@@ -359,6 +422,7 @@ class Scorer:
             statistics: File that keeps the statistics of the ground truth.
             must_match: Whether such a file of other images is an error; else it is replaced.
             label: Ending of the names, such as " AtoB".
+            sides: How outputs and ground truth are read.
 
         Returns:
             Dict from "FID", "KID" and "KID_std" to floats.
@@ -371,13 +435,16 @@ class Scorer:
         if not wanted or not self._enough(smaller, label):
             return {}
         keep = "kid" in wanted
-        features = self._features.features(outputs, label=f"features of outputs{label}")
+        features = self._features.features(
+            outputs, label=f"features of outputs{label}", side=sides[0]
+        )
         true = feature_metrics.ground_truth_statistics(
             targets,
             measured_by=self._features,
             path=statistics,
             must_match=must_match,
             keep_features=keep,
+            side=sides[1],
         )
         size = self._kid_subset_size or max(2, min(_SUBSET_SIZE, smaller // 2))
         draws = {"kid_subsets": self._kid_subsets, "kid_subset_size": size, "seed": self._seed}
@@ -404,9 +471,9 @@ class Scorer:
         return False
 
 
-def _signed(*images: np.ndarray) -> list[np.ndarray]:
+def _signed(images: Sequence[np.ndarray], ranges: Sequence[codecs.Range]) -> list[np.ndarray]:
     """Two images as float32 [1, h, w, c] in [-1, 1]; as colour images if the channels differ."""
-    units = [codecs.to_unit(image) for image in images]
+    units = list(map(codecs.to_unit, images, ranges))
     if units[0].shape != units[1].shape:
         units = [codecs.with_channels(unit, 3) for unit in units]
     return [unit[None] * 2 - 1 for unit in units]
@@ -447,7 +514,14 @@ def measure(
             path = path.with_name(f"{path.stem}-{label.strip()}{path.suffix}")
         sets |= _measure_pairs(scorer, compared.pairs, label)
         must_match = statistics is not None
-        sets |= scorer.sets(outputs, targets, statistics=path, must_match=must_match, label=label)
+        sets |= scorer.sets(
+            outputs,
+            targets,
+            statistics=path,
+            must_match=must_match,
+            label=label,
+            sides=compared.sides,
+        )
         counts = {"pairs": len(compared.pairs), "outputs": len(outputs), "targets": len(targets)}
         samples |= {f"{name}{label}": count for name, count in counts.items()}
     return {"sets": sets, "samples": samples, "settings": scorer.settings}
@@ -460,9 +534,12 @@ def _measure_pairs(scorer: Scorer, pairs: Sequence[Pair], label: str) -> dict[st
         measured = pair.row["metrics"]
         titles = [title for title in TITLES.values() if f"{title}{label}" in measured]
         known = {title: measured.pop(f"{title}{label}") for title in titles}
+        for title in [title for title in measured if OF_INPUT in title]:
+            if title.partition(OF_INPUT)[0] not in scorer.titles:
+                del measured[title]
         if scorer.wants_pairs is False:
             continue
-        found, confusion = scorer.pair(pair.output, pair.target, known=known)
+        found, confusion = scorer.pair(pair.output, pair.target, known=known, sides=pair.sides)
         measured |= {f"{title}{label}": value for title, value in found.items()}
         confusions += [] if confusion is None else [confusion]
     if not confusions:

@@ -32,7 +32,8 @@ from typing import Any
 import numpy as np
 
 from pix2pix_tf import run_folder
-from pix2pix_tf.data import codecs
+from pix2pix_tf.data import codecs, nifti
+from pix2pix_tf.data.codecs import Side
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.evaluation.results import as_rgb, progress, read_image
 
@@ -108,16 +109,25 @@ class FeatureMetrics:
             raise InputError(failure)
         return answer
 
-    def lpips(self, target: PathLike, output: PathLike) -> float:
+    def lpips(
+        self, target: PathLike, output: PathLike, *, sides: tuple[Side, Side] = (Side(), Side())
+    ) -> float:
         """LPIPS (AlexNet, version 0.1) of two files of at least 31x31 px; 0 if they are equal."""
-        return self._ask("lpips", files=[os.fspath(target), os.fspath(output)])
+        return self._ask("lpips", files=[os.fspath(target), os.fspath(output)], sides=sides)
 
-    def features(self, files: Sequence[PathLike], *, label: str) -> np.ndarray:
+    def features(
+        self,
+        files: Sequence[PathLike],
+        *,
+        label: str,
+        side: Side = Side(),  # noqa: B008 (frozen)
+    ) -> np.ndarray:
         """Inception features of image files.
 
         Args:
             files: Paths of n images of any sizes.
             label: Text of the progress bar.
+            side: How they are read.
 
         Returns:
             float32 [n, 2048].
@@ -128,7 +138,8 @@ class FeatureMetrics:
         batches = [files[first : first + _BATCH] for first in range(0, len(files), _BATCH)]
         rows, bar = [], progress(files, label)
         for batch in batches:
-            rows.append(self._ask("features", files=[os.fspath(file) for file in batch]))
+            paths = [os.fspath(file) for file in batch]
+            rows.append(self._ask("features", files=paths, side=side))
             for _ in batch:
                 next(bar)
         next(bar, None)
@@ -187,6 +198,7 @@ def ground_truth_statistics(
     must_match: bool = False,
     keep_features: bool = True,
     label: str = "features of targets",
+    side: Side = Side(),  # noqa: B008 (frozen)
 ) -> Statistics:
     """Reads the statistics of a set of images from a file, or computes and stores them there.
 
@@ -197,6 +209,7 @@ def ground_truth_statistics(
         must_match: Whether a file of other images or weights is an error; else it is replaced.
         keep_features: Whether the features themselves are needed.
         label: Text of the progress bar.
+        side: How the images are read.
 
     Returns:
         The `Statistics`.
@@ -207,6 +220,8 @@ def ground_truth_statistics(
     path = Path(path)
     settings = {**measured_by.description, "images": len(files)}
     settings["images_sha256"] = _fingerprint(files)
+    if side.value_range is not None:
+        settings["value_range"] = list(side.value_range)
     try:
         found = load_statistics(path, settings=settings) if path.is_file() else None
     except InputError:
@@ -216,14 +231,15 @@ def ground_truth_statistics(
     if found is not None and not (keep_features and found.features is None):
         print(f"statistics of targets: {path}")
         return found
-    features = measured_by.features(files, label=label)
+    features = measured_by.features(files, label=label, side=side)
     return save_statistics(path, features, settings=settings, keep_features=keep_features)
 
 
 def _fingerprint(files: Sequence[PathLike]) -> str:
     digest = hashlib.sha256()
     for file in files:
-        digest.update(hashlib.sha256(run_folder.place(file).read_bytes()).digest())
+        contents = run_folder.place(nifti.file_of(file)).read_bytes()
+        digest.update(hashlib.sha256(contents).digest())
     return digest.hexdigest()
 
 
@@ -356,8 +372,12 @@ def _load_alexnet(download: bool) -> Callable[[list[str]], float]:
     _find_weights(ALEXNET_FILE, None, download_from=url, purpose="LPIPS")
     measure = LearnedPerceptualImagePatchSimilarity(net_type="alex")
 
-    def lpips(files: list[str]) -> float:
-        units = [codecs.with_channels(codecs.to_unit(read_image(file)), 3) for file in files]
+    def lpips(files: list[str], sides: tuple[Side, Side]) -> float:
+        found = [
+            codecs.to_unit(read_image(file, side.selection), side.value_range)
+            for file, side in zip(files, sides, strict=True)
+        ]
+        units = [codecs.with_channels(unit, 3) for unit in found]
         planes = [np.moveaxis(unit, -1, 0)[None].clip(0, 1) * 2 - 1 for unit in units]
         value = float(measure(*map(torch.from_numpy, planes)))
         measure.reset()
@@ -394,8 +414,9 @@ def _load_inception(
             f"Received: {path} ({reason})"
         ) from None
 
-    def features(files: list[str]) -> np.ndarray:
-        images, rows = [as_rgb(read_image(file)) for file in files], []
+    def features(files: list[str], side: Side) -> np.ndarray:
+        found = (read_image(file, side.selection) for file in files)
+        images, rows = [as_rgb(array, side.value_range) for array in found], []
         for _, alike in itertools.groupby(images, key=np.shape):
             batch = torch.from_numpy(np.stack(list(alike))).movedim(-1, 1)
             rows.append(network(batch)[0].numpy())

@@ -18,7 +18,7 @@ MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 # The window has to fit into the coarsest scale, which is halved four times: 176 px.
 MS_SSIM_SIZE = SSIM_WINDOW * 2 ** (len(MS_SSIM_WEIGHTS) - 1)
 
-# What `pair_metrics` measures.
+# What validation logs of `pair_metrics`.
 QUICK = ("L1", "PSNR", "SSIM")
 
 
@@ -183,15 +183,16 @@ def ms_ssim(targets: Images, outputs: Images) -> tf.Tensor:
 
 
 def pair_metrics(targets: Images, outputs: Images) -> dict[str, np.ndarray]:
-    """L1, PSNR and SSIM of every pair, in one call.
+    """L1, PSNR, SSIM, NRMSE and Pearson's correlation of every pair, in one call.
 
     Args:
         targets: Float [n, h, w, c] in [-1, 1].
         outputs: Likewise, of the same shape.
 
     Returns:
-        Dict from "L1", "PSNR" and "SSIM" to float32 arrays [n]. PSNR is infinite for equal images;
-        SSIM is NaN for images under 11x11 px, into which its window does not fit.
+        Dict from "L1", "PSNR", "SSIM", "NRMSE" and "Pearson" to float32 arrays [n]. PSNR is
+        infinite for equal images; SSIM is NaN for images under 11x11 px, into which its window does
+        not fit, NRMSE and Pearson's correlation are not finite where an image is flat.
 
     Raises:
         InputError: If the shapes differ or the values are not floats.
@@ -205,7 +206,13 @@ def _quick(targets: tf.Tensor, outputs: tf.Tensor) -> dict[str, tf.Tensor]:
     fits = tf.reduce_min(tf.shape(targets)[1:3]) >= SSIM_WINDOW
     undefined = tf.fill(tf.shape(targets)[:1], np.float32(np.nan))
     similarity = tf.cond(fits, lambda: ssim(targets, outputs), lambda: undefined)
-    return {"L1": l1(targets, outputs), "PSNR": psnr(targets, outputs), "SSIM": similarity}
+    return {
+        "L1": l1(targets, outputs),
+        "PSNR": psnr(targets, outputs),
+        "SSIM": similarity,
+        "NRMSE": nrmse(targets, outputs),
+        "Pearson": pearson(targets, outputs),
+    }
 
 
 def _pair(targets: Images, outputs: Images) -> tuple[tf.Tensor, tf.Tensor]:

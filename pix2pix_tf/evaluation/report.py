@@ -20,7 +20,9 @@ PathLike = str | os.PathLike[str]
 
 CURVES = "curves.png"
 _GAIN = 4  # as in report.css
-_HIGHER_IS_BETTER = ("psnr", "ssim", "accuracy", "iou")
+# What ends the names of metrics of the unchanged input, with which those of outputs compare.
+OF_INPUT = " of the input"
+_HIGHER_IS_BETTER = ("psnr", "ssim", "pearson", "accuracy", "iou")
 
 
 def write_report(
@@ -129,7 +131,8 @@ def _columns(rows: Sequence[Mapping[str, Any]]) -> _Columns:
         images=images,
         slots=max((len(row["images"]) for row in rows), default=0),
         mixed=any(list(row["images"]) != images for row in rows),
-        metrics=_union(row.get("metrics") or {} for row in rows),
+        # Those of the unchanged input stand in the summary alone.
+        metrics=[m for m in _union(row.get("metrics") or {} for row in rows) if OF_INPUT not in m],
         pairs=_union(itertools.combinations(row["images"], 2) for row in rows),
     )
 

@@ -13,7 +13,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from pix2pix_tf import run_folder
-from pix2pix_tf.data import codecs
+from pix2pix_tf.data import codecs, dicom, nifti
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.evaluation.report import write_report
 
@@ -109,22 +109,22 @@ def viewable(
 # ---- Image files
 
 
-def read_image(path: PathLike) -> np.ndarray:
+def read_image(path: PathLike, selection: codecs.Selection = codecs.WHOLE) -> np.ndarray:
     """Decodes an image file to [h, w, c] of its own type, upright.
 
     Raises:
         InputError: If it cannot be decoded; the message names the file.
     """
     try:
-        return codecs.read(run_folder.place(path).read_bytes())
+        return codecs.read(codecs.contents_of(path), selection)
     except ValueError as error:
         raise InputError(f"Expected readable images. Received: {path} ({error})") from None
 
 
-def as_rgb(array: np.ndarray) -> np.ndarray:
+def as_rgb(array: np.ndarray, value_range: codecs.Range = None) -> np.ndarray:
     """Converts an array [h, w, c] for display: uint8 [h, w, 3], without alpha."""
-    if array.dtype != np.uint8:
-        array = codecs.from_unit(codecs.to_unit(array), np.uint8)
+    if array.dtype != np.uint8 or value_range is not None:
+        array = codecs.from_unit(codecs.to_unit(array, value_range), np.uint8)
     array = array[..., :-1] if array.shape[-1] in (2, 4) else array
     return np.repeat(array, 3, axis=-1) if array.shape[-1] == 1 else array
 
@@ -190,11 +190,13 @@ def write_exact(
     kind: str = "outputs",
     selection: codecs.Selection = codecs.WHOLE,
     is_half: bool = False,
+    volumes: nifti.Volumes,
 ) -> None:
-    """Writes images/NAME-KIND.tif or .npy for outputs that a PNG cannot hold.
+    """Writes images/NAME-KIND.tif, .npy, .dcm or .nii for outputs that a PNG cannot hold.
 
     A TIFF keeps the compression of its source and its place on Earth, scaled to its new size;
-    pixels that are missing in the source are missing in the result.
+    pixels that are missing in the source are missing in the result. What is made of DICOM and of
+    slices of volumes has the geometry of its source, and its size.
 
     Args:
         folder: Folder of the results.
@@ -205,11 +207,20 @@ def write_exact(
         kind: Kind of the outputs, as in file names.
         selection: How the sources were read.
         is_half: Whether the input is the left half of its file.
+        volumes: Collects slices; the caller closes it.
     """
+    place_of_images = run_folder.place(folder) / run_folder.IMAGES
     for name, array, depth, source in zip(names, outputs, depths, sources, strict=True):
-        if not depth.fits_png(array.shape[-1]):
-            suffix = ".npy" if depth.suffix == ".png" else depth.suffix
-            path = run_folder.place(folder) / run_folder.IMAGES / f"{name}-{kind}{suffix}"
+        geometry = "" if is_half else codecs.geometry(source)
+        if geometry == dicom.SUFFIX and not dicom.can_write(array):
+            geometry = ""
+        if geometry:
+            whole = nifti.volume_name(name) if nifti.is_slice(source) else name
+            path = place_of_images / f"{whole}-{kind}{geometry}"
+            codecs.write_in_geometry(path, array, source, selection, volumes=volumes)
+        elif not depth.fits_png(array.shape[-1]):
+            suffix = depth.suffix if depth.suffix == ".tif" else ".npy"
+            path = place_of_images / f"{name}-{kind}{suffix}"
             with run_folder.atomic(path) as temporary:
                 array = codecs.with_missing(array, source, selection, is_half=is_half)
                 place = codecs.place_of(source, is_half=is_half)

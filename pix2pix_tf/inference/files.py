@@ -11,7 +11,7 @@ from pix2pix_tf.data.codecs import Depth, Range
 from pix2pix_tf.data.decode import Reading
 from pix2pix_tf.data.pipelines import Example
 from pix2pix_tf.data.sizes import Framing
-from pix2pix_tf.evaluation import metrics, results
+from pix2pix_tf.evaluation import metrics, report, results
 from pix2pix_tf.inference.predictor import Predictor
 from pix2pix_tf.networks.layers import dropout_seeds
 
@@ -78,9 +78,12 @@ def pairs(
     ranges: dict[str, Range] = dict.fromkeys(("outputs", "targets"), predictor.sides[1].value_range)
     ranges["inputs"] = predictor.sides[0].value_range
 
-    def measure(signed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        known = "targets" in signed
-        return metrics.pair_metrics(signed["targets"], signed["outputs"]) if known else {}
+    def measure(signed: dict[str, np.ndarray], spans: np.ndarray) -> dict[str, np.ndarray]:
+        if "targets" not in signed:
+            return {}
+        return _scores(
+            signed["targets"], signed["outputs"], unchanged=signed["inputs"], spans=spans
+        )
 
     return _translation(
         look,
@@ -143,13 +146,11 @@ def cycles(
     )
     ranges |= dict.fromkeys((fake, true), reading.sides[1].value_range)
 
-    def measure(signed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def measure(signed: dict[str, np.ndarray], spans: np.ndarray) -> dict[str, np.ndarray]:
         measured = {f"cycle L1 {source}": metrics.l1(signed[real], signed[f"rec_{source}"])}
         if true in signed:
-            measured[f"L1 {direction}"] = metrics.l1(signed[true], signed[fake])
-            if signed[true].shape == signed[real].shape:
-                unchanged = metrics.l1(signed[true], signed[real])
-                measured[f"L1 of the input {direction}"] = unchanged
+            scores = _scores(signed[true], signed[fake], unchanged=signed[real], spans=spans)
+            measured |= {f"{name} {direction}": values for name, values in scores.items()}
         return measured
 
     return _translation(
@@ -164,6 +165,28 @@ def cycles(
     )
 
 
+def _scores(
+    targets: np.ndarray, outputs: np.ndarray, *, unchanged: np.ndarray, spans: np.ndarray
+) -> dict[str, np.ndarray]:
+    """The metrics of pairs, and those that the unchanged inputs have where their shape allows it.
+
+    Args:
+        targets: Float32 [n, h, w, c] in [-1, 1].
+        outputs: Likewise.
+        unchanged: The inputs, likewise; of any shape.
+        spans: [n], the widths of the targets' ranges of values, in their units.
+    """
+
+    def measured(images_in: np.ndarray) -> dict[str, np.ndarray]:
+        found = metrics.pair_metrics(targets, images_in)
+        return {**found, "MAE": found["L1"] * spans / metrics.DATA_RANGE}
+
+    found = measured(outputs)
+    if unchanged.shape == targets.shape:
+        found |= {f"{name}{report.OF_INPUT}": v for name, v in measured(unchanged).items()}
+    return found
+
+
 def _seeds(seed: int | None, first: tf.Tensor, batch: tf.Tensor) -> tf.Tensor | None:
     if seed is None:
         return None
@@ -172,7 +195,7 @@ def _seeds(seed: int | None, first: tf.Tensor, batch: tf.Tensor) -> tf.Tensor | 
 
 def _translation(
     look: Look,
-    measure: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]],
+    measure: Callable[[dict[str, np.ndarray], np.ndarray], dict[str, np.ndarray]],
     *,
     reading: Reading,
     framing: Framing,
@@ -185,8 +208,9 @@ def _translation(
 
     Args:
         look: Makes the images of a batch.
-        measure: Makes metrics of them, as float32 [n, h, w, c] in [-1, 1] by their kinds: of what
-            files of the sources' types can contain.
+        measure: Makes metrics of them, as float32 [n, h, w, c] in [-1, 1] by their kinds (of what
+            files of the sources' types can contain), and of the widths [n] of the ranges of
+            values of results.
         reading: How examples become batches.
         framing: Which size they get.
         batch_size: Images that are translated together.
@@ -194,10 +218,11 @@ def _translation(
         kinds: What results and their targets are called.
         target_type: As of `pairs`.
     """
+    selection = reading.sides[0].selection
 
     def depth_of_result(example: Example) -> Depth:
         is_pair = reading.dataset_mode != "single" or not isinstance(example, str)
-        depth = codecs.depth(listing.target(example, reading.direction))
+        depth = codecs.depth(listing.target(example, reading.direction), selection)
         return depth if is_pair or target_type is None else Depth(target_type, depth.suffix)
 
     def translated(examples: Sequence[Example]) -> Iterator[Translated]:
@@ -211,7 +236,7 @@ def _translation(
                 first += len(sources)
                 files = [listing.source(example, reading.direction) for example in sources]
                 found = [depth_of_result(example) for example in sources]
-                inputs = [codecs.depth(path) for path in files]
+                inputs = [codecs.depth(path, selection) for path in files]
                 samples = results.quantize(
                     {kind: unit.numpy() for kind, unit in units.items()},
                     {kind: found if kind in kinds else inputs for kind in units},
@@ -219,7 +244,9 @@ def _translation(
                 )
                 signed = {kind: results.to_signed(samples[kind], ranges[kind]) for kind in samples}
                 views = results.viewable(samples, ranges)
-                yield Translated(views, measure(signed), samples[kinds[0]], found, files)
+                limits = [ranges[kinds[0]] or codecs.full_range(depth.dtype) for depth in found]
+                spans = np.array([high - low for low, high in limits])
+                yield Translated(views, measure(signed, spans), samples[kinds[0]], found, files)
 
     return translated
 

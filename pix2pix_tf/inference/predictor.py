@@ -9,7 +9,7 @@ import tensorflow as tf
 from numpy.typing import ArrayLike
 
 from pix2pix_tf import run_folder
-from pix2pix_tf.data import codecs, color, images
+from pix2pix_tf.data import codecs, color, dicom, images, nifti
 from pix2pix_tf.data.codecs import Side
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.inference.translate import translate
@@ -37,6 +37,8 @@ class Predictor:
         blend_tile: For exports: side in pixels of overlapping tiles, which are blended; 0 for
             whole images.
         scratch_dir: Folder for what `tile` does not keep in memory; None for the system's.
+        target_type: NumPy's name of the type of the files that the generator was trained to make,
+            or None.
     """
 
     def __init__(
@@ -49,7 +51,9 @@ class Predictor:
         tile: int = 0,
         blend_tile: int = 0,
         scratch_dir: str | None = None,
+        target_type: str | None = None,
     ) -> None:
+        self.target_type = target_type
         self.generator, self.sides = generator, (Side(), Side()) if lab else sides
         self.lab, self.direction = lab, direction
         self.tile, self.blend_tile, self.scratch_dir = tile, blend_tile, scratch_dir
@@ -111,8 +115,8 @@ class Predictor:
                 range of values, samples in that range.
 
         Returns:
-            Array of the same type and size; floats in [0, 1], or in the range of values of the
-            run's results.
+            Array of the same size and type; of a run with a range of values, in the units of its
+            targets, and integers in their type. Floats are else in [0, 1].
 
         Raises:
             InputError: If the array has another type or shape, or its floats another range.
@@ -121,8 +125,14 @@ class Predictor:
         self._check(array)
         unit = codecs.to_unit(array, self.sides[0].value_range)
         result = self._translate(tf.constant(unit.reshape(-1, *array.shape[-3:]))).numpy()
-        result = codecs.from_unit(result, array.dtype, self.sides[1].value_range)
+        result = codecs.from_unit(result, self._type(array.dtype), self.sides[1].value_range)
         return result.reshape(*array.shape[:-1], -1)
+
+    def _type(self, dtype: np.dtype) -> np.dtype:
+        """The type of results: integers in the targets' units need a type that can hold those."""
+        if dtype.kind == "f" or self.target_type is None or self.sides[1].value_range is None:
+            return dtype
+        return np.dtype(self.target_type)
 
     def _check(self, array: np.ndarray) -> None:
         shaped = array.ndim in (3, 4) and array.shape[-1] == self.channels and array.size
@@ -141,37 +151,72 @@ class Predictor:
                 )
 
     def translate_file(self, source: str | os.PathLike, target: str | os.PathLike) -> None:
-        """Translates one image file, without dropout.
+        """Translates one image file, or the axial slices of a NIfTI volume, without dropout.
 
         Args:
             source: Image of any format that training reads: the input alone, not a pair.
-            target: Where the result goes: .png (16 bits where the source has them), .jpg, or .npy
-                and .tif in the source's type.
+            target: Where the result goes: .png (16 bits where the source has them), .jpg, .npy or
+                .tif in the source's type (in that of the targets where a range of values gives
+                their units), or for DICOM .dcm and for volumes .nii or .nii.gz in the geometry of
+                the source.
 
         Raises:
             InputError: If the source cannot be read, or the target's format cannot hold the
                 result.
         """
-        target = run_folder.place(target)
+        target, volumes = run_folder.place(target), nifti.Volumes()
+        if nifti.is_volume(source):
+            if not nifti.is_volume(target):
+                raise InputError(f"results of volumes are written as .nii or .nii.gz; got {target}")
+            for part in nifti.slices(source):
+                result, depth = self._of_file(part)
+                self._write_in_geometry(target, result, part, depth=depth, volumes=volumes)
+            volumes.close()
+            return
         suffix = target.suffix.lower()
+        if suffix == dicom.SUFFIX and codecs.geometry(source) == suffix:
+            result, depth = self._of_file(source)
+            self._write_in_geometry(target, result, source, depth=depth, volumes=volumes)
+            return
         if suffix not in (*ENCODED, *EXACT):
-            raise InputError(f"results are written as .png, .jpg, .tif or .npy; got {target}")
-        depth = codecs.depth(source)
-        try:
-            unit = codecs.load_unit(run_folder.place(source).read_bytes(), self.sides[0])
-        except ValueError as error:
-            raise InputError(f"{source} cannot be translated: {error}") from None
-        result, values = (
-            self._translate(tf.constant(unit[None]))[0].numpy(),
-            self.sides[1].value_range,
-        )
+            raise InputError(
+                "results are written as .png, .jpg, .tif or .npy, those of DICOM also as .dcm; "
+                f"got {target}"
+            )
+        result, depth = self._of_file(source)
         if suffix in EXACT:
-            array = codecs.from_unit(result, depth.dtype, values)
+            dtype, values = self._type(np.dtype(depth.dtype)), self.sides[1].value_range
+            array = codecs.from_unit(result, dtype, values)
+            array = codecs.with_missing(array, source, self.sides[0].selection)
             with run_folder.atomic(target) as temporary:
-                codecs.write(temporary, array)
+                codecs.write(temporary, array, place=codecs.place_of(source))
             return
         is_deep = depth.dtype == "uint16" and suffix == ".png"
         shown = codecs.from_unit(images.viewable(result), "uint16" if is_deep else "uint8")
         shown = shown[..., :3] if ENCODED[suffix] == "jpeg" else shown
         with run_folder.atomic(target) as temporary:
             temporary.write_bytes(images.encode(shown, filetype=ENCODED[suffix]).numpy())
+
+    def _of_file(self, source: str | os.PathLike) -> tuple[np.ndarray, codecs.Depth]:
+        """The result for a file, float32 [h, w, c] in [0, 1], and how the file stores samples."""
+        side = self.sides[0]
+        try:
+            unit = codecs.load_unit(codecs.contents_of(source), side)
+        except ValueError as error:
+            raise InputError(f"{source} cannot be translated: {error}") from None
+        result = self._translate(tf.constant(unit[None]))[0].numpy()
+        return result, codecs.depth(source, side.selection)
+
+    def _write_in_geometry(
+        self,
+        target: Any,
+        result: np.ndarray,
+        source: str | os.PathLike,
+        *,
+        depth: codecs.Depth,
+        volumes: nifti.Volumes,
+    ) -> None:
+        dtype = self._type(np.dtype(depth.dtype))
+        array = codecs.from_unit(result, dtype, self.sides[1].value_range)
+        selection = self.sides[0].selection
+        codecs.write_in_geometry(target, array, source, selection, volumes=volumes)

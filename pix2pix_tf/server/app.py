@@ -249,7 +249,7 @@ class _Server:
     async def _call(
         self, signature: "Signature", inputs: dict[str, np.ndarray]
     ) -> dict[str, np.ndarray]:
-        inputs, pixels = await asyncio.to_thread(_checked, inputs, self._limits)
+        inputs, pixels = await asyncio.to_thread(_checked, inputs, self._limits, signature.ranged)
         future = asyncio.wrap_future(self._worker.submit(signature.call, inputs, pixels=pixels))
         return await _within(
             future, self._limits.timeout, "timed out while translating", status=504
@@ -265,12 +265,15 @@ async def _within(
         raise RequestError(status, failure) from None
 
 
-def _checked(inputs: dict[str, np.ndarray], limits: Limits) -> tuple[dict[str, np.ndarray], int]:
+def _checked(
+    inputs: dict[str, np.ndarray], limits: Limits, ranged: bool
+) -> tuple[dict[str, np.ndarray], int]:
     """Checks the images of a call before TensorFlow sees them.
 
     Args:
         inputs: Dict of arrays, those of one of the three signatures.
         limits: `Limits`.
+        ranged: Whether the samples of files have units.
 
     Returns:
         (inputs, number of pixels).
@@ -285,7 +288,8 @@ def _checked(inputs: dict[str, np.ndarray], limits: Limits) -> tuple[dict[str, n
     coded, pixels = "key" in inputs, 0
     files = inputs["input"].copy()
     for index, contents in enumerate(files):
-        found, file = check_file(_decode(contents) if coded else contents, limits)
+        contents = _decode(contents) if coded else contents
+        found, file = check_file(contents, limits, ranged=ranged)
         pixels += found
         check_pixels(pixels, limits)
         files[index] = base64.urlsafe_b64encode(file) if coded else file

@@ -67,12 +67,13 @@ def check_pixels(pixels: int, limits: Limits) -> None:
         )
 
 
-def check_file(contents: bytes, limits: Limits) -> tuple[int, bytes]:
+def check_file(contents: bytes, limits: Limits, *, ranged: bool = False) -> tuple[int, bytes]:
     """Looks at the header of an image file, so that a small file cannot become a huge image.
 
     Args:
         contents: Bytes of the file.
         limits: `Limits`.
+        ranged: Whether samples have units, which a PNG has to keep.
 
     Returns:
         (the `area` that it claims to have, bytes to decode): the file itself, but a PNG of WebP,
@@ -89,7 +90,7 @@ def check_file(contents: bytes, limits: Limits) -> tuple[int, bytes]:
             if image.format == "GIF":
                 contents = _first_image(image)
             elif image.format not in _DECODED:
-                contents = _as_png(contents)
+                contents = _as_png(contents, ranged=ranged)
     except RequestError:
         raise
     except InputError as error:
@@ -111,7 +112,7 @@ def _first_image(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def _as_png(contents: bytes) -> bytes:
+def _as_png(contents: bytes, *, ranged: bool) -> bytes:
     """What training reads of a file, as a PNG: of 8 bits, or 16 for deeper samples."""
     from pix2pix_tf.data import images
 
@@ -119,6 +120,11 @@ def _as_png(contents: bytes) -> bytes:
     if array.shape[-1] not in (1, 3, 4):
         raise InputError(f"Expected 1, 3 or 4 channels. Received: {array.shape[-1]}")
     if array.dtype not in (np.uint8, np.uint16):
+        if ranged:
+            raise InputError(
+                "Expected samples of 8 or 16 bits without sign, since the model has a range of "
+                f"values. Received: {array.dtype}"
+            )
         array = codecs.from_unit(codecs.to_unit(array), np.uint16)
     return images.encode(array).numpy()
 

@@ -18,11 +18,15 @@ SIGNATURES = ("serving_default", "serve_image_bytes", "serve_base64")
 
 @dataclasses.dataclass(frozen=True)
 class Signature:
-    """One function of a model: `inputs` and `outputs` are dicts from names to `rest.Tensor`."""
+    """One function of a model: `inputs` and `outputs` are dicts from names to `rest.Tensor`.
+
+    `ranged` if the samples of files have units: the run has a range of values.
+    """
 
     inputs: dict[str, Tensor]
     outputs: dict[str, Tensor]
     call: Callable[..., dict[str, np.ndarray]]
+    ranged: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +55,7 @@ def wrap(
     version: str,
     about: dict[str, Any],
     functions: Mapping[str, Any] | None = None,
+    ranged: bool = False,
 ) -> Model:
     """Makes a `Model` of a `ServedModel` or of a loaded SavedModel.
 
@@ -60,21 +65,23 @@ def wrap(
         version: See `Model`.
         about: See `Model`.
         functions: Dict of the functions, if they are not `owner.signatures`.
+        ranged: As of `Signature`.
 
     Returns:
         `Model`.
     """
     functions = owner.signatures if functions is None else functions
-    signatures = {key: _signature(functions[key]) for key in SIGNATURES}
+    signatures = {key: _signature(functions[key], ranged=ranged) for key in SIGNATURES}
     return Model(name, version, signatures, about, owner)
 
 
-def load_saved_model(source: Source, *, about: dict[str, Any]) -> Model:
+def load_saved_model(source: Source, *, about: dict[str, Any], ranged: bool = False) -> Model:
     """Loads an export. Only for folders that the person who starts the server names.
 
     Args:
         source: `sources.Source`.
         about: See `Model`.
+        ranged: As of `Signature`.
 
     Returns:
         `Model`.
@@ -93,10 +100,10 @@ def load_saved_model(source: Source, *, about: dict[str, Any]) -> Model:
             "Expected a SavedModel that --mode export made, for inputs of 1, 3 or 4 channels. "
             f"Received: {source.path}, without the signature {missing[0]}"
         )
-    return wrap(loaded, name=source.name, version=source.version, about=about)
+    return wrap(loaded, name=source.name, version=source.version, about=about, ranged=ranged)
 
 
-def _signature(function: Any) -> Signature:
+def _signature(function: Any, *, ranged: bool) -> Signature:
     concrete = getattr(function, "get_concrete_function", lambda: function)()
     positional, named = concrete.structured_input_signature
     inputs = {spec.name: spec for spec in [*positional, *named.values()]}
@@ -104,6 +111,7 @@ def _signature(function: Any) -> Signature:
         {name: _tensor(spec) for name, spec in inputs.items()},
         {name: _tensor(spec) for name, spec in concrete.structured_outputs.items()},
         _caller(concrete),
+        ranged,
     )
 
 

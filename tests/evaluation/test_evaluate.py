@@ -201,7 +201,9 @@ def test_without_the_extra_fid_is_left_out_or_one_line(evaluate, tmp_path):
     words = ("--input_dir", tmp_path / "outputs", "--target_dir", tmp_path / "targets")
     code, printed = evaluate(*words, **without)
     assert code == 0 and "FID and KID are left out. --metrics fid,kid need an extra" in printed
-    assert set(found(tmp_path)["mean"]) == {"L1", "PSNR", "SSIM", "MS-SSIM"}
+    assert set(found(tmp_path)["mean"]) == {
+        *("L1", "PSNR", "SSIM", "MS-SSIM", "MAE", "NRMSE", "Pearson")
+    }
     code, printed = evaluate(*words, "--metrics", "fid", **without)
     assert code == 1 and "Traceback" not in printed
     assert "pip install 'pix2pix-tf[metrics]'" in printed.splitlines()[-1]

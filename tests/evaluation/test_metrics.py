@@ -141,17 +141,19 @@ def test_ms_ssim_of_odd_sizes_is_tensorflows():
 def test_equal_images_are_perfect():
     targets, _ = pairs(2, size=(176, 176))
     found = metrics.pair_metrics(targets, targets.copy())
-    assert list(found) == ["L1", "PSNR", "SSIM"]
+    assert list(found) == ["L1", "PSNR", "SSIM", "NRMSE", "Pearson"]
     np.testing.assert_array_equal(found["L1"], [0, 0])
     np.testing.assert_array_equal(found["PSNR"], [np.inf, np.inf])
     np.testing.assert_allclose(found["SSIM"], [1, 1], rtol=0, atol=1e-5)
     np.testing.assert_allclose(metrics.ms_ssim(targets, targets), [1, 1], rtol=0, atol=1e-6)
 
 
-def test_the_quick_three_are_the_single_ones_per_image():
+def test_pair_metrics_are_the_single_ones_per_image():
     targets, outputs = pairs(3)
     found = metrics.pair_metrics(targets, outputs)
-    for name, single in (("L1", metrics.l1), ("PSNR", metrics.psnr), ("SSIM", metrics.ssim)):
+    assert {*metrics.QUICK} < {*found}
+    for name in found:
+        single = getattr(metrics, name.lower())
         assert isinstance(found[name], np.ndarray) and found[name].shape == (3,)
         one_by_one = [single(targets[i : i + 1], outputs[i : i + 1])[0] for i in range(3)]
         np.testing.assert_allclose(found[name], one_by_one, rtol=1e-5, atol=1e-6)

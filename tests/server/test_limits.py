@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pix2pix_tf.data import decode
+from pix2pix_tf.data import codecs, decode
 from pix2pix_tf.server.limits import Limits, RequestError, check_file
 
 LIMITS = Limits(max_request_bytes=10**6, max_pixels=2 * 256**2, max_queue=1, max_batch=1, timeout=1)
@@ -70,3 +70,17 @@ def test_damaged_files_are_passed_or_refused(data):
         assert refusal.status in (400, 413)
     else:
         assert 0 < pixels <= LIMITS.max_pixels and passed
+
+
+@pytest.mark.parametrize(("dtype", "fits"), [("uint8", True), ("uint16", True), ("int16", False)])
+def test_a_range_of_values_takes_only_samples_that_stay_true(dtype, fits):
+    buffer = io.BytesIO()
+    tifffile = pytest.importorskip("tifffile", reason="the extra [tiff] is not installed")
+    tifffile.imwrite(buffer, np.full((8, 8), 100, dtype), photometric="minisblack")
+    assert check_file(buffer.getvalue(), LIMITS)[1].startswith(codecs.PNG_MARK)
+    if fits:
+        _, png = check_file(buffer.getvalue(), LIMITS, ranged=True)
+        assert (codecs.read(png) == 100).all()
+    else:
+        with pytest.raises(RequestError, match="the model has a range of values"):
+            check_file(buffer.getvalue(), LIMITS, ranged=True)

@@ -1,0 +1,242 @@
+"""DICOM files as arrays in physical units, and results in the geometry of their source.
+
+Without TensorFlow; pydicom (extra [medical]) is imported when a file is read.
+"""
+
+import io
+import secrets
+from typing import Any
+
+import numpy as np
+
+from pix2pix_tf.errors import InputError
+
+SUFFIX = ".dcm"
+# So many bytes tell whether a file is DICOM.
+HEAD, MARK = 132, b"DICM"
+# Describes samples that a result replaces.
+_STALE = (
+    *("WindowCenter", "WindowWidth", "WindowCenterWidthExplanation", "VOILUTSequence"),
+    *("SmallestImagePixelValue", "LargestImagePixelValue", "PixelPaddingValue"),
+    *("PixelPaddingRangeLimit", "ModalityLUTSequence", "IconImageSequence"),
+    *("RedPaletteColorLookupTableDescriptor", "GreenPaletteColorLookupTableDescriptor"),
+    *("BluePaletteColorLookupTableDescriptor", "RedPaletteColorLookupTableData"),
+    *("GreenPaletteColorLookupTableData", "BluePaletteColorLookupTableData"),
+    *("RescaleSlope", "RescaleIntercept", "PlanarConfiguration"),
+)
+# The slices of one source series that a process writes are one new series.
+_SESSION = secrets.token_hex(16)
+
+
+def is_dicom(contents: bytes) -> bool:
+    """Whether the first 132 bytes of a file are those of DICOM, with its preamble or without."""
+    return contents[HEAD - 4 : HEAD] == MARK or contents[:2] in (b"\x08\0", b"\2\0")
+
+
+def _dataset(contents: bytes) -> Any:
+    try:
+        import pydicom
+    except ImportError:
+        raise ValueError("pip install 'pix2pix-tf[medical]' reads DICOM") from None
+    dataset = pydicom.dcmread(io.BytesIO(contents), force=True)
+    if any(name not in dataset for name in ("PixelData", "Rows", "Columns", "BitsStored")):
+        raise ValueError("a DICOM file without an image")
+    if "TransferSyntaxUID" not in dataset.file_meta:
+        implicit, little = dataset.original_encoding
+        syntax = pydicom.uid.ImplicitVRLittleEndian if implicit else None
+        syntax = syntax or (pydicom.uid.ExplicitVRLittleEndian if little else None)
+        dataset.file_meta.TransferSyntaxUID = syntax or pydicom.uid.ExplicitVRBigEndian
+    return dataset
+
+
+def _frame(dataset: Any, plane: int | None) -> int:
+    count = int(dataset.get("NumberOfFrames") or 1)
+    if count > 1 and plane is None:
+        raise ValueError(f"{count} planes; --plane 0 to {count - 1} picks one")
+    if count > 1 and (plane or 0) >= count:
+        raise ValueError(f"{count} plane, expected more than --plane {plane}")
+    return (plane or 0) if count > 1 else 0
+
+
+def _rescale(dataset: Any, frame: int) -> tuple[float, float]:
+    """(slope, intercept) from stored samples to physical units."""
+    places = [dataset]
+    for name in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
+        groups = dataset.get(name) or []
+        if groups:
+            group = groups[min(frame, len(groups) - 1)]
+            places += group.get("PixelValueTransformationSequence") or []
+    found = [place for place in places if place.get("RescaleSlope") is not None]
+    if not found:
+        return 1.0, float(dataset.get("RescaleIntercept") or 0)
+    slope = float(found[-1].RescaleSlope)
+    if not slope:
+        raise ValueError("a DICOM file whose rescale slope is 0")
+    return slope, float(found[-1].get("RescaleIntercept") or 0)
+
+
+def read(
+    contents: bytes, *, plane: int | None = None, max_pixels: int
+) -> tuple[np.ndarray, np.ndarray | None, float | None]:
+    """Decodes a file to physical units, such as Hounsfield units.
+
+    Args:
+        contents: Bytes of the file.
+        plane: Which frame, where there are several.
+        max_pixels: Most pixels of a frame.
+
+    Returns:
+        ([h, w] or [h, w, 3], of the stored type without a rescale, else the least integer type for
+        whole numbers or float32; bool [h, w], the padding, or None; the padding's value or None).
+
+    Raises:
+        ValueError: What is wrong, without the file's name.
+    """
+    dataset = _dataset(contents)
+    from pydicom import pixels
+
+    frame = _frame(dataset, plane)
+    if int(dataset.Rows) * int(dataset.Columns) > max_pixels:
+        raise ValueError(f"it claims more than {max_pixels} pixels")
+    try:
+        stored = pixels.pixel_array(dataset, index=frame)
+    except (RuntimeError, NotImplementedError):
+        name = dataset.file_meta.TransferSyntaxUID.name
+        raise ValueError(
+            f"{name}: damaged, or a plugin of pydicom is missing (pylibjpeg or python-gdcm)"
+        ) from None
+    stored = stored.astype(stored.dtype.newbyteorder("="), copy=False)
+    if dataset.PhotometricInterpretation == "PALETTE COLOR":
+        return pixels.apply_color_lut(stored, dataset), None, None
+    if stored.ndim == 3:
+        return stored, None, None
+    if dataset.get("ModalityLUTSequence"):
+        return pixels.apply_modality_lut(stored, dataset), None, None
+    slope, intercept = _rescale(dataset, frame)
+    array = _physical(stored, slope, intercept, bits=int(dataset.BitsStored))
+    padding = dataset.get("PixelPaddingValue")
+    if not isinstance(padding, int):
+        return array, None, None
+    limit = dataset.get("PixelPaddingRangeLimit")
+    ends = sorted((padding, limit if isinstance(limit, int) else padding))
+    missing = (stored >= ends[0]) & (stored <= ends[1])
+    return array, missing if missing.any() else None, padding * slope + intercept
+
+
+def _physical(stored: np.ndarray, slope: float, intercept: float, *, bits: int) -> np.ndarray:
+    if (slope, intercept) == (1, 0) or stored.dtype.kind == "f":
+        return stored if (slope, intercept) == (1, 0) else np.float32(stored * slope + intercept)
+    if not (slope.is_integer() and intercept.is_integer()):
+        return (stored * slope + intercept).astype(np.float32)
+    # The type does not depend on the samples, so that a series has one.
+    least = -(2 ** (bits - 1)) if stored.dtype.kind == "i" else 0
+    ends = sorted(end * slope + intercept for end in (least, least + 2**bits - 1))
+    dtype = np.int16 if ends[0] >= -(2**15) and ends[1] < 2**15 else np.int32
+    return (stored.astype(np.int64) * int(slope) + int(intercept)).astype(dtype)
+
+
+def can_write(array: np.ndarray) -> bool:
+    """Whether `write` takes an array [h, w, c]: grey, or RGB of 8 bits."""
+    return array.shape[-1] == 1 or (array.shape[-1] == 3 and array.dtype == np.uint8)
+
+
+def write(
+    array: np.ndarray,
+    source: bytes,
+    *,
+    plane: int | None = None,
+    missing: np.ndarray | None = None,
+) -> bytes:
+    """Encodes an image in the geometry of a file: its tags with new UIDs and other samples.
+
+    Args:
+        array: Physical units [h, w, c] of the source's size; see `can_write`.
+        source: Bytes of the source's file.
+        plane: Which frame of it was read.
+        missing: bool [h, w], pixels that become padding.
+
+    Returns:
+        Bytes of a DICOM file, uncompressed. Whole numbers of 16 bits are kept exactly; others are
+        rounded to 65535 steps between the least and the largest.
+
+    Raises:
+        InputError: If the image is neither grey nor RGB of 8 bits.
+    """
+    if not can_write(array):
+        raise InputError(
+            "Expected grey results, or RGB of 8 bits, for DICOM. Received: "
+            f"{array.shape[-1]} channels of {array.dtype}"
+        )
+    dataset = _dataset(source)
+    import pydicom
+
+    frame = _frame(dataset, plane)
+    slope, intercept = _rescale(dataset, frame)
+    dataset.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    for name in _STALE:
+        if name in dataset:
+            del dataset[name]
+    _keep_frame(dataset, frame)
+    if array.shape[-1] == 3:
+        dataset.set_pixel_data(np.ascontiguousarray(array), "RGB", 8)
+    else:
+        kind = "int" if int(dataset.get("PixelRepresentation") or 0) else "uint"
+        kind += "8" if int(dataset.BitsAllocated) <= 8 else "16"
+        stored, slope, intercept = _stored(array[..., 0], slope, intercept, dtype=kind)
+        photometric = "MONOCHROME1" if _is_inverted(dataset) else "MONOCHROME2"
+        dataset.set_pixel_data(stored, photometric, 8 * stored.dtype.itemsize)
+        dataset.RescaleSlope, dataset.RescaleIntercept = f"{slope:.10g}", f"{intercept:.10g}"
+        if missing is not None and missing.any():
+            kind = "SS" if stored.dtype.kind == "i" else "US"
+            dataset.add_new("PixelPaddingValue", kind, int(stored[missing][0]))
+    series = str(dataset.get("SeriesInstanceUID", ""))
+    dataset.SeriesInstanceUID = pydicom.uid.generate_uid(entropy_srcs=[_SESSION, series])
+    dataset.SOPInstanceUID = pydicom.uid.generate_uid()
+    dataset.ImageType = ["DERIVED", "SECONDARY", *list(dataset.get("ImageType") or [])[2:]]
+    dataset.SeriesDescription = f"{dataset.get('SeriesDescription') or ''} translated".strip()[:64]
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    if "SOPClassUID" not in dataset:
+        dataset.SOPClassUID = pydicom.uid.SecondaryCaptureImageStorage
+    buffer = io.BytesIO()
+    try:
+        pydicom.dcmwrite(
+            buffer, dataset, enforce_file_format=True, implicit_vr=False, little_endian=True
+        )
+    except (TypeError, ValueError, AttributeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"Expected tags that can be written to DICOM: {reason}") from None
+    return buffer.getvalue()
+
+
+def _is_inverted(dataset: Any) -> bool:
+    return dataset.get("PhotometricInterpretation") == "MONOCHROME1"
+
+
+def _keep_frame(dataset: Any, frame: int) -> None:
+    """Leaves one frame of several."""
+    if int(dataset.get("NumberOfFrames") or 1) > 1:
+        dataset.NumberOfFrames = 1
+        groups = dataset.get("PerFrameFunctionalGroupsSequence")
+        if groups:
+            dataset.PerFrameFunctionalGroupsSequence = [groups[frame]]
+    for name in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
+        for group in dataset.get(name) or []:
+            if "PixelValueTransformationSequence" in group:
+                del group.PixelValueTransformationSequence
+
+
+def _stored(
+    values: np.ndarray, slope: float, intercept: float, *, dtype: str
+) -> tuple[np.ndarray, float, float]:
+    """Samples of at most 16 bits with their rescale: that of the source where it is exact."""
+    wide = values.astype(np.float64)
+    if values.dtype.kind in "uib":
+        for kind, by, start in ((dtype, slope, intercept), ("int16", 1, 0), ("uint16", 1, 0)):
+            stored, limits = np.round((wide - start) / by), np.iinfo(kind)
+            inside = limits.min <= stored.min() and stored.max() <= limits.max
+            if inside and np.array_equal(stored * by + start, wide):
+                return stored.astype(kind), by, start
+    # A decimal string of DICOM has at most 16 characters.
+    low = float(f"{np.floor(wide.min() * 1e3) / 1e3:.10g}")
+    step = float(f"{max((wide.max() - low) / 65534, 1e-30):.10g}")
+    return np.clip(np.round((wide - low) / step), 0, 65535).astype(np.uint16), step, low

@@ -1,0 +1,227 @@
+"""DICOM and NIfTI: physical units in, the same geometry out, through both programs."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+from test_any_data import run, test, train, untrained
+
+import pix2pix_tf
+from cyclegan_tf import cli as cyclegan
+from pix2pix_tf import run_folder
+from pix2pix_tf.data import codecs, decode, listing
+from pix2pix_tf.data.codecs import Selection, Side
+
+pydicom = pytest.importorskip("pydicom", reason="the extra [medical] is not installed")
+nibabel = pytest.importorskip("nibabel", reason="the extra [medical] is not installed")
+from pydicom.data import get_testdata_file  # noqa: E402
+
+RNG = np.random.default_rng(0)
+CT, MR = get_testdata_file("CT_small.dcm"), get_testdata_file("MR_small.dcm")
+GEOMETRY = ("PixelSpacing", "ImagePositionPatient", "ImageOrientationPatient", "SliceThickness",
+            "FrameOfReferenceUID", "StudyInstanceUID", "PatientID", "Rows", "Columns")  # fmt: skip
+ONE = ("--input_channels", 1, "--output_channels", 1, "--crop_size", 32, "--scale_size", 32)
+
+
+def contents(path):
+    return open(path, "rb").read()
+
+
+def values(path):
+    """Physical units, by pydicom alone."""
+    dataset = pydicom.dcmread(path)
+    slope, intercept = dataset.get("RescaleSlope", 1), dataset.get("RescaleIntercept", 0)
+    return dataset.pixel_array * float(slope) + float(intercept)
+
+
+def test_dicom_is_read_in_units():
+    found = codecs.read(contents(CT))
+    np.testing.assert_array_equal(found[..., 0], values(CT))
+    assert found.min() == -896 and codecs.read(contents(MR)).dtype == np.int16
+    unit = decode.read(contents(CT), Side(channels=1, value_range=(-1024, 3071))).numpy()
+    np.testing.assert_allclose(unit[..., 0] * 4095 - 1024, values(CT), atol=1e-3)
+    with pytest.raises(ValueError, match="2 planes; --plane 0 to 1 picks one"):
+        codecs.read(contents(get_testdata_file("SC_rgb_rle_2frame.dcm")))
+    colour = codecs.read(contents(get_testdata_file("SC_rgb_rle_2frame.dcm")), Selection(plane=1))
+    assert colour.shape == (100, 100, 3) and colour.dtype == np.uint8
+    with pytest.raises(ValueError, match="without an image"):
+        codecs.read(contents(get_testdata_file("rtplan.dcm")))
+
+
+@pytest.mark.parametrize(
+    ("slope", "intercept", "dtype", "expected"),
+    [("2", "-1000", "uint16", "int32"), ("1", "-1024", "int16", "int32"),
+     ("0.5", "-3.25", "uint16", "float32")],
+)  # fmt: skip
+def test_rescale_padding_and_fractions(tmp_path, slope, intercept, dtype, expected):
+    dataset = pydicom.dcmread(MR)
+    stored = RNG.integers(0, 4000, (40, 24)).astype(dtype)
+    dataset.set_pixel_data(stored, "MONOCHROME2", 16)
+    dataset.RescaleSlope, dataset.RescaleIntercept = slope, intercept
+    dataset.add_new("PixelPaddingValue", "SS" if dtype == "int16" else "US", int(stored[3, 4]))
+    dataset.save_as(tmp_path / "a.dcm")
+    samples = codecs.load(contents(tmp_path / "a.dcm"))
+    physical = stored * float(slope) + float(intercept)
+    assert samples.array.dtype == expected
+    np.testing.assert_allclose(samples.array[..., 0], physical)
+    assert samples.missing[3, 4] and samples.nodata == physical[3, 4]
+
+
+@pytest.mark.parametrize("program", ["pix2pix", "cyclegan"])
+def test_a_result_has_the_geometry_of_its_dicom_and_units_of_the_target(tmp_path, program):
+    sides = ("A", "B") if program == "pix2pix" else ("trainA", "trainB", "testA", "testB")
+    for side in sides:
+        (tmp_path / "data" / side).mkdir(parents=True)
+        for number in range(2):
+            path = tmp_path / "data" / side / f"IM{number}"  # often without a suffix
+            path.write_bytes(contents(CT if "B" in side else MR))
+    words = ["--value_range", "0,2500:-1024,3071", *ONE[:4], "--crop_size", 32]
+    if program == "pix2pix":
+        train(tmp_path / "data", tmp_path / "run", *words, "--scale_size", 32,
+              "--dataset_mode", "folders")  # fmt: skip
+        test(
+            tmp_path / "data" / "A", tmp_path / "run", tmp_path / "out", "--dataset_mode", "single"
+        )
+        result = tmp_path / "out" / "images" / "IM1-outputs.dcm"
+    else:
+        words += ["--load_size", 32, "--netG", "unet", "--ngf", 2, "--ndf", 2, "--max_steps", 1]
+        words += ["--netD", "pixel"]
+        start = ["--input_dir", tmp_path / "data", "--output_dir"]
+        for more in (
+            ["--mode", "train", *start, tmp_path / "run", *words],
+            ["--mode", "test", *start, tmp_path / "out", "--checkpoint", tmp_path / "run"],
+        ):
+            assert cyclegan.main([str(word) for word in more]) == 0
+        result = tmp_path / "out" / "images" / "A-IM1-fake_B.dcm"
+    found, source = pydicom.dcmread(result), pydicom.dcmread(MR)
+    for name in GEOMETRY:
+        assert found.get(name) == source.get(name), name
+    for name in ("SOPInstanceUID", "SeriesInstanceUID"):
+        assert found.get(name) != source.get(name)
+    assert found.file_meta.MediaStorageSOPInstanceUID == found.SOPInstanceUID
+    assert -1024 <= values(result).min() < values(result).max() <= 3071
+    loaded = (pix2pix_tf if program == "pix2pix" else sys.modules["cyclegan_tf"]).load(
+        tmp_path / "run"
+    )
+    loaded.translate_file(MR, tmp_path / "one.dcm")
+    assert values(tmp_path / "one.dcm").shape == (64, 64)
+    assert values(tmp_path / "one.dcm").min() >= -1024
+
+
+@pytest.mark.parametrize("kind", ["int16", "float32", "rgb"])
+def test_dicom_round_trips(kind):
+    array = RNG.integers(-900, 3000, (128, 128, 1)).astype(np.int16)
+    if kind == "float32":
+        array = (array / 7).astype(np.float32)
+    if kind == "rgb":
+        array = RNG.integers(0, 255, (128, 128, 3)).astype(np.uint8)
+    from pix2pix_tf.data import dicom
+
+    missing = np.zeros((128, 128), bool)
+    missing[0, 0] = True
+    encoded = dicom.write(array, contents(CT), missing=missing if kind == "int16" else None)
+    samples = codecs.load(encoded)
+    tolerance = np.ptp(array) / 65534 if kind == "float32" else 0
+    np.testing.assert_allclose(samples.array, array, atol=tolerance)
+    if kind == "int16":
+        assert samples.missing[0, 0] and samples.nodata == array[0, 0, 0]
+
+
+def volume(path, shape, *, axes="RAS", dtype=np.int16, scale=None):
+    """A volume whose axes lie as named, of a function of its place in RAS+."""
+    codes = nibabel.orientations.axcodes2ornt(axes)
+    start = nibabel.orientations.axcodes2ornt("RAS")
+    grid = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), -1)
+    array = (grid @ [1, 40, 1000]).astype(dtype)
+    image = nibabel.Nifti1Image(array, np.diag([2.0, 3.0, 4.0, 1.0]))
+    image = image.as_reoriented(nibabel.orientations.ornt_transform(start, codes))
+    image.header["descrip"] = b"kept"
+    if scale:
+        image.header.set_slope_inter(*scale)
+    nibabel.save(image, path)
+    return array
+
+
+@pytest.mark.parametrize("axes", ["RAS", "LPS", "PIR", "SLA"])
+def test_slices_lie_as_in_ras_whatever_the_file(tmp_path, axes):
+    array = volume(tmp_path / "v.nii.gz", (6, 8, 11), axes=axes)
+    names = listing.list_images(tmp_path)
+    assert len(names) == 11 and names[3].endswith("v.nii.gz#03")
+    assert listing.names(names)[3] == "v-03"
+    found = codecs.read(codecs.contents_of(names[3]))[..., 0]
+    np.testing.assert_array_equal(found, array[:, ::-1, 3].T)
+    with pytest.raises(ValueError, match="known format"):  # a request cannot name files
+        codecs.read(b"\0slice " + names[3].encode())
+
+
+@pytest.mark.parametrize(
+    ("preprocess", "ending"), [("none", ".nii.gz"), ("resize_and_crop", ".nii")]
+)
+def test_a_result_is_a_volume_with_the_header_of_its_source(tmp_path, preprocess, ending):
+    for side, dtype in zip("AB", (np.int16, np.uint8), strict=True):
+        (tmp_path / "data" / side).mkdir(parents=True)
+        for number in range(2):
+            volume(tmp_path / "data" / side / f"s{number}{ending}", (18, 22, 5),
+                   axes=("LPS", "PIR")[number], dtype=dtype)  # fmt: skip
+    options = {"input_channels": 1, "output_channels": 1, "crop_size": 32, "scale_size": 32}
+    folder = untrained(tmp_path / "run", **options, value_range="0,5000:0,255")
+    words = ("--dataset_mode", "folders", "--preprocess", preprocess)
+    found = test(tmp_path / "data", folder, tmp_path / "out", *words)
+    assert found["count"] == 10
+    results = sorted(path.name for path in (tmp_path / "out" / "images").glob("*.nii*"))
+    assert results == [f"s{number}-outputs{ending}" for number in range(2)]
+    for number in range(2):
+        result = nibabel.load(tmp_path / "out" / "images" / f"s{number}-outputs{ending}")
+        source = nibabel.load(tmp_path / "data" / "A" / f"s{number}{ending}")
+        np.testing.assert_array_equal(result.affine, source.affine)
+        assert result.shape == source.shape and result.get_data_dtype() == np.uint8
+        assert bytes(result.header["descrip"]).startswith(b"kept")
+        assert np.ptp(np.asarray(result.dataobj)) > 0
+    source = tmp_path / "data" / "A" / f"s1{ending}"
+    predictor = pix2pix_tf.load(folder)
+    predictor.translate_file(source, tmp_path / f"x{ending}")
+    written = np.asarray(
+        nibabel.as_closest_canonical(nibabel.load(tmp_path / f"x{ending}")).dataobj
+    )
+    inputs = codecs.read(codecs.contents_of(listing.list_images(source.parent)[7]))
+    np.testing.assert_allclose(written[:, ::-1, 2].T, predictor(inputs)[..., 0], atol=1)
+
+
+def test_volumes_are_trained_on_cached_and_checked(tmp_path, capsys):
+    for side in "AB":
+        (tmp_path / "data" / side).mkdir(parents=True)
+        volume(tmp_path / "data" / side / "s.nii.gz", (18, 22, 6), scale=(0.5, 3))
+    words = ("--dataset_mode", "folders", *ONE)
+    train(
+        tmp_path / "data", tmp_path / "run", *words, "--value_range", "p0,p100", "--cache", "disk"
+    )
+    stored = json.loads((tmp_path / "run" / run_folder.OPTIONS).read_text())
+    low, high = map(float, stored["value_range_A"].split(","))
+    everything = np.asarray(nibabel.load(tmp_path / "data" / "A" / "s.nii.gz").dataobj)
+    assert (low, high) == pytest.approx((everything.min(), everything.max()))
+    capsys.readouterr()
+    check = ("--check_data", "--input_dir", tmp_path / "data", *words)
+    assert run(*check) == 0
+    assert "6 examples in 12 files" in capsys.readouterr().out
+    image = nibabel.Nifti1Image(np.zeros((18, 22, 6, 3), np.uint8), np.eye(4))
+    for side in "AB":
+        nibabel.save(image, tmp_path / "data" / side / "s.nii.gz")
+    assert run(*check) == 1
+    assert "3 volumes; --series 0 to 2 picks one" in capsys.readouterr().out
+    assert run(*check, "--series", 1) == 0
+    (tmp_path / "data" / "A" / "s.nii.gz").write_bytes(b"x")
+    assert run(*check) == 1
+    assert "Expected NIfTI volumes" in capsys.readouterr().err
+
+
+def test_without_the_extra_one_line_names_it(tmp_path, capsys, monkeypatch):
+    for name in ("pydicom", "nibabel"):
+        monkeypatch.setitem(sys.modules, name, None)
+    words = ("--check_data", "--dataset_mode", "single", "--input_dir", tmp_path)
+    (tmp_path / "a.dcm").write_bytes(contents(CT))
+    assert run(*words) == 1
+    assert "pip install 'pix2pix-tf[medical]' reads DICOM" in capsys.readouterr().out
+    (tmp_path / "b.nii").write_bytes(b"x")
+    assert run(*words) == 1
+    assert "pip install 'pix2pix-tf[medical]'" in capsys.readouterr().err
