@@ -12,6 +12,7 @@ from pix2pix_tf import run_folder
 from pix2pix_tf.data import codecs, color, images
 from pix2pix_tf.data.codecs import Side
 from pix2pix_tf.errors import InputError
+from pix2pix_tf.inference import large_files
 from pix2pix_tf.inference.translate import translate
 from pix2pix_tf.networks.layers import Network
 
@@ -156,6 +157,9 @@ class Predictor:
         suffix = target.suffix.lower()
         if suffix not in (*ENCODED, *EXACT):
             raise InputError(f"results are written as .png, .jpg, .tif or .npy; got {target}")
+        if self.tile and not self.lab and codecs.large_tiff(source):
+            self._translate_by_windows(source, target)
+            return
         depth = codecs.depth(source)
         try:
             unit = codecs.load_unit(run_folder.place(source).read_bytes(), self.sides[0])
@@ -175,3 +179,16 @@ class Predictor:
         shown = shown[..., :3] if ENCODED[suffix] == "jpeg" else shown
         with run_folder.atomic(target) as temporary:
             temporary.write_bytes(images.encode(shown, filetype=ENCODED[suffix]).numpy())
+
+    def _translate_by_windows(self, source: str | os.PathLike, target: Any) -> None:
+        """Translates a TIFF to a TIFF, neither of which comes into memory."""
+        if target.suffix.lower() not in (".tif", ".tiff"):
+            raise InputError(f"results of large TIFFs are written as .tif; got {target}")
+        with large_files.translate_tiff(
+            self.generator,
+            source,
+            sides=self.sides,
+            tile=self.tile,
+            scratch_dir=self.scratch_dir,
+        ) as result:
+            result.save(target)
