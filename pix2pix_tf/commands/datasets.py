@@ -58,7 +58,8 @@ def checked(config: Config, contents: Contents, *, direction: str | None = None)
     Raises:
         InputError: If a file cannot be used, unless `config.skip_bad_files`.
     """
-    looks = contents.survey()
+    is_whole = config.preprocess != "none" or getattr(config, "lab_colorization", False)
+    looks = contents.survey(windowed=bool(config.tile) and not is_whole)
     examples = listing.usable(contents.examples, looks, skip=config.skip_bad_files)
     for line in check.notes(contents, looks, direction=direction):
         print(line)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pix2pix_tf import run_folder
 from pix2pix_tf.commands import runs
 from pix2pix_tf.commands.program import Examples, Program
 from pix2pix_tf.data import listing, nifti
@@ -88,33 +89,40 @@ def translated(
         The report's rows, with metrics, one by one.
     """
     from pix2pix_tf.evaluation import results
+    from pix2pix_tf.inference import large_files
 
     runtime.prepare(seed=config.seed, deterministic=config.deterministic)
-    volumes = nifti.Volumes()
     translations = program.translations(config, checkpoint, with_targets=targets is not None)
-    for way, files in examples.items():
-        chosen = list(zip(files, targets[way], strict=True)) if targets else files
-        kinds = program.directions[way]
-        names = iter([f"{kinds.prefix}{name}" for name in listing.names(chosen)])
-        for found in translations[way](chosen):
-            done = list(itertools.islice(names, len(found.depths)))
-            rows = results.write_images(
-                config.output_dir, done, found.images, aspect_ratio=config.aspect_ratio
-            )
-            results.write_exact(
-                config.output_dir,
-                done,
-                outputs=found.outputs,
-                depths=found.depths,
-                sources=found.sources,
-                selection=config.sides[0].selection,
-                kind=kinds.output,
-                is_half=config.has_halves,
-                volumes=volumes,
-            )
-            for index, row in enumerate(rows):
-                row["metrics"] = {
-                    name: float(values[index]) for name, values in found.metrics.items()
-                }
-            yield from rows
-        volumes.close()
+    volumes = nifti.Volumes()
+    with runtime.terminable():
+        for way, files in examples.items():
+            chosen = list(zip(files, targets[way], strict=True)) if targets else files
+            kinds = program.directions[way]
+            names = iter([f"{kinds.prefix}{name}" for name in listing.names(chosen)])
+            for found in translations[way](chosen):
+                done = list(itertools.islice(names, len(found.depths)))
+                rows = results.write_images(
+                    config.output_dir, done, found.images, aspect_ratio=config.aspect_ratio
+                )
+                if isinstance(found.outputs[0], large_files.Result):
+                    path = f"{run_folder.IMAGES}/{done[0]}-{kinds.output}.tif"
+                    print(f"translated by windows: {path}; its PNG is a smaller copy")
+                    found.outputs[0].save(run_folder.place(config.output_dir) / path)
+                else:
+                    results.write_exact(
+                        config.output_dir,
+                        done,
+                        outputs=found.outputs,
+                        depths=found.depths,
+                        sources=found.sources,
+                        selection=config.sides[0].selection,
+                        kind=kinds.output,
+                        is_half=config.has_halves,
+                        volumes=volumes,
+                    )
+                for index, row in enumerate(rows):
+                    row["metrics"] = {
+                        name: float(values[index]) for name, values in found.metrics.items()
+                    }
+                yield from rows
+            volumes.close()

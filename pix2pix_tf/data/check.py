@@ -46,7 +46,9 @@ class Contents:
         """Whether a file contains both domains."""
         return self.domains[0] == "AB"
 
-    def survey(self, *, with_digest: bool = False, sampled: int = 0) -> list[Look]:
+    def survey(
+        self, *, with_digest: bool = False, sampled: int = 0, windowed: bool = False
+    ) -> list[Look]:
         """Decodes every file once; see `listing.survey`."""
         return listing.survey(
             self.examples,
@@ -54,6 +56,7 @@ class Contents:
             minimum_width=2 if self.is_side_by_side else 1,
             with_digest=with_digest,
             sampled=sampled,
+            windowed=windowed,
         )
 
 

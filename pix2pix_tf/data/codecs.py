@@ -10,7 +10,8 @@ import math
 import os
 import struct
 import zlib
-from typing import Any
+from collections.abc import Iterator
+from typing import IO, Any
 
 import numpy as np
 import simplejpeg
@@ -39,6 +40,8 @@ LUMINANCE = (0.299, 0.587, 0.114)
 # What Pillow opens without a warning (a quarter of a gigabyte in RGB): 9459 x 9459.
 MAX_PIXELS = 1024**3 // 4 // 3
 _TOO_LARGE = f"it claims more than {MAX_PIXELS} pixels"
+# TIFFs of more pixels are read and written by windows where a tile is given.
+LARGE_PIXELS = 2**24
 _ORIENTATION, _NO_DATA = 274, 42113  # TIFF tags; EXIF shares the first
 # libjpeg warns of these and fills in grey; what it says of stray bytes does no harm.
 _JPEG_DAMAGE = ("Corrupt JPEG data: premature", "Corrupt JPEG data: bad", "Premature end")
@@ -158,7 +161,7 @@ def load(contents: bytes, selection: Selection = WHOLE) -> Samples:
             f"an array {list(array.shape)} of {array.dtype}, expected numbers [height, width, "
             "channels]"
         )
-    return _without_missing(dataclasses.replace(samples, array=array), selection.nodata)
+    return without_missing(dataclasses.replace(samples, array=array), selection.nodata)
 
 
 def _load(contents: bytes, selection: Selection) -> Samples:
@@ -181,7 +184,7 @@ def _is_tiff(head: bytes) -> bool:
     return head.startswith(TIFF_MARKS) and not dicom.is_dicom(head)
 
 
-def _without_missing(samples: Samples, nodata: float | None) -> Samples:
+def without_missing(samples: Samples, nodata: float | None) -> Samples:
     """Adds to `missing` the pixels whose every channel is `nodata`."""
     if nodata is None:
         return samples
@@ -275,7 +278,7 @@ def _read_tiff(contents: bytes, selection: Selection) -> Samples:
     orientation = tags[_ORIENTATION]
     array = upright(array, int(orientation.value) if orientation else 1)
     nodata = _number(tags[_NO_DATA])
-    return _without_missing(Samples(array, has_alpha=has_alpha, nodata=nodata), nodata)
+    return without_missing(Samples(array, has_alpha=has_alpha, nodata=nodata), nodata)
 
 
 def _number(tag: Any) -> float | None:
@@ -508,21 +511,60 @@ def depth(path: str | os.PathLike, selection: Selection = WHOLE) -> Depth:
                 array = np.load(local, mmap_mode="r", allow_pickle=False)
                 return Depth(array.dtype.name, ".npy")
         if _is_tiff(head):
-            return Depth(_tiff_dtype(file.read()), ".tif")
+            return Depth(_tiff_dtype(file), ".tif")
         if dicom.is_dicom(head):
             return Depth(read(file.read(), selection).dtype.name, dicom.SUFFIX)
     return Depth()
 
 
-def _tiff_dtype(contents: bytes) -> str:
+def _tiff_dtype(opened: IO[bytes]) -> str:
     try:
         import tifffile
 
-        with tifffile.TiffFile(io.BytesIO(contents)) as file:
+        with tifffile.TiffFile(opened) as file:
             dtype = file.pages.first.dtype
             return "uint8" if dtype is None else dtype.name
     except ImportError:
-        return read(contents).dtype.name
+        return read(opened.read()).dtype.name
+
+
+def large_tiff(path: str | os.PathLike) -> tuple[int, int] | None:
+    """The (height, width) of a local TIFF of more than LARGE_PIXELS pixels; None of other files."""
+    if run_folder.is_remote(path) or nifti.is_slice(path):
+        return None
+    try:
+        with open(path, "rb") as opened:
+            if not _is_tiff(opened.read(dicom.HEAD)):
+                return None
+            import tifffile
+
+            opened.seek(0)
+            with tifffile.TiffFile(opened) as file:
+                page = file.pages.first
+                height, width = int(page.imagelength), int(page.imagewidth)
+    except Exception:  # a damaged file, or no tifffile: whoever reads it reports that
+        return None
+    return (height, width) if height * width > LARGE_PIXELS else None
+
+
+def windowed_page(file: Any, selection: Selection = WHOLE) -> tuple[Any, float | None]:
+    """The page of an open `tifffile.TiffFile` that is read by windows.
+
+    Returns:
+        (tifffile's page; the sample that stands for missing pixels by the file's own tag, or None).
+
+    Raises:
+        ValueError: If that is not possible: turned images, planes of several pages or one after
+            the other, palettes and uncommon colour spaces have to be read as a whole.
+    """
+    series = _picked_series(file, selection)
+    page = series.keyframe
+    tag = page.tags.get(_ORIENTATION)
+    turned = tag is not None and int(tag.value) != 1
+    plain = page.photometric.name in ("MINISBLACK", "RGB") and series.axes in ("YX", "YXS")
+    if turned or not plain or page.dtype is None or len(series.pages) != 1:
+        raise ValueError("turned images, planes and uncommon colour spaces are read as a whole")
+    return page, _number(page.tags.get(_NO_DATA))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -555,15 +597,17 @@ def place_of(path: str | os.PathLike, *, is_half: bool = False) -> Place:
         path: The file.
         is_half: Whether only its left half is meant.
     """
-    contents = contents_of(path)
-    if not _is_tiff(contents):
-        return Place()
     try:
         import tifffile
     except ImportError:
         return Place()
-    with tifffile.TiffFile(io.BytesIO(contents)) as file:
-        page = file.pages.first
+    if nifti.is_slice(path):
+        return Place()
+    with run_folder.place(path).open("rb") as opened:
+        if not _is_tiff(opened.read(dicom.HEAD)):
+            return Place()
+        opened.seek(0)
+        page: Any = tifffile.TiffFile(opened).pages.first
         name = page.compression.name
         tags = [page.tags[code] for code in _PLACE if code in page.tags]
         return Place(
@@ -595,10 +639,10 @@ def with_missing(
     rows = (np.arange(height) + 0.5) * missing.shape[0] / height
     columns = (np.arange(width) + 0.5) * missing.shape[1] / width
     there = missing[rows.astype(int)][:, columns.astype(int)]
-    return _filled(array, there, selection.nodata if samples.nodata is None else samples.nodata)
+    return marked(array, there, selection.nodata if samples.nodata is None else samples.nodata)
 
 
-def _filled(array: np.ndarray, missing: np.ndarray | None, value: float | None) -> np.ndarray:
+def marked(array: np.ndarray, missing: np.ndarray | None, value: float | None) -> np.ndarray:
     """Gives pixels [h, w, c] a value where they are missing, if their type can hold it."""
     if missing is None or value is None:
         return array
@@ -653,7 +697,7 @@ def write_in_geometry(
     samples = load(contents, selection)
     array = resampled(array, *samples.array.shape[:2])
     nodata = selection.nodata if samples.nodata is None else samples.nodata
-    array = _filled(array, samples.missing, nodata)
+    array = marked(array, samples.missing, nodata)
     if nifti.is_slice(source):
         volumes.add(path, str(source), array)
         return
@@ -699,21 +743,54 @@ def write(
     path, contents = run_folder.place(path), io.BytesIO()
     if path.suffix == ".npy":
         np.save(contents, array)
-        path.write_bytes(contents.getvalue())
-        return
-    try:
-        import tifffile
-    except ImportError:
-        raise InputError(
-            f"{path} needs tifffile, which is not installed: pip install 'pix2pix-tf[tiff]'"
-        ) from None
+    else:
+        try:
+            write_tiff(contents, array, shape=array.shape, dtype=array.dtype, place=place)
+        except ImportError:
+            raise InputError(
+                f"{path} needs tifffile, which is not installed: pip install 'pix2pix-tf[tiff]'"
+            ) from None
+    path.write_bytes(contents.getvalue())
+
+
+def write_tiff(
+    file: Any,
+    samples: np.ndarray | Iterator[np.ndarray],
+    *,
+    shape: tuple[int, ...],
+    dtype: DTypeLike,
+    place: Place = Place(),  # noqa: B008 (frozen)
+    tile: int = 0,
+) -> None:
+    """Writes a TIFF, a BigTIFF if it may exceed 4 GiB.
+
+    Args:
+        file: Path of a local file, or an open one.
+        samples: Array, or with `tile` the tiles [tile, tile, c] from left to right and top to
+            bottom, [tile, tile] of one channel.
+        shape: (h, w, c).
+        dtype: NumPy's type of the samples.
+        place: As of `write`.
+        tile: Side of the tiles in pixels; 0 for strips.
+
+    Raises:
+        ImportError: If tifffile is not installed.
+    """
+    import tifffile
+
+    channels = shape[-1]
+    if isinstance(samples, np.ndarray) and channels == 1:
+        samples = samples[..., 0]
     tifffile.imwrite(
-        contents,
-        array[..., 0] if array.shape[-1] == 1 else array,
-        photometric="rgb" if array.shape[-1] in (3, 4) else "minisblack",
-        planarconfig="contig" if array.shape[-1] > 1 else None,
+        file,
+        samples,
+        shape=shape if channels > 1 else shape[:2],
+        dtype=dtype,
+        tile=(tile, tile) if tile else None,
+        bigtiff=math.prod(shape) * np.dtype(dtype).itemsize > 2**32 - 2**25,
+        photometric="rgb" if channels in (3, 4) else "minisblack",
+        planarconfig="contig" if channels > 1 else None,
         compression=place.compression,
-        extratags=_scaled_tags(place, *array.shape[:2]),
+        extratags=_scaled_tags(place, *shape[:2]),
         metadata=None,
     )
-    path.write_bytes(contents.getvalue())

@@ -275,6 +275,7 @@ def look(
     minimum_width: int = 1,
     sampled: int = 0,
     with_digest: bool = False,
+    windowed: bool = False,
 ) -> Look:
     """Decodes a file and returns its properties.
 
@@ -284,7 +285,10 @@ def look(
         minimum_width: Smallest usable width in pixels; 2 for such a pair.
         sampled: How many samples of each part to keep; 0 for none.
         with_digest: Whether to compute the digest.
+        windowed: Whether of a large TIFF, which is read by windows, only the head is read.
     """
+    if windowed and codecs.large_tiff(path):
+        return _look_at_head(path, sides)
     try:
         samples = codecs.load(codecs.contents_of(path), sides[0].selection)
     except (OSError, ValueError) as error:
@@ -332,6 +336,24 @@ def look(
     )
 
 
+def _look_at_head(path: str, sides: Sequence[Side]) -> Look:
+    """What there is to know of a large TIFF without its samples."""
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(path) as file:
+            page, _ = codecs.windowed_page(file, sides[0].selection)
+    except ValueError as error:
+        return Look(path, str(error))
+    count, fault = int(page.samplesperpixel), None
+    for side in sides:
+        labelled = side.one_hot or side.palette is not None
+        if not (labelled and count == 1) and not codecs.converts(count, side.channels):
+            fault = f"{count} channel{'s' * (count > 1)}, expected {side.channels}"
+    height, width = int(page.imagelength), int(page.imagewidth)
+    return Look(path, fault, height=height, width=width, channels=count, dtype=page.dtype.name)
+
+
 def _fault(samples: Samples, sides: Sequence[Side], minimum_width: int) -> str | None:
     array = samples.array
     width, channels = array.shape[1:]
@@ -372,6 +394,7 @@ def survey(
     minimum_width: int = 1,
     sampled: int = 0,
     with_digest: bool = False,
+    windowed: bool = False,
 ) -> list[Look]:
     """Decodes every file of the examples once, so that training does not stop in the middle.
 
@@ -381,6 +404,7 @@ def survey(
         minimum_width: Smallest usable width in pixels; 2 for side-by-side pairs.
         sampled: As of `look`.
         with_digest: As of `look`.
+        windowed: As of `look`.
 
     Returns:
         A `Look` for each of `files(examples)`.
@@ -393,6 +417,7 @@ def survey(
             minimum_width=minimum_width,
             sampled=sampled,
             with_digest=with_digest,
+            windowed=windowed,
         )
 
     with ThreadPoolExecutor(os.cpu_count()) as pool, warnings.catch_warnings():

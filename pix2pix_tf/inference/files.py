@@ -1,5 +1,7 @@
 """Folders of images: translated and measured, as test, evaluate and validation do."""
 
+import contextlib
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -12,6 +14,7 @@ from pix2pix_tf.data.decode import Reading
 from pix2pix_tf.data.pipelines import Example
 from pix2pix_tf.data.sizes import Framing
 from pix2pix_tf.evaluation import metrics, report, results
+from pix2pix_tf.inference import large_files
 from pix2pix_tf.inference.predictor import Predictor
 from pix2pix_tf.networks.layers import dropout_seeds
 
@@ -27,16 +30,18 @@ class Translated(NamedTuple):
     """A batch of results.
 
     Attributes:
-        images: Dict from kinds ("inputs", ...) to n arrays [h, w, c], uint8 or uint16.
+        images: Dict from kinds ("inputs", ...) to n arrays [h, w, c], uint8 or uint16; of a file
+            that was translated by windows in a smaller size.
         metrics: Dict from names to float32 [n]; empty without targets.
-        outputs: n arrays [h, w, c] of the sources' types.
+        outputs: n arrays [h, w, c] of the sources' types, or one `large_files.Result`, which is
+            closed when the next one is asked for.
         depths: `codecs.Depth` of each of the n outputs.
         sources: Files of the n inputs.
     """
 
     images: dict[str, list[np.ndarray]]
     metrics: dict[str, np.ndarray]
-    outputs: list[np.ndarray]
+    outputs: list[np.ndarray] | list[large_files.Result]
     depths: list[Depth]
     sources: list[str]
 
@@ -66,7 +71,9 @@ def pairs(
     Returns:
         Function of examples (files, or pairs of files, as `reading` takes them) that yields
         `Translated` with "inputs", "outputs" and "targets" for each batch, in their order. It
-        raises `InputError` for a file that cannot be decoded; the message names it.
+        raises `InputError` for a file that cannot be decoded; the message names it. Large TIFFs
+        are translated one by one in bounded memory if the predictor has a tile and keep their
+        size.
     """
 
     @predictor.compiled
@@ -88,11 +95,13 @@ def pairs(
     return _translation(
         look,
         measure,
+        predictor=predictor,
         reading=reading,
         framing=framing,
         batch_size=batch_size,
+        seed=seed,
         ranges=ranges,
-        kinds=("outputs", "targets"),
+        kinds=("inputs", "outputs", "targets"),
         target_type=target_type,
     )
 
@@ -124,7 +133,8 @@ def cycles(
     Returns:
         Function of examples (files, or pairs of files) that yields `Translated` for each batch,
         in their order; with direction "AtoB" of "real_A", "fake_B", "rec_A", where the channels
-        are equal "idt_A", and "true_B" if known. It raises as that of `pairs`.
+        are equal "idt_A", and "true_B" if known; of large TIFFs neither "rec_A" nor "idt_A". It
+        raises as that of `pairs`.
     """
     source, target = ("A", "B") if direction == "AtoB" else ("B", "A")
     real, fake, true = f"real_{source}", f"fake_{target}", f"true_{target}"
@@ -156,11 +166,13 @@ def cycles(
     return _translation(
         look,
         measure,
+        predictor=predictor,
         reading=reading,
         framing=framing,
         batch_size=batch_size,
+        seed=seed,
         ranges=ranges,
-        kinds=(fake, true),
+        kinds=(real, fake, true),
         target_type=target_type,
     )
 
@@ -197,11 +209,13 @@ def _translation(
     look: Look,
     measure: Callable[[dict[str, np.ndarray], np.ndarray], dict[str, np.ndarray]],
     *,
+    predictor: Predictor,
     reading: Reading,
     framing: Framing,
     batch_size: int,
+    seed: int | None,
     ranges: dict[str, Range],
-    kinds: tuple[str, str],
+    kinds: tuple[str, str, str],
     target_type: str | None,
 ) -> Translate:
     """What `pairs` and `cycles` share.
@@ -211,11 +225,13 @@ def _translation(
         measure: Makes metrics of them, as float32 [n, h, w, c] in [-1, 1] by their kinds (of what
             files of the sources' types can contain), and of the widths [n] of the ranges of
             values of results.
+        predictor: The generator.
         reading: How examples become batches.
         framing: Which size they get.
         batch_size: Images that are translated together.
+        seed: Of dropout; None switches it off.
         ranges: Of each kind of images, the samples that stand for 0 and 1.
-        kinds: What results and their targets are called.
+        kinds: What inputs, results and their targets are called.
         target_type: As of `pairs`.
     """
     selection = reading.sides[0].selection
@@ -225,13 +241,32 @@ def _translation(
         depth = codecs.depth(listing.target(example, reading.direction), selection)
         return depth if is_pair or target_type is None else Depth(target_type, depth.suffix)
 
+    def is_large(example: Example) -> bool:
+        fits = predictor.tile and framing.preprocess == "none" and not reading.lab
+        return bool(fits) and large_files.is_large(listing.source(example, reading.direction))
+
+    def by_windows(examples: Sequence[Example], first: int) -> Iterator[Translated]:
+        for number, example in enumerate(examples, first):
+            depth = depth_of_result(example)
+            drop = None if seed is None else dropout_seeds(seed, number, 1)[0]
+            yield from _by_windows(
+                example, predictor, reading=reading, depth=depth, dropout_seed=drop, kinds=kinds
+            )
+
     def translated(examples: Sequence[Example]) -> Iterator[Translated]:
+        first = 0
+        for by_window, group in itertools.groupby(examples, is_large):
+            chosen = list(group)
+            yield from (by_windows if by_window else whole)(chosen, first)
+            first += len(chosen)
+
+    def whole(examples: Sequence[Example], number: int) -> Iterator[Translated]:
         first = 0
         with decode.bad_files_named(listing.files(examples), reading):
             for batch in pipelines.test_pairs(
                 examples, reading=reading, framing=framing, batch_size=batch_size
             ):
-                units = look(batch, tf.constant(first, tf.int64))
+                units = look(batch, tf.constant(number + first, tf.int64))
                 sources = examples[first : first + len(batch[0])]
                 first += len(sources)
                 files = [listing.source(example, reading.direction) for example in sources]
@@ -239,16 +274,56 @@ def _translation(
                 inputs = [codecs.depth(path, selection) for path in files]
                 samples = results.quantize(
                     {kind: unit.numpy() for kind, unit in units.items()},
-                    {kind: found if kind in kinds else inputs for kind in units},
+                    {kind: found if kind in kinds[1:] else inputs for kind in units},
                     ranges,
                 )
                 signed = {kind: results.to_signed(samples[kind], ranges[kind]) for kind in samples}
                 views = results.viewable(samples, ranges)
-                limits = [ranges[kinds[0]] or codecs.full_range(depth.dtype) for depth in found]
+                limits = [ranges[kinds[1]] or codecs.full_range(depth.dtype) for depth in found]
                 spans = np.array([high - low for low, high in limits])
-                yield Translated(views, measure(signed, spans), samples[kinds[0]], found, files)
+                yield Translated(views, measure(signed, spans), samples[kinds[1]], found, files)
 
     return translated
+
+
+def _by_windows(
+    example: Example,
+    predictor: Predictor,
+    *,
+    reading: Reading,
+    depth: Depth,
+    dropout_seed: tf.Tensor | None,
+    kinds: tuple[str, str, str],
+) -> Iterator[Translated]:
+    """Translates one large TIFF; see `_translation`."""
+    halves: tuple[int | None, int | None] = (None, None)
+    if reading.dataset_mode == "aligned":
+        halves = (0, 1) if reading.direction == "AtoB" else (1, 0)
+    source = listing.source(example, reading.direction)
+    result = large_files.translate_tiff(
+        predictor.generator,
+        source,
+        sides=predictor.sides,
+        tile=predictor.tile,
+        half=halves[0],
+        dtype=depth.dtype,
+        dropout_seed=dropout_seed,
+        scratch_dir=predictor.scratch_dir,
+    )
+    found: dict[str, np.ndarray] = {}
+    with contextlib.ExitStack() as stack:
+        shown: dict[str, large_files.TiffSource | large_files.Result] = {}
+        shown[kinds[0]] = large_files.TiffSource(source, predictor.sides[0], half=halves[0])
+        shown[kinds[1]] = result
+        if reading.dataset_mode != "single":
+            path = listing.target(example, reading.direction)
+            target = large_files.TiffSource(path, predictor.sides[1], half=halves[1])
+            shown[kinds[2]], found = target, large_files.compare(target, result)
+        for image in shown.values():
+            stack.enter_context(image)
+        units = {kind: (large_files.reduced(image)[None] + 1) / 2 for kind, image in shown.items()}
+        samples = results.quantize(units, dict.fromkeys(units, [Depth()]), {})
+        yield Translated(results.viewable(samples, {}), found, [result], [depth], [source])
 
 
 def summary(

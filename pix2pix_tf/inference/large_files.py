@@ -1,91 +1,94 @@
 """TIFF files that are read and written by windows, so that they need no more memory than a tile."""
 
 import collections
+import contextlib
+import math
 import os
-from pathlib import Path
-from types import TracebackType
-from typing import Any
+from collections.abc import Iterator
 
 import keras
 import numpy as np
-import tifffile
+import tensorflow as tf
 
+from pix2pix_tf import run_folder
 from pix2pix_tf.data import codecs
 from pix2pix_tf.errors import InputError
-from pix2pix_tf.inference import windows
+from pix2pix_tf.evaluation import metrics
+from pix2pix_tf.inference import translate, windows
 
 # Decoded tiles or strips of a file are kept up to so many bytes, so that neighbouring windows do
 # not decode them again.
 KEPT_BYTES = 2**26
-_PLAIN = ("MINISBLACK", "RGB")
-_ORIENTATION = 274
+# Side of the tiles of files that are written, and of the windows that are measured, in pixels.
+TILE, WINDOW = 512, 1024
+# Largest side of the image that a report shows of a file.
+SHOWN = 1024
 
 
 class TiffSource:
-    """The first page of a TIFF or BigTIFF, tiled or in strips, read by windows.
+    """An image of a TIFF or BigTIFF, in tiles or strips, read by windows.
 
     Args:
         path: The file.
-        channels: Channels to convert to, see `codecs.with_channels`.
-        value_range: The (low, high) samples that stand for 0 and 1; see `codecs.to_unit`.
+        side: What the networks see of it.
+        half: 0 or 1 for the left or right half of a side-by-side pair, None for the whole image.
 
     Raises:
-        InputError: If the file is no TIFF that can be read by windows: planes one after the other,
-            palettes, uncommon colour spaces and turned images cannot.
+        InputError: If the file is no TIFF that can be read by windows, see `codecs.windowed_page`.
     """
 
     def __init__(
-        self, path: str | os.PathLike, *, channels: int, value_range: codecs.Range = None
+        self, path: str | os.PathLike, side: codecs.Side, *, half: int | None = None
     ) -> None:
+        import tifffile  # an extra; without it no file is large
+
         try:
             self._file = tifffile.TiffFile(path)
-            page: Any = self._file.pages.first
-            self._page = page
-            tag = page.tags.get(_ORIENTATION)
-            turned = tag is not None and int(tag.value) != 1
-            plain = self._page.photometric.name in _PLAIN and self._page.axes in ("YX", "YXS")
+            self._page, self.nodata = codecs.windowed_page(self._file, side.selection)
         except (OSError, ValueError, tifffile.TiffFileError) as error:
-            raise InputError(f"{path} cannot be read as a TIFF: {error}") from None
-        if turned or not plain or self._page.dtype is None:
-            self._file.close()
-            raise InputError(f"{path} is a TIFF that cannot be read in parts")
-        height, width = self._page.imagelength, self._page.imagewidth
-        self.dtype = self._page.dtype
-        self.shape = (height, width, channels)
-        self._value_range = value_range
-        rows = self._page.tilelength if self._page.is_tiled else self._page.rowsperstrip
-        columns = self._page.tilewidth if self._page.is_tiled else width
-        self._side = (min(rows, height) if not self._page.is_tiled else rows, columns)
+            raise InputError(f"{path} cannot be read by windows: {error}") from None
+        page, self._chosen = self._page, side
+        height, width = int(page.imagelength), int(page.imagewidth)
+        middle = width // 2
+        self._left, right = (0, width) if half is None else ((0, middle), (middle, width))[half]
+        self.shape = (height, right - self._left, side.channels)
+        rows = page.tilelength if page.is_tiled else min(page.rowsperstrip, height)
+        self._side = (rows, page.tilewidth if page.is_tiled else width)
         self._kept: collections.OrderedDict[int, np.ndarray] = collections.OrderedDict()
 
     def __enter__(self) -> "TiffSource":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._file.close()
+
+    def samples(self, window: windows.Window) -> codecs.Samples:
+        """Reads the samples [rows, columns, c] of the file's own type."""
+        rows, columns = self._side
+        across = -(-int(self._page.imagewidth) // columns)
+        start, stop = window.left + self._left, window.right + self._left
+        array = np.empty((*window.shape, self._page.samplesperpixel), self._page.dtype)
+        for row in range(window.top // rows, -(-window.bottom // rows)):
+            for column in range(start // columns, -(-stop // columns)):
+                part = self._segment(row * across + column)
+                top, left = row * rows, column * columns
+                high, low = max(window.top, top), min(window.bottom, top + rows)
+                first, last = max(start, left), min(stop, left + columns)
+                array[high - window.top : low - window.top, first - start : last - start] = part[
+                    high - top : low - top, first - left : last - left
+                ]
+        samples = codecs.Samples(array, nodata=self.nodata)
+        for nodata in (self.nodata, self._chosen.selection.nodata):
+            samples = codecs.without_missing(samples, nodata)
+        return samples
 
     def read(self, window: windows.Window) -> np.ndarray:
         """Reads float32 [1, rows, columns, c] in [-1, 1]."""
-        rows, columns = self._side
-        across = -(-self.shape[1] // columns)
-        samples = np.empty((*window.shape, self._page.samplesperpixel), self.dtype)
-        for row in range(window.top // rows, -(-window.bottom // rows)):
-            for column in range(window.left // columns, -(-window.right // columns)):
-                part = self._segment(row * across + column)
-                top, left = row * rows, column * columns
-                first, last = max(window.top, top), min(window.bottom, top + rows)
-                start, stop = max(window.left, left), min(window.right, left + columns)
-                samples[
-                    first - window.top : last - window.top,
-                    start - window.left : stop - window.left,
-                ] = part[first - top : last - top, start - left : stop - left]
-        unit = codecs.to_unit(samples, self._value_range)
-        return (codecs.with_channels(unit, self.shape[2]) * 2 - 1)[None].astype(np.float32)
+        try:
+            unit = self._chosen.to_unit(self.samples(window))
+        except ValueError as error:
+            raise InputError(f"{self._file.filename} cannot be read: {error}") from None
+        return unit[None] * 2 - 1
 
     def _segment(self, index: int) -> np.ndarray:
         """A decoded tile or strip [h, w, c]."""
@@ -97,92 +100,201 @@ class TiffSource:
         data = handle.read(page.databytecounts[index]) or None
         decoded, _, shape = page.decode(data, index, jpegtables=page.jpegtables)
         if decoded is None:  # a sparse file
-            decoded = np.full((1, *self._side, page.samplesperpixel), page.nodata, self.dtype)
+            decoded = np.full((1, *self._side, page.samplesperpixel), page.nodata, page.dtype)
         self._kept[index] = decoded[0]
         while len(self._kept) > 1 and sum(one.nbytes for one in self._kept.values()) > KEPT_BYTES:
             self._kept.popitem(last=False)
         return decoded[0]
 
 
-class TiffSink:
-    """A TIFF that is written by windows; a BigTIFF where it exceeds 4 GiB.
+class Result:
+    """A translated image in a file without a name; `save` writes it as a TIFF.
 
     Args:
-        path: The file.
+        source: Path of the file that was translated.
+        side: What the networks saw of it.
+        half: As of `TiffSource`.
         shape: (h, w, c).
         dtype: NumPy's type of the samples.
         value_range: The (low, high) samples that stand for 0 and 1; see `codecs.to_unit`.
+        folder: Folder of the file; None for the system's.
     """
 
     def __init__(
         self,
-        path: str | os.PathLike,
-        shape: tuple[int, int, int],
-        dtype: np.dtype,
+        source: str | os.PathLike,
+        side: codecs.Side,
         *,
-        value_range: codecs.Range = None,
+        half: int | None,
+        shape: tuple[int, int, int],
+        dtype: str,
+        value_range: codecs.Range,
+        folder: str | None,
     ) -> None:
-        self._dtype, self._value_range = np.dtype(dtype), value_range
-        kind = "rgb" if shape[2] in (3, 4) else "minisblack"
-        stored = shape if shape[2] > 1 else shape[:2]
-        mapped: Any = tifffile.memmap(
-            path,
-            shape=stored,
-            dtype=dtype,
-            metadata=None,
-            photometric=kind,
-            planarconfig="contig" if shape[2] > 1 else None,
-        )
-        offset = mapped.offset
-        del mapped
-        self._store = windows.Scratch(shape, self._dtype, file=Path(path).open("r+b"), at=offset)
+        self.shape, self.dtype, self._value_range = shape, np.dtype(dtype), value_range
+        self._source, self._chosen, self._half = source, side, half
+        self._store = windows.Scratch(shape, self.dtype, folder)
+
+    def __enter__(self) -> "Result":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
     def write(self, window: windows.Window, values: np.ndarray) -> None:
         """Writes float32 [1, rows, columns, c] in [-1, 1]."""
         unit = (values + 1) / 2
-        self._store.write(window, codecs.from_unit(unit, self._dtype, self._value_range))
+        self._store.write(window, codecs.from_unit(unit, self.dtype, self._value_range))
+
+    def read(self, window: windows.Window) -> np.ndarray:
+        """Reads float32 [1, rows, columns, c] in [-1, 1]: what the file can hold."""
+        return codecs.to_unit(self._store.read(window), self._value_range) * 2 - 1
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Writes a tiled TIFF, a BigTIFF where needed, with what `codecs.place_of` finds.
+
+        Pixels that are missing in the source are missing in the result. The file appears when it
+        is complete.
+        """
+        is_half = self._half is not None
+        place = codecs.place_of(self._source, is_half=is_half)
+        with (
+            TiffSource(self._source, self._chosen, half=self._half) as source,
+            run_folder.atomic(path) as temporary,
+        ):
+            codecs.write_tiff(
+                temporary,
+                self._tiles(source),
+                shape=self.shape,
+                dtype=self.dtype,
+                place=place,
+                tile=TILE,
+            )
+
+    def _tiles(self, source: TiffSource) -> Iterator[np.ndarray]:
+        height, width, channels = self.shape
+        nodata = self._chosen.selection.nodata if source.nodata is None else source.nodata
+        for top in range(0, height, TILE):
+            for left in range(0, width, TILE):
+                window = windows.Window(top, min(top + TILE, height), left, min(left + TILE, width))
+                tile = np.zeros((TILE, TILE, channels), self.dtype)
+                found = self._store.read(window)[0]
+                if nodata is not None:
+                    missing = source.samples(window).missing
+                    found = codecs.marked(found, missing, nodata)
+                tile[: window.shape[0], : window.shape[1]] = found
+                yield tile if channels > 1 else tile[..., 0]
 
     def close(self) -> None:
-        """Closes the file."""
+        """Frees the space."""
         self._store.close()
+
+
+def is_large(path: str | os.PathLike) -> bool:
+    """Whether a file is read by windows where a tile is given."""
+    return codecs.large_tiff(path) is not None
 
 
 def translate_tiff(
     generator: keras.Model,
-    source: str | os.PathLike,
-    target: str | os.PathLike,
+    path: str | os.PathLike,
     *,
-    channels: int,
+    sides: tuple[codecs.Side, codecs.Side],
     tile: int,
-    value_range: codecs.Range = None,
+    half: int | None = None,
+    dtype: str | None = None,
+    dropout_seed: tf.Tensor | None = None,
     scratch_dir: str | None = None,
-) -> None:
-    """Translates a TIFF to a TIFF of the same type without either in memory; dropout is off.
-
-    The target appears when it is complete.
+) -> Result:
+    """Translates a TIFF with neither the image nor the result in memory.
 
     Args:
         generator: A built `UNet` or `ResNet`.
-        source: The file.
-        target: Where the result goes.
-        channels: Channels of the generator's inputs.
+        path: The file.
+        sides: How images that go in, and images that come out, correspond to [0, 1].
         tile: As for `windows.evaluate`.
-        value_range: The (low, high) samples that stand for 0 and 1; see `codecs.to_unit`.
+        half: As of `TiffSource`.
+        dtype: NumPy's name of the type of the result; None for the source's.
+        dropout_seed: int64 [2], or None for no dropout.
         scratch_dir: As for `windows.evaluate`.
 
     Raises:
         InputError: If the source cannot be read by windows.
     """
-    target = Path(target)
-    partial = target.with_name(f".{target.name}.partial")
-    try:
-        with TiffSource(source, channels=channels, value_range=value_range) as image:
-            shape = (*image.shape[:2], generator.output_channels)
-            sink = TiffSink(partial, shape, image.dtype, value_range=value_range)
-            try:
-                windows.evaluate(generator, image, sink, tile=tile, scratch_dir=scratch_dir)
-            finally:
-                sink.close()
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
+    dtype = dtype or codecs.depth(path).dtype
+    with contextlib.ExitStack() as stack:
+        source = stack.enter_context(TiffSource(path, sides[0], half=half))
+        shape = (*source.shape[:2], generator.output_channels)
+        size = math.prod(shape) * np.dtype(dtype).itemsize
+        folder = stack.enter_context(windows.scratch_folder(scratch_dir, size))
+        result = Result(
+            path,
+            sides[0],
+            half=half,
+            shape=shape,
+            dtype=dtype,
+            value_range=sides[1].value_range,
+            folder=folder,
+        )
+        try:
+            windows.evaluate(
+                generator,
+                source,
+                result,
+                tile=tile,
+                dropout_seed=dropout_seed,
+                scratch_dir=folder,
+                progress=translate.Progress(),
+            )
+        except BaseException:
+            result.close()
+            raise
+    return result
+
+
+def compare(target: windows.Source, output: windows.Source) -> dict[str, np.ndarray]:
+    """L1, PSNR and SSIM as `metrics.pair_metrics` of whole images, float32 [1] each.
+
+    Raises:
+        InputError: If the sizes differ.
+    """
+    if target.shape != output.shape:
+        raise InputError(
+            f"large images are compared in one size; got {output.shape} and {target.shape}"
+        )
+    height, width, _ = target.shape
+    around = metrics.SSIM_WINDOW - 1
+    sums, pixels, places = np.zeros(3), 0, 0
+    for window in windows.cut((height, width), WINDOW):
+        # Each place of SSIM's window counts where its first pixel is.
+        wide = windows.Window(
+            window.top, min(window.bottom + around, height), window.left,
+            min(window.right + around, width),
+        )  # fmt: skip
+        pair = [image.read(wide) for image in (target, output)]
+        error = (window.of(pair[0], wide) - window.of(pair[1], wide)).astype(np.float64)
+        sums[:2] += np.abs(error).sum(), np.square(error).sum()
+        pixels += error.size
+        count = (wide.shape[0] - around) * (wide.shape[1] - around)
+        if min(wide.shape) > around:
+            sums[2] += float(metrics.ssim(*pair)[0]) * count
+            places += count
+    squared = sums[1] / pixels
+    with np.errstate(divide="ignore"):
+        psnr = 20 * np.log10(metrics.DATA_RANGE) - 10 * np.log10(squared)
+    similarity = sums[2] / places if places else np.nan
+    found = {"L1": sums[0] / pixels, "PSNR": psnr, "SSIM": similarity}
+    return {name: np.array([value], np.float32) for name, value in found.items()}
+
+
+def reduced(image: windows.Source) -> np.ndarray:
+    """A copy of at most SHOWN pixels a side, each the mean of a square, float32 in [-1, 1]."""
+    height, width, channels = image.shape
+    square = -(-max(height, width) // SHOWN)
+    rows, columns = max(height // square, 1), max(width // square, 1)
+    found = np.empty((rows, columns, channels), np.float32)
+    for window in windows.cut((rows, columns), max(WINDOW // square, 1)):
+        values = image.read(window.scaled(square))[0]
+        parts = values.reshape(window.shape[0], square, window.shape[1], square, channels)
+        found[window.top : window.bottom, window.left : window.right] = parts.mean((1, 3))
+    return found

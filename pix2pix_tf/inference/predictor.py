@@ -12,6 +12,7 @@ from pix2pix_tf import run_folder
 from pix2pix_tf.data import codecs, color, dicom, images, nifti
 from pix2pix_tf.data.codecs import Side
 from pix2pix_tf.errors import InputError
+from pix2pix_tf.inference import large_files
 from pix2pix_tf.inference.translate import translate
 from pix2pix_tf.networks.layers import Network
 
@@ -183,6 +184,9 @@ class Predictor:
                 "results are written as .png, .jpg, .tif or .npy, those of DICOM also as .dcm; "
                 f"got {target}"
             )
+        if self.tile and not self.lab and codecs.large_tiff(source):
+            self._translate_by_windows(source, target)
+            return
         result, depth = self._of_file(source)
         if suffix in EXACT:
             dtype, values = self._type(np.dtype(depth.dtype)), self.sides[1].value_range
@@ -220,3 +224,16 @@ class Predictor:
         array = codecs.from_unit(result, dtype, self.sides[1].value_range)
         selection = self.sides[0].selection
         codecs.write_in_geometry(target, array, source, selection, volumes=volumes)
+
+    def _translate_by_windows(self, source: str | os.PathLike, target: Any) -> None:
+        """Translates a TIFF to a TIFF, neither of which comes into memory."""
+        if target.suffix.lower() not in (".tif", ".tiff"):
+            raise InputError(f"results of large TIFFs are written as .tif; got {target}")
+        with large_files.translate_tiff(
+            self.generator,
+            source,
+            sides=self.sides,
+            tile=self.tile,
+            scratch_dir=self.scratch_dir,
+        ) as result:
+            result.save(target)

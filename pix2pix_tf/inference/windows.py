@@ -579,7 +579,7 @@ def evaluate(
     """
     padded = Reflected(source, generator.multiple)
     found = plan(generator.steps, padded.shape, tile=tile)
-    with _scratch_folder(scratch_dir, found.disk) as folder:
+    with scratch_folder(scratch_dir, found.disk) as folder:
         Evaluation(
             found,
             padded,
@@ -590,7 +590,7 @@ def evaluate(
 
 
 @contextlib.contextmanager
-def _scratch_folder(folder: str | None, needed: int) -> Iterator[str]:
+def scratch_folder(folder: str | None, needed: int) -> Iterator[str]:
     """Makes the folder, checks its space in bytes and removes it if it was not there before."""
     path = Path(folder or tempfile.gettempdir())
     is_new = not path.exists()

@@ -5,7 +5,9 @@ import os
 import random
 import signal
 import sys
+import threading
 from collections.abc import Iterator
+from typing import NoReturn
 
 # Exit codes of a shell for a process that a signal ended.
 EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
@@ -43,6 +45,26 @@ def quiet() -> Iterator[None]:
     finally:
         # TensorFlow has read it by now; children of this process decide for themselves.
         del os.environ["TF_CPP_MIN_LOG_LEVEL"]
+
+
+@contextlib.contextmanager
+def terminable() -> Iterator[None]:
+    """Lets SIGTERM end the process as Ctrl-C does: unfinished files are removed first.
+
+    Without effect outside of the main thread.
+    """
+
+    def stop(number: int, frame: object) -> NoReturn:
+        raise SystemExit(EXIT_CODES[signal.SIGTERM])
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def prefer_onednn() -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from pix2pix_tf.data import codecs
 from pix2pix_tf.errors import InputError
+from pix2pix_tf.evaluation import metrics
 from pix2pix_tf.inference import large_files, translate, windows
 from pix2pix_tf.networks.factory import make_generator
 
@@ -33,10 +34,9 @@ def test_windows_of_a_file_are_those_of_the_whole(tmp_path, options, dtype, chan
     stored = pixels[..., 0] if channels == 1 else pixels
     options = options | ({"planarconfig": "contig"} if channels > 1 else {})
     tifffile.imwrite(tmp_path / "x.tif", stored, photometric=kind, metadata=None, **options)
-    whole = (
-        codecs.load_unit((tmp_path / "x.tif").read_bytes(), codecs.Side(channels=channels)) * 2 - 1
-    )
-    with large_files.TiffSource(tmp_path / "x.tif", channels=channels) as source:
+    side = codecs.Side(channels=channels)
+    whole = codecs.load_unit((tmp_path / "x.tif").read_bytes(), side) * 2 - 1
+    with large_files.TiffSource(tmp_path / "x.tif", side) as source:
         assert source.shape == whole.shape
         for window in ((0, 101, 0, 130), (3, 60, 40, 99), (100, 101, 129, 130)):
             found = source.read(windows.Window(*window))
@@ -50,9 +50,9 @@ def test_a_file_is_translated_as_the_array(tmp_path, dtype):
     network.build((None, None, None, 3))
     pixels = codecs.from_unit(RNG.random((150, 90, 3)), dtype)
     tifffile.imwrite(tmp_path / "x.tif", pixels, photometric="rgb", tile=(64, 64))
-    options = {"tile": 32, "scratch_dir": str(tmp_path)}
-    paths = (tmp_path / "x.tif", tmp_path / "y.tif")
-    large_files.translate_tiff(network, *paths, channels=3, **options)
+    options = {"sides": (codecs.Side(),) * 2, "tile": 32, "scratch_dir": str(tmp_path)}
+    with large_files.translate_tiff(network, tmp_path / "x.tif", **options) as result:
+        result.save(tmp_path / "y.tif")
     signed = codecs.to_unit(pixels)[None] * 2 - 1
     expected = translate.translate(network, signed, multiple=network.multiple)
     expected = codecs.from_unit((expected[0] + 1) / 2, dtype)
@@ -69,4 +69,31 @@ def test_files_that_cannot_be_read_by_windows_are_refused(tmp_path):
     tifffile.imwrite(tmp_path / "y.tif", planes, photometric="rgb", planarconfig="separate")
     for name in ("x.tif", "y.tif"):
         with pytest.raises(InputError, match=name):
-            large_files.TiffSource(tmp_path / name, channels=3)
+            large_files.TiffSource(tmp_path / name, codecs.Side())
+
+
+def test_missing_pixels_stay_missing(tmp_path):
+    network = make_generator("unet", ngf=4, depth=4, output_channels=1)
+    network.build((None, None, None, 1))
+    pixels = RNG.random((70, 50), np.float32)
+    pixels[10:20, 5:9] = -9999
+    options = {"extratags": [(42113, 2, 0, "-9999", True)], "metadata": None}
+    tifffile.imwrite(tmp_path / "x.tif", pixels, **options)
+    sides = (codecs.Side(channels=1),) * 2
+    with large_files.translate_tiff(network, tmp_path / "x.tif", sides=sides, tile=32) as result:
+        result.save(tmp_path / "y.tif")
+    with tifffile.TiffFile(tmp_path / "y.tif") as file:
+        found, tag = file.asarray(), file.pages.first.tags[42113].value
+    np.testing.assert_array_equal(found == -9999, pixels == -9999)
+    assert tag.strip("\0") == "-9999"
+
+
+@pytest.mark.parametrize(("height", "width"), [(11, 60), (90, 41), (8, 200)])
+def test_comparing_by_windows_is_comparing_whole_images(monkeypatch, height, width):
+    monkeypatch.setattr(large_files, "WINDOW", 16)
+    target = RNG.random((height, width, 3), np.float32) * 2 - 1
+    output = np.clip(target + RNG.normal(0, 0.2, target.shape).astype(np.float32), -1, 1)
+    expected = metrics.pair_metrics(target[None], output[None])
+    found = large_files.compare(translate.Pixels(target), translate.Pixels(output))
+    for name, value in expected.items():
+        np.testing.assert_allclose(found[name], value, rtol=1e-4)
