@@ -394,7 +394,7 @@ class Config:
     image_size: sizes.Size | None = output_option(
         None,
         "Size in pixels, one number or HxW, of the one image that --export_format litert takes at "
-        "a time; when omitted any number of any size, which takes several times as long.",
+        "a time; when omitted any number of any size, for which LiteRT is slower.",
         modes=("export",),
         kind=SIZE,
         minimum=1,

@@ -89,7 +89,7 @@ def export(
         quantize: "none", or for LiteRT "float16", "int8" (activations get their scales when the
             model runs) or "int8_calibrated" (fixed scales, for hardware that needs those).
         image_size: For LiteRT: (height, width) in pixels of the one image that the file takes, or
-            None for any number of any size, which takes several times as long.
+            None for any number of any size, for which LiteRT is slower.
         calibration: Float32 [1, h, w, c] in [0, 1] of that size, for "int8_calibrated": images that
             the model will meet. The export is compared on them.
 

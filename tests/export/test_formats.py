@@ -39,7 +39,7 @@ class Model:
 
     def __init__(self, name):
         self.config = Pix2PixConfig(
-            mode="export", output_dir="o", checkpoint="c", ngf=2, **NETWORKS[name]
+            mode="export", output_dir="o", checkpoint="c", seed=0, ngf=2, **NETWORKS[name]
         )
         self.generator = build_generator(self.config)
         rng = np.random.default_rng(0)
@@ -169,7 +169,7 @@ def test_keras_files_open_without_this_package(model, tmp_path):
 
 
 @LITERT
-@pytest.mark.parametrize(("quantize", "share", "least"), [("float16", 0.7, 60), ("int8", 0.6, 25)])
+@pytest.mark.parametrize(("quantize", "share", "least"), [("float16", 0.7, 55), ("int8", 0.6, 25)])
 def test_quantized_litert_is_smaller_and_measured(model, tmp_path, quantize, share, least):
     whole = model("unet").export(tmp_path / "whole", "litert")
     small = model("unet").export(tmp_path / "small", "litert", quantize=quantize)
