@@ -844,7 +844,7 @@ class Config:
 class Pix2PixConfig(Config):
     """Options of one pix2pix command; invalid ones raise `InputError` when the object is made."""
 
-    PRETRAINED: ClassVar[str | None] = run_folder.PRETRAINED
+    PRETRAINED: ClassVar[str | None] = str(run_folder.SHIPPED)
 
     # Run
     input_dir: str | None = changed(
