@@ -17,6 +17,7 @@ from pix2pix_tf.demo import facades
 from pix2pix_tf.errors import InputError
 
 if TYPE_CHECKING:
+    from pix2pix_tf.data.decode import Reading
     from pix2pix_tf.inference.files import Translate
     from pix2pix_tf.inference.predictor import Predictor
 
@@ -113,6 +114,12 @@ def _test_examples(config: Any, explicit: Collection[str]) -> dict[str, Examples
     return {ways[0]: _checked(config, config.input_dir, ways[0][0])}
 
 
+def _reading(config: Any, direction: str) -> "Reading":
+    from cyclegan_tf import data
+
+    return data.readings(config)["AB".index(direction[0])]
+
+
 def _target_files(config: Any, direction: str) -> list[str]:
     """The files of the domain that is translated to; none where its folder is not there."""
     from pix2pix_tf.evaluation import comparison
@@ -167,6 +174,7 @@ CYCLEGAN = Program(
     training_examples=_training_examples,
     training=_training,
     test_examples=_test_examples,
+    reading=_reading,
     is_paired=False,
     target_files=_target_files,
     translations=_translations,

@@ -282,6 +282,7 @@ PIX2PIX = Program(
     training_examples=_training_examples,
     training=_training,
     test_examples=_test_examples,
+    reading=lambda config, direction: config.reading,
     is_paired=True,
     target_files=_target_files,
     translations=_translations,

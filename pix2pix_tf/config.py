@@ -87,7 +87,10 @@ class Config:
         adopted="never",
     )
     input_dir: str | None = option(
-        None, "Folder of images.", group="Run", modes=("train", *TESTING, COMPARE, CHECK_DATA)
+        None,
+        "Folder of images.",
+        group="Run",
+        modes=("train", *TESTING, "export", COMPARE, CHECK_DATA),
     )
     output_dir: str | None = run_option(
         None,
@@ -389,9 +392,20 @@ class Config:
     quantize: str | None = output_option(
         None,
         "Store the weights of --export_format litert or web in half (float16) or a quarter (int8); "
-        "when omitted float16 for web, none for litert.",
+        "when omitted float16 for web, none for litert. int8_calibrated, for litert with "
+        "--image_size, also fixes the scales of the convolutions' inputs, by 64 images of the "
+        "run's --input_dir, for hardware that needs them fixed.",
         modes=("demo", "export"),
-        choices=("none", "float16", "int8"),
+        choices=("none", "float16", "int8", "int8_calibrated"),
+    )
+    image_size: sizes.Size | None = output_option(
+        None,
+        "Size in pixels, one number or HxW, of the one image that --export_format litert takes at "
+        "a time; when omitted any number of any size, for which LiteRT is slower.",
+        modes=("export",),
+        kind=SIZE,
+        minimum=1,
+        maximum=MOST_PIXELS,
     )
     web_single_file: bool = output_option(
         True,
@@ -615,6 +629,15 @@ class Config:
                 f"{self.export_format}"
             )
 
+        if self.mode not in ("demo", "export"):
+            return
+        calibrated = self.quantize == "int8_calibrated"
+        if self.export_format != "litert" and (calibrated or self.image_size):
+            flag = "--quantize int8_calibrated" if calibrated else "--image_size"
+            raise InputError(f"{flag} needs --export_format litert; got {self.export_format}.")
+        if calibrated and not self.image_size:
+            raise InputError("--quantize int8_calibrated needs --image_size.")
+
     def _check_size(self) -> None:
         """Raises an error for a --crop_size that a network cannot take."""
         multiple, least = MULTIPLES[self.netG], min(sizes.sides(self.crop_size))
@@ -721,6 +744,8 @@ class Config:
             yield "n_layers_D", f"with --netD {self.netD}"
         if not self.save_freq:
             yield "keep_checkpoints", "with --save_freq 0"
+        if self.mode == "export" and self.quantize != "int8_calibrated":
+            yield "input_dir", "without --quantize int8_calibrated"
         if self.export_format != "web" and self.mode == "export":
             yield "web_single_file", f"with --export_format {self.export_format}"
             yield "web_runtime", f"with --export_format {self.export_format}"
@@ -843,7 +868,7 @@ class Config:
 class Pix2PixConfig(Config):
     """Options of one pix2pix command; invalid ones raise `InputError` when the object is made."""
 
-    PRETRAINED: ClassVar[str | None] = run_folder.PRETRAINED
+    PRETRAINED: ClassVar[str | None] = str(run_folder.SHIPPED)
 
     # Run
     input_dir: str | None = changed(

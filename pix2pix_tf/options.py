@@ -125,7 +125,7 @@ def check(config: Any) -> None:
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         kind = field.metadata["kind"]
-        for part in kind.parts(value) if kind else (value,):
+        for part in kind.parts(value) if kind and value is not None else (value,):
             if part is not None and (expected := _violated(field.metadata, part)):
                 raise InputError(f"Expected --{field.name} to be {expected}. Received: {value}")
 

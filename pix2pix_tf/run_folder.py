@@ -55,7 +55,7 @@ _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 # The run in the package: drawn facades.
 PRETRAINED = "facades"
-_SHIPPED = Path(__file__).with_name("pretrained")
+SHIPPED = Path(__file__).with_name("pretrained") / PRETRAINED
 
 _PARTIAL = ".partial-"
 # options.json contains some fifty short lines; what is larger than this is something else.
@@ -179,9 +179,10 @@ def locate(path: str | os.PathLike[str]) -> tuple[Place, list[Place]]:
     Raises:
         InputError: If there is no run at that place.
     """
+    is_name = str(path) == PRETRAINED  # ./facades is a folder
     path = place(path)
-    if str(path) == PRETRAINED and not (path / OPTIONS).is_file():  # a data set has that name too
-        path = _SHIPPED / PRETRAINED
+    if is_name and not (path / OPTIONS).is_file():  # a data set has that name too
+        path = SHIPPED
     if path.is_file() and (checkpoint_step(path) is not None or path.name == BEST):
         whole = path.resolve() if isinstance(path, Path) else path
         folder, found = whole.parent.parent, [path]

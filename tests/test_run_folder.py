@@ -1,10 +1,13 @@
 """Files of a run folder: whole or not at all."""
 
 import os
+import shutil
+from pathlib import Path
 
 import pytest
 
 from pix2pix_tf import run_folder
+from pix2pix_tf.config import Pix2PixConfig
 from pix2pix_tf.errors import InputError
 
 
@@ -69,3 +72,16 @@ def test_a_failure_leaves_no_empty_folder(tmp_path):
         run_folder.write_text(tmp_path / "used" / "log.csv", "")
         raise InputError("It was trained already.")
     assert os.listdir(tmp_path) == ["used"]
+
+
+def test_the_run_in_the_package_beside_folders_of_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shipped = Pix2PixConfig(mode="export", output_dir="saved").checkpoint
+    assert run_folder.locate("facades")[0] == run_folder.locate(shipped)[0] == run_folder.SHIPPED
+    Path("facades").mkdir()  # images
+    assert run_folder.locate("facades")[0] == run_folder.SHIPPED
+    with pytest.raises(InputError, match="output folder of a training run"):
+        run_folder.locate("./facades")
+    shutil.copytree(run_folder.SHIPPED, "facades", dirs_exist_ok=True)  # a run of the user's own
+    assert run_folder.locate("facades")[0] == Path("facades")
+    assert run_folder.locate(shipped)[0] == run_folder.SHIPPED

@@ -140,24 +140,41 @@ def our_saved_model(case):
     return run, {"parameters": generator.count_params()}
 
 
-def exported(case, export_format):
+def exported(case, export_format, **options):
     """(facts, bytes of the export, pictures for it)."""
     from pix2pix_tf.export import formats
 
     generator, served = served_generator(case)
     with tempfile.TemporaryDirectory() as folder:
-        made = formats.export(generator, served, folder, export_format=export_format)
+        made = formats.export(generator, served, folder, export_format=export_format, **options)
         return {"parameters": generator.count_params()}, made.path.read_bytes(), in_unit(case)
 
 
-def our_litert(case):
+def our_litert(case, **options):
     """One call of LiteRT with a thread per core."""
-    facts, model, x = exported(case, "litert")
+    facts, model, x = exported(case, "litert", **options)
     from ai_edge_litert.interpreter import Interpreter
 
-    interpreter = Interpreter(model_content=model, num_threads=len(os.sched_getaffinity(0)))
+    threads = len(os.sched_getaffinity(0))
+    interpreter = Interpreter(model_content=model, num_threads=threads)
     serve = interpreter.get_signature_runner("serving_default")
+    serve(images=x)
+    # Operations of the file, then the groups of them that a delegate has taken over.
+    names = [operation["op_name"] for operation in interpreter._get_ops_details()]
+    groups = names.count("DELEGATE")
+    facts["note"] = f"{threads} threads, {groups} groups of operations in XNNPACK"
     return lambda: serve(images=x)["outputs"], facts
+
+
+def our_fixed_litert(case, *, quantize="none"):
+    """One call of LiteRT for one image of one size."""
+    size = (case["image_size"], case["image_size"])
+    return our_litert(case, image_size=size, quantize=quantize)
+
+
+def our_int8_litert(case):
+    """The same with weights in int8."""
+    return our_fixed_litert(case, quantize="int8")
 
 
 def our_onnx(case):
@@ -276,9 +293,12 @@ def peer_peak(case):
 
 
 # The package that a system needs beside ours.
-NEEDS = {"torch": "torch", "litert": "ai_edge_litert", "onnx": "tf2onnx"}
+LITERT = ("litert", "litert_fixed", "litert_int8")
+NEEDS = {"torch": "torch", "onnx": "tf2onnx", **dict.fromkeys(LITERT, "ai_edge_litert")}
 # Their files are made from float32 only.
-FLOAT32_ONLY = {"litert", "onnx"}
+FLOAT32_ONLY = {*LITERT, "onnx"}
+# Files for one image at a time.
+SINGLE = {"litert_fixed", "litert_int8"}
 # What is compared in each part: names of systems and how they are prepared.
 PARTS = {
     "step": {"ours": our_step, "torch": peer_step},
@@ -286,6 +306,8 @@ PARTS = {
         "ours": our_generator,
         "saved_model": our_saved_model,
         "litert": our_litert,
+        "litert_fixed": our_fixed_litert,
+        "litert_int8": our_int8_litert,
         "onnx": our_onnx,
         "torch": peer_generator,
     },

@@ -145,6 +145,8 @@ def measure(part, *, precisions, settings):
         for system, precision in itertools.product(filter(can_run, PARTS[part]), precisions):
             if precision != "float32" and system in _subjects.FLOAT32_ONLY:
                 continue
+            if settings["batch_size"] > 1 and system in _subjects.SINGLE:
+                continue
             subject = Subject(PARTS[part][system], {**settings, "precision": precision})
             subjects[system, precision] = subject
             stack.callback(subject.close)
@@ -215,7 +217,7 @@ def table(rows):
             line = f"  {row['system']:12} {row['precision']:15} {row['median'] * 1e3:9.1f} ms"
             line += f"  {peers[0] / row['median']:5.2f} x PyTorch float32" if peers else ""
             rates = [f"{row[f'{n}_per_s']:6.0f} {unit}" for n, unit in RATES.items() if n in row]
-            line = "  ".join([line, *rates])
+            line = "  ".join([line, *rates, *filter(None, [row.get("note")])])
             lines.append(line)
     return "\n".join(lines)
 

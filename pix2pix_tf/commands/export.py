@@ -1,5 +1,6 @@
 """`--mode export`: writes the generators of a run for another runtime."""
 
+import dataclasses
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,11 @@ from typing import Any
 from pix2pix_tf import run_folder
 from pix2pix_tf.commands import datasets, page, runs
 from pix2pix_tf.commands.program import Program
+from pix2pix_tf.data import sizes
 from pix2pix_tf.training import runtime
+
+# Images that `--quantize int8_calibrated` measures the activations on.
+CALIBRATION = 64
 
 
 def export(program: Program, config: Any, explicit: Collection[str]) -> int:
@@ -34,6 +39,10 @@ def export(program: Program, config: Any, explicit: Collection[str]) -> int:
 
         from pix2pix_tf.export import formats
 
+        size = sizes.sides(config.image_size) if config.image_size else None
+        own: dict[str, list[Any]] = {}
+        if config.quantize == "int8_calibrated":
+            own = _own_inputs(program, config, size=config.image_size)
         for name, (generator, model) in models.items():
             exported = formats.export(
                 generator,
@@ -41,11 +50,41 @@ def export(program: Program, config: Any, explicit: Collection[str]) -> int:
                 folder / name,
                 export_format=config.export_format,
                 quantize=config.stored_weights,
+                image_size=size,
+                calibration=own.get(name or config.directions[0], ()),
             )
             print(exported)
         options = runs.run_options(config, program=program.name)
         run_folder.write_json(folder / f"export_{run_folder.OPTIONS}", options)
     return 0
+
+
+def _own_inputs(program: Program, config: Any, *, size: sizes.Size) -> dict[str, list[Any]]:
+    """Some inputs of a run for each direction, float32 [1, h, w, c] in [0, 1] of `size`."""
+    from pix2pix_tf.data import color, images, pipelines
+
+    folder, _ = run_folder.locate(config.checkpoint)
+    stored = runs.stored_options(folder, program=program.name)
+    places = ("input_dir", "input_dir_A", "input_dir_B")
+    changes = {name: stored[name] for name in places if stored.get(name)}
+    if config.input_dir:
+        changes = {"input_dir": config.input_dir}
+    config = program.unpack(dataclasses.replace(config, **changes))
+    framing = dataclasses.replace(
+        config.framing, preprocess="resize_and_crop", scale_size=size, crop_size=size
+    )
+    found = {}
+    for way, examples in program.test_examples(config, set()).items():
+        chosen = examples[:: max(len(examples) // CALIBRATION, 1)][:CALIBRATION]
+        reading = program.reading(config, way)
+        found[way] = []
+        for inputs, *targets in pipelines.test_pairs(chosen, reading=reading, framing=framing):
+            unit = images.from_signed(inputs)
+            if reading.lab:  # the model takes RGB
+                halves = (inputs, *targets) if way == "AtoB" else (*targets, inputs)
+                unit = color.join(*halves)
+            found[way].append(unit.numpy())
+    return found
 
 
 def _export_page(config: Any, served: Mapping[str, tuple[Any, Any]], *, folder: Path) -> Any:

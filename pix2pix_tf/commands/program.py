@@ -11,6 +11,7 @@ from pix2pix_tf.data.check import Contents
 if TYPE_CHECKING:
     import tensorflow as tf
 
+    from pix2pix_tf.data.decode import Reading
     from pix2pix_tf.inference.files import Translate
     from pix2pix_tf.inference.predictor import Predictor
     from pix2pix_tf.training.gan import GAN
@@ -128,6 +129,7 @@ class Program:
         training: Function of (config, training data) to the `Training`.
         test_examples: Function of (config, explicit options) to the files to translate, checked:
             a dict from directions to examples.
+        reading: Function of (config, direction) to how the inputs of such examples are read.
         is_paired: Whether targets are part of the examples.
         target_files: Function of (config, direction) to the files of the target set, or None
             for the targets of the examples.
@@ -148,6 +150,7 @@ class Program:
     training_examples: Callable[[Any], tuple[Any, Mapping[str, Examples], dict[str, str]]]
     training: Callable[[Any, Mapping[str, Any]], Training]
     test_examples: Callable[[Any, Collection[str]], Mapping[str, Examples]]
+    reading: Callable[[Any, str], "Reading"]
     is_paired: bool
     target_files: Callable[[Any, str], Sequence[str] | None]
     translations: Callable[..., Mapping[str, "Translate"]]

@@ -34,6 +34,11 @@ FILES = {
 TOLERANCE = 1e-3
 # The least agreement of weights that were made coarser. Below it the image looks different.
 DECIBELS = 20.0
+# Operations of LiteRT that "int8_calibrated" keeps in float32: all but convolutions.
+IN_FLOAT = (
+    "ADD CONCATENATION GATHER LEAKY_RELU LOGISTIC MEAN MUL PAD MIRROR_PAD RELU RESHAPE RSQRT "
+    "SQUARED_DIFFERENCE STRIDED_SLICE SLICE SUB TANH"
+).split()
 # The newest operators that tf2onnx writes.
 OPSET = 18
 
@@ -67,6 +72,8 @@ def export(
     *,
     export_format: str,
     quantize: str = "none",
+    image_size: tuple[int, int] | None = None,
+    calibration: Sequence[np.ndarray] = (),
 ) -> Exported:
     """Writes a generator in another format, reloads it with that format's own runtime, compares.
 
@@ -79,7 +86,12 @@ def export(
             Keras files hold the generator itself, .pict files its weights.
         folder: Where the file goes.
         export_format: "saved_model", "litert", "onnx", "keras" or "pict".
-        quantize: "none", or for LiteRT "float16" or "int8" (weights only, dynamic range).
+        quantize: "none", or for LiteRT "float16", "int8" (activations get their scales when the
+            model runs) or "int8_calibrated" (fixed scales, for hardware that needs those).
+        image_size: For LiteRT: (height, width) in pixels of the one image that the file takes, or
+            None for any number of any size, for which LiteRT is slower.
+        calibration: Float32 [1, h, w, c] in [0, 1] of that size, for "int8_calibrated": images that
+            the model will meet. The export is compared on them.
 
     Returns:
         `Exported`.
@@ -100,7 +112,15 @@ def export(
     try:
         if export_format == "saved_model":
             return Exported(folder, saved_model.export(served, folder), math.inf)
-        return _file(generator, served, folder, export_format=export_format, quantize=quantize)
+        return _file(
+            generator,
+            served,
+            folder,
+            export_format=export_format,
+            quantize=quantize,
+            image_size=image_size,
+            calibration=calibration,
+        )
     except BaseException:
         if is_new:
             with contextlib.suppress(OSError):  # it was never created
@@ -115,6 +135,8 @@ def _file(
     *,
     export_format: str,
     quantize: str,
+    image_size: tuple[int, int] | None,
+    calibration: Sequence[np.ndarray],
 ) -> Exported:
     """Writes a format that is one file; see `export`."""
 
@@ -125,7 +147,13 @@ def _file(
     path, lossy = folder / FILES[export_format], quantize != "none"
     with run_folder.atomic(path) as temporary:
         if export_format == "litert":
-            received = _litert(served, temporary, quantize=quantize)
+            received = _litert(
+                served,
+                temporary,
+                quantize=quantize,
+                image_size=image_size,
+                calibration=calibration,
+            )
         elif export_format == "onnx":
             received = _onnx(served, temporary)
         elif export_format == "keras":
@@ -135,7 +163,11 @@ def _file(
         channels = input_channels(generator) if export_format == "keras" else served.channels
         # Sides that the generator takes as they are: all its multiples are powers of two.
         side = max(256, generator.multiple)
-        worst, decibels = _compare(expected, received, shape=(side, side, channels), lossy=lossy)
+        shapes = [(1, side, side, channels), (2, side, 2 * side, channels)]
+        if image_size:
+            shapes = [(1, *image_size, channels)]
+        probes = calibration or [probe(shape) for shape in shapes]
+        worst, decibels = _compare(expected, received, probes, lossy=lossy)
     return Exported(path, worst, decibels)
 
 
@@ -144,15 +176,36 @@ def input_channels(generator: UNet | ResNet) -> int:
     return generator.encoders[0].convolution.weights[0].shape[2]
 
 
-def _litert(served: saved_model.ServedModel, path: Path, *, quantize: str) -> Translate:
+def _litert(
+    served: saved_model.ServedModel,
+    path: Path,
+    *,
+    quantize: str,
+    image_size: tuple[int, int] | None,
+    calibration: Sequence[np.ndarray],
+) -> Translate:
     runtime = import_runtime("ai_edge_litert.interpreter", extra="litert")
-    function = served.serving_default.get_concrete_function()
+    if image_size:
+        function = served.fixed(image_size)
+    else:
+        function = served.serving_default.get_concrete_function()
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function], served)
     if quantize != "none":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if quantize == "float16":
         converter.target_spec.supported_types = [tf.float16]
-    path.write_bytes(converter.convert())
+    if quantize == "int8_calibrated":
+        converter.representative_dataset = lambda: ([image] for image in calibration)
+        # It is the public way to keep operations in float32: normalisation in int8 costs 9 dB.
+        options = tf.lite.experimental.QuantizationDebugOptions(denylisted_ops=IN_FLOAT)
+        debugger = tf.lite.experimental.QuantizationDebugger(
+            converter=converter,
+            debug_dataset=converter.representative_dataset,
+            debug_options=options,
+        )
+        path.write_bytes(debugger.get_nondebug_quantized_model())
+    else:
+        path.write_bytes(converter.convert())
     run = runtime.Interpreter(str(path)).get_signature_runner("serving_default")
     return lambda batch: run(images=batch)["outputs"]
 
@@ -212,13 +265,11 @@ def import_runtime(module: str, *, extra: str) -> Any:
 
 
 def _compare(
-    expected: Translate, received: Translate, *, shape: tuple[int, int, int], lossy: bool
+    expected: Translate, received: Translate, batches: Sequence[np.ndarray], *, lossy: bool
 ) -> tuple[float, float]:
-    """The largest difference and the agreement in decibels over images of two sizes."""
-    height, width, channels = shape
+    """The largest difference and the agreement in decibels over batches of images."""
     worst, squares = 0.0, []
-    for size in ((1, height, width, channels), (2, height, 2 * width, channels)):
-        batch = probe(size)
+    for batch in batches:
         difference = expected(batch) - received(batch)
         # np.max, unlike max, does not lose a NaN.
         worst = float(np.max([worst, np.abs(difference).max()]))

@@ -14,6 +14,7 @@ import tensorflow as tf
 from pix2pix_tf.data import decode, images
 from pix2pix_tf.data.codecs import Range
 from pix2pix_tf.errors import InputError
+from pix2pix_tf.networks import cpu_convolution
 
 # The largest difference allowed between the model and the reloaded export, in [0, 1].
 TOLERANCE = 1e-5
@@ -62,6 +63,12 @@ class ServedModel(tf.Module):
         self._ranges, self._target_type = value_ranges, target_type
         spec = tf.TensorSpec([None, None, None, channels], tf.float32, "images")
         self.serving_default = tf.function(self._translate_batch, input_signature=[spec])
+
+    def fixed(self, size: tuple[int, int]) -> Any:
+        """`serving_default` for one image of `size`, (height, width) in pixels."""
+        spec = tf.TensorSpec([1, *size, self.channels], tf.float32, "images")
+        with cpu_convolution.plain():
+            return tf.function(self._translate_batch).get_concrete_function(spec)
 
     def _translate_batch(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         """Translates a batch of images of one size."""

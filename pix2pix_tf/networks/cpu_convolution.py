@@ -14,8 +14,10 @@ The last layer of a ResNet makes 3 channels with a processor that computes 16 at
 that moves 4 pixels at a time makes 4 neighbours at once, as 12 channels, in 0.4 to 0.7 of the time.
 """
 
+import contextlib
+import contextvars
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -36,6 +38,21 @@ FEW_FILTERS, WIDE_SIDE, NEIGHBOURS = 4, 7, 4
 # With kernels of fewer elements than these the reorders are cheap, and products pay up to 64
 # pixels only: measured with 16 and with 64 filters, a step of 16 is a tenth faster for it.
 SMALL_KERNEL, SMALL_LIMIT = 2**19, 64
+
+_is_plain = contextvars.ContextVar("is_plain", default=False)
+
+
+@contextlib.contextmanager
+def plain() -> Iterator[None]:
+    """Leaves convolutions in the block to TensorFlow: graphs for other runtimes are traced in it.
+
+    Those have convolutions of their own, and no operation that extracts windows.
+    """
+    before = _is_plain.set(True)
+    try:
+        yield
+    finally:
+        _is_plain.reset(before)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,7 +110,7 @@ class Passes:
     def _applies(self) -> bool:
         """Whether shapes are known, and this is no accelerator: all this is measured on CPUs."""
         known = None not in (*self.larger, *self.smaller)
-        return known and not tf.config.list_physical_devices("GPU")
+        return known and not (_is_plain.get() or tf.config.list_physical_devices("GPU"))
 
     def shrink(self, x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         """The convolution: from the larger to the smaller map."""

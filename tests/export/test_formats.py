@@ -9,10 +9,11 @@ import zipfile
 import numpy as np
 import pytest
 import tensorflow as tf
-from support import ROOT
+from support import ROOT, refused, run_command
 
 from pix2pix_tf.commands import pix2pix
 from pix2pix_tf.config import Pix2PixConfig
+from pix2pix_tf.demo import facades
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.export import formats, keras_functional, saved_model
 from pix2pix_tf.model import build_generator
@@ -38,7 +39,7 @@ class Model:
 
     def __init__(self, name):
         self.config = Pix2PixConfig(
-            mode="export", output_dir="o", checkpoint="c", ngf=2, **NETWORKS[name]
+            mode="export", output_dir="o", checkpoint="c", seed=0, ngf=2, **NETWORKS[name]
         )
         self.generator = build_generator(self.config)
         rng = np.random.default_rng(0)
@@ -90,6 +91,37 @@ def test_litert_translates_any_size(model, tmp_path, name):
         np.testing.assert_allclose(run(images=x)["outputs"], model(name).expected(x), atol=1e-4)
 
 
+@LITERT
+@pytest.mark.parametrize("name", NETWORKS)
+def test_litert_of_one_size_runs_in_xnnpack(model, tmp_path, name):
+    from ai_edge_litert.interpreter import Interpreter
+
+    size = (75, 301)  # no multiple of anything
+    exported = model(name).export(tmp_path, "litert", image_size=size)
+    interpreter = Interpreter(str(exported.path), num_threads=2)
+    run = interpreter.get_signature_runner("serving_default")
+    x = pictures((1, *size, model(name).channels))
+    np.testing.assert_allclose(run(images=x)["outputs"], model(name).expected(x), atol=1e-4)
+    names = [operation["op_name"] for operation in interpreter._get_ops_details()]
+    assert "DELEGATE" in names  # LiteRT uses no other delegate by itself
+    with pytest.raises(ValueError, match="Cannot set tensor|dimension"):
+        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], x[:, :64])
+
+
+@LITERT
+def test_int8_is_calibrated_by_the_images_of_a_folder(tmp_path):
+    facades.write_pairs(tmp_path / "data", 6, seed=3)
+    words = (
+        "--mode", "export", "--output_dir", tmp_path / "phone", "--export_format", "litert",
+        "--image_size", "256", "--quantize", "int8_calibrated", "--input_dir",
+    )  # fmt: skip
+    done = run_command("pix2pix-tf", *words, tmp_path / "data")
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout.rpartition("(")[2].split(" dB")[0]) > 28
+    assert (tmp_path / "phone" / "model.tflite").stat().st_size < 4_500_000  # 3.5 million weights
+    assert "nowhere" in refused(run_command("pix2pix-tf", *words, "nowhere"))
+
+
 @ONNX
 @pytest.mark.parametrize("name", NETWORKS)
 def test_onnx_translates_any_size(model, tmp_path, name):
@@ -137,7 +169,7 @@ def test_keras_files_open_without_this_package(model, tmp_path):
 
 
 @LITERT
-@pytest.mark.parametrize(("quantize", "share", "least"), [("float16", 0.7, 60), ("int8", 0.6, 25)])
+@pytest.mark.parametrize(("quantize", "share", "least"), [("float16", 0.7, 55), ("int8", 0.6, 25)])
 def test_quantized_litert_is_smaller_and_measured(model, tmp_path, quantize, share, least):
     whole = model("unet").export(tmp_path / "whole", "litert")
     small = model("unet").export(tmp_path / "small", "litert", quantize=quantize)
@@ -220,6 +252,9 @@ def test_a_missing_package_is_named_with_its_command(
     [
         ({"export_format": "coreml"}, "saved_model, litert, onnx, keras, pict"),
         ({"quantize": "int4", "export_format": "litert"}, "none, float16, int8"),
+        ({"quantize": "int8_calibrated", "export_format": "web"}, "needs export_format litert"),
+        ({"quantize": "int8_calibrated", "export_format": "litert"}, "needs image_size"),
+        ({"image_size": 256, "export_format": "onnx"}, "image_size needs export_format litert"),
     ],
 )
 def test_unknown_formats(options, word):
