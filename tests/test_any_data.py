@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
+from support import check_depths, write_depths
 
 from pix2pix_tf import cli, run_folder
 from pix2pix_tf.commands import runs
@@ -138,29 +139,11 @@ def test_images_without_targets(wide, tmp_path):
 
 
 def test_results_have_the_depth_of_their_source(tmp_path):
-    tifffile = pytest.importorskip("tifffile", reason="the extra [tiff] is not installed")
-    rng, source = np.random.default_rng(0), tmp_path / "data"
-    source.mkdir()
-    deep = rng.integers(0, 65536, (32, 64, 3)).astype(np.uint16)
-    (source / "a.png").write_bytes(tf.io.encode_png(deep).numpy())
-    tifffile.imwrite(source / "b.tif", deep / np.float32(65535), photometric="rgb")
-    np.save(source / "c.npy", (deep / 65535).astype(np.float64))
-    Image.fromarray((deep >> 8).astype(np.uint8)).save(source / "d.png")
+    deep = write_depths(tmp_path / "data", (32, 64, 3))
     run_folder = untrained(tmp_path / "run", crop_size=32)
     words = ("--preprocess", "none", "--notest_dropout")
-    metrics = test(source, run_folder, tmp_path / "out", *words)
-    images = tmp_path / "out" / "images"
-    # The same pixels in three depths: equal within the coarser one.
-    found = tf.io.decode_png((images / "a-outputs.png").read_bytes(), dtype=tf.uint16).numpy()
-    assert found.shape == (32, 32, 3) and (found % 257 != 0).any()
-    floats = tifffile.imread(images / "b-outputs.tif")
-    doubles = np.load(images / "c-outputs.npy")
-    assert (floats.dtype, doubles.dtype) == (np.float32, np.float64)
-    assert np.abs(floats - found / 65535).max() < 5e-4
-    assert np.abs(floats - doubles).max() < 5e-4
-    inputs = tf.io.decode_png((images / "a-inputs.png").read_bytes(), dtype=tf.uint16)
-    np.testing.assert_array_equal(inputs, deep[:, :32])
-    assert np.asarray(Image.open(images / "d-outputs.png")).dtype == np.uint8
+    metrics = test(tmp_path / "data", run_folder, tmp_path / "out", *words)
+    check_depths(tmp_path / "out" / "images", "-inputs", "-outputs", inputs=deep[:, :32])
     assert metrics["per_image"]["a"]["L1"] == pytest.approx(metrics["per_image"]["b"]["L1"], 1e-3)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
+from support import check_depths, write_depths
 
 from cyclegan_tf import cli
 from cyclegan_tf.config import PROGRAM, CycleGANConfig
@@ -130,27 +131,11 @@ def test_grey_and_colour_files_are_converted(wide, tmp_path):
 
 
 def test_results_have_the_depth_of_their_source(tmp_path):
-    tifffile = pytest.importorskip("tifffile", reason="the extra [tiff] is not installed")
-    rng, source = np.random.default_rng(0), tmp_path / "testA"
-    source.mkdir()
-    deep = rng.integers(0, 65536, (32, 36, 3)).astype(np.uint16)
-    (source / "a.png").write_bytes(tf.io.encode_png(deep).numpy())
-    tifffile.imwrite(source / "b.tif", deep / np.float32(65535), photometric="rgb")
-    np.save(source / "c.npy", (deep / 65535).astype(np.float64))
-    Image.fromarray((deep >> 8).astype(np.uint8)).save(source / "d.png")
-    folder, out = untrained(tmp_path / "run"), tmp_path / "out"
-    words = ("--input_dir", tmp_path, "--output_dir", out, "--checkpoint", folder)
-    assert run("--mode", "test", *words, "--preprocess", "none") == 0
-    found = tf.io.decode_png((out / "images" / "A-a-fake_B.png").read_bytes(), dtype=tf.uint16)
-    assert found.shape == (32, 36, 3) and (found.numpy() % 257 != 0).any()
-    floats = tifffile.imread(out / "images" / "A-b-fake_B.tif")
-    doubles = np.load(out / "images" / "A-c-fake_B.npy")
-    assert (floats.dtype, doubles.dtype) == (np.float32, np.float64)
-    assert np.abs(floats - found / np.float32(65535)).max() < 5e-4
-    assert np.abs(floats - doubles).max() < 5e-4
-    inputs = tf.io.decode_png((out / "images" / "A-a-real_A.png").read_bytes(), dtype=tf.uint16)
-    np.testing.assert_array_equal(inputs, deep)
-    assert np.asarray(Image.open(out / "images" / "A-d-fake_B.png")).dtype == np.uint8
+    deep = write_depths(tmp_path / "data" / "testA", (32, 36, 3))
+    words = ("--preprocess", "none")
+    translated(tmp_path / "data", untrained(tmp_path / "run"), tmp_path / "out", *words)
+    images = tmp_path / "out" / "images"
+    check_depths(images, "-real_A", "-fake_B", inputs=deep, prefix="A-")
 
 
 def test_export_of_other_channels_sizes_and_tiles(tmp_path):
