@@ -84,7 +84,7 @@ def test_continuing_gives_what_an_uninterrupted_run_gives(data, run, tmp_path):
         "--checkpoint", run_folder.checkpoint_path(whole, 4),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "continuing at step 4" in done.stdout
+    assert "at step 4" in done.stdout
     first, second = (
         safetensors.numpy.load_file(run_folder.checkpoints(folder)[-1])
         for folder in (whole, tmp_path / "run")
