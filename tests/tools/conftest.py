@@ -14,13 +14,14 @@ def run_tool():
     With `env`, in a new process that has these variables alone.
     """
 
-    def run(name, *words, flags=None, env=None, cwd="."):
+    def run(name, *words, flags=None, env=None, cwd=".", **options):
         script = ROOT / "tools" / f"{name}.py"
         words = [*words, *(f"--{flag}={value}" for flag, value in (flags or {}).items())]
         if env is None:
-            return run_forked(script, *words, cwd=cwd)
+            return run_forked(script, *words, cwd=cwd, **options)
         command = [sys.executable, str(script), *map(str, words)]
-        options = {"capture_output": True, "text": True, "timeout": 120}
-        return subprocess.run(command, env=env, cwd=cwd, **options)
+        return subprocess.run(
+            command, env=env, cwd=cwd, capture_output=True, text=True, timeout=120, **options
+        )
 
     return run
