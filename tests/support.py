@@ -45,41 +45,6 @@ def write_all(folder):
     return write_pairs(folder, 5)
 
 
-def write_depths(folder, shape):
-    """Writes one image as 16-bit PNG, float TIFF, double .npy and 8-bit PNG; returns its uint16."""
-    import tensorflow as tf
-    import tifffile
-
-    folder.mkdir(parents=True)
-    deep = np.random.default_rng(0).integers(0, 65536, shape).astype(np.uint16)
-    (folder / "a.png").write_bytes(tf.io.encode_png(deep).numpy())
-    tifffile.imwrite(folder / "b.tif", deep / np.float32(65535), photometric="rgb")
-    np.save(folder / "c.npy", (deep / 65535).astype(np.float64))
-    Image.fromarray((deep >> 8).astype(np.uint8)).save(folder / "d.png")
-    return deep
-
-
-def check_depths(folder, source, result, *, inputs, prefix=""):
-    """Asserts that results of `write_depths` have the types and values of their sources."""
-    import tensorflow as tf
-    import tifffile
-
-    def deep_png(kind):
-        contents = (folder / f"{prefix}a{kind}.png").read_bytes()
-        return tf.io.decode_png(contents, dtype=tf.uint16).numpy()
-
-    # The same pixels in three depths: equal within the coarser one.
-    found = deep_png(result)
-    assert found.shape == inputs.shape and (found % 257 != 0).any()
-    floats = tifffile.imread(folder / f"{prefix}b{result}.tif")
-    doubles = np.load(folder / f"{prefix}c{result}.npy")
-    assert (floats.dtype, doubles.dtype) == (np.float32, np.float64)
-    assert np.abs(floats - found / 65535).max() < 5e-4
-    assert np.abs(floats - doubles).max() < 5e-4
-    np.testing.assert_array_equal(deep_png(source), inputs)
-    assert np.asarray(Image.open(folder / f"{prefix}d{result}.png")).dtype == np.uint8
-
-
 def command_line(program, *words):
     """The installed console script, or the module where there is none."""
     script = shutil.which(program, path=str(Path(sys.executable).parent))

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from support import check_depths, write_depths
 
 from pix2pix_tf import cli, run_folder
 from pix2pix_tf.commands import runs
@@ -60,10 +59,20 @@ def wide(tmp_path):
     return tmp_path / "data"
 
 
+def test_pairs_of_700x300_are_trained_and_tested(wide, tmp_path):
+    train(wide, tmp_path / "run", "--crop_size", "32x48", "--scale_size", "36x54")
+    metrics = test(wide, tmp_path / "run", tmp_path / "out")
+    assert metrics["count"] == 3
+    for kind in ("inputs", "outputs", "targets"):
+        assert size(tmp_path / "out" / "images" / f"1-{kind}.png") == (48, 32)
+
+
 @pytest.mark.parametrize(
     ("options", "words", "expected"),
     [
         ({"preprocess": "crop"}, (), (350, 300)),
+        ({}, ("--preprocess", "none"), (350, 300)),
+        ({}, ("--preprocess", "none", "--tile", 128), (350, 300)),
         ({"preprocess": "scale_width", "scale_size": 100}, (), (100, 85)),
         ({"preprocess": "scale_width"}, ("--scale_size", "50"), (50, 42)),
     ],
@@ -83,9 +92,17 @@ def test_a_tile_bounds_memory_and_changes_nothing(wide, tmp_path):
         test(wide, tmp_path / "run", tmp_path / f"out {tile}", *words)
         path = tmp_path / f"out {tile}" / "images" / "1-outputs.png"
         shown[tile] = np.asarray(Image.open(path), int)
-    assert shown[0].shape == (300, 350, 3)
     assert np.abs(shown[0] - shown[128]).max() <= 1
     assert not (tmp_path / "scratch").exists()
+
+
+def test_an_export_of_another_size_translates_any_size(tmp_path):
+    untrained(tmp_path / "run", crop_size="64x32")
+    words = ("--output_dir", tmp_path / "out", "--checkpoint", tmp_path / "run")
+    assert run("--mode", "export", *words, "--blend_tile", 64) == 0
+    signature = tf.saved_model.load(str(tmp_path / "out")).signatures["serving_default"]
+    x = np.random.default_rng(0).random((1, 100, 130, 3), np.float32)
+    assert signature(images=x)["outputs"].shape == x.shape
 
 
 def halves(wide, folder, *, suffix=".png"):
@@ -99,22 +116,20 @@ def halves(wide, folder, *, suffix=".png"):
     return folder
 
 
-def test_two_folders_give_what_one_file_gives(wide, tmp_path):
-    run_folder = untrained(tmp_path / "run", crop_size=32, which_direction="BtoA")
+@pytest.mark.parametrize("direction", ["AtoB", "BtoA"])
+def test_two_folders_give_what_one_file_gives(wide, tmp_path, direction):
+    run_folder = untrained(tmp_path / "run", crop_size=32, which_direction=direction)
     one = test(wide, run_folder, tmp_path / "one")
     words = ("--dataset_mode", "folders")
     two = test(halves(wide, tmp_path / "two"), run_folder, tmp_path / "out", *words)
     assert one["per_image"] == two["per_image"]
 
 
-def test_two_folders_of_350x300_are_trained_with_a_cache_on_disk_and_tested(wide, tmp_path):
+def test_training_on_two_folders_with_a_cache_on_disk(wide, tmp_path):
     source = halves(wide, tmp_path / "two")
-    words = ("--crop_size", "32x48", "--scale_size", "36x54", "--cache", "disk")
-    train(source, tmp_path / "run", *words, "--dataset_mode", "folders")
+    words = ("--crop_size", 32, "--scale_size", 36, "--dataset_mode", "folders", "--cache", "disk")
+    train(source, tmp_path / "run", *words)
     assert (tmp_path / "run" / run_folder.CACHE / "decoded.raw").stat().st_size == 6 * 350 * 300 * 3
-    assert test(source, tmp_path / "run", tmp_path / "out")["count"] == 3
-    for kind in ("inputs", "outputs", "targets"):
-        assert size(tmp_path / "out" / "images" / f"1-{kind}.png") == (48, 32)
 
 
 def test_every_name_without_a_partner_is_listed(wide, tmp_path, capsys):
@@ -139,15 +154,33 @@ def test_images_without_targets(wide, tmp_path):
 
 
 def test_results_have_the_depth_of_their_source(tmp_path):
-    deep = write_depths(tmp_path / "data", (32, 64, 3))
+    tifffile = pytest.importorskip("tifffile", reason="the extra [tiff] is not installed")
+    rng, source = np.random.default_rng(0), tmp_path / "data"
+    source.mkdir()
+    deep = rng.integers(0, 65536, (32, 64, 3)).astype(np.uint16)
+    (source / "a.png").write_bytes(tf.io.encode_png(deep).numpy())
+    tifffile.imwrite(source / "b.tif", deep / np.float32(65535), photometric="rgb")
+    np.save(source / "c.npy", (deep / 65535).astype(np.float64))
+    Image.fromarray((deep >> 8).astype(np.uint8)).save(source / "d.png")
     run_folder = untrained(tmp_path / "run", crop_size=32)
     words = ("--preprocess", "none", "--notest_dropout")
-    metrics = test(tmp_path / "data", run_folder, tmp_path / "out", *words)
-    check_depths(tmp_path / "out" / "images", "-inputs", "-outputs", inputs=deep[:, :32])
+    metrics = test(source, run_folder, tmp_path / "out", *words)
+    images = tmp_path / "out" / "images"
+    # The same pixels in three depths: equal within the coarser one.
+    found = tf.io.decode_png((images / "a-outputs.png").read_bytes(), dtype=tf.uint16).numpy()
+    assert found.shape == (32, 32, 3) and (found % 257 != 0).any()
+    floats = tifffile.imread(images / "b-outputs.tif")
+    doubles = np.load(images / "c-outputs.npy")
+    assert (floats.dtype, doubles.dtype) == (np.float32, np.float64)
+    assert np.abs(floats - found / 65535).max() < 5e-4
+    assert np.abs(floats - doubles).max() < 5e-4
+    inputs = tf.io.decode_png((images / "a-inputs.png").read_bytes(), dtype=tf.uint16)
+    np.testing.assert_array_equal(inputs, deep[:, :32])
+    assert np.asarray(Image.open(images / "d-outputs.png")).dtype == np.uint8
     assert metrics["per_image"]["a"]["L1"] == pytest.approx(metrics["per_image"]["b"]["L1"], 1e-3)
 
 
-@pytest.mark.parametrize("counts", [(4, 1), (2, 5)])
+@pytest.mark.parametrize("counts", [(1, 3), (4, 1), (2, 5)])
 def test_any_numbers_of_channels(tmp_path, counts):
     rng = np.random.default_rng(0)
     for side, count in zip("AB", counts, strict=True):
@@ -163,11 +196,11 @@ def test_any_numbers_of_channels(tmp_path, counts):
     assert found.shape == (32, 48, counts[1]) and 0 <= found.min() <= found.max() <= 1
 
 
-def test_export_of_another_size_and_other_channels(tmp_path):
-    options = {"crop_size": "64x32", "input_channels": 1, "output_channels": 4}
+def test_export_of_other_channels(tmp_path):
+    options = {"crop_size": 32, "input_channels": 1, "output_channels": 4}
     run_folder = untrained(tmp_path / "run", **options)
     words = ("--mode", "export", "--output_dir", tmp_path / "out", "--checkpoint", run_folder)
-    assert run(*words, "--blend_tile", 64) == 0
+    assert run(*words) == 0
     signatures = tf.saved_model.load(str(tmp_path / "out")).signatures
     x = np.random.default_rng(0).random((1, 40, 50, 1), np.float32)
     assert signatures["serving_default"](images=x)["outputs"].shape == (1, 40, 50, 4)

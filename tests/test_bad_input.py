@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 from pathlib import Path
@@ -106,12 +107,27 @@ def test_what_is_no_run_is_refused(pairs, tmp_path, mode):
 
 @pytest.mark.parametrize("mode", ["train", "test", "export"])
 def test_another_architecture_than_the_runs_is_refused(pairs, run, tmp_path, mode):
-    words = ("--input_dir", pairs, "--output_dir", tmp_path / "out", "--checkpoint", run)
-    line = refused(run_forked("pix2pix-tf", "--mode", mode, *words, "--ngf", 4))
+    line = refused(
+        run_forked(
+            "pix2pix-tf",
+            "--mode",
+            mode,
+            "--input_dir",
+            pairs,
+            "--output_dir",
+            tmp_path / "out",
+            "--checkpoint",
+            run,
+            "--ngf",
+            4,
+        )  # fmt: skip
+    )
     assert "Expected --ngf to be omitted or 2" in line and "Received: 4" in line
 
 
 def test_damaged_run_folders_are_named(pairs, run, tmp_path):
+    import shutil
+
     words = ("--mode", "test", "--input_dir", pairs, "--output_dir", tmp_path / "out")
     copy = shutil.copytree(run, tmp_path / "copy")
     (checkpoint,) = run_folder.checkpoints(copy)
@@ -142,6 +158,30 @@ def test_a_read_only_output_folder(pairs, tmp_path):
         # Permissions do not bind root, but nobody creates files in the kernel's own folder.
         folder = Path("/proc")
     assert str(folder) in refused(train(pairs, folder))
+
+
+def test_a_full_disk_keeps_the_checkpoint_before(pairs, run, tmp_path):
+    import shutil
+
+    copy = shutil.copytree(run, tmp_path / "run")
+    (before,) = run_folder.checkpoints(copy)
+    contents = before.read_bytes()
+
+    def limit():
+        import signal
+
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(contents) // 2,) * 2)
+
+    words = ("--mode", "train", "--input_dir", pairs, "--output_dir", copy, "--checkpoint", copy)
+    done = subprocess.run(
+        command_line("pix2pix-tf", *words, "--max_steps", 2, "--summary_freq", 0),
+        capture_output=True, text=True, preexec_fn=limit, timeout=120,
+    )  # fmt: skip
+    line = refused(done)
+    assert "File too large" in line
+    assert before.read_bytes() == contents
+    assert [path.name for path in before.parent.iterdir()] == [before.name]
 
 
 @pytest.mark.parametrize("number", [1, 2])

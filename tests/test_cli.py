@@ -1,7 +1,6 @@
 """The commands as a person runs them: train, stop, continue, test, export, reload."""
 
 import csv
-import functools
 import json
 import os
 import signal
@@ -17,8 +16,6 @@ from support import command_line, run_forked, write_pairs
 from pix2pix_tf import run_folder
 
 SMALL = ("--ngf", 2, "--ndf", 2, "--seed", 3)
-# Graphs that are quickly made: five levels instead of eight, a discriminator without any.
-TINY = ("--crop_size", 32, "--scale_size", 36, "--netD", "pixel")
 
 
 def train(pairs, folder, *words, **options):
@@ -102,12 +99,16 @@ def test_tensorboard_gets_scalars_images_histograms_graph_and_profile(run):
 
 def test_continuing_gives_what_an_uninterrupted_run_gives(pairs, run, tmp_path):
     whole, _ = run
+    watch = ("--progress_freq", 2, "--save_freq", 2)
+    assert train(pairs, tmp_path / "run", "--max_steps", 3, *watch).returncode == 0
     again = ("--mode", "train", "--input_dir", pairs, "--output_dir", tmp_path / "run")
-    start = ("--checkpoint", run_folder.checkpoint_path(whole, 4))
-    done = run_forked("pix2pix-tf", *again, *start, "--max_steps", 6)
+    done = run_forked("pix2pix-tf", *again, "--checkpoint", tmp_path / "run", "--max_steps", 6)
     assert done.returncode == 0, done.stderr
-    assert "at step 4" in done.stdout
-    assert losses(tmp_path / "run") == losses(whole)[-1:]
+    assert "continuing at step 3" in done.stdout
+    expected = {row["step"]: row for row in losses(whole)}
+    found = {row["step"]: row for row in losses(tmp_path / "run")}
+    assert {step: found[step] for step in expected} == expected
+    assert len(rows(tmp_path / "run")) == len(found)
     first, second = tensors(whole), tensors(tmp_path / "run")
     assert first.keys() == second.keys()
     for name in first:
@@ -115,76 +116,88 @@ def test_continuing_gives_what_an_uninterrupted_run_gives(pairs, run, tmp_path):
 
 
 def test_max_epochs_is_a_total(pairs, tmp_path):
-    done = train(pairs, tmp_path / "run", *TINY, "--max_epochs", 2, "--batch_size", 3)
+    done = train(pairs, tmp_path / "run", "--max_epochs", 2, "--batch_size", 3)
     assert done.returncode == 0
     assert "trained to step 4:" in done.stdout
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_saves_and_says_how_to_continue(launcher, pairs, tmp_path, number, code):
+def test_a_signal_saves_and_says_how_to_continue(pairs, tmp_path, number, code):
     words = ("--mode", "train", "--input_dir", pairs, "--output_dir", tmp_path / "run", *SMALL)
-    files = {"printed": tmp_path / "out", "errors": tmp_path / "err"}
-    watch = ("--progress_freq", 1, "--summary_freq", 0)
-    process = launcher.start("pix2pix-tf", *words, *TINY, *watch, **files)
-    log, end = tmp_path / "run" / run_folder.LOG, time.monotonic() + 120
-    while not log.exists() or len(rows(tmp_path / "run")) < 1:
-        assert time.monotonic() < end, files["errors"].read_text()
-        time.sleep(0.01)
-    os.kill(process, number)
-    assert launcher.wait() == code
-    printed, errors = (path.read_text() for path in files.values())
+    process = subprocess.Popen(
+        command_line("pix2pix-tf", *words, "--progress_freq", 1, "--summary_freq", 0),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    for line in process.stdout:
+        if line.startswith("progress  epoch"):
+            break
+    process.send_signal(number)
+    printed, errors = process.communicate(timeout=60)
+    assert process.returncode == code
     assert errors == ""
     (checkpoint,) = run_folder.checkpoints(tmp_path / "run")
     step = run_folder.checkpoint_step(checkpoint)
     assert f"saved step {step}; continue with --checkpoint {tmp_path / 'run'}" in printed
 
 
-@pytest.fixture(scope="module")
-def tested(pairs, run, tmp_path_factory):
-    """Tests the run with some flags, once with each; returns (folder, finished process)."""
-
-    @functools.cache
-    def test(*words):
-        out = tmp_path_factory.mktemp("tested")
-        done = run_forked(
-            "pix2pix-tf", "--mode", "test", "--input_dir", pairs, "--output_dir", out,
-            "--checkpoint", run[0], *words,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        return out, done
-
-    return test
-
-
-def test_test_writes_one_result_per_input(tested):
-    folder, done = tested()
+@pytest.mark.parametrize("batch_size", [1, 2])
+def test_test_writes_one_result_per_input(pairs, run, tmp_path, batch_size):
+    folder, _ = run
+    done = run_forked(
+        "pix2pix-tf", "--mode", "test", "--input_dir", pairs, "--output_dir", tmp_path,
+        "--checkpoint", folder, "--batch_size", batch_size,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
     assert done.stdout.count("evaluated image") == 5
-    names = {path.name for path in (folder / "images").iterdir()}
+    names = {path.name for path in (tmp_path / "images").iterdir()}
     kinds = ("inputs", "outputs", "targets")
     assert names == {f"{i}-{kind}.png" for i in range(1, 6) for kind in kinds}
-    metrics = json.loads((folder / run_folder.METRICS).read_text())
+    metrics = json.loads((tmp_path / run_folder.METRICS).read_text())
     assert metrics["count"] == len(metrics["per_image"]) == 5
-    output = np.asarray(Image.open(folder / "images" / "2-outputs.png"), np.float32)
-    target = np.asarray(Image.open(folder / "images" / "2-targets.png"), np.float32)
+    output = np.asarray(Image.open(tmp_path / "images" / "2-outputs.png"), np.float32)
+    target = np.asarray(Image.open(tmp_path / "images" / "2-targets.png"), np.float32)
     expected = np.abs(output - target).mean() / 127.5
     assert metrics["per_image"]["2"]["L1"] == pytest.approx(expected, rel=1e-5)
-    page = (folder / run_folder.INDEX).read_text()
+    page = (tmp_path / run_folder.INDEX).read_text()
     assert page.rstrip().endswith("</html>")
     assert page.count("2-outputs.png") >= 1
 
 
-def test_test_is_repeatable_and_dropout_can_be_switched_off(tested):
+def test_test_is_repeatable_and_dropout_can_be_switched_off(pairs, run, tmp_path):
+    folder, _ = run
     results = []
-    for words in [(), ("--batch_size", 3), ("--notest_dropout",)]:
-        path = tested(*words)[0] / "images" / "4-outputs.png"
+    for number, words in enumerate([(), ("--batch_size", 3), ("--notest_dropout",)]):
+        done = run_forked(
+            "pix2pix-tf", "--mode", "test", "--input_dir", pairs, "--checkpoint", folder,
+            "--output_dir", tmp_path / str(number), *words,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        path = tmp_path / str(number) / "images" / "4-outputs.png"
         results.append(np.asarray(Image.open(path), np.int16))
     assert np.abs(results[0] - results[1]).max() <= 1
     assert (results[0] != results[2]).any()
 
 
-def test_aspect_ratio_stretches_the_pictures(tested):
-    folder, _ = tested("--aspect_ratio", 1.5)
-    assert Image.open(folder / "images" / "1-outputs.png").size == (384, 256)
+def test_aspect_ratio_stretches_the_pictures(pairs, run, tmp_path):
+    folder, _ = run
+    done = run_forked(
+        "pix2pix-tf", "--mode", "test", "--input_dir", pairs, "--output_dir", tmp_path,
+        "--checkpoint", folder, "--aspect_ratio", 1.5,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert Image.open(tmp_path / "images" / "1-outputs.png").size == (384, 256)
+
+
+def test_test_takes_the_architecture_from_the_run(tmp_path, pairs):
+    words = ("--separable_conv", "--which_direction", "BtoA", "--max_steps", 1)
+    assert train(pairs, tmp_path / "run", *words).returncode == 0
+    done = run_forked(
+        "pix2pix-tf", "--mode", "test", "--input_dir", pairs, "--output_dir", tmp_path / "test",
+        "--checkpoint", tmp_path / "run",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "separable_conv = True" in done.stdout
+    assert "which_direction = BtoA" in done.stdout
 
 
 def test_export_is_reloaded_and_compared(run, tmp_path):
@@ -198,15 +211,14 @@ def test_export_is_reloaded_and_compared(run, tmp_path):
     assert set(signatures) == {"serving_default", "serve_image_bytes", "serve_base64"}
 
 
-def test_test_takes_the_architecture_from_the_run(pairs, tmp_path):
-    words = ("--separable_conv", "--lab_colorization", "--max_steps", 1)
-    assert train(pairs, tmp_path / "run", *TINY, *words).returncode == 0
+def test_lab_colorization_end_to_end(pairs, tmp_path):
+    done = train(pairs, tmp_path / "run", "--lab_colorization", "--max_steps", 1)
+    assert done.returncode == 0, done.stderr
     done = run_forked(
         "pix2pix-tf", "--mode", "test", "--input_dir", pairs, "--output_dir", tmp_path / "test",
         "--checkpoint", tmp_path / "run",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "separable_conv = True" in done.stdout and "lab_colorization = True" in done.stdout
     assert Image.open(tmp_path / "test" / "images" / "1-inputs.png").mode == "L"
     assert Image.open(tmp_path / "test" / "images" / "1-outputs.png").mode == "RGB"
 
@@ -219,7 +231,7 @@ def test_on_a_terminal_a_live_bar_shows_the_losses(pairs, tmp_path):
     import termios
 
     words = ("--mode", "train", "--input_dir", pairs, "--output_dir", tmp_path / "run", *SMALL)
-    command = command_line("pix2pix-tf", *words, *TINY, "--max_steps", 3, "--progress_freq", 1)
+    command = command_line("pix2pix-tf", *words, "--max_steps", 3, "--progress_freq", 1)
     main, side = pty.openpty()
     # A terminal of 24 rows and 80 columns.
     fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
@@ -246,5 +258,5 @@ def test_odd_grey_alpha_and_deep_files_among_usual_ones(tmp_path):
     Image.fromarray(pixels[..., 0]).save(folder / "3.png")
     Image.fromarray(pixels).save(folder / "4.png")
     Image.fromarray(pixels[..., 0].astype(np.uint16) * 257).save(folder / "5.png")
-    done = train(folder, tmp_path / "run", *TINY, "--max_epochs", 1)
+    done = train(folder, tmp_path / "run", "--max_epochs", 1)
     assert done.returncode == 0, done.stderr

@@ -32,7 +32,7 @@ WEIGHTS = "inception.pth"
 # What makes a training small, unless the command says otherwise.
 SMALL = {
     "pix2pix-tf": {"--crop_size": "64", "--scale_size": "72"},
-    "cyclegan-tf": {"--netG": "unet", "--crop_size": "32", "--load_size": "36"},
+    "cyclegan-tf": {"--netG": "resnet_6blocks", "--crop_size": "32", "--load_size": "36"},
 }
 TOOLS = {"tools/experiments.py": ("--max_steps=2", "--ngf=1")}
 SHORT = ("--ngf", "1", "--ndf", "1", "--max_steps", "2", "--summary_freq", "2")

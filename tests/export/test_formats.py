@@ -38,9 +38,8 @@ class Model:
 
     def __init__(self, name):
         self.config = Pix2PixConfig(
-            mode="export", output_dir="o", checkpoint="c", ngf=2,
-            **{"crop_size": 64, "scale_size": 64, **NETWORKS[name]},
-        )  # fmt: skip
+            mode="export", output_dir="o", checkpoint="c", ngf=2, **NETWORKS[name]
+        )
         self.generator = build_generator(self.config)
         rng = np.random.default_rng(0)
         for variable in self.generator.trainable_variables:
@@ -75,7 +74,7 @@ def pictures(shape, seed=1):
 
 
 # Neither is a size that the export compares; the second is no multiple of anything.
-SIZES = [(3, 128, 128), (1, 75, 141)]
+SIZES = [(3, 256, 256), (1, 75, 301)]
 
 
 @LITERT
@@ -115,7 +114,7 @@ def test_keras_files_hold_the_network(model, tmp_path, name):
     loaded = tf.keras.models.load_model(exported.path)
     inputs = loaded.inputs[0].shape
     assert tuple(inputs) == (None, None, None, 1 if name in ("lab", "grey") else 3)
-    x = pictures((2, 64, 192, inputs[-1])) * 2 - 1
+    x = pictures((2, 256, 512, inputs[-1])) * 2 - 1
     np.testing.assert_allclose(loaded(x), model(name).generator(x), atol=1e-3)
     assert loaded.count_params() == model(name).generator.count_params()
 
