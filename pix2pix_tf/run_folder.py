@@ -284,17 +284,6 @@ def sync(path: str | os.PathLike[str]) -> None:
         os.close(handle)
 
 
-def shorten(path: Place, size: int) -> None:
-    """Cuts a file after `size` bytes."""
-    if isinstance(path, Path):
-        os.truncate(path, size)
-        return
-    with path.open("rb") as file:
-        contents = file.read(size)
-    with atomic(path) as temporary:
-        temporary.write_bytes(contents)
-
-
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Writes `text` as UTF-8 to `path`, whole or not at all."""
     with atomic(path) as temporary:

@@ -11,6 +11,7 @@ from layer_cases import CASES
 import pix2pix_tf
 from pix2pix_tf.networks.normalization import normalization
 from pix2pix_tf.training import distribution
+from pix2pix_tf.training.optimizers import FusedAdam, LossScaling
 
 
 def two_replicas():
@@ -100,7 +101,31 @@ def fit(words):
         np.testing.assert_allclose(found[name], value, atol=2e-5, err_msg=name)
 
 
-CHECKS = {"statistics": statistics, "layers": layers, "fit": fit}
+def overflow(_):
+    """A gradient that overflows on one replica skips the update of all."""
+    strategy = two_replicas()
+    with strategy.scope():
+        variable = keras.Variable([1.0], name="v")
+        optimizer = LossScaling(FusedAdam(learning_rate=0.1))
+        optimizer.build([variable])
+
+    @tf.function
+    def update(overflow):
+        def step():
+            second = tf.equal(tf.distribute.get_replica_context().replica_id_in_sync_group, 1)
+            gradient = tf.where(tf.logical_and(overflow, second), np.inf, 1.0)
+            optimizer.apply([tf.reshape(gradient, [1])], [variable])
+
+        strategy.run(step)
+
+    for is_over, expected in ((True, 1.0), (False, 0.9)):
+        update(tf.constant(is_over))
+        for values, value in ((variable, expected), (optimizer.dynamic_scale, 16384.0)):
+            found = strategy.experimental_local_results(values.value)
+            np.testing.assert_allclose(np.ravel(found), [value] * 2, rtol=1e-6)
+
+
+CHECKS = {"statistics": statistics, "layers": layers, "fit": fit, "overflow": overflow}
 
 
 def main(words):

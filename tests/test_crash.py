@@ -16,8 +16,11 @@ from pix2pix_tf import run_folder
 SEED = int(os.environ.get("PIX2PIX_CRASH_SEED", "1"))
 KILLS = {"pix2pix-tf": 12, "cyclegan-tf": 6}
 PROGRAMS = {
-    # A U-Net of one filter: 14,623 parameters.
-    "pix2pix-tf": ("--ngf", 1, "--ndf", 1, "--val_freq", 16, "--nobottleneck_norm"),
+    # A U-Net of one filter and five levels.
+    "pix2pix-tf": (
+        "--ngf", 1, "--ndf", 1, "--crop_size", 32, "--scale_size", 36, "--val_freq", 16,
+        "--nobottleneck_norm",
+    ),
     "cyclegan-tf": (
         "--ngf", 1, "--ndf", 1, "--crop_size", 32, "--load_size", 36, "--netG", "resnet_6blocks",
         "--pool_size", 3, "--n_epochs", 2, "--n_epochs_decay", 10,

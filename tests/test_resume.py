@@ -14,7 +14,7 @@ from PIL import Image
 from pix2pix_tf import run_folder
 from pix2pix_tf.training import checkpoints
 
-SMALL = ("--ngf", 1, "--ndf", 1)
+SMALL = ("--ngf", 1, "--ndf", 1, "--crop_size", 32, "--scale_size", 36)
 QUIET = ("--progress_freq", 1, "--summary_freq", 0)
 
 
@@ -79,7 +79,8 @@ def test_resume_starts_and_goes_on_with_the_same_words(train, tmp_path):
 def test_resume_of_a_run_without_checkpoint_keeps_its_seed(train, tmp_path):
     folder = tmp_path / "run"
     folder.mkdir()
-    run_folder.write_json(folder / run_folder.OPTIONS, {"seed": 77, "ngf": 1, "ndf": 1})
+    options = {"seed": 77, "ngf": 1, "ndf": 1, "crop_size": 32, "scale_size": 36}
+    run_folder.write_json(folder / run_folder.OPTIONS, options)
     (folder / run_folder.LOG).write_text("step,epoch,discriminator_loss\n1,1,0.5\n2,1,0.")
     code, text = train(folder, "--max_steps", 1)
     assert code == 1 and "resume it with --resume" in last_line(text)

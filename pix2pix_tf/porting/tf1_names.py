@@ -63,11 +63,6 @@ def modern(name: str) -> str:
     return name
 
 
-def is_weight(name: str) -> bool:
-    """Whether a name of ours is that of a network's weight."""
-    return bool(_WEIGHT.fullmatch(name))
-
-
 def with_biases(arrays: dict[str, np.ndarray], *, old: bool) -> dict[str, np.ndarray]:
     """Adds zeros for the biases that old checkpoints lack; the networks compute the same.
 

@@ -6,8 +6,6 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-POLICIES = ("linear", "step", "cosine")
-
 
 @keras.saving.register_keras_serializable(package="pix2pix_tf")
 class EpochSchedule(keras.optimizers.schedules.LearningRateSchedule):

@@ -40,13 +40,6 @@ def mean_distance(a, b):
 # --- what is drawn -------------------------------------------------------------------------------
 
 
-def test_same_seed_and_index_give_the_same_bytes():
-    for night in (False, True):
-        a, b = (facades.draw_image(facade(3), SIZE, night=night) for _ in range(2))
-        np.testing.assert_array_equal(a, b)
-    assert facade(3) == facade(3)
-
-
 def test_other_seed_or_index_gives_another_building():
     layouts = {facade(index, seed).parts for index in range(10) for seed in range(2)}
     assert len(layouts) == 20
@@ -89,11 +82,6 @@ def test_label_map_shows_the_parts_of_the_facade():
     mask = np.zeros((256, 256), bool)
     mask[top:bottom, left:right] = True
     np.testing.assert_array_equal(class_mask(labels, "door"), mask)
-
-
-def test_no_two_styles_look_alike_in_the_label_map():
-    habits = {(s.top, s.head, s.sills, s.blinds, s.pillars, s.bands) for s in STYLES}
-    assert len(habits) == len(STYLES)
 
 
 def test_a_small_picture_is_the_large_one_made_small():
@@ -194,20 +182,11 @@ def test_pairs_from_other_starts_share_no_name_and_no_picture(tmp_path):
     assert len({read(path).tobytes() for path in train + val}) == 9
 
 
-def test_writing_again_gives_the_same_files(tmp_path):
-    first = [p.read_bytes() for p in facades.write_pairs(tmp_path, 2, seed=1, size=SIZE)]
-    again = [p.read_bytes() for p in facades.write_pairs(tmp_path, 2, seed=1, size=SIZE)]
-    assert first == again
-
-
 def test_unpaired_sets_share_no_building_but_the_test(tmp_path):
     paths = facades.write_unpaired(tmp_path, 4, seed=1, test_count=2, size=SIZE)
     assert {name: len(found) for name, found in paths.items()} == {
-        "trainA": 4,
-        "trainB": 4,
-        "testA": 2,
-        "testB": 2,
-    }
+        "trainA": 4, "trainB": 4, "testA": 2, "testB": 2,
+    }  # fmt: skip
     for name, found in paths.items():
         assert sorted((tmp_path / name).iterdir()) == sorted(found)
     names = [path.name for name in ("trainA", "trainB", "testA") for path in paths[name]]
@@ -240,19 +219,16 @@ def test_bad_size_is_refused(size):
             draw(facade(0), size)
 
 
-@pytest.mark.parametrize("bad", [{"count": 0}, {"start": -1}, {"seed": -2}, {"size": 16}])
-def test_bad_pairs_are_refused_before_a_file_is_written(tmp_path, bad):
-    arguments = {"count": 1, "seed": 0, "start": 0, "size": SIZE} | bad
+@pytest.mark.parametrize("bad", [{"count": 0}, {"seed": -2}, {"size": 16}, {"start": -1}])
+@pytest.mark.parametrize(
+    ("write", "needs"),
+    [(facades.write_pairs, {"start": 0}), (facades.write_unpaired, {"test_count": 1})],
+)
+def test_bad_sets_are_refused_before_a_file_is_written(tmp_path, write, needs, bad):
+    bad = bad if bad.keys() != {"start"} else {name: value - 1 for name, value in needs.items()}
+    arguments = {"count": 1, "seed": 0, "size": SIZE, **needs} | bad
     with pytest.raises(ValueError, match=f"Expected {next(iter(bad))} .*Received"):
-        facades.write_pairs(tmp_path, arguments.pop("count"), **arguments)
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("bad", [{"count": 0}, {"test_count": 0}, {"seed": -2}, {"size": 16}])
-def test_bad_unpaired_sets_are_refused_before_a_file_is_written(tmp_path, bad):
-    arguments = {"count": 1, "seed": 0, "test_count": 1, "size": SIZE} | bad
-    with pytest.raises(ValueError, match=f"Expected {next(iter(bad))} .*Received"):
-        facades.write_unpaired(tmp_path, arguments.pop("count"), **arguments)
+        write(tmp_path, arguments.pop("count"), **arguments)
     assert not list(tmp_path.iterdir())
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 import torch_files
-from support import GOLDENS, refused, run_command, write_pairs
+from support import GOLDENS, refused, run_forked, write_pairs
 
 import pix2pix_tf
 from pix2pix_tf import run_folder
@@ -37,7 +37,7 @@ def test_a_tensorflow_1_folder_is_used_and_continued(run_tool, tmp_path, inputs)
     outputs = pix2pix_tf.load(run).generator(inputs[0].astype(np.float32) / 127.5 - 1)
     np.testing.assert_allclose(outputs[:, ::4, ::4], inputs[1], atol=1e-5)
     pairs = write_pairs(tmp_path / "pairs", 2)
-    done = run_command(
+    done = run_forked(
         "pix2pix-tf", "--mode", "train", "--input_dir", pairs, "--checkpoint", run,
         "--output_dir", tmp_path / "more", "--max_steps", 4,
     )  # fmt: skip
@@ -84,13 +84,13 @@ def test_cyclegan_is_tested_and_continued(run_tool, tmp_path):
     for name in ("trainA", "trainB", "testA", "testB"):
         write_pairs(data / name, 1, size=64)
     place = ["--input_dir", data, "--checkpoint", run]
-    done = run_command(
+    done = run_forked(
         "cyclegan-tf", "--mode", "train", *place, "--output_dir", tmp_path / "more",
         "--max_steps", 1,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert run_folder.checkpoint_path(tmp_path / "more", 1).is_file()
-    done = run_command("cyclegan-tf", "--mode", "test", *place, "--output_dir", tmp_path / "test")
+    done = run_forked("cyclegan-tf", "--mode", "test", *place, "--output_dir", tmp_path / "test")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "test" / run_folder.INDEX).is_file()
 

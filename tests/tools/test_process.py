@@ -265,17 +265,10 @@ def test_refuses_in_one_line(run_tool, source, tmp_path, flags, words):
     assert [path.name for path in tmp_path.rglob("*")] == ["in", "a.png"]
 
 
-def limit_files_to_a_kilobyte():
-    import resource
-
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
 def test_a_full_disk_is_one_line_and_leaves_no_half_files(run_tool, source, tmp_path):
     folder = source({"a.png": noise(5, 5), "b.png": noise(100, 100)})
     flags = {"operation": "grayscale", "input_dir": folder, "output_dir": tmp_path / "out"}
-    done = run_tool("process", flags=flags, preexec_fn=limit_files_to_a_kilobyte)
+    done = run_tool("process", flags=flags, largest_file=1024)
     assert "File too large" in refused(done)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.png"]
 

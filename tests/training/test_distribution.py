@@ -23,7 +23,8 @@ PAIRED = (
     "--summary_freq", 3, "--display_freq", 3,
 )  # fmt: skip
 CYCLE = (
-    *WATCHED, "--netG", "resnet_6blocks", "--crop_size", 32, "--load_size", 36, "--pool_size", 3,
+    *WATCHED, "--netG", "unet", "--netD", "pixel", "--crop_size", 32, "--load_size", 36,
+    "--pool_size", 3,
     "--dropout", "--n_epochs", 2, "--n_epochs_decay", 2, "--summary_freq", 0,
 )  # fmt: skip
 
