@@ -27,6 +27,8 @@ from support import GOLDENS, ROOT
 from pix2pix_tf.demo import facades
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*DOCUMENTS, ROOT / "CONTRIBUTING.md", ROOT / "docker" / "README.md"]
+LINK = re.compile(r"\]\(([^)\s]+)\)")
 BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 WEIGHTS = "inception.pth"
 # What makes a training small, unless the command says otherwise.
@@ -210,3 +212,20 @@ def test_what_a_document_says_can_be_done(place, document):
         inception.write_weights(place.folder / WEIGHTS)
     for language, block in found:
         place.run_block(language, block)
+
+
+def anchors(document):
+    """The names that the forge gives to the headings of a document."""
+    text = re.sub(r"^```.*?^```$", "", document.read_text(encoding="utf-8"), flags=re.M | re.S)
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_links_between_documents(document):
+    links = LINK.findall(document.read_text(encoding="utf-8"))
+    for link in (link for link in links if not link.startswith(("http://", "https://"))):
+        place, _, anchor = link.partition("#")
+        target = (document.parent / place).resolve() if place else document
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
