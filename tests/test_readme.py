@@ -214,16 +214,20 @@ def test_what_a_document_says_can_be_done(place, document):
         place.run_block(language, block)
 
 
+def prose(document):
+    """The text of a document without its code blocks."""
+    return re.sub(r"^```.*?^```$", "", document.read_text(encoding="utf-8"), flags=re.M | re.S)
+
+
 def anchors(document):
-    """The names that the forge gives to the headings of a document."""
-    text = re.sub(r"^```.*?^```$", "", document.read_text(encoding="utf-8"), flags=re.M | re.S)
-    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    """The anchors that GitHub gives to the headings of a document."""
+    headings = re.findall(r"^#+ (.*)$", prose(document), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("document", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_links_between_documents(document):
-    links = LINK.findall(document.read_text(encoding="utf-8"))
+    links = LINK.findall(prose(document))
     for link in (link for link in links if not link.startswith(("http://", "https://"))):
         place, _, anchor = link.partition("#")
         target = (document.parent / place).resolve() if place else document
