@@ -114,6 +114,8 @@ class Place:
             defaults = SMALL[program].items() if "--netG" not in words else ()
             defaults = [pair for pair in defaults if pair[0] not in words]
             words = [*words, *SHORT, *(word for pair in defaults for word in pair)]
+            if "mirrored" in words and "--logical_devices" not in words:
+                words += ["--logical_devices", "2"]  # where there are no GPUs
         for extra, package in PACKAGES.items():
             if extra in words and not importlib.util.find_spec(package):
                 pytest.skip(f"needs the extra [{extra}]")
