@@ -27,6 +27,8 @@ from support import GOLDENS, ROOT
 from pix2pix_tf.demo import facades
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*DOCUMENTS, ROOT / "CONTRIBUTING.md", ROOT / "docker" / "README.md"]
+LINK = re.compile(r"\]\(([^)\s]+)\)")
 BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 WEIGHTS = "inception.pth"
 # What makes a training small, unless the command says otherwise.
@@ -112,6 +114,8 @@ class Place:
             defaults = SMALL[program].items() if "--netG" not in words else ()
             defaults = [pair for pair in defaults if pair[0] not in words]
             words = [*words, *SHORT, *(word for pair in defaults for word in pair)]
+            if "mirrored" in words and "--logical_devices" not in words:
+                words += ["--logical_devices", "2"]  # where there are no GPUs
         for extra, package in PACKAGES.items():
             if extra in words and not importlib.util.find_spec(package):
                 pytest.skip(f"needs the extra [{extra}]")
@@ -210,3 +214,24 @@ def test_what_a_document_says_can_be_done(place, document):
         inception.write_weights(place.folder / WEIGHTS)
     for language, block in found:
         place.run_block(language, block)
+
+
+def prose(document):
+    """The text of a document without its code blocks."""
+    return re.sub(r"^```.*?^```$", "", document.read_text(encoding="utf-8"), flags=re.M | re.S)
+
+
+def anchors(document):
+    """The anchors that GitHub gives to the headings of a document."""
+    headings = re.findall(r"^#+ (.*)$", prose(document), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_links_between_documents(document):
+    links = LINK.findall(prose(document))
+    for link in (link for link in links if not link.startswith(("http://", "https://"))):
+        place, _, anchor = link.partition("#")
+        target = (document.parent / place).resolve() if place else document
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link

@@ -235,15 +235,15 @@ def _translation(
         target_type: As of `pairs`.
     """
     selection = reading.sides[0].selection
+    windowed = bool(predictor.tile) and framing.preprocess == "none" and not reading.lab
+
+    def is_large(example: Example) -> bool:
+        return windowed and large_files.is_large(listing.source(example, reading.direction))
 
     def depth_of_result(example: Example) -> Depth:
         is_pair = reading.dataset_mode != "single" or not isinstance(example, str)
         depth = codecs.depth(listing.target(example, reading.direction), selection)
         return depth if is_pair or target_type is None else Depth(target_type, depth.suffix)
-
-    def is_large(example: Example) -> bool:
-        fits = predictor.tile and framing.preprocess == "none" and not reading.lab
-        return bool(fits) and large_files.is_large(listing.source(example, reading.direction))
 
     def by_windows(examples: Sequence[Example], first: int) -> Iterator[Translated]:
         for number, example in enumerate(examples, first):
@@ -279,11 +279,16 @@ def _translation(
                 )
                 signed = {kind: results.to_signed(samples[kind], ranges[kind]) for kind in samples}
                 views = results.viewable(samples, ranges)
-                limits = [ranges[kinds[1]] or codecs.full_range(depth.dtype) for depth in found]
-                spans = np.array([high - low for low, high in limits])
-                yield Translated(views, measure(signed, spans), samples[kinds[1]], found, files)
+                measured = measure(signed, _spans(found, ranges[kinds[1]]))
+                yield Translated(views, measured, samples[kinds[1]], found, files)
 
     return translated
+
+
+def _spans(depths: list[Depth], value_range: Range) -> np.ndarray:
+    """The widths [n] of the ranges of values of results, in their units."""
+    limits = [value_range or codecs.full_range(depth.dtype) for depth in depths]
+    return np.array([high - low for low, high in limits])
 
 
 def _by_windows(
