@@ -33,7 +33,8 @@ def evaluate(program: Program, config: Any, explicit: Collection[str]) -> int:
     runs.prepare_results(config.output_dir)
     runs.announce(config, explicit)
     runtime.load_tensorflow()
-    runtime.report_hardware(config.precision)
+    # A comparison of folders has no network to compute.
+    runtime.report_hardware(config.precision if config.checkpoint else "float32")
 
     from pix2pix_tf.evaluation import comparison
 

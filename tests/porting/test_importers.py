@@ -494,7 +494,7 @@ def test_sources_that_are_none(tmp_path):
 def test_networks_that_do_not_belong_together(tmp_path):
     write_cyclegan(tmp_path, ["G_A"])
     write_torch(tmp_path, "disc_basic", "D_A")
-    with pytest.raises(InputError, match="the same --norm"):
+    with pytest.raises(InputError, match="differ in --norm"):
         reader.read(tmp_path)
 
 
@@ -516,9 +516,9 @@ def test_several_networks_in_a_folder_must_be_told_apart(tmp_path):
     [
         (lambda state: state.pop("model.4.weight"), "model.4.weight"),
         (lambda state: state.update({"model.4.bias": np.zeros(7, np.float32)}), "of shape"),
-        (lambda state: state.update({"more": np.zeros(7, np.float32)}), "Received: more"),
+        (lambda state: state.update({"more": np.zeros(7, np.float32)}), "does not: more"),
         (lambda state: state.update({"model.1.weight": np.zeros(7, np.float32)}), "4 dimensions"),
-        (lambda state: state.pop("model.12.conv_block.1.weight"), "one of 8"),
+        (lambda state: state.pop("model.12.conv_block.1.weight"), "Received: 8 blocks"),
         (lambda state: state.clear() or state.update(w=np.zeros(1)), "a U-Net or a ResNet"),
     ],
 )

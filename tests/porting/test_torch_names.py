@@ -54,7 +54,7 @@ def test_a_missing_weight_is_named(unet, state):
 
 def test_a_weight_too_many_is_named(unet, state):
     state["model.model.9.weight"] = np.zeros(3, np.float32)
-    with pytest.raises(InputError, match=r"Received: model\.model\.9\.weight"):
+    with pytest.raises(InputError, match=r"does not: model\.model\.9\.weight"):
         torch_names.load_state_dict(unet, state)
 
 
