@@ -7,6 +7,7 @@ from typing import Any
 from pix2pix_tf import run_folder
 from pix2pix_tf.commands import datasets, page, runs
 from pix2pix_tf.commands.program import Program
+from pix2pix_tf.errors import print_line
 from pix2pix_tf.training import runtime
 
 
@@ -23,13 +24,15 @@ def export(program: Program, config: Any, explicit: Collection[str]) -> int:
     """
     config, checkpoint = runs.use_run(config, explicit, program=program.name)
     folder = run_folder.local(config.output_dir, flag="--output_dir", mode="export")
+    if config.export_format == "web":
+        runs.refuse_run_folder(config.output_dir)
     with run_folder.locked(folder):
         runs.announce(config, explicit)
         runtime.load_tensorflow()
         runtime.report_hardware(config.precision)
         models = served(program, config, checkpoint=checkpoint)
         if config.export_format == "web":
-            print(_export_page(config, models, folder=folder))
+            print_line(_export_page(config, models, folder=folder))
             return 0
 
         from pix2pix_tf.export import formats
@@ -42,7 +45,7 @@ def export(program: Program, config: Any, explicit: Collection[str]) -> int:
                 export_format=config.export_format,
                 quantize=config.stored_weights,
             )
-            print(exported)
+            print_line(exported)
         made = runs.run_options(config, program=program.name)
         run_folder.write_json(folder / f"export_{run_folder.OPTIONS}", made)
     return 0

@@ -9,6 +9,7 @@ from typing import Any
 from pix2pix_tf.commands import runs
 from pix2pix_tf.commands.program import Examples, Program
 from pix2pix_tf.data import listing
+from pix2pix_tf.errors import print_line
 from pix2pix_tf.training import runtime
 
 
@@ -31,7 +32,7 @@ def test(program: Program, config: Any, explicit: Collection[str]) -> int:
     print("examples count =", *map(len, examples.values()))
     runtime.load_tensorflow()
     runtime.report_hardware(config.precision)
-    print("wrote index at", translate(program, config, examples, checkpoint=checkpoint))
+    print_line("wrote index at", translate(program, config, examples, checkpoint=checkpoint))
     return 0
 
 
@@ -62,7 +63,7 @@ def translate(
 
     rows = []
     for row in translated(program, config, examples, checkpoint=checkpoint, targets=targets):
-        print("evaluated image", row["name"])
+        print_line("evaluated image", row["name"])
         rows.append(row)
     return results.write_results(
         config.output_dir,
