@@ -158,8 +158,9 @@ class CycleGANConfig(Config):
         needed = {"AtoB": "A", "BtoA": "B"}.get(self.direction, "AB")
         if self.mode == "train" and not self.check_data:
             needed = "AB"
-        if self.purpose == COMPARE or not all(named[domain] for domain in needed):
+        if self.purpose == COMPARE or not any(named.values()):
             self._require("input_dir")
+        self._require_sides({domain: named[domain] for domain in needed})
 
     def _conditions(self) -> Iterator[tuple[str, str]]:
         yield from super()._conditions()

@@ -1,6 +1,7 @@
 """The command line of both programs (parse, dispatch, one-line errors) and that of pix2pix-tf."""
 
 import dataclasses
+import errno
 import os
 import sys
 from collections.abc import Collection, Mapping, Sequence
@@ -39,6 +40,11 @@ VERBS = {
 }
 # Errors of TensorFlow that are defects of this program, not of its surroundings.
 _DEFECTS = ("InvalidArgumentError", "InternalError", "UnimplementedError", "OutOfRangeError")
+# What the system says of files, however TensorFlow classifies it.
+_SYSTEM = [
+    os.strerror(code)
+    for code in (errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC, errno.EROFS)
+]
 
 
 def run(program: Program, argv: Sequence[str] | None = None) -> int:
@@ -127,13 +133,15 @@ def _line(error: Exception) -> str | None:
         return f"{error.strerror or error}{name}"
     if isinstance(error, MemoryError):
         return "out of memory"
+    if isinstance(error, ImportError):
+        return str(error) if str(error).startswith("Expected") else None
     tensorflow = sys.modules.get("tensorflow")
     if tensorflow is None or not isinstance(error, tensorflow.errors.OpError):
         return None
-    if type(error).__name__ in _DEFECTS:
-        return None
     # TensorFlow puts the operation in front of it: {{node ...}}.
     reason = run_folder.reason(error).rpartition("}} ")[2]
+    if type(error).__name__ in _DEFECTS and not any(text in reason for text in _SYSTEM):
+        return None
     return f"out of memory ({reason})" if "OOM" in reason or "alloc" in reason else reason
 
 

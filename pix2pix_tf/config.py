@@ -9,7 +9,7 @@ Reference:
 
 import dataclasses
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -588,6 +588,15 @@ class Config:
         """Raises an error for a command without the folder of images that it needs."""
         self._require("input_dir")
 
+    def _require_sides(self, named: Mapping[str, str | None]) -> None:
+        """Refuses a command with neither --input_dir nor a folder of its own for some side."""
+        missing = [f"--input_dir_{side}" for side, folder in named.items() if not folder]
+        if missing and not self.input_dir:
+            where = "--check_data" if self.check_data else f"--mode {self.mode}"
+            raise InputError(
+                f"Expected {' and '.join(missing)}, or --input_dir, with {where}. Received: nothing"
+            )
+
     def _require(self, name: str) -> None:
         if not getattr(self, name):
             where = "--check_data" if self.check_data else f"--mode {self.mode}"
@@ -996,7 +1005,15 @@ class Pix2PixConfig(Config):
             )
 
     def _require_input(self) -> None:
-        if not (self.input_dir_A and self.input_dir_B):
+        named = {"A": self.input_dir_A, "B": self.input_dir_B}
+        if not self.input_dir and any(named.values()):
+            if self.dataset_mode != "folders":
+                raise InputError(
+                    "Expected --dataset_mode folders with --input_dir_A and --input_dir_B. "
+                    f"Received: {self.dataset_mode}"
+                )
+            self._require_sides(named)
+        else:
             super()._require_input()
 
     def _conditions(self) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,7 @@
-"""The exception for invalid inputs, which the command line prints as a single line."""
+"""The exception that the command line prints as a single line, and how lines are printed."""
 
 import re
+from typing import TextIO
 
 
 class InputError(ValueError):
@@ -21,3 +22,8 @@ def printable(text: object) -> str:
         lambda found: found[0] if found[0].isprintable() else ascii(found[0])[1:-1],
         str(text),
     )
+
+
+def print_line(*parts: object, file: TextIO | None = None) -> None:
+    """Prints one line that may contain names of files or other people's texts, made `printable`."""
+    print(printable(" ".join(map(str, parts))), file=file, flush=True)

@@ -210,9 +210,56 @@ def test_names_are_escaped_where_they_cannot_be_shown(tmp_path):
     assert "--input_dir to be UTF-8" in line and r"\udcff" in line
 
 
+def test_names_of_files_forge_no_lines(run, tmp_path):
+    folder = write_pairs(tmp_path / "data", 1)
+    (folder / "1.png").rename(folder / "x\n\x1b[31mtrained to step 9.png")
+    words = ("test", "--input_dir", folder, "--checkpoint", run, "--output_dir", tmp_path / "out")
+    done = run_forked("pix2pix-tf", *words)
+    assert done.returncode == 0, done.stderr
+    assert "\x1b" not in done.stdout
+    assert r"evaluated image x\n\x1b[31mtrained to step 9" in done.stdout.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("program", "words", "part"),
+    [
+        ("pix2pix-tf", ("--input_dir_A", "x"), "--dataset_mode folders"),
+        ("pix2pix-tf", ("--input_dir_A", "x", "--input_dir_B", "y"), "--dataset_mode folders"),
+        (
+            "pix2pix-tf",
+            ("--input_dir_A", "x", "--dataset_mode", "folders"),
+            "--input_dir_B, or --input_dir, with --mode train",
+        ),
+        ("cyclegan-tf", ("--input_dir_A", "x"), "--input_dir_B, or --input_dir, with"),
+        ("cyclegan-tf", (), "Expected --input_dir with --mode train"),
+    ],
+)
+def test_the_missing_side_is_named(tmp_path, program, words, part):
+    line = refused(run_forked(program, "train", "--output_dir", tmp_path / "run", *words))
+    assert part in line
+    assert not (tmp_path / "run").exists()
+
+
+def test_folders_of_other_names_are_named(tmp_path):
+    folder = tmp_path / "data"
+    (folder / "a").mkdir(parents=True)
+    (folder / "b").mkdir()
+    line = refused(train(folder, tmp_path / "run", "--dataset_mode", "folders"))
+    assert "to contain the folders A and B" in line
+    assert line.endswith(f"Received: {folder}; it contains the folders a, b")
+
+
+def test_another_backend_is_one_line(pairs, tmp_path):
+    words = ("train", "--input_dir", pairs, "--output_dir", tmp_path / "run")
+    done = run_command("pix2pix-tf", *words, env={**os.environ, "KERAS_BACKEND": "nothing"})
+    assert "KERAS_BACKEND=nothing" in refused(done)
+
+
 def test_results_do_not_replace_what_is_there(pairs, run):
     words = ("test", "--input_dir", pairs, "--checkpoint", run, "--output_dir")
     assert "than that of a run" in refused(run_forked("pix2pix-tf", *words, run))
+    page = ("export", "--checkpoint", run, "--export_format", "web", "--output_dir", run)
+    assert "than that of a run" in refused(run_forked("pix2pix-tf", *page))
     assert "another folder than --input_dir" in refused(run_forked("pix2pix-tf", *words, pairs))
 
 

@@ -108,3 +108,17 @@ def test_a_log_that_cannot_be_written(launcher, pairs, tmp_path):
     assert str(log) in refused(code, text, "File too large")
     # The update of that step was made, and is not lost.
     assert left(folder) == [2, 3]
+
+
+@pytest.mark.parametrize("words", [(), ("--export_format", "keras")])
+def test_a_quota_for_exports(launcher, pairs, tmp_path, words):
+    run = tmp_path / "run"
+    start = (*START, "--input_dir", pairs, "--output_dir", run, *NO_SUMMARIES, "--max_steps", 1)
+    code, text = launcher.run("pix2pix-tf", *start, printed=tmp_path / "out.txt")
+    assert code == 0, text
+    export = ("export", "--checkpoint", run, "--output_dir", tmp_path / "export", *words)
+    code, text = launcher.run(
+        "pix2pix-tf", *export, printed=tmp_path / "out.txt", largest_file=10_000
+    )
+    refused(code, text, "File too large")
+    assert not (tmp_path / "export").exists()

@@ -13,6 +13,8 @@ from tqdm import tqdm
 # A script of a checkout that was not installed uses that checkout; an installed package wins.
 sys.path.append(str(Path(__file__).parents[1]))
 
+from pix2pix_tf.errors import printable  # noqa: E402
+
 IMAGE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
 
@@ -43,7 +45,7 @@ def run(main: Callable[[list[str]], int | None], flag_values: flags.FlagValues, 
 
 def fail(message: str, *, code: int = 1) -> int:
     """Prints one line of error on stderr and returns the exit code."""
-    print("error:", " ".join(message.splitlines()), file=sys.stderr)
+    print("error:", printable(" ".join(message.splitlines())), file=sys.stderr)
     return code
 
 

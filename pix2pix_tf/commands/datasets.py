@@ -9,6 +9,7 @@ from pix2pix_tf.config import Config, Pix2PixConfig
 from pix2pix_tf.data import check, codecs, listing
 from pix2pix_tf.data.check import Contents
 from pix2pix_tf.data.listing import Example
+from pix2pix_tf.errors import print_line
 
 # Beside options.json: the types of the files of A and B that a run was trained on.
 DATA = "data.json"
@@ -62,7 +63,7 @@ def checked(config: Config, contents: Contents, *, direction: str | None = None)
     looks = contents.survey(windowed=bool(config.tile) and not is_whole)
     examples = listing.usable(contents.examples, looks, skip=config.skip_bad_files)
     for line in check.notes(contents, looks, direction=direction):
-        print(line)
+        print_line(line)
     return examples
 
 
@@ -109,7 +110,7 @@ def training_examples(
         sides = sides(contents.domains[0]) if callable(sides) else sides
         resolved = dataclasses.replace(contents, sides=sides)
         for line in check.notes(resolved, looks, direction=direction):
-            print(line)
+            print_line(line)
     return config, [examples for _, examples in surveyed], types
 
 

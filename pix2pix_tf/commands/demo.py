@@ -12,7 +12,7 @@ from pix2pix_tf.commands.export import export
 from pix2pix_tf.commands.program import Program
 from pix2pix_tf.commands.test import translate
 from pix2pix_tf.commands.train import train
-from pix2pix_tf.errors import InputError
+from pix2pix_tf.errors import InputError, print_line
 
 
 def demo(program: Program, config: Any, explicit: Collection[str]) -> int:
@@ -71,14 +71,14 @@ def demo(program: Program, config: Any, explicit: Collection[str]) -> int:
     lines, has_learned = shown.summary({**metrics["mean"], "context": metrics["context"]})
     print("", *lines, sep="\n")
     if not has_learned:
-        print(
+        print_line(
             "The model is no better than a constant or unchanged image: train longer, without a "
             "small --max_steps."
         )
-    print(f"images:         {folder / 'test' / run_folder.INDEX}")
-    print(f"curves:         tensorboard --logdir {folder / 'run'}")
-    print(f"exported model: {folder / 'export'}")
-    print(f"web page:       {web_page}")
+    print_line(f"images:         {folder / 'test' / run_folder.INDEX}")
+    print_line(f"curves:         tensorboard --logdir {folder / 'run'}")
+    print_line(f"exported model: {folder / 'export'}")
+    print_line(f"web page:       {web_page}")
     return 0
 
 

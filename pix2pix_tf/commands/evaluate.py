@@ -9,7 +9,7 @@ from pix2pix_tf.commands import runs
 from pix2pix_tf.commands.program import Direction, Examples, Program
 from pix2pix_tf.commands.test import translated
 from pix2pix_tf.data import listing
-from pix2pix_tf.errors import InputError
+from pix2pix_tf.errors import InputError, print_line
 from pix2pix_tf.training import runtime
 
 
@@ -54,7 +54,7 @@ def evaluate(program: Program, config: Any, explicit: Collection[str]) -> int:
         measured=measured,
         checkpoint=str(checkpoint) if checkpoint else None,
     )
-    print("wrote index at", index)
+    print_line("wrote index at", index)
     return 0
 
 

@@ -9,6 +9,7 @@ from pix2pix_tf import run_folder
 from pix2pix_tf.commands import datasets, page, runs
 from pix2pix_tf.commands.program import Program
 from pix2pix_tf.data import sizes
+from pix2pix_tf.errors import print_line
 from pix2pix_tf.training import runtime
 
 # Images that `--quantize int8_calibrated` measures the activations on.
@@ -28,13 +29,15 @@ def export(program: Program, config: Any, explicit: Collection[str]) -> int:
     """
     config, checkpoint = runs.use_run(config, explicit, program=program.name)
     folder = run_folder.local(config.output_dir, flag="--output_dir", mode="export")
+    if config.export_format == "web":
+        runs.refuse_run_folder(config.output_dir)
     with run_folder.locked(folder):
         runs.announce(config, explicit)
         runtime.load_tensorflow()
         runtime.report_hardware(config.precision)
         models = served(program, config, checkpoint=checkpoint)
         if config.export_format == "web":
-            print(_export_page(config, models, folder=folder))
+            print_line(_export_page(config, models, folder=folder))
             return 0
 
         from pix2pix_tf.export import formats
@@ -53,7 +56,7 @@ def export(program: Program, config: Any, explicit: Collection[str]) -> int:
                 image_size=size,
                 calibration=own.get(name or config.directions[0], ()),
             )
-            print(exported)
+            print_line(exported)
         options = runs.run_options(config, program=program.name)
         run_folder.write_json(folder / f"export_{run_folder.OPTIONS}", options)
     return 0

@@ -17,7 +17,7 @@ import safetensors
 
 from pix2pix_tf import options, run_folder
 from pix2pix_tf.config import MULTI_WORKER
-from pix2pix_tf.errors import InputError, printable
+from pix2pix_tf.errors import InputError, print_line
 from pix2pix_tf.training import runtime
 
 # What starts an --input_dir that names a data set of TensorFlow Datasets.
@@ -75,7 +75,7 @@ def find_checkpoint(path: str | os.PathLike[str]) -> tuple[Path, Path]:
     for file in found:
         if (fault := checkpoints.fault(file)) is None:
             for line in faults:
-                print(f"warning: {line}; using {file.name} instead", file=sys.stderr)
+                print_line(f"warning: {line}; using {file.name} instead", file=sys.stderr)
             return folder, file
         faults.append(f"{file} is damaged ({fault})")
     raise InputError(f"no intact checkpoint is left: {faults[0]}")
@@ -312,10 +312,11 @@ def ended(config: Any, *, step: int, stopped: signal.Signals | None) -> int:
         The exit code: 0, or 128 plus the signal's number as shells have it.
     """
     if stopped is None:
-        print(f"trained to step {step}: {config.output_dir}")
+        print_line(f"trained to step {step}: {config.output_dir}")
         return 0
     saved = f"saved step {step}; " if config.save_freq else ""
-    print(f"\n{stopped.name}: {saved}resume with --checkpoint {config.output_dir}")
+    print()
+    print_line(f"{stopped.name}: {saved}resume with --checkpoint {config.output_dir}")
     return 128 + stopped
 
 
@@ -334,7 +335,7 @@ def announce(config: Any, explicit: Collection[str]) -> None:
     values = {field.name: getattr(config, field.name) for field in fields}
     same = [field.name for field in fields if values[field.name] == field.default]
     for name in sorted(values.keys() - same):
-        print(name, "=", printable(values[name]))
+        print_line(name, "=", values[name])
     defaults = ", ".join(f"{name} {values[name]}" for name in sorted(same))
     print(textwrap.fill(f"defaults: {defaults}", 100, subsequent_indent="  "), flush=True)
 
@@ -342,7 +343,7 @@ def announce(config: Any, explicit: Collection[str]) -> None:
 def warn_without_effect(config: Any, explicit: Collection[str]) -> None:
     """Warns of explicit options that change nothing in this command."""
     for name, where in config.without_effect(explicit).items():
-        print(f"warning: --{name} has no effect {printable(where)}", file=sys.stderr)
+        print_line(f"warning: --{name} has no effect {where}", file=sys.stderr)
 
 
 def prepare_results(folder: str) -> None:
@@ -351,9 +352,18 @@ def prepare_results(folder: str) -> None:
     Raises:
         InputError: If it cannot be written, or a run is in it.
     """
+    refuse_run_folder(folder)
+    run_folder.prepare_folder(folder)
+
+
+def refuse_run_folder(folder: str) -> None:
+    """Refuses the folder of a run for an index.html of another kind.
+
+    Raises:
+        InputError: If a run is in it.
+    """
     if (run_folder.place(folder) / run_folder.CHECKPOINTS).is_dir():
         raise InputError(
             f"--output_dir {folder} is a run's folder, whose report would be replaced; "
             "choose another"
         )
-    run_folder.prepare_folder(folder)

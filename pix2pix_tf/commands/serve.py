@@ -10,7 +10,7 @@ from pix2pix_tf.commands import page, runs
 from pix2pix_tf.commands.export import served
 from pix2pix_tf.commands.program import Program
 from pix2pix_tf.data import codecs
-from pix2pix_tf.errors import InputError
+from pix2pix_tf.errors import InputError, print_line
 from pix2pix_tf.server import sources
 from pix2pix_tf.training import runtime
 
@@ -45,7 +45,7 @@ def serve(program: Program, config: Any, explicit: Collection[str]) -> int:
         for source in found:
             for model in _load(program, config, source):
                 models.warm_up(model)
-                print(f"{model.name}: {source.path}")
+                print_line(f"{model.name}: {source.path}")
                 loaded.append(model)
         limits = Limits(
             max_request_bytes=config.max_request_bytes,

@@ -10,6 +10,7 @@ from pix2pix_tf import run_folder
 from pix2pix_tf.commands import runs
 from pix2pix_tf.commands.program import Examples, Program
 from pix2pix_tf.data import listing, nifti
+from pix2pix_tf.errors import print_line
 from pix2pix_tf.training import runtime
 
 
@@ -32,7 +33,7 @@ def test(program: Program, config: Any, explicit: Collection[str]) -> int:
     print("examples count =", *map(len, examples.values()))
     runtime.load_tensorflow()
     runtime.report_hardware(config.precision)
-    print("wrote index at", translate(program, config, examples, checkpoint=checkpoint))
+    print_line("wrote index at", translate(program, config, examples, checkpoint=checkpoint))
     return 0
 
 
@@ -63,7 +64,7 @@ def translate(
 
     rows = []
     for row in translated(program, config, examples, checkpoint=checkpoint, targets=targets):
-        print("evaluated image", row["name"])
+        print_line("evaluated image", row["name"])
         rows.append(row)
     return results.write_results(
         config.output_dir,
@@ -106,7 +107,7 @@ def translated(
                 )
                 if isinstance(found.outputs[0], large_files.Result):
                     path = f"{run_folder.IMAGES}/{done[0]}-{kinds.output}.tif"
-                    print(f"translated by windows: {path}; its PNG is a smaller copy")
+                    print_line(f"translated by windows: {path}; its PNG is a smaller copy")
                     found.outputs[0].save(run_folder.place(config.output_dir) / path)
                 else:
                     results.write_exact(

@@ -15,6 +15,7 @@ from pix2pix_tf.commands.program import Program
 from pix2pix_tf.commands.runs import Start
 from pix2pix_tf.config import ONE
 from pix2pix_tf.data import listing
+from pix2pix_tf.errors import print_line
 from pix2pix_tf.training import runtime
 
 if TYPE_CHECKING:  # TensorFlow is loaded once the input is checked
@@ -87,7 +88,7 @@ def _model(start: Start, model: GAN) -> GAN:
         checkpoints.restore(start.weights, checkpoints.named(model.variables))
         if model.weight_averages is not None:
             model.weight_averages.restart()
-        print(f"starting from the weights of {start.weights}")
+        print_line(f"starting from the weights of {start.weights}")
     print("parameter_count =", model.count_params())
     if start.checkpoint is not None:
         model.load_checkpoint(start.checkpoint)
@@ -105,7 +106,7 @@ def _fit(
     rate = pipeline_rate(training.batches(first_step=start.first_step), config.batch_size)
     print(f"input pipeline alone: {callbacks.rounded(rate)} image/sec")
     if start.checkpoint is not None:
-        print(f"resuming at step {start.first_step}: {start.checkpoint}")
+        print_line(f"resuming at step {start.first_step}: {start.checkpoint}")
     if distribution.leads():
         results.remove_later_images(config.output_dir, start.first_step)
 

@@ -17,7 +17,7 @@ from PIL import Image
 from pix2pix_tf import run_folder
 from pix2pix_tf.data import codecs, dicom, nifti
 from pix2pix_tf.data.codecs import Samples, Side
-from pix2pix_tf.errors import InputError
+from pix2pix_tf.errors import InputError, print_line
 
 # A file, or the files of A and B.
 Example = str | tuple[str, str]
@@ -58,6 +58,12 @@ def list_examples(
         given or run_folder.place(folder or "") / side
         for given, side in zip(folders, "AB", strict=True)
     )
+    for side, given, place in zip("AB", folders, (a, b), strict=True):
+        if not given and not run_folder.place(place).is_dir():
+            raise InputError(
+                f"Expected --input_dir to contain the folders A and B, in capitals, or "
+                f"--input_dir_{side}. Received: {folder}{_folders_in(folder)}"
+            )
     return [*list_pairs(a, b, by=pair_by, recursive=recursive)]
 
 
@@ -85,11 +91,20 @@ def list_images(
     paths = [path for path in regular_files(folder, recursive) if is_image(path)]
     if not paths:
         kinds = ", ".join(suffix[1:] for suffix in codecs.SUFFIXES)
-        inside = sorted(path.name for path in folder.iterdir() if path.is_dir())
-        hint = f"; it contains the folders {', '.join(inside[:_NAMED])}" if inside else ""
-        raise InputError(f"Expected images ({kinds}) in {folder}. Received: none{hint}")
+        raise InputError(
+            f"Expected images ({kinds}) in {folder}. Received: none{_folders_in(folder)}"
+        )
     found = sorted(map(str, paths), key=_natural)
     return [name for p in found for name in (nifti.slices(p) if nifti.is_volume(p) else [p])]
+
+
+def _folders_in(folder: str | os.PathLike | None) -> str:
+    """The end of a message that names some folders within a folder, if there are any."""
+    place = run_folder.place(folder or "")
+    inside = (
+        sorted(path.name for path in place.iterdir() if path.is_dir()) if place.is_dir() else []
+    )
+    return f"; it contains the folders {', '.join(inside[:_NAMED])}" if inside else ""
 
 
 def is_image(path: Path) -> bool:
@@ -445,7 +460,7 @@ def usable(
     kept = [example for example in examples if not bad.keys() & {*files([example])}]
     if skip and kept:
         for line in lines:
-            print(f"left out: {line}")
+            print_line(f"left out: {line}")
         return kept
     more = f" and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
     raise InputError(f"Expected readable images. Received: {', '.join(lines[:_NAMED])}{more}")

@@ -11,7 +11,7 @@ import numpy as np
 from pix2pix_tf import run_folder
 from pix2pix_tf.data import codecs, listing
 from pix2pix_tf.data.codecs import Side
-from pix2pix_tf.errors import InputError
+from pix2pix_tf.errors import InputError, print_line
 from pix2pix_tf.evaluation import feature_metrics, labels, metrics, results
 from pix2pix_tf.evaluation.feature_metrics import SETS, FeatureMetrics
 from pix2pix_tf.evaluation.palettes import find_palette
@@ -249,7 +249,7 @@ def _same_names(outputs: Mapping[str, Path], true: Mapping[str, Path], *, requir
     )
     if required:
         raise InputError(reason)
-    print(f"Pairs are not measured. {reason}")
+    print_line(f"Pairs are not measured. {reason}")
     return False
 
 
@@ -331,7 +331,7 @@ class Scorer:
 
     def _leave_out(self, reason: str) -> None:
         self.names = tuple(name for name in self.names if name not in SETS)
-        print(f"FID and KID are left out. {reason}")
+        print_line(f"FID and KID are left out. {reason}")
 
     @property
     def _features(self) -> FeatureMetrics:

@@ -34,7 +34,7 @@ import numpy as np
 from pix2pix_tf import run_folder
 from pix2pix_tf.data import codecs, nifti
 from pix2pix_tf.data.codecs import Side
-from pix2pix_tf.errors import InputError
+from pix2pix_tf.errors import InputError, print_line
 from pix2pix_tf.evaluation.results import as_rgb, progress, read_image
 
 PathLike = str | os.PathLike[str]
@@ -229,7 +229,7 @@ def ground_truth_statistics(
             raise
         found = None
     if found is not None and not (keep_features and found.features is None):
-        print(f"statistics of targets: {path}")
+        print_line(f"statistics of targets: {path}")
         return found
     features = measured_by.features(files, label=label, side=side)
     return save_statistics(path, features, settings=settings, keep_features=keep_features)

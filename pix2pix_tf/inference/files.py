@@ -222,9 +222,8 @@ def _translation(
 
     Args:
         look: Makes the images of a batch.
-        measure: Makes metrics of them, as float32 [n, h, w, c] in [-1, 1] by their kinds (of what
-            files of the sources' types can contain), and of the widths [n] of the ranges of
-            values of results.
+        measure: Makes metrics of them, float32 [n, h, w, c] in [-1, 1] by their kinds (as files
+            of the sources' types hold them), and of the widths [n] of results' ranges of values.
         predictor: The generator.
         reading: How examples become batches.
         framing: Which size they get.
@@ -256,8 +255,7 @@ def _translation(
     def translated(examples: Sequence[Example]) -> Iterator[Translated]:
         first = 0
         for by_window, group in itertools.groupby(examples, is_large):
-            chosen = list(group)
-            yield from (by_windows if by_window else whole)(chosen, first)
+            yield from (by_windows if by_window else whole)(chosen := list(group), first)
             first += len(chosen)
 
     def whole(examples: Sequence[Example], number: int) -> Iterator[Translated]:

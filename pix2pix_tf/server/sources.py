@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from pix2pix_tf import run_folder
-from pix2pix_tf.errors import InputError, printable
+from pix2pix_tf.errors import InputError, print_line
 
 SAVED_MODEL = "saved_model.pb"
 # Names stand in addresses, percent-encoded; these paths of the server are no models.
@@ -60,7 +60,7 @@ def _search(path: Path, name: str) -> list[Source]:
     found = list(filter(None, (_single(folder, folder.name) for folder in inside)))
     for source in found:
         if not _is_name(source.name):
-            print(f"warning: {printable(source.path)} is left out: its name cannot be a model's")
+            print_line(f"warning: {source.path} is left out: its name cannot be a model's")
     found = [source for source in found if _is_name(source.name)]
     if name and len(found) == 1:
         found = [dataclasses.replace(found[0], name=name)]

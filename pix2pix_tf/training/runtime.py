@@ -81,13 +81,20 @@ def import_tensorflow() -> None:
     """Imports TensorFlow and Keras quietly, with oneDNN; it looks for no device yet.
 
     Raises:
-        ImportError: If Keras runs on another backend than TensorFlow.
+        ImportError: If they cannot be loaded, or Keras runs on another backend than TensorFlow.
     """
     prefer_onednn()
-    with quiet():
-        os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-        import keras
-        import tensorflow  # noqa: F401
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    try:
+        with quiet():
+            import keras
+            import tensorflow  # noqa: F401
+    except (ImportError, ValueError) as error:  # Keras raises both
+        why = str(error).strip().splitlines()
+        raise ImportError(
+            f"Expected TensorFlow, and Keras on it, to load. Received: {why[-1] if why else error}"
+            f" (KERAS_BACKEND={os.environ['KERAS_BACKEND']})"
+        ) from error
     if keras.backend.backend() != "tensorflow":
         raise ImportError(
             f"Keras must run on TensorFlow, not on {keras.backend.backend()}: unset KERAS_BACKEND"
