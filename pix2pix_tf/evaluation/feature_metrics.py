@@ -363,7 +363,7 @@ def _find_weights(name: str, path: str | None, *, download_from: str | None, pur
     return found
 
 
-def _load_alexnet(download: bool) -> Callable[[list[str]], float]:
+def _load_alexnet(download: bool) -> Callable[[list[str], tuple[Side, Side]], float]:
     import torch
     import torchvision
     from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
@@ -388,7 +388,7 @@ def _load_alexnet(download: bool) -> Callable[[list[str]], float]:
 
 def _load_inception(
     weights: str | None, download: bool
-) -> tuple[Callable[[list[str]], np.ndarray], dict[str, Any]]:
+) -> tuple[Callable[[list[str], Side], np.ndarray], dict[str, Any]]:
     import torch
 
     # The package's own __init__ imports torchvision, for networks that are not used here.
