@@ -99,7 +99,7 @@ def test_what_is_no_run_is_refused(pairs, tmp_path, mode):
     words = ("--mode", mode, "--output_dir", tmp_path / "out")
     if mode == "test":
         words += ("--input_dir", pairs)
-        assert "Expected --checkpoint" in refused(run_forked("pix2pix-tf", *words))
+        assert "needs --checkpoint" in refused(run_forked("pix2pix-tf", *words))
     for place in (pairs, tmp_path / "nothing"):
         line = refused(run_forked("pix2pix-tf", *words, "--checkpoint", place))
         assert "output folder of a training run" in line
@@ -231,7 +231,7 @@ def test_names_of_files_forge_no_lines(run, tmp_path):
             "--input_dir_B, or --input_dir, with --mode train",
         ),
         ("cyclegan-tf", ("--input_dir_A", "x"), "--input_dir_B, or --input_dir, with"),
-        ("cyclegan-tf", (), "Expected --input_dir with --mode train"),
+        ("cyclegan-tf", (), "--mode train needs --input_dir"),
     ],
 )
 def test_the_missing_side_is_named(tmp_path, program, words, part):
@@ -257,9 +257,9 @@ def test_another_backend_is_one_line(pairs, tmp_path):
 
 def test_results_do_not_replace_what_is_there(pairs, run):
     words = ("test", "--input_dir", pairs, "--checkpoint", run, "--output_dir")
-    assert "than that of a run" in refused(run_forked("pix2pix-tf", *words, run))
+    assert "is a run's folder" in refused(run_forked("pix2pix-tf", *words, run))
     page = ("export", "--checkpoint", run, "--export_format", "web", "--output_dir", run)
-    assert "than that of a run" in refused(run_forked("pix2pix-tf", *page))
+    assert "is a run's folder" in refused(run_forked("pix2pix-tf", *page))
     assert "another folder than --input_dir" in refused(run_forked("pix2pix-tf", *words, pairs))
 
 

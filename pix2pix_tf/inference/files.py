@@ -321,7 +321,8 @@ def _by_windows(
         if reading.dataset_mode != "single":
             path = listing.target(example, reading.direction)
             target = large_files.TiffSource(path, predictor.sides[1], half=halves[1])
-            shown[kinds[2]], found = target, large_files.compare(target, result)
+            span = float(_spans([depth], predictor.sides[1].value_range)[0])
+            shown[kinds[2]], found = target, large_files.compare(target, result, span=span)
         for image in shown.values():
             stack.enter_context(image)
         units = {kind: (large_files.reduced(image)[None] + 1) / 2 for kind, image in shown.items()}

@@ -252,8 +252,15 @@ def translate_tiff(
     return result
 
 
-def compare(target: windows.Source, output: windows.Source) -> dict[str, np.ndarray]:
-    """L1, PSNR and SSIM as `metrics.pair_metrics` of whole images, float32 [1] each.
+def compare(
+    target: windows.Source, output: windows.Source, *, span: float = metrics.DATA_RANGE
+) -> dict[str, np.ndarray]:
+    """`metrics.pair_metrics` of whole images, and MAE, float32 [1] each.
+
+    Args:
+        target: The ground truth.
+        output: The result.
+        span: The width of the range of values that [-1, 1] stands for, in the units of MAE.
 
     Raises:
         InputError: If the sizes differ.
@@ -264,7 +271,9 @@ def compare(target: windows.Source, output: windows.Source) -> dict[str, np.ndar
         )
     height, width, _ = target.shape
     around = metrics.SSIM_WINDOW - 1
-    sums, pixels, places = np.zeros(3), 0, 0
+    # Sums of |x - y|, x, y and SSIM; of x and y with each other; numbers of samples and windows.
+    differences, similarities, samples, places = 0.0, 0.0, 0, 0
+    sums, products, limits = np.zeros(2), np.zeros((2, 2)), [np.inf, -np.inf]
     for window in windows.cut((height, width), WINDOW):
         # Each place of SSIM's window counts where its first pixel is.
         wide = windows.Window(
@@ -272,18 +281,26 @@ def compare(target: windows.Source, output: windows.Source) -> dict[str, np.ndar
             min(window.right + around, width),
         )  # fmt: skip
         pair = [image.read(wide) for image in (target, output)]
-        error = (window.of(pair[0], wide) - window.of(pair[1], wide)).astype(np.float64)
-        sums[:2] += np.abs(error).sum(), np.square(error).sum()
-        pixels += error.size
+        both = np.stack([window.of(one, wide).ravel() for one in pair]).astype(np.float64)
+        differences += np.abs(both[0] - both[1]).sum()
+        sums, products = sums + both.sum(1), products + both @ both.T
+        limits = [min(limits[0], both[0].min()), max(limits[1], both[0].max())]
+        samples += both.shape[1]
         count = (wide.shape[0] - around) * (wide.shape[1] - around)
         if min(wide.shape) > around:
-            sums[2] += float(metrics.ssim(*pair)[0]) * count
+            similarities += float(metrics.ssim(*pair)[0]) * count
             places += count
-    squared = sums[1] / pixels
-    with np.errstate(divide="ignore"):
-        psnr = 20 * np.log10(metrics.DATA_RANGE) - 10 * np.log10(squared)
-    similarity = sums[2] / places if places else np.nan
-    found = {"L1": sums[0] / pixels, "PSNR": psnr, "SSIM": similarity}
+    squared = (products[0, 0] - 2 * products[0, 1] + products[1, 1]) / samples
+    covariance = products / samples - np.outer(sums, sums) / samples**2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = {
+            "L1": differences / samples,
+            "PSNR": 20 * np.log10(metrics.DATA_RANGE) - 10 * np.log10(squared),
+            "SSIM": similarities / places if places else np.nan,
+            "NRMSE": np.sqrt(squared) / (limits[1] - limits[0]),
+            "Pearson": covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1]),
+            "MAE": differences / samples * span / metrics.DATA_RANGE,
+        }
     return {name: np.array([value], np.float32) for name, value in found.items()}
 
 
