@@ -28,12 +28,7 @@ WITHOUT_EFFECT |= {"plane", "series", "nodata", "label_palette", "one_hot"}
 # Refused in evaluate; read only where another option is set.
 REFUSED, CONDITIONAL = (
     {"aspect_ratio"},
-    {
-        "direction",
-        "web_runtime",
-        "web_single_file",
-        "input_dir_B",
-    },
+    {"direction", "web_runtime", "web_single_file", "input_dir", "input_dir_B"},
 )
 
 

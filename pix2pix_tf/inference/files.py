@@ -227,11 +227,9 @@ def _translation(
         predictor: The generator.
         reading: How examples become batches.
         framing: Which size they get.
-        batch_size: Images that are translated together.
-        seed: Of dropout; None switches it off.
+        batch_size, seed, target_type: As of `pairs`.
         ranges: Of each kind of images, the samples that stand for 0 and 1.
         kinds: What inputs, results and their targets are called.
-        target_type: As of `pairs`.
     """
     selection = reading.sides[0].selection
     windowed = bool(predictor.tile) and framing.preprocess == "none" and not reading.lab
@@ -246,8 +244,8 @@ def _translation(
 
     def by_windows(examples: Sequence[Example], first: int) -> Iterator[Translated]:
         for number, example in enumerate(examples, first):
-            depth = depth_of_result(example)
             drop = None if seed is None else dropout_seeds(seed, number, 1)[0]
+            depth = depth_of_result(example)
             yield from _by_windows(
                 example, predictor, reading=reading, depth=depth, dropout_seed=drop, kinds=kinds
             )
