@@ -227,9 +227,11 @@ def _translation(
         predictor: The generator.
         reading: How examples become batches.
         framing: Which size they get.
-        batch_size, seed, target_type: As of `pairs`.
+        batch_size: Images that are translated together.
+        seed: Of dropout; None switches it off.
         ranges: Of each kind of images, the samples that stand for 0 and 1.
         kinds: What inputs, results and their targets are called.
+        target_type: As of `pairs`.
     """
     selection = reading.sides[0].selection
     windowed = bool(predictor.tile) and framing.preprocess == "none" and not reading.lab
@@ -237,15 +239,10 @@ def _translation(
     def is_large(example: Example) -> bool:
         return windowed and large_files.is_large(listing.source(example, reading.direction))
 
-    def depth_of_result(example: Example) -> Depth:
-        is_pair = reading.dataset_mode != "single" or not isinstance(example, str)
-        depth = codecs.depth(listing.target(example, reading.direction), selection)
-        return depth if is_pair or target_type is None else Depth(target_type, depth.suffix)
-
     def by_windows(examples: Sequence[Example], first: int) -> Iterator[Translated]:
         for number, example in enumerate(examples, first):
             drop = None if seed is None else dropout_seeds(seed, number, 1)[0]
-            depth = depth_of_result(example)
+            depth = _result_depth(example, reading, target_type)
             yield from _by_windows(
                 example, predictor, reading=reading, depth=depth, dropout_seed=drop, kinds=kinds
             )
@@ -266,7 +263,7 @@ def _translation(
                 sources = examples[first : first + len(batch[0])]
                 first += len(sources)
                 files = [listing.source(example, reading.direction) for example in sources]
-                found = [depth_of_result(example) for example in sources]
+                found = [_result_depth(example, reading, target_type) for example in sources]
                 inputs = [codecs.depth(path, selection) for path in files]
                 samples = results.quantize(
                     {kind: unit.numpy() for kind, unit in units.items()},
@@ -279,6 +276,14 @@ def _translation(
                 yield Translated(views, measured, samples[kinds[1]], found, files)
 
     return translated
+
+
+def _result_depth(example: Example, reading: Reading, target_type: str | None) -> Depth:
+    """How the result of an example is stored: as its target, else as `target_type`."""
+    is_pair = reading.dataset_mode != "single" or not isinstance(example, str)
+    target = listing.target(example, reading.direction)
+    depth = codecs.depth(target, reading.sides[0].selection)
+    return depth if is_pair or target_type is None else Depth(target_type, depth.suffix)
 
 
 def _spans(depths: list[Depth], value_range: Range) -> np.ndarray:
