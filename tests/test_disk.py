@@ -4,6 +4,7 @@ import os
 import subprocess
 
 import pytest
+from support import run_command
 
 from pix2pix_tf import run_folder
 from pix2pix_tf.training import checkpoints
@@ -122,3 +123,11 @@ def test_a_quota_for_exports(launcher, pairs, tmp_path, words):
     )
     refused(code, text, "File too large")
     assert not (tmp_path / "export").exists()
+
+
+def test_a_full_folder_for_temporary_files(pairs, small_disk, tmp_path):
+    (small_disk / "taken").write_bytes(bytes(705_000))
+    words = ("train", "--input_dir", pairs, "--output_dir", tmp_path / "run", "--max_steps", 1)
+    done = run_command("pix2pix-tf", *words, env={**os.environ, "TMPDIR": str(small_disk)})
+    line = refused(done.returncode, done.stderr, "no space for temporary files")
+    assert str(small_disk) in line

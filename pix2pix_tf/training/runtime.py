@@ -5,10 +5,15 @@ import os
 import random
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from typing import NoReturn
 
+from pix2pix_tf.errors import InputError
+
+# What has to fit into the folder for temporary files.
+TEMPORARY_BYTES = 2**14
 # Exit codes of a shell for a process that a signal ended.
 EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
@@ -109,8 +114,10 @@ def load_tensorflow(*, starting: bool = True) -> None:
 
     Raises:
         ImportError: As `import_tensorflow`.
+        InputError: If the folder for temporary files is full.
     """
     import_tensorflow()
+    _check_temporary_folder()
     if not starting:
         return
     import tensorflow as tf
@@ -122,6 +129,19 @@ def load_tensorflow(*, starting: bool = True) -> None:
                 # Memory is taken as it is needed, so that serve and train can share a GPU.
                 tf.config.experimental.set_memory_growth(gpu, True)
         tf.zeros([])
+
+
+def _check_temporary_folder() -> None:
+    """Refuses a full one: without space, AutoGraph runs code that it has not converted."""
+    try:
+        with tempfile.TemporaryFile() as file:
+            file.write(bytes(TEMPORARY_BYTES))
+    except OSError as error:
+        folder = tempfile.gettempdir()
+        raise InputError(
+            f"no space for temporary files in {folder} ({error.strerror}); free some or set TMPDIR "
+            "to another folder"
+        ) from None
 
 
 def report_hardware(precision: str) -> None:
