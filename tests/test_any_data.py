@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import subprocess
 import time
 
@@ -196,7 +197,12 @@ def test_an_interruption_leaves_nothing(tmp_path, number):
     words = ("--mode", "test", "--input_dir", tmp_path / "data", "--output_dir", out)
     words += ("--checkpoint", tmp_path / "run", "--dataset_mode", "single", "--preprocess", "none")
     words += ("--tile", 64, "--scratch_dir", scratch)
-    with subprocess.Popen(command_line("pix2pix-tf", *words), stdout=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        command_line("pix2pix-tf", *words),
+        stdout=subprocess.DEVNULL,
+        # A shell's background commands ignore SIGINT, and their children with them.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as process:
         while not scratch.is_dir():
             assert process.poll() is None
             time.sleep(0.05)
@@ -328,7 +334,7 @@ def test_export_of_other_channels(tmp_path):
         (("--lab_colorization", "--input_channels", 1), "--lab_colorization makes its pairs"),
         (("--preprocess", "none", "--batch_size", 2), "Expected --batch_size 1 with --preprocess"),
         (("--value_range", "1,0"), "--value_range LOW,HIGH such as 0,1. Received: 1,0"),
-        (("--dataset_mode", "folders"), "/A"),
+        (("--dataset_mode", "folders"), "to contain the folders A and B"),
     ],
 )
 def test_what_does_not_fit_is_refused(wide, tmp_path, capsys, words, part):

@@ -99,7 +99,7 @@ def test_workers_that_are_killed_make_the_run_of_one_device(
         assert results[victim][0] == -signal.SIGKILL
         code, text = results[1 - victim]
         assert code == 1 and "Traceback" not in text, text
-        assert "start all of them again with --resume" in text.splitlines()[-1]
+        assert "start all workers again with --resume" in text.splitlines()[-1]
     start(killed)
     results = ended()
     assert [code for code, _ in results] == [0, 0], results

@@ -267,17 +267,19 @@ def predictor(config: Any, generator: Network, *, exported: bool = False) -> Pre
         exported: Whether it becomes part of an export, which is a graph.
     """
     a, b = config.sides
+    sides = (a, b) if config.which_direction == "AtoB" else (b, a)
+    target_type = None
+    if config.checkpoint and sides[1].value_range is not None:
+        target_type = datasets.types(config.checkpoint).get(config.which_direction[-1])
     return Predictor(
         generator,
-        sides=(a, b) if config.which_direction == "AtoB" else (b, a),
+        sides=sides,
         lab=config.lab_colorization,
         direction=config.which_direction,
         tile=0 if exported else config.tile,
         blend_tile=config.blend_tile if exported else 0,
         scratch_dir=config.scratch_dir,
-        target_type=datasets.types(config.checkpoint).get(config.which_direction[-1])
-        if config.checkpoint
-        else None,
+        target_type=target_type,
     )
 
 

@@ -326,6 +326,9 @@ def _by_windows(
             target = large_files.TiffSource(path, predictor.sides[1], half=halves[1])
             span = float(_spans([depth], predictor.sides[1].value_range)[0])
             shown[kinds[2]], found = target, large_files.compare(target, result, span=span)
+            if shown[kinds[0]].shape == target.shape:
+                scores = large_files.compare(target, shown[kinds[0]], span=span)
+                found |= {f"{name}{report.OF_INPUT}": value for name, value in scores.items()}
         for image in shown.values():
             stack.enter_context(image)
         units = {kind: (large_files.reduced(image)[None] + 1) / 2 for kind, image in shown.items()}

@@ -173,7 +173,7 @@ def test_stored_statistics_are_those_of_the_definition(tmp_path):
 def test_statistics_of_other_settings_are_refused(tmp_path):
     path = tmp_path / "true.npz"
     save_statistics(path, np.eye(4), settings={"weights": "a", "folder": "val"})
-    with pytest.raises(ValueError, match="weights is 'a' and not 'b'; delete it") as raised:
+    with pytest.raises(ValueError, match="weights is 'a' and not 'b'; delete the file") as raised:
         load_statistics(path, settings={"weights": "b", "folder": "val"})
     assert "folder" not in str(raised.value)
     with pytest.raises(ValueError, match="folder is 'val' and not None"):

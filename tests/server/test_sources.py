@@ -65,7 +65,7 @@ def test_an_equals_sign_in_a_path(tmp_path):
 
 @pytest.mark.parametrize("text", ["", ",", "nowhere", "x=nowhere"])
 def test_places_without_a_model(text):
-    with pytest.raises(InputError, match="--checkpoint to name"):
+    with pytest.raises(InputError, match="--checkpoint (to name|with at least one run)"):
         sources.find(text)
 
 
