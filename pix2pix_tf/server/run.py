@@ -123,15 +123,15 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         host, port = (sockets or [])[0].getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
-        print(f"serving at http://{shown}:{port} until Ctrl-C", flush=True)
+        print(f"serving at http://{shown}:{port} (Ctrl-C stops it)", flush=True)
 
 
 @contextlib.contextmanager
 def _signals(server: uvicorn.Server) -> Iterator[None]:
     """Ends the server at a signal that comes before uvicorn listens to signals.
 
-    Uvicorn raises the signals that it caught again once it has ended; here they find a handler, so
-    that a server that was told to stop ends well.
+    Uvicorn raises the signals that it caught again after it has ended. This handler receives them,
+    so that a stopped server exits with code 0.
     """
 
     def stop(number: int, frame: FrameType | None) -> None:
