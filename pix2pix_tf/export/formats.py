@@ -185,10 +185,7 @@ def _litert(
     calibration: Sequence[np.ndarray],
 ) -> Translate:
     runtime = import_runtime("ai_edge_litert.interpreter", extra="litert")
-    if image_size:
-        function = served.fixed(image_size)
-    else:
-        function = served.serving_default.get_concrete_function()
+    function = served.portable(image_size).get_concrete_function()
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function], served)
     if quantize != "none":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -212,10 +209,10 @@ def _litert(
 
 def _onnx(served: saved_model.ServedModel, path: Path) -> Translate:
     runtime = import_runtime("onnxruntime", extra="onnx")
-    signature = served.serving_default.input_signature
     converter = import_runtime("tf2onnx", extra="onnx")
+    function = served.portable()
     model, _ = converter.convert.from_function(
-        served.serving_default, input_signature=signature, opset=OPSET
+        function, input_signature=function.input_signature, opset=OPSET
     )
     for value in (*model.graph.input, *model.graph.output):
         for dimension, name in zip(value.type.tensor_type.shape.dim, "nhw", strict=False):

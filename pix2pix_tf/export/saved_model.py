@@ -64,11 +64,21 @@ class ServedModel(tf.Module):
         spec = tf.TensorSpec([None, None, None, channels], tf.float32, "images")
         self.serving_default = tf.function(self._translate_batch, input_signature=[spec])
 
-    def fixed(self, size: tuple[int, int]) -> Any:
-        """`serving_default` for one image of `size`, (height, width) in pixels."""
-        spec = tf.TensorSpec([1, *size, self.channels], tf.float32, "images")
+    def portable(self, size: tuple[int, int] | None = None) -> Any:
+        """`serving_default` with the operations that other runtimes have.
+
+        Args:
+            size: Height and width in pixels of the one image that it takes; None for any batch.
+
+        Returns:
+            A traced function.
+        """
+        shape = [1, *size, self.channels] if size else [None, None, None, self.channels]
+        spec = tf.TensorSpec(shape, tf.float32, "images")
+        function = tf.function(self._translate_batch, input_signature=[spec])
         with cpu_convolution.plain():
-            return tf.function(self._translate_batch).get_concrete_function(spec)
+            function.get_concrete_function()
+        return function
 
     def _translate_batch(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         """Translates a batch of images of one size."""

@@ -521,7 +521,7 @@ class Evaluation:
 
 
 class Statistics:
-    """Mean and variance of each channel over all windows of a map, accumulated in float64.
+    """Mean and variance of each channel over all windows of a map, in float64.
 
     Args:
         channels: Number of channels.

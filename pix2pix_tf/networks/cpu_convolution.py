@@ -55,6 +55,11 @@ def plain() -> Iterator[None]:
         _is_plain.reset(before)
 
 
+def is_plain() -> bool:
+    """Whether a graph for another runtime is traced, in a block of `plain`."""
+    return _is_plain.get()
+
+
 @dataclasses.dataclass(frozen=True)
 class Passes:
     """The passes of a convolution between a larger and a smaller map, of static shapes.
@@ -110,7 +115,7 @@ class Passes:
     def _applies(self) -> bool:
         """Whether shapes are known, and this is no accelerator: all this is measured on CPUs."""
         known = None not in (*self.larger, *self.smaller)
-        return known and not (_is_plain.get() or tf.config.list_physical_devices("GPU"))
+        return known and not (is_plain() or tf.config.list_physical_devices("GPU"))
 
     def shrink(self, x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         """The convolution: from the larger to the smaller map."""

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from pix2pix_tf.networks import cpu_convolution
 from pix2pix_tf.networks.layers import INIT_STDDEV, Shape, check_choice
 
 # pix2pix.py, batchnorm(): epsilon=1e-5; torch.nn.BatchNorm2d and InstanceNorm2d: eps=1e-05.
@@ -119,9 +120,9 @@ class BatchNorm(_Normalization):
         return tf.cast(_standardize(wide, _global_means) * gamma + beta, x.dtype)
 
     def normalized(self, x: tf.Tensor, mean: tf.Tensor, variance: tf.Tensor) -> tf.Tensor:
-        """Normalises `x` [n, h, w, c] by known statistics, float32 [n, 1, 1, c] each."""
+        """Normalises `x` [n, h, w, c] by known statistics, [n, 1, 1, c] each."""
         gamma, beta = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
-        wide = tf.cast(x, tf.float32)
+        wide, mean, variance = (tf.cast(part, tf.float32) for part in (x, mean, variance))
         y = tf.nn.batch_normalization(wide, mean, variance, beta, gamma, EPSILON)
         return tf.cast(y, x.dtype)
 
@@ -163,14 +164,15 @@ class InstanceNorm(_Normalization):
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Normalises `x` [n, h, w, c]; the statistics are float32 whatever the type of `x`."""
-        wide = tf.cast(x, tf.float32)
-        # An export needs no gradient and has one operation fewer to be converted.
-        y = _standardize(wide, _image_means) if training else _standardized(wide, _image_means)[0]
+        if not training:
+            return self.normalized(x, *moments(x))
+        y = _standardize(tf.cast(x, tf.float32), _image_means)
         return tf.cast(self._scaled(y), x.dtype)
 
     def normalized(self, x: tf.Tensor, mean: tf.Tensor, variance: tf.Tensor) -> tf.Tensor:
-        """Normalises `x` [n, h, w, c] by known statistics, float32 [n, 1, 1, c] each."""
-        y = (tf.cast(x, tf.float32) - mean) * tf.math.rsqrt(variance + EPSILON)
+        """Normalises `x` [n, h, w, c] by known statistics, [n, 1, 1, c] each."""
+        wide, mean, variance = (tf.cast(part, tf.float32) for part in (x, mean, variance))
+        y = (wide - mean) * tf.math.rsqrt(variance + EPSILON)
         return tf.cast(self._scaled(y), x.dtype)
 
     def _scaled(self, y: tf.Tensor) -> tf.Tensor:
@@ -189,10 +191,22 @@ def _fused(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tf.Tensor:
 
 
 def moments(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Mean and variance over the pixels of each image, float32 [n, 1, 1, c] each."""
-    wide = tf.cast(x, tf.float32)
-    mean = _image_mean(wide)
-    return mean, _image_mean(tf.square(wide - mean))
+    """Mean and variance over the pixels of each image, [n, 1, 1, c] each.
+
+    In float64: an image then has the same statistics, to the last bit of float32, whether it is
+    read as a whole or in windows. Layers amplify such a bit. Graphs for other runtimes, which may
+    not have the type, use float32.
+    """
+    if cpu_convolution.is_plain():
+        wide = tf.cast(x, tf.float32)
+        mean = _image_mean(wide)
+        return mean, _image_mean(tf.square(wide - mean))
+    n, height, width, channels = tf.unstack(tf.shape(x))
+    pixels = tf.reshape(tf.cast(x, tf.float64), (n, 1, height * width, channels))
+    # A product adds up in half the time that a reduction takes.
+    equal = tf.fill((1, 1, 1, height * width), 1 / tf.cast(height * width, tf.float64))
+    mean, square = tf.matmul(equal, pixels), tf.matmul(equal, tf.square(pixels))
+    return mean, tf.maximum(square - tf.square(mean), 0)
 
 
 def _image_mean(x: tf.Tensor) -> tf.Tensor:

@@ -10,6 +10,7 @@ from pix2pix_tf.data import resize
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.inference import windows
 from pix2pix_tf.networks.factory import make_generator
+from pix2pix_tf.networks.normalization import moments
 
 TOLERANCE = 1e-5
 
@@ -168,3 +169,13 @@ def test_memory_and_disk_follow_from_the_plan():
         for one in found.maps:
             pixels = max(window.shape[0] * window.shape[1] for window in one.windows())
             assert pixels * one.shape[2] <= 512**2 * 64
+
+
+@pytest.mark.parametrize("side", [8, 50, 300])
+def test_statistics_of_windows_are_those_of_the_whole_map_to_the_last_bit(side):
+    x = np.random.default_rng(side).normal(3, 0.7, (1, 257, 190, 6)).astype(np.float32)
+    statistics = windows.Statistics(6)
+    for window in windows.cut((257, 190), side):
+        statistics.add(x[:, window.top : window.bottom, window.left : window.right])
+    for received, expected in zip(statistics.result(), moments(tf.constant(x)), strict=True):
+        np.testing.assert_array_equal(received, tf.cast(expected, tf.float32))
