@@ -212,8 +212,6 @@ def _begin(config: Any, explicit: Collection[str], *, program: str) -> Iterator[
         if start.config.seed is None:
             seeded = dataclasses.replace(start.config, seed=runtime.draw_seed())
             start = dataclasses.replace(start, config=seeded)
-        resolved = run_options(start.config, program=program)
-        run_folder.write_json(folder / run_folder.OPTIONS, resolved)
         yield start
 
 
