@@ -78,6 +78,7 @@ def test_a_file_that_only_tensorflow_cannot_decode_is_named(tmp_path):
     [
         (("--scale_size", 200), "--scale_size to be at least 256. Received: 200"),
         (("--nfg", 4), "did you mean --ngf?"),
+        (("--init_from", "nothing"), "Expected --init_from to name"),
         (("tset",), "Received: tset; did you mean test?"),
         (("--ngf", "many"), "--ngf=many"),
         (("--batch_size", 0), "--batch_size to be at least 1. Received: 0"),
