@@ -203,7 +203,10 @@ def parse(config_class: type, argv: Sequence[str]) -> tuple[Any, set[str]]:
     except flags.Error as error:
         raise InputError(_one_line(error)) from None
     if rest:
-        raise InputError(f"Expected flags only, such as --mode train. Received: {rest[0]}")
+        modes = [mode for f in fields if f.name == "mode" for mode in f.metadata["choices"]]
+        near = difflib.get_close_matches(rest[0], modes, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise InputError(f"Expected flags only, such as --mode train. Received: {rest[0]}{hint}")
     names = [field.name for field in fields]
     before = in_command.set(True)
     explicit = {name for name in names if values[name].present}

@@ -166,12 +166,13 @@ def best_path(folder: str | os.PathLike[str]) -> Place:
     return place(folder) / CHECKPOINTS / BEST
 
 
-def locate(path: str | os.PathLike[str]) -> tuple[Place, list[Place]]:
+def locate(path: str | os.PathLike[str], *, flag: str = "checkpoint") -> tuple[Place, list[Place]]:
     """Finds the run folder and the checkpoints that `--checkpoint` may mean.
 
     Args:
         path: A run folder, one checkpoint file in it, or the name of the run in the package where
             no run has that name.
+        flag: The flag that an error names.
 
     Returns:
         (run folder, checkpoint files): a path and a list of them, the newest first.
@@ -190,7 +191,7 @@ def locate(path: str | os.PathLike[str]) -> tuple[Place, list[Place]]:
         folder, found = path, checkpoints(path)[::-1]
     if not found or not (folder / OPTIONS).is_file():
         raise InputError(
-            f"Expected --checkpoint to name the output folder of a training run "
+            f"Expected --{flag} to name the output folder of a training run "
             f"({OPTIONS} and {CHECKPOINTS}/). Received: {path}"
         )
     return folder, found

@@ -58,6 +58,7 @@ def test_unusable_files_are_named(tmp_path, fault):
     else:
         bad.touch()
     assert str(bad) in refused(train(folder, tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_file_that_only_tensorflow_cannot_decode_is_named(tmp_path):
@@ -69,6 +70,7 @@ def test_a_file_that_only_tensorflow_cannot_decode_is_named(tmp_path):
     bad.write_bytes(contents)
     line = refused(train(folder, tmp_path / "run", "--max_steps", 4))
     assert str(bad) in line
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(
@@ -76,6 +78,8 @@ def test_a_file_that_only_tensorflow_cannot_decode_is_named(tmp_path):
     [
         (("--scale_size", 200), "--scale_size to be at least 256. Received: 200"),
         (("--nfg", 4), "did you mean --ngf?"),
+        (("--init_from", "nothing"), "Expected --init_from to name"),
+        (("tset",), "Received: tset; did you mean test?"),
         (("--ngf", "many"), "--ngf=many"),
         (("--batch_size", 0), "--batch_size to be at least 1. Received: 0"),
         (("--lr", -1), "--lr"),

@@ -54,13 +54,14 @@ def run_options(config: Any, *, program: str) -> dict[str, Any]:
     return {**dataclasses.asdict(config), "program": program, "version": version()}
 
 
-def find_checkpoint(path: str | os.PathLike[str]) -> tuple[Path, Path]:
+def find_checkpoint(path: str | os.PathLike[str], *, flag: str = "checkpoint") -> tuple[Path, Path]:
     """Finds the newest intact checkpoint that `--checkpoint` names.
 
     A damaged one is named in a warning, and the one before it is taken.
 
     Args:
         path: A run folder, or one checkpoint file in it.
+        flag: The flag that an error names.
 
     Returns:
         (run folder, checkpoint file), both paths.
@@ -70,7 +71,7 @@ def find_checkpoint(path: str | os.PathLike[str]) -> tuple[Path, Path]:
     """
     from pix2pix_tf.training import checkpoints
 
-    folder, found = run_folder.locate(path)
+    folder, found = run_folder.locate(path, flag=flag)
     faults: list[str] = []
     for file in found:
         if (fault := checkpoints.fault(file)) is None:
@@ -212,8 +213,6 @@ def _begin(config: Any, explicit: Collection[str], *, program: str) -> Iterator[
         if start.config.seed is None:
             seeded = dataclasses.replace(start.config, seed=runtime.draw_seed())
             start = dataclasses.replace(start, config=seeded)
-        resolved = run_options(start.config, program=program)
-        run_folder.write_json(folder / run_folder.OPTIONS, resolved)
         yield start
 
 
@@ -229,7 +228,7 @@ def _start(config: Any, explicit: Collection[str], *, program: str) -> Start:
         _refuse_run(folder)
     if not config.init_from:
         return Start(config)
-    source, weights = find_checkpoint(config.init_from)
+    source, weights = find_checkpoint(config.init_from, flag="init_from")
     stored = stored_options(source, program=program)
     config = options.adopt(config, explicit, stored, source=source, resuming=False)
     return Start(config, weights=weights)
