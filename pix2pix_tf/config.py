@@ -282,7 +282,8 @@ class Config:
     check_data: bool = data_option(
         False,
         "Only check the data set: print counts, sizes, channels, unusable files, odd widths, "
-        "and images that are in both training and test. Exit code 1 if training would fail.",
+        "and images that are in both training and test. Exit code 1 if training or test would "
+        "fail.",
         modes=None,
         adopted="never",
     )

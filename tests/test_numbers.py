@@ -196,6 +196,36 @@ def test_a_geotiff_keeps_its_place_compression_type_and_missing_pixels(tmp_path)
         assert (file.asarray()[:16, :16] == 65535).all()
 
 
+@pytest.mark.parametrize(
+    ("text", "dtype", "is_kept"),
+    [
+        ("-9999", "float32", True),
+        ("nan", "float32", True),
+        ("255", "uint8", True),
+        ("-9999", "uint8", False),
+        ("0.5", "int16", False),
+        ("nan", "uint16", False),
+        ("-32768", "int16", True),
+        ("65536", "uint16", False),
+    ],
+)
+def test_the_tag_of_missing_pixels_stays_where_results_can_have_its_value(
+    tmp_path, text, dtype, is_kept
+):
+    source = tmp_path / "a.tif"
+    tag = (42113, 2, 0, text, True)
+    tifffile.imwrite(source, RNG.random((8, 8), np.float32), extratags=[*GEO, tag], metadata=None)
+    result = np.ones((8, 8, 1), dtype)
+    codecs.write(tmp_path / "b.tif", result, place=codecs.place_of(source))
+    with tifffile.TiffFile(tmp_path / "b.tif") as file:
+        assert (42113 in file.pages.first.tags) == is_kept and 33550 in file.pages.first.tags
+    marked = codecs.marked(result, np.eye(8, dtype=bool), float(text))
+    np.testing.assert_array_equal(
+        marked[..., 0],
+        np.where(np.eye(8, dtype=bool) & is_kept, float(text), 1).astype(marked.dtype),
+    )
+
+
 def test_missing_pixels_are_reported(tmp_path):
     array = RNG.random((8, 8, 3), np.float32)
     array[:2] = -9999

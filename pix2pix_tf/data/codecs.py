@@ -277,14 +277,14 @@ def _read_tiff(contents: bytes, selection: Selection) -> Samples:
         has_alpha = any(int(kind) in (1, 2) for kind in page.extrasamples)
     orientation = tags[_ORIENTATION]
     array = upright(array, int(orientation.value) if orientation else 1)
-    nodata = _number(tags[_NO_DATA])
+    nodata = _number(tags[_NO_DATA].value) if tags[_NO_DATA] else None
     return without_missing(Samples(array, has_alpha=has_alpha, nodata=nodata), nodata)
 
 
-def _number(tag: Any) -> float | None:
-    """The value of a tag of text such as "-9999", or None."""
+def _number(text: Any) -> float | None:
+    """The number in the text of a tag such as "-9999", or None."""
     try:
-        return None if tag is None else float(str(tag.value).strip("\0 "))
+        return float(str(text).strip("\0 "))
     except ValueError:
         return None
 
@@ -564,7 +564,7 @@ def windowed_page(file: Any, selection: Selection = WHOLE) -> tuple[Any, float |
     plain = page.photometric.name in ("MINISBLACK", "RGB") and series.axes in ("YX", "YXS")
     if turned or not plain or page.dtype is None or len(series.pages) != 1:
         raise ValueError("turned images, planes and uncommon colour spaces are read as a whole")
-    return page, _number(page.tags.get(_NO_DATA))
+    return page, _number(page.tags.valueof(_NO_DATA))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -646,9 +646,16 @@ def marked(array: np.ndarray, missing: np.ndarray | None, value: float | None) -
     """Gives pixels [h, w, c] a value where they are missing, if their type can hold it."""
     if missing is None or value is None:
         return array
-    if array.dtype.kind == "f" or np.array(value).astype(array.dtype) == value:
+    if _holds(array.dtype, value):
         array = np.where(missing[..., None], np.array(value).astype(array.dtype), array)
     return array
+
+
+def _holds(dtype: np.dtype, value: float | None) -> bool:
+    """Whether samples of a type can have a value."""
+    if value is None or dtype.kind == "f":
+        return True
+    return value.is_integer() and np.iinfo(dtype).min <= value <= np.iinfo(dtype).max
 
 
 def geometry(path: str | os.PathLike) -> str:
@@ -706,11 +713,13 @@ def write_in_geometry(
         temporary.write_bytes(encoded)
 
 
-def _scaled_tags(place: Place, height: int, width: int) -> list[tuple]:
-    """The tags of an image that was resized to another size, as tifffile's `extratags`."""
+def _scaled_tags(place: Place, height: int, width: int, dtype: np.dtype) -> list[tuple]:
+    """The tags of a result of a size and a type, as tifffile's `extratags`."""
     by_y, by_x = place.size[0] / height, place.size[1] / width
     tags = []
     for code, kind, value in place.tags:
+        if code == _NO_DATA and not _holds(dtype, _number(value)):
+            continue
         if code == _SCALE:
             value = (value[0] * by_x, value[1] * by_y, *value[2:])
         elif code == _TIE_POINTS:
@@ -791,6 +800,6 @@ def write_tiff(
         photometric="rgb" if channels in (3, 4) else "minisblack",
         planarconfig="contig" if channels > 1 else None,
         compression=place.compression,
-        extratags=_scaled_tags(place, *shape[:2]),
+        extratags=_scaled_tags(place, shape[0], shape[1], np.dtype(dtype)),
         metadata=None,
     )
