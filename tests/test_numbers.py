@@ -92,6 +92,22 @@ def test_percentiles_are_measured_once_and_results_have_the_targets_type(tmp_pat
     assert found.dtype == np.int16 and found.std() > 0
 
 
+@pytest.mark.parametrize(("dtype", "high"), [(np.uint16, 4095), (np.uint8, 200)])
+def test_a_range_in_png_files_gives_results_in_its_units(tmp_path, dtype, high):
+    for side in "AB":
+        (tmp_path / "data" / side).mkdir(parents=True)
+        pixels = RNG.integers(0, high, (32, 32), endpoint=True).astype(dtype)
+        Image.fromarray(pixels).save(tmp_path / "data" / side / "1.png")
+    options = {"input_channels": 1, "output_channels": 1, "dataset_mode": "folders"}
+    folder = untrained(tmp_path / "run", **SMALL, **options, value_range=f"0,{high}")
+    test(tmp_path / "data", folder, tmp_path / "out")
+    found = np.load(tmp_path / "out" / "images" / "1-outputs.npy")[..., 0]
+    with Image.open(tmp_path / "out" / "images" / "1-outputs.png") as file:
+        shown = np.asarray(file)
+    assert found.dtype == dtype and found.max() <= high and found.std() > 0
+    np.testing.assert_allclose(shown / np.iinfo(dtype).max, found / high, atol=1 / 255)
+
+
 def test_metrics_have_units_and_a_grey_image_scores_badly(tmp_path, capsys):
     ct = [RNG.integers(-1000, 2000, (32, 32, 1)).astype(np.int16) for _ in range(2)]
     low_dose = [np.clip(image + 40, -1024, 3071).astype(np.int16) for image in ct]

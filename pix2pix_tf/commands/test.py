@@ -114,6 +114,7 @@ def translated(
                         config.output_dir,
                         done,
                         outputs=found.outputs,
+                        views=found.images[kinds.output],
                         depths=found.depths,
                         sources=found.sources,
                         selection=config.sides[0].selection,

@@ -487,11 +487,6 @@ class Depth:
     dtype: str = "uint8"
     suffix: str = ".png"
 
-    def fits_png(self, channels: int) -> bool:
-        """Whether a PNG stores such samples and channels without loss."""
-        is_png = self.suffix == ".png" and self.dtype in ("uint8", "uint16")
-        return is_png and channels in (1, 3, 4)
-
 
 def depth(path: str | os.PathLike, selection: Selection = WHOLE) -> Depth:
     """Reads from a file how it stores its samples.

@@ -185,6 +185,7 @@ def write_exact(
     names: Sequence[str],
     *,
     outputs: Sequence[np.ndarray],
+    views: Sequence[np.ndarray],
     depths: Sequence[codecs.Depth],
     sources: Sequence[str],
     kind: str = "outputs",
@@ -192,16 +193,18 @@ def write_exact(
     is_half: bool = False,
     volumes: nifti.Volumes,
 ) -> None:
-    """Writes images/NAME-KIND.tif, .npy, .dcm or .nii for outputs that a PNG cannot hold.
+    """Writes images/NAME-KIND.tif, .npy, .dcm or .nii for outputs that differ from their PNG.
 
-    A TIFF keeps the compression of its source and its place on Earth, scaled to its new size;
-    pixels that are missing in the source are missing in the result. What is made of DICOM and of
-    slices of volumes has the geometry of its source, and its size.
+    PNG images have 8 or 16 bits and use all of them. A TIFF keeps the compression of its source and
+    its place on Earth, scaled to its new size; pixels that are missing in the source are missing in
+    the result. What is made of DICOM and of slices of volumes has the geometry of its source, and
+    its size.
 
     Args:
         folder: Folder of the results.
         names: The n names.
         outputs: n arrays [h, w, c] of the sources' types.
+        views: What their PNG show, see `viewable`.
         depths: Depth of each of the n outputs.
         sources: Files of the n inputs.
         kind: Kind of the outputs, as in file names.
@@ -210,7 +213,8 @@ def write_exact(
         volumes: Collects slices; the caller closes it.
     """
     place_of_images = run_folder.place(folder) / run_folder.IMAGES
-    for name, array, depth, source in zip(names, outputs, depths, sources, strict=True):
+    found = zip(names, outputs, views, depths, sources, strict=True)
+    for name, array, view, depth, source in found:
         geometry = "" if is_half else codecs.geometry(source)
         if geometry == dicom.SUFFIX and not dicom.can_write(array):
             geometry = ""
@@ -218,7 +222,7 @@ def write_exact(
             whole = nifti.volume_name(name) if nifti.is_slice(source) else name
             path = place_of_images / f"{whole}-{kind}{geometry}"
             codecs.write_in_geometry(path, array, source, selection, volumes=volumes)
-        elif not depth.fits_png(array.shape[-1]):
+        elif depth.suffix != ".png" or not np.array_equal(array, view):
             suffix = depth.suffix if depth.suffix == ".tif" else ".npy"
             path = place_of_images / f"{name}-{kind}{suffix}"
             with run_folder.atomic(path) as temporary:
