@@ -1,4 +1,4 @@
-"""Helpers of the scripts in this folder: command line, lists of images, progress bar."""
+"""Helpers of the scripts in this folder: command line, pages, lists of images, progress bar."""
 
 from __future__ import annotations
 
@@ -68,6 +68,13 @@ def refuse_arguments(arguments: Sequence[str]):
     """Raises ValueError for words on the command line that belong to no flag."""
     if arguments:
         raise ValueError(f"expected flags only, received {arguments}: see --help")
+
+
+def write_page(path: Path, text: str):
+    """Writes a generated page, and its folder where it is missing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    print(f"wrote {path}")
 
 
 def list_files(folder: str, *, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> list[Path]:

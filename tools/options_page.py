@@ -87,10 +87,7 @@ def _rule(field: dataclasses.Field) -> str:
 def main(arguments: Sequence[str]):
     """Writes the page."""
     _cli.refuse_arguments(arguments)
-    path = Path(FLAGS.output_file)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page(), encoding="utf-8")
-    print(f"wrote {path}")
+    _cli.write_page(Path(FLAGS.output_file), page())
 
 
 if __name__ == "__main__":

@@ -110,7 +110,7 @@ class BatchNorm(_Normalization):
         self.add_affine(input_shape[-1])
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Normalises `x` [n, h, w, c]; the statistics are float32 whatever the type of `x`."""
+        """Normalises `x` [n, h, w, c] in float32 whatever its type; see also `moments`."""
         gamma, beta = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
         if not training:
             return self.normalized(x, *moments(x))
@@ -163,7 +163,7 @@ class InstanceNorm(_Normalization):
             self.add_affine(input_shape[-1])
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Normalises `x` [n, h, w, c]; the statistics are float32 whatever the type of `x`."""
+        """Normalises `x` [n, h, w, c] in float32 whatever its type; see also `moments`."""
         if not training:
             return self.normalized(x, *moments(x))
         y = _standardize(tf.cast(x, tf.float32), _image_means)
