@@ -58,7 +58,8 @@ flags.DEFINE_enum(
     "isa",
     None,
     ["SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX512_CORE", "AVX512_CORE_VNNI", "AVX512_CORE_BF16"],
-    "newest instructions that oneDNN uses, in PyTorch too: AVX-512 machines can play others",
+    "newest instructions that oneDNN uses, and PyTorch's other kernels and MKL: AVX-512 machines "
+    "can play others",
     flag_values=FLAGS,
 )
 flags.DEFINE_boolean("peer", True, "measure PyTorch as well", flag_values=FLAGS)
@@ -288,8 +289,11 @@ def main(arguments):
     _cli.refuse_arguments(arguments)
     _cli.require(FLAGS, ["output_dir"])
     check_flags()
-    if FLAGS.isa:
-        os.environ["ONEDNN_MAX_CPU_ISA"] = FLAGS.isa  # the systems' processes inherit it
+    if FLAGS.isa:  # the systems' processes inherit it
+        family = "AVX512" if FLAGS.isa.startswith("AVX512") else "AVX2"
+        os.environ["ONEDNN_MAX_CPU_ISA"] = FLAGS.isa
+        os.environ["MKL_ENABLE_INSTRUCTIONS"] = family
+        os.environ["ATEN_CPU_CAPABILITY"] = family.lower()
     folder = Path(FLAGS.output_dir)
     folder.mkdir(parents=True, exist_ok=True)
     before, rows = machine(), []

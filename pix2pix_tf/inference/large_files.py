@@ -274,7 +274,7 @@ def compare(
     # Sums of |x - y|, x, y and SSIM; of x and y with each other; numbers of samples and windows.
     differences, similarities, samples, places = 0.0, 0.0, 0, 0
     sums, products, limits = np.zeros(2), np.zeros((2, 2)), [np.inf, -np.inf]
-    for window in windows.cut((height, width), WINDOW):
+    for window in windows.cut((height, width), (WINDOW, WINDOW)):
         # Each place of SSIM's window counts where its first pixel is.
         wide = windows.Window(
             window.top, min(window.bottom + around, height), window.left,
@@ -310,7 +310,8 @@ def reduced(image: windows.Source) -> np.ndarray:
     square = -(-max(height, width) // SHOWN)
     rows, columns = max(height // square, 1), max(width // square, 1)
     found = np.empty((rows, columns, channels), np.float32)
-    for window in windows.cut((rows, columns), max(WINDOW // square, 1)):
+    side = max(WINDOW // square, 1)
+    for window in windows.cut((rows, columns), (side, side)):
         values = image.read(window.scaled(square))[0]
         parts = values.reshape(window.shape[0], square, window.shape[1], square, channels)
         found[window.top : window.bottom, window.left : window.right] = parts.mean((1, 3))

@@ -91,21 +91,48 @@ def test_the_result_is_that_of_the_whole_image(small_windows, kind, options):
     width=st.integers(5, 90),
     tile=st.integers(1, 32),
     side=st.sampled_from([4, 12, 20]),
+    kept=st.sampled_from([1, 12, 10**6]),
 )
-def test_any_size_and_tile(kind, norm, height, width, tile, side):
+def test_any_size_and_tile(kind, norm, height, width, tile, side, kept):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(windows, "LEAST_SIDE", side)
+        patch.setattr(windows, "KEPT_TILES", kept)
         network = generator(kind, norm=norm, **({"depth": 4} if kind == "unet" else {}))
         assert check(network, height, width, tile=tile) < TOLERANCE
 
 
 def test_windows_of_a_map_cover_it_once():
-    for shape, side in (((17, 40), 8), ((8, 8), 8), ((1, 100), 64)):
+    for shape, sides in (((17, 40), (8, 8)), ((8, 8), (3, 8)), ((1, 100), (64, 64))):
         covered = np.zeros(shape, int)
-        for window in windows.cut(shape, side):
+        for window in windows.cut(shape, sides):
             covered[window.top : window.bottom, window.left : window.right] += 1
-            assert max(window.shape) <= side
+            assert all(one <= most for one, most in zip(window.shape, sides, strict=True))
         assert (covered == 1).all()
+
+
+def test_windows_are_bands_unless_maps_are_wide():
+    assert windows.best_sides((192, 192), 200**2) == (192, 192)
+    assert windows.best_sides((256, 256), 200**2) == (156, 256)
+    assert windows.best_sides((8192, 8192), 200**2) == (200, 200)
+
+
+@pytest.mark.parametrize("sides", [(8, 30), (5, 7), (23, 4)])
+def test_maps_in_memory_and_in_files_are_read_in_any_windows(tmp_path, sides):
+    values = tf.random.stateless_uniform((1, 23, 30, 2), (1, 2))
+    stores = windows.Memory(), windows.Scratch((23, 30, 2), np.dtype(np.float32), str(tmp_path))
+    for _ in "again":  # The result of a step replaces that of its convolution.
+        values += 1
+        for window in windows.cut((23, 30), sides):
+            for store in stores:
+                store.write(window, window.of(values, windows.Window(0, 23, 0, 30)))
+    for window in (
+        windows.Window(0, 23, 0, 30),
+        windows.Window(7, 19, 3, 29),
+        *windows.cut((23, 30), (4, 4)),
+    ):
+        expected = window.of(values, windows.Window(0, 23, 0, 30))
+        for store in stores:
+            np.testing.assert_array_equal(store.read(window), expected)
 
 
 @pytest.mark.parametrize("columns", [(0, 9), (2, 7)])
@@ -165,17 +192,17 @@ def test_memory_and_disk_follow_from_the_plan():
         found = windows.plan(network.steps, (8192, 8192, 3), tile=512)
         assert found.disk < gibibytes * 2**30
         kept = sum(one.bytes for one in found.maps if one.place == "memory")
-        assert kept < 2 * windows.KEPT_WINDOWS * 512**2 * 64 * 4
+        assert kept < 2 * windows.KEPT_TILES * 512**2 * 64 * 4
         for one in found.maps:
             pixels = max(window.shape[0] * window.shape[1] for window in one.windows())
-            assert pixels * one.shape[2] <= 512**2 * 64
+            assert pixels * one.shape[2] <= windows.WINDOW_TILES * 512**2 * 64
 
 
 @pytest.mark.parametrize("side", [8, 50, 300])
 def test_statistics_of_windows_are_those_of_the_whole_map_to_the_last_bit(side):
     x = np.random.default_rng(side).normal(3, 0.7, (1, 257, 190, 6)).astype(np.float32)
     statistics = windows.Statistics(6)
-    for window in windows.cut((257, 190), side):
+    for window in windows.cut((257, 190), (side, side)):
         statistics.add(x[:, window.top : window.bottom, window.left : window.right])
     for received, expected in zip(statistics.result(), moments(tf.constant(x)), strict=True):
         np.testing.assert_array_equal(received, tf.cast(expected, tf.float32))
