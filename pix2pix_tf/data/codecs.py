@@ -267,7 +267,7 @@ def _read_tiff(contents: bytes, selection: Selection) -> Samples:
     with tifffile.TiffFile(io.BytesIO(contents)) as file:
         page = file.pages.first
         _check_size(int(page.imagewidth), int(page.imagelength))  # damaged ones are tuples or bytes
-        if page.photometric.name not in ("MINISBLACK", "RGB") or page.dtype is None:
+        if not _is_plain(page):
             return _read_pillow(contents)
         series = _picked_series(file, selection)
         page = series.keyframe
@@ -279,6 +279,13 @@ def _read_tiff(contents: bytes, selection: Selection) -> Samples:
     array = upright(array, int(orientation.value) if orientation else 1)
     nodata = _number(tags[_NO_DATA].value) if tags[_NO_DATA] else None
     return without_missing(Samples(array, has_alpha=has_alpha, nodata=nodata), nodata)
+
+
+def _is_plain(page: Any) -> bool:
+    """Whether tifffile gives the samples of a page as they are: grey or RGB, also as JPEG."""
+    kind = page.photometric.name
+    is_jpeg = kind == "YCBCR" and page.compression.name == "JPEG"
+    return page.dtype is not None and (kind in ("MINISBLACK", "RGB") or is_jpeg)
 
 
 def _number(text: Any) -> float | None:
@@ -556,8 +563,7 @@ def windowed_page(file: Any, selection: Selection = WHOLE) -> tuple[Any, float |
     page = series.keyframe
     tag = page.tags.get(_ORIENTATION)
     turned = tag is not None and int(tag.value) != 1
-    plain = page.photometric.name in ("MINISBLACK", "RGB") and series.axes in ("YX", "YXS")
-    if turned or not plain or page.dtype is None or len(series.pages) != 1:
+    if turned or not _is_plain(page) or series.axes not in ("YX", "YXS") or len(series.pages) != 1:
         raise ValueError("turned images, planes and uncommon colour spaces are read as a whole")
     return page, _number(page.tags.valueof(_NO_DATA))
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from pix2pix_tf.data import codecs
 from pix2pix_tf.errors import InputError
@@ -42,6 +43,26 @@ def test_windows_of_a_file_are_those_of_the_whole(tmp_path, options, dtype, chan
             found = source.read(windows.Window(*window))
             top, bottom, left, right = window
             np.testing.assert_allclose(found[0], whole[top:bottom, left:right], atol=1e-6)
+
+
+@pytest.mark.parametrize("options", [{"tile": (32, 48)}, {"rowsperstrip": 16}])
+@pytest.mark.parametrize("subsampling", [(1, 1), (2, 2)])
+def test_windows_of_slides_in_jpeg(tmp_path, options, subsampling):
+    """Scanners of slides store YCbCr in JPEG tiles."""
+    pytest.importorskip("imagecodecs")
+    rows, columns = np.mgrid[:101, :130]
+    pixels = np.stack([2 * rows, columns, 255 - columns], -1).astype(np.uint8)
+    options = options | {"photometric": "rgb", "compression": "jpeg", "subsampling": subsampling}
+    tifffile.imwrite(tmp_path / "x.tif", pixels, metadata=None, **options)
+    with tifffile.TiffFile(tmp_path / "x.tif") as file:
+        assert file.pages[0].photometric.name == "YCBCR"
+    with Image.open(tmp_path / "x.tif") as file:
+        expected = np.asarray(file.convert("RGB"))
+    assert np.abs(expected - pixels.astype(int)).mean() < 4
+    assert (codecs.load((tmp_path / "x.tif").read_bytes()).array == expected).all()
+    with large_files.TiffSource(tmp_path / "x.tif", codecs.Side()) as source:
+        found = source.samples(windows.Window(3, 60, 40, 99)).array
+    assert (found == expected[3:60, 40:99]).all()
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
