@@ -169,7 +169,7 @@ def test_planes_and_series_are_picked_or_refused():
             codecs.read(contents[name])
         found = codecs.read(contents[name], Selection(plane=3))[..., 0]
         np.testing.assert_array_equal(found, planes[3])
-        with pytest.raises(ValueError, match="expected more than --plane 5"):
+        with pytest.raises(ValueError, match="--plane 5, expected 0 to"):
             codecs.read(contents[name], Selection(plane=5))
     buffer = io.BytesIO()
     with tifffile.TiffWriter(buffer) as writer:
@@ -316,6 +316,10 @@ def test_natural_order_nested_folders_and_unique_names(tmp_path):
     assert flat == ["IMG3.png", "img2.png", "img10.png"]
     nested = listing.list_images(tmp_path, recursive=True)
     assert listing.names(nested)[-1] == "sub_img1" and len(nested) == 4
+    write_pairs(tmp_path / "deep" / "in", 2)
+    assert run("--check_data", "--input_dir", tmp_path / "deep") == 1
+    assert run("--check_data", "--input_dir", tmp_path / "deep", "--recursive") == 0
+    assert listing.names(["d/x.ome.tif"]) == listing.names(["d/x.png"])
     assert len(set(listing.names(["d/a.png", "d/a.jpg", "d/a.jpg.png"]))) == 3
 
 
@@ -327,9 +331,10 @@ def test_any_two_folders_are_pairs_by_order(tmp_path):
     assert run(*words, "--pair_by", "order") == 0
 
 
-def test_the_layout_and_the_direction_are_stated(tmp_path, capsys):
+@pytest.mark.parametrize("width", [64, 96, 112])
+def test_the_layout_and_the_direction_are_stated(tmp_path, capsys, width):
     (tmp_path / "data").mkdir()
-    rows, columns = np.mgrid[:64, :64].astype(np.uint8)
+    rows, columns = np.mgrid[:64, :width].astype(np.uint8)
     for number in range(2):
         image = np.stack([rows + number, columns, rows], -1)
         Image.fromarray(image).save(tmp_path / "data" / f"{number}.png")
@@ -340,7 +345,8 @@ def test_the_layout_and_the_direction_are_stated(tmp_path, capsys):
     ):
         assert run(*words, "--input_dir", tmp_path / "data") == 0
         text = capsys.readouterr().out
-        assert "each file is split into A 32x64 and B 32x64" in text and "--dataset_mode" in text
+        half = f"{width // 2}x64"
+        assert f"each file is split into A {half} and B {half}" in text and "--dataset_mode" in text
     assert run("--check_data", "--input_dir", write_pairs(tmp_path / "pairs", 2)) == 0
     assert "is split into" not in capsys.readouterr().out
 

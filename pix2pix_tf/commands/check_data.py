@@ -22,7 +22,8 @@ def check_data(program: Program, config: Any, explicit: Collection[str]) -> int:
     runs.warn_without_effect(config, explicit)
     config = program.unpack(config)
     lines, usable = check.report(dict(program.data_sets(config)))
-    if program.is_paired and config.input_dir and not check.has_images(config.input_dir):
+    inside = config.recursive or not config.input_dir or check.has_images(config.input_dir)
+    if program.is_paired and not inside:
         usable = False
         lines[-1] = (
             f"training or testing would fail: {config.input_dir} contains no images itself; "

@@ -22,7 +22,8 @@ SETS = ("train", "val", "validation", "test")
 _MOST_SAMPLES = 2**26
 # A set that uses less of its range than this trains on hardly any contrast.
 _SLIVER = 1 / 8
-_PLAIN_RATIO = (1.5, 2.7)
+# Width by height of two images of nearly equal sides; photographs have up to 1.78 (16:9).
+_PLAIN_RATIO = (1.8, 2.25)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,7 +140,7 @@ def notes(contents: Contents, looks: Sequence[Look], *, direction: str | None = 
         f"transparency is dropped; {used + 1} channels keep it": [
             seen for seen in readable if seen.is_transparent
         ],
-        f"only {used} channel{'s' * (used > 1)} of more are used": [
+        "some channels are not used; --input_channels or --output_channels takes all": [
             seen for seen in readable if seen.is_reduced
         ],
         "pixels without data are black to the networks, in losses and in metrics": [

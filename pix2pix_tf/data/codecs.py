@@ -307,7 +307,7 @@ def _picked_series(file: Any, selection: Selection) -> Any:
 
 def _item(items: list, number: int | None, *, flag: str) -> Any:
     if (number or 0) >= len(items):
-        raise ValueError(f"{len(items)} {flag}, expected more than --{flag} {number}")
+        raise ValueError(f"--{flag} {number}, expected 0 to {len(items) - 1}")
     return items[number or 0]
 
 

@@ -54,7 +54,7 @@ def _frame(dataset: Any, plane: int | None) -> int:
     if count > 1 and plane is None:
         raise ValueError(f"{count} planes; --plane 0 to {count - 1} picks one")
     if count > 1 and (plane or 0) >= count:
-        raise ValueError(f"{count} plane, expected more than --plane {plane}")
+        raise ValueError(f"--plane {plane}, expected 0 to {count - 1}")
     return (plane or 0) if count > 1 else 0
 
 

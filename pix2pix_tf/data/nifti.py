@@ -41,10 +41,15 @@ def file_of(path: str | os.PathLike) -> str:
 
 
 def stem(name: str) -> str:
-    """A name without its suffix: "t1-012" of a slice; numbers such as those of UIDs stay."""
+    """A name without its suffix: "t1-012" of a slice; numbers such as those of UIDs stay.
+
+    That of OME-TIFF is ".ome.tif".
+    """
     found = re.fullmatch(PATTERN, name)
     root, suffix = os.path.splitext(name)
-    return f"{found[1]}-{found[3]}" if found else name if suffix[1:].isdecimal() else root
+    if found:
+        return f"{found[1]}-{found[3]}"
+    return name if suffix[1:].isdecimal() else root.removesuffix(".ome")
 
 
 def volume_name(name: str) -> str:
@@ -132,7 +137,7 @@ def _samples(image: Any, series: int | None) -> np.ndarray:
     if count > 1 and series is None:
         raise ValueError(f"{count} volumes; --series 0 to {count - 1} picks one")
     if (series or 0) >= count > 1:
-        raise ValueError(f"{count} volumes, expected more than --series {series}")
+        raise ValueError(f"--series {series}, expected 0 to {count - 1}")
     number = (series or 0) if count > 1 else 0
     array = np.asanyarray(image.dataobj if image.ndim == 3 else image.dataobj[..., number])
     if array.dtype == np.float64 and image.get_data_dtype() != np.float64:
