@@ -37,8 +37,8 @@ LEAST_SIDE = 64
 # Windows start and end at multiples of this where they can: `cpu_convolution` cuts images with an
 # even number of rows into bands and makes four neighbouring pixels at once.
 ALIGNMENT = 4
-# A window and what it reads are as large as so many tiles of a map of the first level. With a third,
-# an image of 2 to 4 tiles a side takes 1.1 to 1.3 times as long: windows overlap more.
+# A window and what it reads are as large as so many tiles of a map of the first level. With one, an
+# image of 2 to 4 tiles a side takes 1.1 to 1.3 times as long: windows overlap more.
 WINDOW_TILES = 3
 # Maps are kept in memory up to so many of these tiles, all together.
 KEPT_TILES = 12
