@@ -288,6 +288,69 @@ def test_damage_inside_stops_a_run_before_it_starts(tmp_path, capsys, kind):
     assert "left out: " in text and "examples count = 3" in text
 
 
+def test_damage_that_decoders_accept_is_an_error():
+    pixels = RNG.integers(0, 256, (64, 64, 3), np.uint8)
+    rows = [b"\0" + row.tobytes() for row in pixels]
+    head = struct.pack(">IIBBBBB", 64, 64, 8, 2, 0, 0, 0)
+    packed = zlib.compress(b"".join(rows[:40]))
+    short = (chunk(b"IHDR", head), chunk(b"IDAT", packed), chunk(b"IEND", b""))
+    buffer = io.BytesIO()
+    Image.fromarray(pixels // 16).save(buffer, "PNG")
+    half = len(buffer.getvalue()) // 2
+    cut = [codecs.PNG_MARK + b"".join(short), buffer.getvalue()[:half] + bytes(half)]
+    for compression in ("tiff_lzw", "tiff_adobe_deflate"):
+        buffer = io.BytesIO()
+        Image.fromarray(pixels).save(buffer, "TIFF", compression=compression)
+        assert (codecs.load(buffer.getvalue()).array == pixels).all()
+        cut.append(buffer.getvalue()[:-3])
+    for contents in cut:
+        with pytest.raises(ValueError, match="."):
+            codecs.load(contents)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "RGB", "P", "I;16"])
+@pytest.mark.parametrize("interlaced", [0, 1])
+def test_pngs_of_every_kind_have_all_their_data(mode, interlaced):
+    """Interlacing only moves the bytes, and a stored row of zeros is its own first pass."""
+    kind, depth, channels = {
+        "1": (0, 1, 1), "L": (0, 8, 1), "RGB": (2, 8, 3), "P": (3, 4, 1), "I;16": (0, 16, 1)
+    }[mode]  # fmt: skip
+    starts = codecs._ADAM7 if interlaced else ((0, 0, 1, 1),)
+    data = b""
+    for x, y, dx, dy in starts:
+        columns, rows = len(range(x, 13, dx)), len(range(y, 3, dy))
+        if columns:
+            data += (b"\0" + bytes((columns * channels * depth + 7) // 8)) * rows
+    head = struct.pack(">IIBBBBB", 13, 3, depth, kind, 0, 0, interlaced)
+    for kept, is_whole in ((data, True), (data[:-1], False)):
+        parts = [chunk(b"IHDR", head), chunk(b"IDAT", zlib.compress(kept)), chunk(b"IEND", b"")]
+        parts[1:1] = [chunk(b"PLTE", bytes(48))] if kind == 3 else []
+        contents = codecs.PNG_MARK + b"".join(parts)
+        if is_whole:
+            assert codecs.load(contents).array.shape == (3, 13, channels if kind != 3 else 3)
+        else:
+            with pytest.raises(ValueError, match="truncated"):
+                codecs.load(contents)
+
+
+@pytest.mark.parametrize(("kind", "bits"), [(0, 1), (0, 2), (0, 4), (0, 8), (0, 16), (2, 8)])
+def test_a_transparent_value_is_alpha(kind, bits):
+    channels = 3 if kind == 2 else 1
+    row = b"\0" + bytes([0b00011011] * (bits * channels))
+    value = {1: 1, 2: 3, 4: 11, 8: 27, 16: 0x1B1B}[bits]
+    head = struct.pack(">IIBBBBB", 8, 2, bits, kind, 0, 0, 0)
+    parts = (
+        chunk(b"IHDR", head), chunk(b"tRNS", struct.pack(">H", value) * channels),
+        chunk(b"IDAT", zlib.compress(row * 2)), chunk(b"IEND", b""),
+    )  # fmt: skip
+    contents = codecs.PNG_MARK + b"".join(parts)
+    samples = codecs.load(contents)
+    assert samples.has_alpha and samples.array.shape == (2, 8, channels + 1)
+    unit = codecs.load_unit(contents, Side(channels=4))
+    assert unit[..., 3].min() == 0
+    np.testing.assert_allclose(decode.read(contents, Side(channels=4)), unit, atol=1e-6)
+
+
 def test_only_regular_files_are_listed(tmp_path):
     folder = write_pairs(tmp_path / "data", 2)
     (folder / "._1.png").write_bytes(b"x")

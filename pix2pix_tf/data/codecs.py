@@ -33,6 +33,11 @@ SUFFIXES = (
 )
 JPEG_MARK, PNG_MARK, NPY_MARK = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"\x93NUMPY"
 TIFF_MARKS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+# Interlaced PNGs: first column and row, and steps between columns and rows, of each of 7 passes.
+_ADAM7 = (
+    *((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4)),
+    *((0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)),
+)
 # Where a PNG says how many bits a sample has: signature, length, IHDR, width, height.
 PNG_DEPTH_AT = 24
 # Rec. ITU-R BT.601, as Pillow converts colour to grey.
@@ -43,6 +48,21 @@ _TOO_LARGE = f"it claims more than {MAX_PIXELS} pixels"
 # TIFFs of more pixels are read and written by windows where a tile is given.
 LARGE_PIXELS = 2**24
 _ORIENTATION, _NO_DATA = 274, 42113  # TIFF tags; EXIF shares the first
+# Those of sizes, types, compression, colour, strips and tiles (TIFF 6.0).
+_SAMPLE_TAGS = (
+    *range(256, 260),
+    262,
+    273,
+    277,
+    278,
+    279,
+    284,
+    317,
+    320,
+    *range(322, 326),
+    338,
+    339,
+)
 # libjpeg warns of these and fills in grey; what it says of stray bytes does no harm.
 _JPEG_DAMAGE = ("Corrupt JPEG data: premature", "Corrupt JPEG data: bad", "Premature end")
 
@@ -176,7 +196,10 @@ def _load(contents: bytes, selection: Selection) -> Samples:
         return Samples(array, missing=missing, nodata=nodata)
     if contents.startswith(JPEG_MARK):
         _check_jpeg(contents)
-    return _read_pillow(contents)
+    samples = _read_pillow(contents)
+    if contents.startswith(PNG_MARK):
+        _check_png(contents)
+    return samples
 
 
 def _is_tiff(head: bytes) -> bool:
@@ -225,25 +248,65 @@ def _read_npy(contents: bytes) -> np.ndarray:
     return np.load(io.BytesIO(contents), allow_pickle=False)
 
 
+def _check_png(contents: bytes) -> None:
+    """Raises an error for wrong checksums and missing data, which Pillow accepts in some places."""
+    width, height, depth, kind, _, _, interlaced = struct.unpack_from(">IIBBBBB", contents, 16)
+    _check_size(width, height)
+    pixel = depth * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}.get(kind, 1)
+    passes = _ADAM7 if interlaced else ((0, 0, 1, 1),)
+    sizes = [(-(-(width - x) // dx), -(-(height - y) // dy)) for x, y, dx, dy in passes]
+    missing = sum(rows * (1 + -(-columns * pixel // 8)) for columns, rows in sizes if columns > 0)
+    stream, at = zlib.decompressobj(), len(PNG_MARK)
+    while missing > 0 and at + 8 <= len(contents):
+        length, name = struct.unpack_from(">I4s", contents, at)
+        at, end = at + 12 + length, at + 8 + length
+        if name == b"IDAT":
+            if contents[end:at] != struct.pack(">I", zlib.crc32(contents[end - length - 4 : end])):
+                raise ValueError("a checksum is wrong")
+            missing -= len(stream.decompress(contents[end - length : end]))
+    if missing > 0:
+        raise ValueError("image file is truncated")
+
+
+def _with_transparency(array: np.ndarray, key: Any, depth: int) -> np.ndarray:
+    """Adds alpha to grey or RGB of which a PNG calls one value, the tRNS chunk, transparent."""
+    array = array[..., None] if array.ndim == 2 else array
+    high = full_range(array.dtype)[1]
+    # Pillow has already widened a value of one bit.
+    value = np.minimum(np.atleast_1d(key) * (255 // (2**depth - 1) if depth < 8 else 1), high)
+    alpha = np.where((array == value).all(-1, keepdims=True), 0, high).astype(array.dtype)
+    return np.concatenate([array, alpha], -1)
+
+
 def _read_pillow(contents: bytes) -> Samples:
     with Image.open(io.BytesIO(contents)) as opened:
         _check_size(*opened.size)
-        is_deep = opened.format == "PNG" and contents[PNG_DEPTH_AT] == 16
-        if is_deep and opened.mode in ("RGB", "RGBA", "LA"):
-            return _read_deep_png(contents, opened)
-        image = ImageOps.exif_transpose(opened)
-        mode = image.mode
-        if mode in ("P", "PA"):
-            image = image.convert("RGBA" if image.has_transparency_data else "RGB")
-        elif mode == "1":
-            image = image.convert("L")
-        elif mode == "I":  # Pillow before 11 reads 16-bit grey so.
-            return Samples(np.asarray(image).astype(np.uint16))
-        elif mode not in ("L", "LA", "RGB", "RGBA", "F") and not mode.startswith("I;16"):
-            image = image.convert("RGB")
-        array = np.asarray(image)
-        array = array.astype(np.uint16) if mode.startswith("I;16") else array
-        return Samples(array, has_alpha=image.mode in ("LA", "RGBA"))
+        is_png = opened.format == "PNG"
+        key = opened.info.get("transparency") if is_png else None
+        if isinstance(key, int | tuple) and opened.mode != "P":
+            samples = _read_opened(contents, opened)
+            array = _with_transparency(samples.array, key, contents[PNG_DEPTH_AT])
+            return dataclasses.replace(samples, array=array, has_alpha=True)
+        return _read_opened(contents, opened)
+
+
+def _read_opened(contents: bytes, opened: Image.Image) -> Samples:
+    is_deep = opened.format == "PNG" and contents[PNG_DEPTH_AT] == 16
+    if is_deep and opened.mode in ("RGB", "RGBA", "LA"):
+        return _read_deep_png(contents, opened)
+    image = ImageOps.exif_transpose(opened)
+    mode = image.mode
+    if mode in ("P", "PA"):
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    elif mode == "1":
+        image = image.convert("L")
+    elif mode == "I":  # Pillow before 11 reads 16-bit grey so.
+        return Samples(np.asarray(image).astype(np.uint16))
+    elif mode not in ("L", "LA", "RGB", "RGBA", "F") and not mode.startswith("I;16"):
+        image = image.convert("RGB")
+    array = np.asarray(image)
+    array = array.astype(np.uint16) if mode.startswith("I;16") else array
+    return Samples(array, has_alpha=image.mode in ("LA", "RGBA"))
 
 
 def _read_deep_png(contents: bytes, opened: Image.Image) -> Samples:
@@ -267,6 +330,7 @@ def _read_tiff(contents: bytes, selection: Selection) -> Samples:
     with tifffile.TiffFile(io.BytesIO(contents)) as file:
         page = file.pages.first
         _check_size(int(page.imagewidth), int(page.imagelength))  # damaged ones are tuples or bytes
+        _check_tags(file, page)
         if not _is_plain(page):
             return _read_pillow(contents)
         series = _picked_series(file, selection)
@@ -279,6 +343,20 @@ def _read_tiff(contents: bytes, selection: Selection) -> Samples:
     array = upright(array, int(orientation.value) if orientation else 1)
     nodata = _number(tags[_NO_DATA].value) if tags[_NO_DATA] else None
     return without_missing(Samples(array, has_alpha=has_alpha, nodata=nodata), nodata)
+
+
+def _check_tags(file: Any, page: Any) -> None:
+    """Raises an error if a tag that samples depend on is listed without its values."""
+    form, handle = file.tiff, file.filehandle
+    handle.seek(page.offset)
+    (count,) = struct.unpack(form.tagnoformat, handle.read(form.tagnosize))
+    entries = handle.read(count * form.tagsize)
+    codes = {
+        struct.unpack_from(form.byteorder + "H", entries, at)[0]
+        for at in range(0, len(entries), form.tagsize)
+    }
+    if lost := sorted(codes & set(_SAMPLE_TAGS) - {tag.code for tag in page.tags}):
+        raise ValueError(f"the file ends before the values of its tag {lost[0]}")
 
 
 def _is_plain(page: Any) -> bool:
