@@ -1,10 +1,12 @@
 """What the two commands of the README do, with less training."""
 
 import json
+import shutil
 
 import pytest
 
 from pix2pix_tf import run_folder
+from pix2pix_tf.commands import page
 
 SMALL = ("--ngf", 1, "--ndf", 1, "--max_steps", 3)
 
@@ -30,6 +32,17 @@ def test_it_trains_tests_on_other_houses_and_exports(demo):
     assert houses.isdisjoint(path.stem for path in (folder / "data" / "train").iterdir())
     assert (folder / "export" / "saved_model.pb").is_file()
     assert str(folder / "test" / run_folder.INDEX) in text
+
+
+def test_its_page_is_for_boxes_whatever_it_is_called(demo, tmp_path):
+    folder, _ = demo
+    shutil.copytree(folder / "run", tmp_path / "x" / "run")
+    options = tmp_path / "x" / "run" / run_folder.OPTIONS
+    options.write_text(options.read_text().replace(str(folder), "x"))
+    assert page.describe_run(str(tmp_path / "x" / "run"))["editor"] == "picture"
+    (tmp_path / "x" / "data").mkdir()
+    about = page.describe_run(str(tmp_path / "x" / "run"))
+    assert (about["name"], about["editor"], about["to"]) == ("x", "boxes", "facade")
 
 
 def test_the_same_command_again_goes_on(launcher, demo, tmp_path):

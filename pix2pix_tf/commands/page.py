@@ -56,6 +56,8 @@ def describe_run(
     # Of demonstrations the folder around says more than `run`.
     named = Path(folder).resolve()
     name = named.parent.name if named.name == "run" else named.name
+    if named.name == "run" and (named.parent / "data").is_dir():  # facades, whatever it is called
+        options = {**options, "checkpoint": "demo"}
     return describe(f"{name}-{suffix}" if suffix else name, options, direction=direction)
 
 
