@@ -49,20 +49,8 @@ _TOO_LARGE = f"it claims more than {MAX_PIXELS} pixels"
 LARGE_PIXELS = 2**24
 _ORIENTATION, _NO_DATA = 274, 42113  # TIFF tags; EXIF shares the first
 # Those of sizes, types, compression, colour, strips and tiles (TIFF 6.0).
-_SAMPLE_TAGS = (
-    *range(256, 260),
-    262,
-    273,
-    277,
-    278,
-    279,
-    284,
-    317,
-    320,
-    *range(322, 326),
-    338,
-    339,
-)
+_SIZES, _STRIPS, _TILES = {256, 257, 258, 259, 262, 277}, {273, 278, 279}, {322, 323, 324, 325}
+_SAMPLE_TAGS = _SIZES | _STRIPS | _TILES | {284, 317, 320, 338, 339}
 # libjpeg warns of these and fills in grey; what it says of stray bytes does no harm.
 _JPEG_DAMAGE = ("Corrupt JPEG data: premature", "Corrupt JPEG data: bad", "Premature end")
 
@@ -281,13 +269,11 @@ def _with_transparency(array: np.ndarray, key: Any, depth: int) -> np.ndarray:
 def _read_pillow(contents: bytes) -> Samples:
     with Image.open(io.BytesIO(contents)) as opened:
         _check_size(*opened.size)
-        is_png = opened.format == "PNG"
-        key = opened.info.get("transparency") if is_png else None
-        if isinstance(key, int | tuple) and opened.mode != "P":
-            samples = _read_opened(contents, opened)
+        samples, key = _read_opened(contents, opened), opened.info.get("transparency")
+        if opened.format == "PNG" and isinstance(key, int | tuple) and opened.mode != "P":
             array = _with_transparency(samples.array, key, contents[PNG_DEPTH_AT])
-            return dataclasses.replace(samples, array=array, has_alpha=True)
-        return _read_opened(contents, opened)
+            samples = dataclasses.replace(samples, array=array, has_alpha=True)
+        return samples
 
 
 def _read_opened(contents: bytes, opened: Image.Image) -> Samples:
@@ -355,7 +341,7 @@ def _check_tags(file: Any, page: Any) -> None:
         struct.unpack_from(form.byteorder + "H", entries, at)[0]
         for at in range(0, len(entries), form.tagsize)
     }
-    if lost := sorted(codes & set(_SAMPLE_TAGS) - {tag.code for tag in page.tags}):
+    if lost := sorted(codes & _SAMPLE_TAGS - {tag.code for tag in page.tags}):
         raise ValueError(f"the file ends before the values of its tag {lost[0]}")
 
 
