@@ -149,13 +149,13 @@ class PaddedConv(cpu_convolution.Conv):
         super().__init__(filters, kernel_size, **kwargs)
         self.border, self.reflect = border, reflect
 
-    def call(self, x: tf.Tensor) -> tf.Tensor:
+    def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Maps [n, h, w, c] to [n, (h + 2 border - kernel) // strides + 1, ..., filters]."""
         if self.border:
             side = [self.border, self.border]
             mode = "REFLECT" if self.reflect else "CONSTANT"
             x = tf.pad(x, [[0, 0], side, side, [0, 0]], mode)
-        return super().call(x)
+        return super().call(x, training=training)
 
     def compute_output_shape(self, input_shape: Shape) -> tuple[int | None, ...]:
         """See `call`."""
