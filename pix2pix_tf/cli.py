@@ -19,7 +19,7 @@ from pix2pix_tf.commands.serve import serve
 from pix2pix_tf.commands.test import test
 from pix2pix_tf.commands.train import train
 from pix2pix_tf.config import CHECK_DATA, MODES, PROGRAM, TESTING, Pix2PixConfig
-from pix2pix_tf.data import check, listing
+from pix2pix_tf.data import check, listing, sizes
 from pix2pix_tf.demo import facades
 from pix2pix_tf.errors import InputError, printable
 from pix2pix_tf.training import runtime
@@ -256,8 +256,9 @@ def _predictors(config: Any, checkpoint: Path, *, exported: bool) -> dict[str, "
 
 def _draw_demo(folder: Path, config: Any) -> None:
     print("drawing 440 facades")
-    facades.write_pairs(folder / "train", 400, seed=config.seed)
-    facades.write_pairs(folder / "val", 40, seed=config.seed, start=400)
+    size = max(sizes.sides(config.scale_size))
+    facades.write_pairs(folder / "train", 400, seed=config.seed, size=size)
+    facades.write_pairs(folder / "val", 40, seed=config.seed, start=400, size=size)
 
 
 CONSTANT = "L1 of the best constant image"

@@ -9,13 +9,14 @@ from pix2pix_tf import run_folder
 from pix2pix_tf.commands import page
 
 SMALL = ("--ngf", 1, "--ndf", 1, "--max_steps", 3)
+SIZES = ("--crop_size", 64, "--scale_size", 72)
 
 
 @pytest.fixture(scope="module")
 def demo(launcher, tmp_path_factory):
     """The folder of a finished pix2pix demonstration, and what was printed."""
     folder = tmp_path_factory.mktemp("demo") / "new"
-    words = ("--output_dir", folder, *SMALL)
+    words = ("--output_dir", folder, *SMALL, *SIZES)
     code, text = launcher.run("pix2pix-tf", *words, printed=folder.with_suffix(".txt"))
     assert code == 0, text
     return folder, text
@@ -47,7 +48,7 @@ def test_its_page_is_for_boxes_whatever_it_is_called(demo, tmp_path):
 
 def test_the_same_command_again_goes_on(launcher, demo, tmp_path):
     folder, _ = demo
-    words = ("--output_dir", folder, *SMALL[:-1], 4)
+    words = ("--output_dir", folder, *SMALL[:-1], 4, *SIZES)
     code, text = launcher.run("pix2pix-tf", *words, printed=tmp_path / "out.txt")
     assert code == 0, text
     assert "drawing" not in text and "trained to step 4:" in text
