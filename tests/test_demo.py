@@ -8,7 +8,7 @@ import pytest
 from pix2pix_tf import run_folder
 from pix2pix_tf.commands import page
 
-SMALL = ("--ngf", 1, "--ndf", 1, "--max_steps", 3)
+SMALL = ("--ngf", 1, "--ndf", 1, "--summary_freq", 0, "--max_steps", 3)
 SIZES = ("--crop_size", 64, "--scale_size", 72)
 
 

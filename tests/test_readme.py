@@ -37,7 +37,7 @@ SMALL = {
     "cyclegan-tf": {"--netG": "resnet_6blocks", "--crop_size": "32", "--load_size": "36"},
 }
 TOOLS = {"tools/experiments.py": ("--max_steps=2", "--ngf=1")}
-SHORT = ("--ngf", "1", "--ndf", "1", "--max_steps", "2", "--summary_freq", "2")
+SHORT = ("--ngf", "1", "--ndf", "1", "--max_steps", "2")
 # Trained once; a document that trains one of them itself starts without it.
 PHOTOS = "pix2pix-tf --mode train --input_dir photos/train --output_dir"
 RUNS = {
@@ -64,8 +64,8 @@ def commands(text):
 class Place:
     """A folder with all the files that the documents name, in which commands run."""
 
-    def __init__(self, folder, launcher):
-        self.folder, self._launcher = folder, launcher
+    def __init__(self, folder, launcher, *, watched=False):
+        self.folder, self._launcher, self._watched = folder, launcher, watched
         self._printed, self._server, self._port = folder / "printed.txt", None, None
 
     def run_block(self, language, text):
@@ -114,6 +114,8 @@ class Place:
             defaults = SMALL[program].items() if "--netG" not in words else ()
             defaults = [pair for pair in defaults if pair[0] not in words]
             words = [*words, *SHORT, *(word for pair in defaults for word in pair)]
+            if not self._watched:
+                words += ["--summary_freq", "0"]
             if "mirrored" in words and "--logical_devices" not in words:
                 words += ["--logical_devices", "2"]  # where there are no GPUs
         for extra, package in PACKAGES.items():
@@ -194,18 +196,12 @@ def prepared(launcher, tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def place(prepared, launcher, tmp_path):
-    """A copy of it."""
-    folder = tmp_path / "place"
-    shutil.copytree(prepared, folder)
-    return Place(folder, launcher)
-
-
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_what_a_document_says_can_be_done(place, document):
+def test_what_a_document_says_can_be_done(prepared, launcher, tmp_path, document):
     found = blocks(document)
     text = "\n".join(block for _, block in found)
+    place = Place(tmp_path / "place", launcher, watched="tensorboard" in text)
+    shutil.copytree(prepared, place.folder)
     trainings = [line for line in commands(text) if "--mode train" in line]
     for name in RUNS:
         if any(f"--output_dir {name} " in f"{line} " for line in trainings):

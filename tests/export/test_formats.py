@@ -9,7 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 import tensorflow as tf
-from support import ROOT, refused, run_command
+from support import ROOT, refused, run_forked
 
 from pix2pix_tf.commands import pix2pix
 from pix2pix_tf.config import Pix2PixConfig
@@ -115,11 +115,11 @@ def test_int8_is_calibrated_by_the_images_of_a_folder(tmp_path):
         "--mode", "export", "--output_dir", tmp_path / "phone", "--export_format", "litert",
         "--image_size", "256", "--quantize", "int8_calibrated", "--input_dir",
     )  # fmt: skip
-    done = run_command("pix2pix-tf", *words, tmp_path / "data")
+    done = run_forked("pix2pix-tf", *words, tmp_path / "data")
     assert done.returncode == 0, done.stderr
     assert float(done.stdout.rpartition("(")[2].split(" dB")[0]) > 28
     assert (tmp_path / "phone" / "model.tflite").stat().st_size < 4_500_000  # 3.5 million weights
-    assert "nowhere" in refused(run_command("pix2pix-tf", *words, "nowhere"))
+    assert "nowhere" in refused(run_forked("pix2pix-tf", *words, "nowhere"))
 
 
 @ONNX

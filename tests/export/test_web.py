@@ -6,7 +6,6 @@ import functools
 import http.server
 import io
 import shutil
-import subprocess
 import sys
 import threading
 
@@ -18,7 +17,7 @@ import tensorflow as tf
 import torch_files
 from browser import By
 from PIL import Image
-from support import GOLDENS, ROOT, refused, run_command
+from support import GOLDENS, ROOT, refused, run_forked
 
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.export import web
@@ -103,13 +102,14 @@ def image(height, width):
 
 
 def importing(source, folder):
-    words = [sys.executable, ROOT / "tools" / "import_checkpoint.py", "--source", source]
-    subprocess.run([*words, "--output_dir", folder], check=True, capture_output=True)
+    tool = ROOT / "tools" / "import_checkpoint.py"
+    done = run_forked(tool, "--source", source, "--output_dir", folder)
+    assert done.returncode == 0, done.stderr
     return folder
 
 
 def export(program, *words):
-    done = run_command(program, "--mode", "export", *words)
+    done = run_forked(program, "--mode", "export", *words)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -249,4 +249,4 @@ def test_another_archive_is_refused(tmp_path):
 
 def test_channels_that_no_image_has_are_refused(tmp_path):
     words = ("--mode", "export", "--export_format", "web", "--output_dir", tmp_path / "page")
-    assert "--checkpoint" in refused(run_command("cyclegan-tf", *words))
+    assert "--checkpoint" in refused(run_forked("cyclegan-tf", *words))
