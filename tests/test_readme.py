@@ -196,8 +196,9 @@ def prepared(launcher, tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", filter(blocks, DOCUMENTS), ids=lambda path: path.name)
 def test_what_a_document_says_can_be_done(prepared, launcher, tmp_path, document):
+    """Each command has to end with code 0, see `Place`."""
     found = blocks(document)
     text = "\n".join(block for _, block in found)
     place = Place(tmp_path / "place", launcher, watched="tensorboard" in text)

@@ -20,7 +20,8 @@ import tensorflow as tf
 
 # Finite points by the side of the kernel; infinity is one more. A tile is as long as there are
 # points: longer ones save more products and round more.
-POINTS = {2: (0, 1, -1), 3: (0, 2 / 3, -2 / 3, 3 / 2, -3 / 2), 4: (0, 2 / 3, -2 / 3, 3 / 2, -3 / 2)}
+_LONG = (0, 2 / 3, -2 / 3, 3 / 2, -3 / 2)
+POINTS = {2: (0, 1, -1), 3: _LONG, 4: _LONG}
 
 
 def convolve(x: tf.Tensor, kernel: tf.Tensor, *, strides: int = 1) -> tf.Tensor:
