@@ -4,12 +4,10 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import tensorflow as tf
-
 from pix2pix_tf import run_folder
 from pix2pix_tf.data import cache, decode, pipelines
 from pix2pix_tf.data.decode import Reading
-from pix2pix_tf.data.pipelines import Fetch
+from pix2pix_tf.data.pipelines import Fetch, Load
 
 Paths = tuple[Sequence[str], Sequence[str]]
 
@@ -20,8 +18,7 @@ def readings(config: Any) -> tuple[Reading, Reading]:
     return a, b
 
 
-def caches(config: Any, paths: Paths) -> tuple[Fetch | None, Fetch | None]:
-    """For (files of A, files of B) the `fetches` of `pipelines.unpaired_batches`."""
+def _caches(config: Any, paths: Paths) -> tuple[Fetch | None, Fetch | None]:
     if config.cache == "none":
         return None, None
     folder = run_folder.place(config.output_dir) / run_folder.CACHE
@@ -33,36 +30,20 @@ def caches(config: Any, paths: Paths) -> tuple[Fetch | None, Fetch | None]:
     return a, b
 
 
-def training_batches(
-    config: Any,
-    paths: Paths,
-    *,
-    first_step: int = 0,
-    context: tf.distribute.InputContext | None = None,
-    fetches: tuple[Fetch | None, Fetch | None] = (None, None),
-) -> tf.data.Dataset:
-    """The batches that a run trains on.
+def loader(config: Any, paths: Paths) -> Load:
+    """What reads and augments the images that a run trains on; see `pipelines.unpaired_loader`.
 
     Args:
         config: `CycleGANConfig` with a seed.
         paths: (files of A, files of B).
-        first_step: Number of updates already made.
-        context: tf.distribute.InputContext for the share of one worker, or None for all.
-        fetches: Result of `caches`.
-
-    Returns:
-        tf.data.Dataset of (images of A, images of B), float32 [n, h, w, c] in [-1, 1], endless.
     """
-    return pipelines.unpaired_batches(
+    return pipelines.unpaired_loader(
         *paths,
         readings=readings(config),
         framing=config.framing,
-        batch_size=config.batch_size,
         seed=config.seed,
-        first_step=first_step,
         flip=config.flip,
-        context=context,
-        fetches=fetches,
+        fetches=_caches(config, paths),
     )
 
 

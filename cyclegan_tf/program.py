@@ -33,13 +33,12 @@ def training(config: Any, examples: Mapping[str, Sequence[str]]) -> Training:
         examples: The files of "A" and of "B".
     """
     paths = (examples["A"], examples["B"])
-    fetches = data.caches(config, paths)
     return Training(
         examples=max(map(len, paths)),
         epochs=config.n_epochs + config.n_epochs_decay,
         longer="--n_epochs or --n_epochs_decay",
         build=lambda steps_per_epoch: models.build(config, steps_per_epoch=steps_per_epoch),
-        batches=functools.partial(data.training_batches, config, paths, fetches=fetches),
+        load=data.loader(config, paths),
         named=lambda: data.bad_files_named(config, paths),
         progress={
             "cyc": "generator_loss_cycle_A",

@@ -8,6 +8,7 @@ where a test does not ask for more: several tests run at a time.
 import atexit
 import contextlib
 import functools
+import gc
 import importlib
 import json
 import os
@@ -27,6 +28,8 @@ MAIN = {
     "cyclegan-tf": "cyclegan_tf.cli",
     "replicas": "replicas",
 }
+# What commands import when they first need it.
+LATER = ("matplotlib.backends.backend_agg", "matplotlib.figure", "tensorboard.compat.proto")
 
 
 class Launcher:
@@ -117,6 +120,9 @@ def _serve():
             if not found.name.endswith(("__main__", ".tfds")):
                 with contextlib.suppress(ImportError):  # needs an extra that is not installed
                     importlib.import_module(found.name)
+    for module in LATER:
+        importlib.import_module(module)
+    gc.freeze()  # children need not look through all this for garbage
     print("ready", flush=True)
     for line in sys.stdin:
         order = json.loads(line)

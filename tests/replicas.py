@@ -50,7 +50,7 @@ def statistics(_):
             )
             for whole in (x, weights)
         ]
-        found = tf.function(lambda *parts: strategy.run(replica, parts))(*parts)
+        found = tf.function(lambda *parts: strategy.run(replica, parts), autograph=False)(*parts)
         local = [strategy.experimental_local_results(value) for value in found]
     close = {"rtol": 2e-5, "atol": 2e-5}
     np.testing.assert_allclose(tf.concat(local[0], 0), y, **close)

@@ -257,10 +257,11 @@ def our_pipeline(case):
     """Batches from files."""
     config = our_config(case)
     from pix2pix_tf.commands import pix2pix
+    from pix2pix_tf.data import pipelines
 
     paths, folder = pairs_folder(case)
-    batches = iter(pix2pix.training_batches(config, paths))
-    return take(batches, batch_size=case["batch_size"], folder=folder)
+    batches = pipelines.batches(pix2pix.loader(config, paths), batch_size=case["batch_size"])
+    return take(iter(batches), batch_size=case["batch_size"], folder=folder)
 
 
 def peer_pipeline(case):

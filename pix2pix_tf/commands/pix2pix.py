@@ -16,7 +16,7 @@ from pix2pix_tf.commands.program import Training
 from pix2pix_tf.config import PROGRAM, Pix2PixConfig
 from pix2pix_tf.data import cache, decode, images, listing, pipelines
 from pix2pix_tf.data.listing import Example
-from pix2pix_tf.data.pipelines import Fetch
+from pix2pix_tf.data.pipelines import Fetch, Load
 from pix2pix_tf.evaluation import metrics
 from pix2pix_tf.evaluation import results as result_files
 from pix2pix_tf.inference import files
@@ -34,36 +34,20 @@ Measure = Callable[[int], tuple[dict[str, float], dict[str, np.ndarray]]]
 SHOWN = ("inputs", "outputs", "targets")
 
 
-def training_batches(
-    config: Any,
-    paths: Sequence[Example],
-    *,
-    first_step: int = 0,
-    context: tf.distribute.InputContext | None = None,
-    fetch: Fetch | None = None,
-) -> tf.data.Dataset:
-    """The batches that a run trains on.
+def loader(config: Any, paths: Sequence[Example]) -> Load:
+    """What reads and augments the pairs that a run trains on; see `pipelines.pair_loader`.
 
     Args:
         config: `Pix2PixConfig` with a seed.
         paths: Image files.
-        first_step: Number of updates already made.
-        context: tf.distribute.InputContext for the share of one worker, or None for all.
-        fetch: What `_cache` returned.
-
-    Returns:
-        tf.data.Dataset of (inputs, targets), float32 [n, h, w, c] in [-1, 1], endless.
     """
-    return pipelines.pair_batches(
+    return pipelines.pair_loader(
         paths,
         reading=config.reading,
         framing=config.framing,
-        batch_size=config.batch_size,
         seed=config.seed,
-        first_step=first_step,
         flip=config.flip,
-        context=context,
-        fetch=fetch,
+        fetch=_cache(config, paths),
     )
 
 
@@ -93,7 +77,7 @@ def training(config: Any, examples: Mapping[str, Sequence[Example]]) -> Training
         epochs=config.max_epochs,
         longer="--max_epochs",
         build=lambda steps_per_epoch: models.build(config),
-        batches=functools.partial(training_batches, config, paths, fetch=_cache(config, paths)),
+        load=loader(config, paths),
         named=lambda: decode.bad_files_named(listing.files(paths), config.reading),
         progress={"L1": LOSSES[2], "D": LOSSES[0], "G": LOSSES[1]},
         images=functools.partial(_images, config),

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from pix2pix_tf.data.decode import Reading
+    from pix2pix_tf.data.pipelines import Load
     from pix2pix_tf.inference.files import Translate
     from pix2pix_tf.inference.predictor import Predictor
     from pix2pix_tf.training.gan import GAN
@@ -74,8 +75,7 @@ class Training:
         epochs: Epochs after which training ends, or None.
         longer: Flag that makes training end later, where --max_steps does not end it.
         build: Function of the steps per epoch to the compiled model.
-        batches: Function of `first_step` and a tf.distribute.InputContext as `context` to the
-            endless batches.
+        load: What reads and augments an example, as `pipelines.batches` takes it.
         named: Makes a context in which a file that cannot be decoded becomes an `InputError`.
         progress: Dict from short names to losses, for the progress bar.
         images: Function of a batch and the tensors of `forward` to images for TensorBoard.
@@ -94,7 +94,7 @@ class Training:
     epochs: int | None
     longer: str
     build: Callable[[int], "GAN"]
-    batches: Callable[..., "tf.data.Dataset"]
+    load: "Load"
     named: Callable[[], contextlib.AbstractContextManager]
     progress: dict[str, str]
     images: "ToImages"

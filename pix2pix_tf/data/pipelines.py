@@ -20,6 +20,8 @@ from pix2pix_tf.data.sizes import Framing, Size
 Example = str | tuple[str, str]
 # What `cache.make` makes: from an index to what `Reading.decode` gives.
 Fetch = Callable[[tf.Tensor], tuple[tf.Tensor, ...]]
+# From the number of an example, an int64 scalar counted from the start of training, to its images.
+Load = Callable[[tf.Tensor], tuple[tf.Tensor, ...]]
 # Defaults are frozen.
 _READING, _FRAMING = Reading(), Framing()
 
@@ -94,52 +96,44 @@ def training_pairs(
         those of `crop_size`.
     """
     a, b = (Side(channels=c, value_range=r) for c, r in zip(channels, value_ranges, strict=True))
-    return pair_batches(
+    load = pair_loader(
         paths,
         reading=Reading(dataset_mode=dataset_mode, direction=direction, lab=lab, sides=(a, b)),
         framing=Framing(
             preprocess=preprocess, scale_size=scale_size, crop_size=crop_size, multiple=multiple
         ),
-        batch_size=batch_size,
         seed=seed,
-        first_step=first_step,
         flip=flip,
     )
+    return batches(load, batch_size=batch_size, first_step=first_step)
 
 
-def pair_batches(
+def pair_loader(
     paths: Sequence[Example],
     *,
     reading: Reading,
     framing: Framing,
-    batch_size: int,
     seed: int,
-    first_step: int = 0,
     flip: bool = True,
-    context: tf.distribute.InputContext | None = None,
     fetch: Fetch | None = None,
-) -> tf.data.Dataset:
-    """As `training_pairs`, for a part of the replicas or with a cache.
+) -> Load:
+    """Makes the function that `batches` reads and augments pairs with; it is traced once.
 
     Args:
         paths: Files, or pairs of files.
         reading: How examples become pairs.
         framing: Which size they get.
-        batch_size: Pairs per batch of all replicas.
         seed: The run's seed.
-        first_step: Number of updates already made.
         flip: Mirror at random.
-        context: The batches are those of this worker's replicas, each the next one's share of a
-            batch; None for whole batches.
         fetch: Function that `cache.make` made of the same files, or None to decode them again.
 
     Returns:
-        tf.data.Dataset of (inputs, targets), float32 [n, h, w, c] in [-1, 1].
+        Function of the number of an example to (input, target), float32 [h, w, c] in [-1, 1].
     """
     count = len(paths)
     files: Any = None if fetch else tf.constant(np.asarray(paths, dtype=object), tf.string)
 
-    @tf.autograph.experimental.do_not_convert
+    @_traced
     def load(number: tf.Tensor) -> tuple[tf.Tensor, ...]:
         index = example_index(number, count, seed)
         decoded = fetch(index) if fetch else reading.decode(files[index])
@@ -147,20 +141,33 @@ def pair_batches(
         draw = tf.stack([tf.constant(seed, tf.int64), number])
         return tuple(jitter(pair, draw, framing, flip=flip))
 
-    return _batched(load, batch_size=batch_size, first_step=first_step, context=context)
+    return load
 
 
-def _batched(
-    load: Callable[[tf.Tensor], tuple[tf.Tensor, ...]],
+def _traced(load: Load) -> Load:
+    """One graph for all data sets that call `load`."""
+    return tf.function(load, autograph=False, input_signature=[tf.TensorSpec([], tf.int64)])
+
+
+def batches(
+    load: Load,
     *,
     batch_size: int,
-    first_step: int,
-    context: tf.distribute.InputContext | None,
+    first_step: int = 0,
+    context: tf.distribute.InputContext | None = None,
 ) -> tf.data.Dataset:
-    """Endless batches of `load` of the numbers of the examples, from one step on.
+    """Endless batches of the examples that `load` makes, from one step on.
 
-    The replicas' shares of a batch lie behind each other: together they are the batch that one
-    device would have.
+    Args:
+        load: Result of `pair_loader` or `unpaired_loader`.
+        batch_size: Examples per batch of all replicas.
+        first_step: Number of updates already made.
+        context: The batches are those of this worker's replicas, each the next one's share of a
+            batch; None for whole batches. The replicas' shares of a batch lie behind each other:
+            together they are the batch that one device would have.
+
+    Returns:
+        tf.data.Dataset of pairs, float32 [n, h, w, c] in [-1, 1].
     """
     context = context or tf.distribute.InputContext()
     share = context.get_per_replica_batch_size(batch_size)
@@ -168,6 +175,7 @@ def _batched(
     first = context.input_pipeline_id * here
 
     # The number of examples of this worker before one, turned into that one's number in all.
+    @tf.autograph.experimental.do_not_convert
     def numbered(number: tf.Tensor) -> tf.Tensor:
         return number // here * batch_size + first + number % here
 
@@ -176,8 +184,8 @@ def _batched(
     numbers = numbers.repeat()
     if here < batch_size:
         numbers = numbers.map(numbered)
-    batches = numbers.map(load, tf.data.AUTOTUNE).batch(share, drop_remainder=True)
-    return batches.prefetch(tf.data.AUTOTUNE)
+    examples = numbers.map(load, tf.data.AUTOTUNE).batch(share, drop_remainder=True)
+    return examples.prefetch(tf.data.AUTOTUNE)
 
 
 def unpaired_indices(
@@ -263,7 +271,7 @@ def training_unpaired(
         Reading(dataset_mode="single", sides=(Side(channels=count, value_range=values),) * 2)
         for count, values in zip(channels, value_ranges, strict=True)
     )
-    return unpaired_batches(
+    load = unpaired_loader(
         paths_a,
         paths_b,
         readings=(one, other),
@@ -274,43 +282,36 @@ def training_unpaired(
             multiple=multiple,
             method="bicubic",
         ),
-        batch_size=batch_size,
         seed=seed,
-        first_step=first_step,
         flip=flip,
     )
+    return batches(load, batch_size=batch_size, first_step=first_step)
 
 
-def unpaired_batches(
+def unpaired_loader(
     paths_a: Sequence[str],
     paths_b: Sequence[str],
     *,
     readings: tuple[Reading, Reading],
     framing: Framing,
-    batch_size: int,
     seed: int,
-    first_step: int = 0,
     flip: bool = True,
-    context: tf.distribute.InputContext | None = None,
     fetches: tuple[Fetch | None, Fetch | None] = (None, None),
-) -> tf.data.Dataset:
-    """As `training_unpaired`, for a part of the replicas or with caches.
+) -> Load:
+    """As `pair_loader`, for images of two unpaired sets.
 
     Args:
         paths_a: Image files of A.
         paths_b: Image files of B.
         readings: `Reading` of A and of B, with `dataset_mode` "single".
         framing: Which size images get.
-        batch_size: Images of each set per batch of all replicas.
         seed: The run's seed.
-        first_step: Number of updates already made.
         flip: Mirror at random.
-        context: The batches are those of this worker's replicas, each the next one's share of a
-            batch; None for whole batches.
         fetches: For A and B the functions that `cache.make` made of the same files, or None.
 
     Returns:
-        tf.data.Dataset of (images of A, images of B), float32 [n, h, w, c] in [-1, 1].
+        Function of the number of an example to (image of A, image of B), float32 [h, w, c] in
+        [-1, 1].
     """
     files: list[Any] = [
         None if fetch else tf.constant(np.asarray(paths, dtype=object), tf.string)
@@ -318,7 +319,7 @@ def unpaired_batches(
     ]
     counts = (len(paths_a), len(paths_b))
 
-    @tf.autograph.experimental.do_not_convert
+    @_traced
     def load(number: tf.Tensor) -> tuple[tf.Tensor, ...]:
         def one(side: int, index: tf.Tensor) -> tf.Tensor:
             reading, fetch = readings[side], fetches[side]
@@ -328,7 +329,7 @@ def unpaired_batches(
 
         return tuple(map(one, (0, 1), unpaired_indices(number, counts, seed)))
 
-    return _batched(load, batch_size=batch_size, first_step=first_step, context=context)
+    return load
 
 
 def test_pairs(

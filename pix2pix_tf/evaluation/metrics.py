@@ -201,7 +201,7 @@ def pair_metrics(targets: Images, outputs: Images) -> dict[str, np.ndarray]:
 
 
 # One trace serves images of every size.
-@tf.function(input_signature=[tf.TensorSpec([None] * 4)] * 2)
+@tf.function(input_signature=[tf.TensorSpec([None] * 4)] * 2, autograph=False)
 def _quick(targets: tf.Tensor, outputs: tf.Tensor) -> dict[str, tf.Tensor]:
     fits = tf.reduce_min(tf.shape(targets)[1:3]) >= SSIM_WINDOW
     undefined = tf.fill(tf.shape(targets)[:1], np.float32(np.nan))

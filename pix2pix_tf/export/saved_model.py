@@ -62,7 +62,9 @@ class ServedModel(tf.Module):
         self._translate, self._filetype, self.channels = translate, filetype, channels
         self._ranges, self._target_type = value_ranges, target_type
         spec = tf.TensorSpec([None, None, None, channels], tf.float32, "images")
-        self.serving_default = tf.function(self._translate_batch, input_signature=[spec])
+        self.serving_default = tf.function(
+            self._translate_batch, input_signature=[spec], autograph=False
+        )
 
     def portable(self, size: tuple[int, int] | None = None) -> Any:
         """`serving_default` with the operations that other runtimes have.
@@ -75,7 +77,7 @@ class ServedModel(tf.Module):
         """
         shape = [1, *size, self.channels] if size else [None, None, None, self.channels]
         spec = tf.TensorSpec(shape, tf.float32, "images")
-        function = tf.function(self._translate_batch, input_signature=[spec])
+        function = tf.function(self._translate_batch, input_signature=[spec], autograph=False)
         with cpu_convolution.plain():
             function.get_concrete_function()
         return function
@@ -84,7 +86,7 @@ class ServedModel(tf.Module):
         """Translates a batch of images of one size."""
         return {"outputs": self._translate(images)}
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "input")])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "input")], autograph=False)
     def serve_image_bytes(self, input: tf.Tensor) -> dict[str, tf.Tensor]:  # noqa: A002 (the signature's name)
         """Translates image files, each by itself: they may differ in size."""
         return {"output": tf.map_fn(self._file, input)}
@@ -93,16 +95,18 @@ class ServedModel(tf.Module):
         input_signature=[
             tf.TensorSpec([None], tf.string, "input"),
             tf.TensorSpec([None], tf.string, "key"),
-        ]
+        ],
+        autograph=False,
     )
     def serve_base64(self, input: tf.Tensor, key: tf.Tensor) -> dict[str, tf.Tensor]:  # noqa: A002
         """Translates image files in web-safe base64 and passes `key` through."""
-        files = tf.map_fn(self._file, tf.io.decode_base64(input))
+        files = self.serve_image_bytes(tf.io.decode_base64(input))["output"]
         return {"output": tf.io.encode_base64(files), "key": tf.identity(key)}
 
     def _file(self, contents: tf.Tensor) -> tf.Tensor:
         image = decode.decode_unit(contents, channels=self.channels, value_range=self._ranges[0])
-        result = self._samples(images.viewable(self._translate(image[None])))[0]
+        outputs = self.serving_default(image[None])["outputs"]
+        result = self._samples(images.viewable(outputs))[0]
         result = result[..., :3] if self._filetype == "jpeg" else result
         return images.encode(result, filetype=self._filetype)
 

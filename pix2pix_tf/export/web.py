@@ -213,8 +213,9 @@ def _compare(
 
 def _on_pixels(served: ServedModel) -> Any:
     """The model from RGBA pixels to RGBA pixels: the page computes nothing itself."""
+    signature = [tf.TensorSpec([None, None, 4], tf.uint8, "pixels")]
 
-    @tf.function(input_signature=[tf.TensorSpec([None, None, 4], tf.uint8, "pixels")])
+    @tf.function(input_signature=signature, autograph=False)
     def translate(pixels: tf.Tensor) -> dict[str, tf.Tensor]:
         image = images.to_unit(pixels)[None]
         if served.channels == 1:

@@ -52,21 +52,30 @@ class FusedAdam(keras.optimizers.Optimizer):
         super().build(variables)
         self._m, self._v = self.add_optimizer_variables(variables, ["momentum", "velocity"])
 
+    def apply(
+        self,
+        grads: Sequence[tf.Tensor],
+        trainable_variables: Sequence[keras.Variable] | None = None,
+    ) -> None:
+        """Updates the variables."""
+        step = tf.cast(self.iterations + 1, tf.float32)
+        self._powers = tf.pow(self.beta_1, step), tf.pow(self.beta_2, step)
+        super().apply(grads, trainable_variables)
+
     def update_step(
         self, gradient: tf.Tensor, variable: keras.Variable, learning_rate: tf.Tensor
     ) -> None:
         """Updates one variable."""
         index = self._get_variable_index(variable)
-        step = tf.cast(self.iterations + 1, tf.float32)
-        power = tf.pow(self.beta_2, step)
+        beta1_power, beta2_power = self._powers
         # The kernel divides by sqrt(v) + epsilon before the correction by sqrt(1 - beta_2^t).
-        epsilon = self.epsilon * (tf.sqrt(1 - power) if self.torch_epsilon else 1.0)
+        epsilon = self.epsilon * (tf.sqrt(1 - beta2_power) if self.torch_epsilon else 1.0)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=self._m[index].value.handle,
             v=self._v[index].value.handle,
-            beta1_power=tf.pow(self.beta_1, step),
-            beta2_power=power,
+            beta1_power=beta1_power,
+            beta2_power=beta2_power,
             lr=learning_rate,
             beta1=self.beta_1,
             beta2=self.beta_2,

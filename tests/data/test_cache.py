@@ -12,7 +12,11 @@ from pix2pix_tf.data.codecs import Side
 from pix2pix_tf.data.decode import Reading
 from pix2pix_tf.data.sizes import Framing
 
-OPTIONS = {"batch_size": 2, "seed": 5, "framing": Framing(crop_size=32, scale_size=40)}
+
+def batches(paths, *, reading=Reading(), fetch=None, first_step=0):  # noqa: B008 (frozen)
+    framing = Framing(crop_size=32, scale_size=40)
+    load = pipelines.pair_loader(paths, reading=reading, framing=framing, seed=5, fetch=fetch)
+    return pipelines.batches(load, batch_size=2, first_step=first_step)
 
 
 def first(batches, count=6):
@@ -34,8 +38,8 @@ def first(batches, count=6):
 def test_batches_are_the_same_as_without(pairs, tmp_path, kind, reading):
     paths = listing.list_images(pairs)
     fetch = cache.make(kind, reading, paths, folder=tmp_path)
-    expected = first(pipelines.pair_batches(paths, reading=reading, **OPTIONS))
-    found = first(pipelines.pair_batches(paths, reading=reading, fetch=fetch, **OPTIONS))
+    expected = first(batches(paths, reading=reading))
+    found = first(batches(paths, reading=reading, fetch=fetch))
     for one, other in zip(expected, found, strict=True):
         for a, b in zip(one, other, strict=True):
             np.testing.assert_array_equal(a, b)
@@ -46,9 +50,8 @@ def test_batches_are_the_same_as_without(pairs, tmp_path, kind, reading):
 def test_any_step_comes_again(pairs, tmp_path):
     paths = listing.list_images(pairs)
     fetch = cache.make("memory", Reading(), paths, folder=tmp_path)
-    options = {"reading": Reading(), "fetch": fetch, **OPTIONS}
-    whole = first(pipelines.pair_batches(paths, **options))
-    rest = first(pipelines.pair_batches(paths, first_step=4, **options), 2)
+    whole = first(batches(paths, fetch=fetch))
+    rest = first(batches(paths, fetch=fetch, first_step=4), 2)
     np.testing.assert_array_equal(whole[4][0], rest[0][0])
     np.testing.assert_array_equal(whole[5][1], rest[1][1])
 

@@ -24,16 +24,11 @@ def shares(make, *, workers, replicas, batch_size, steps):
 
 @pytest.mark.parametrize(("workers", "replicas"), [(1, 2), (2, 2), (2, 4), (3, 3)])
 def test_shares_make_the_batch_of_one_device(pairs, workers, replicas):
+    paths = listing.list_images(pairs)
+    load = pipelines.pair_loader(paths, reading=Reading(), framing=Framing(), seed=4)
+
     def make(context, batch_size):
-        return pipelines.pair_batches(
-            listing.list_images(pairs),
-            reading=Reading(),
-            framing=Framing(),
-            batch_size=batch_size,
-            seed=4,
-            first_step=3,
-            context=context,
-        )
+        return pipelines.batches(load, batch_size=batch_size, first_step=3, context=context)
 
     batch_size = 2 * replicas
     whole = make(None, batch_size)
@@ -45,13 +40,12 @@ def test_shares_make_the_batch_of_one_device(pairs, workers, replicas):
 
 def test_shares_of_unpaired_batches(pairs):
     paths = listing.list_images(pairs)
+    readings = (Reading(dataset_mode="single"),) * 2
+    framing = Framing(scale_size=36, crop_size=32)
+    load = pipelines.unpaired_loader(paths, paths[:3], readings=readings, framing=framing, seed=1)
 
     def make(context, batch_size):
-        options = {"framing": Framing(scale_size=36, crop_size=32), "seed": 1, "context": context}
-        readings = (Reading(dataset_mode="single"),) * 2
-        return pipelines.unpaired_batches(
-            paths, paths[:3], readings=readings, batch_size=batch_size, **options
-        )
+        return pipelines.batches(load, batch_size=batch_size, context=context)
 
     found = shares(make, workers=2, replicas=2, batch_size=4, steps=3)
     for parts, batch in zip(found, make(None, 4), strict=False):
@@ -65,11 +59,11 @@ def test_every_image_comes_once_per_epoch(tmp_path):
         image = np.full((4, 8, 3), number * 20, np.uint8)
         tf.io.write_file(str(tmp_path / f"{number}.png"), tf.io.encode_png(image))
     paths = listing.list_images(tmp_path)
+    framing = Framing(scale_size=256)
+    load = pipelines.pair_loader(paths, reading=Reading(), framing=framing, seed=2, flip=False)
 
     def make(context, batch_size):
-        options = {"batch_size": batch_size, "seed": 2, "context": context, "flip": False}
-        framing = Framing(scale_size=256)
-        return pipelines.pair_batches(paths, reading=Reading(), framing=framing, **options)
+        return pipelines.batches(load, batch_size=batch_size, context=context)
 
     seen = []
     for parts in shares(make, workers=2, replicas=4, batch_size=4, steps=9):
@@ -80,12 +74,7 @@ def test_every_image_comes_once_per_epoch(tmp_path):
 
 
 def test_a_batch_that_replicas_cannot_share_is_refused(pairs):
+    paths = listing.list_images(pairs)
+    load = pipelines.pair_loader(paths, reading=Reading(), framing=Framing(), seed=0)
     with pytest.raises(ValueError, match="batch"):
-        pipelines.pair_batches(
-            listing.list_images(pairs),
-            reading=Reading(),
-            framing=Framing(),
-            batch_size=3,
-            seed=0,
-            context=tf.distribute.InputContext(1, 0, 2),
-        )
+        pipelines.batches(load, batch_size=3, context=tf.distribute.InputContext(1, 0, 2))

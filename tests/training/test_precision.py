@@ -63,7 +63,7 @@ def reference(request):
     """A builder, a batch and the first gradients in float32."""
     build, size = CASES[request.param]
     model, data = build("float32"), batch(size)
-    return build, data, tf.function(model.compute_gradients)(*data)
+    return build, data, tf.function(model.compute_gradients, autograph=False)(*data)
 
 
 @pytest.mark.parametrize("policy", POLICIES[1:])
@@ -76,7 +76,7 @@ def test_losses_outputs_and_gradients_are_float32_and_close(reference, policy):
         # What training would find after a few skipped updates.
         for optimizer in (model.gen_optimizer, model.disc_optimizer):
             optimizer.dynamic_scale.assign(256)
-    found, _, *mixed = tf.function(model.compute_gradients)(*data)
+    found, _, *mixed = tf.function(model.compute_gradients, autograph=False)(*data)
     # Measured: losses 2.1e-2, norms of the gradients 4.3e-2 in bfloat16, which keeps 8 bits, and
     # 8e-4 and 1.5e-2 in float16; on a processor without float16 instructions 2.4e-3 for a loss.
     # Everywhere convolutions and matrix products round their results only, with a relative error of
@@ -127,7 +127,7 @@ def test_training_goes_on_after_an_overflow():
     for optimizer in (model.gen_optimizer, model.disc_optimizer):
         optimizer.dynamic_scale.assign(2.0**40)
     before = [np.asarray(variable) for variable in model.trainable_variables]
-    tf.function(model.train_step)(batch(32))
+    tf.function(model.train_step, autograph=False)(batch(32))
     assert model.first_broken() is None
     for optimizer in (model.gen_optimizer, model.disc_optimizer):
         assert float(optimizer.scale()) == 2.0**39

@@ -71,7 +71,7 @@ def test_outputs_and_verdicts(case):
 
 def test_gradients_of_one_forward_pass(case):
     case.restore("initial-0")
-    losses, _, gen, disc = tf.function(case.model.compute_gradients)(*case.batch)
+    losses, _, gen, disc = tf.function(case.model.compute_gradients, autograph=False)(*case.batch)
     found = [float(losses[name]) for name in models.LOSSES]
     np.testing.assert_allclose(found, case.golden["losses_initial"], rtol=2e-6)
     pairs = list(zip(case.model.trainable_variables, [*gen, *disc], strict=True))
@@ -92,7 +92,7 @@ def test_losses_of_every_update(case):
         for variable in optimizer.variables:
             if "learning_rate" not in variable.path:
                 variable.assign(tf.zeros_like(variable))
-    update = tf.function(case.model.train_step)
+    update = tf.function(case.model.train_step, autograph=False)
     for step in range(case.info["steps"]):
         losses = update(case.batch)
         found = [float(losses[name]) for name in models.LOSSES]
