@@ -16,6 +16,18 @@ from pix2pix_tf import run_folder
 ROOT = Path(__file__).parent.parent
 GOLDENS = Path(__file__).parent / "goldens"
 
+# The networks that are traced fastest, for tests of what stands around them.
+SMALLEST = {
+    "pix2pix-tf": (
+        "--ngf", 1, "--ndf", 1, "--netD", "pixel", "--crop_size", 8, "--scale_size", 9,
+        "--summary_freq", 0,
+    ),
+    "cyclegan-tf": (
+        "--ngf", 1, "--ndf", 1, "--netG", "unet", "--netD", "pixel", "--crop_size", 8,
+        "--load_size", 9, "--pool_size", 2, "--summary_freq", 0,
+    ),
+}  # fmt: skip
+
 
 def tolerance(tight, *, without_onednn):
     """A tolerance beside the goldens: `tight`, or the other one where the user turned oneDNN off.

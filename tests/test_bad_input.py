@@ -12,12 +12,12 @@ import pytest
 import safetensors.numpy
 import tensorflow as tf
 from PIL import Image
-from support import command_line, refused, run_command, run_forked, write_pairs
+from support import SMALLEST, command_line, refused, run_command, run_forked, write_pairs
 
 from pix2pix_tf import run_folder
 from pix2pix_tf.training import checkpoints
 
-SMALL = ("--ngf", 2, "--ndf", 2, "--seed", 3)
+SMALL = (*SMALLEST["pix2pix-tf"], "--ngf", 2, "--seed", 3)
 
 
 def train(source, folder, *words, **options):
@@ -76,7 +76,7 @@ def test_a_file_that_only_tensorflow_cannot_decode_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("words", "part"),
     [
-        (("--scale_size", 200), "--scale_size to be at least 256. Received: 200"),
+        (("--scale_size", 7), "--scale_size to be at least 8. Received: 7"),
         (("--nfg", 4), "did you mean --ngf?"),
         (("--init_from", "nothing"), "Expected --init_from to name"),
         (("tset",), "Received: tset; did you mean test?"),

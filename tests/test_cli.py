@@ -15,7 +15,8 @@ from support import command_line, run_forked, write_pairs
 
 from pix2pix_tf import run_folder
 
-SMALL = ("--ngf", 2, "--ndf", 2, "--seed", 3)
+SMALL = ("--ngf", 2, "--ndf", 2, "--seed", 3, "--crop_size", 32, "--scale_size", 36)
+QUIET = ("--netD", "pixel", "--summary_freq", 0)
 
 
 def train(pairs, folder, *words, **options):
@@ -52,7 +53,7 @@ def run(pairs, tmp_path_factory):
 
 def test_training_prints_options_counts_and_the_references_progress(run):
     _, printed = run
-    for line in ("ngf = 2", "seed = 3", "examples count = 5", "parameter_count = 57146"):
+    for line in ("ngf = 2", "seed = 3", "examples count = 5", "parameter_count = 19994"):
         assert line in printed.splitlines()
     progress = [line for line in printed.splitlines() if line.startswith("progress  ")]
     assert [line.split()[2:5:2] for line in progress] == [["1", "2"], ["1", "4"], ["2", "1"]]
@@ -116,7 +117,7 @@ def test_continuing_gives_what_an_uninterrupted_run_gives(pairs, run, tmp_path):
 
 
 def test_max_epochs_is_a_total(pairs, tmp_path):
-    done = train(pairs, tmp_path / "run", "--max_epochs", 2, "--batch_size", 3)
+    done = train(pairs, tmp_path / "run", "--max_epochs", 2, "--batch_size", 3, *QUIET)
     assert done.returncode == 0
     assert "trained to step 4:" in done.stdout
 
@@ -125,7 +126,7 @@ def test_max_epochs_is_a_total(pairs, tmp_path):
 def test_a_signal_saves_and_says_how_to_continue(pairs, tmp_path, number, code):
     words = ("--mode", "train", "--input_dir", pairs, "--output_dir", tmp_path / "run", *SMALL)
     process = subprocess.Popen(
-        command_line("pix2pix-tf", *words, "--progress_freq", 1, "--summary_freq", 0),
+        command_line("pix2pix-tf", *words, "--progress_freq", 1, *QUIET),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     for line in process.stdout:
@@ -185,11 +186,11 @@ def test_aspect_ratio_stretches_the_pictures(pairs, run, tmp_path):
         "--checkpoint", folder, "--aspect_ratio", 1.5,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert Image.open(tmp_path / "images" / "1-outputs.png").size == (384, 256)
+    assert Image.open(tmp_path / "images" / "1-outputs.png").size == (48, 32)
 
 
 def test_test_takes_the_architecture_from_the_run(tmp_path, pairs):
-    words = ("--separable_conv", "--which_direction", "BtoA", "--max_steps", 1)
+    words = ("--separable_conv", "--which_direction", "BtoA", "--max_steps", 1, *QUIET)
     assert train(pairs, tmp_path / "run", *words).returncode == 0
     done = run_forked(
         "pix2pix-tf", "--mode", "test", "--input_dir", pairs, "--output_dir", tmp_path / "test",
@@ -212,7 +213,7 @@ def test_export_is_reloaded_and_compared(run, tmp_path):
 
 
 def test_lab_colorization_end_to_end(pairs, tmp_path):
-    done = train(pairs, tmp_path / "run", "--lab_colorization", "--max_steps", 1)
+    done = train(pairs, tmp_path / "run", "--lab_colorization", "--max_steps", 1, *QUIET)
     assert done.returncode == 0, done.stderr
     done = run_forked(
         "pix2pix-tf", "--mode", "test", "--input_dir", pairs, "--output_dir", tmp_path / "test",
@@ -231,7 +232,7 @@ def test_on_a_terminal_a_live_bar_shows_the_losses(pairs, tmp_path):
     import termios
 
     words = ("--mode", "train", "--input_dir", pairs, "--output_dir", tmp_path / "run", *SMALL)
-    command = command_line("pix2pix-tf", *words, "--max_steps", 3, "--progress_freq", 1)
+    command = command_line("pix2pix-tf", *words, "--max_steps", 3, "--progress_freq", 1, *QUIET)
     main, side = pty.openpty()
     # A terminal of 24 rows and 80 columns.
     fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
@@ -258,5 +259,5 @@ def test_odd_grey_alpha_and_deep_files_among_usual_ones(tmp_path):
     Image.fromarray(pixels[..., 0]).save(folder / "3.png")
     Image.fromarray(pixels).save(folder / "4.png")
     Image.fromarray(pixels[..., 0].astype(np.uint16) * 257).save(folder / "5.png")
-    done = train(folder, tmp_path / "run", "--max_epochs", 1)
+    done = train(folder, tmp_path / "run", "--max_epochs", 1, *QUIET)
     assert done.returncode == 0, done.stderr

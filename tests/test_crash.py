@@ -8,7 +8,7 @@ import time
 
 import pytest
 from launcher import Launcher
-from support import shown_by_tensorboard, write_all
+from support import SMALLEST, shown_by_tensorboard, write_all
 
 from pix2pix_tf import run_folder
 
@@ -16,15 +16,11 @@ from pix2pix_tf import run_folder
 SEED = int(os.environ.get("PIX2PIX_CRASH_SEED", "1"))
 KILLS = {"pix2pix-tf": 8, "cyclegan-tf": 4}
 PROGRAMS = {
-    # A U-Net of one filter and five levels.
     "pix2pix-tf": (
-        "--ngf", 1, "--ndf", 1, "--crop_size", 32, "--scale_size", 36, "--val_freq", 16,
+        *SMALLEST["pix2pix-tf"], "--crop_size", 16, "--scale_size", 18, "--val_freq", 16,
         "--nobottleneck_norm",
     ),
-    "cyclegan-tf": (
-        "--ngf", 1, "--ndf", 1, "--crop_size", 32, "--load_size", 36, "--netG", "resnet_6blocks",
-        "--pool_size", 3, "--n_epochs", 2, "--n_epochs_decay", 10,
-    ),
+    "cyclegan-tf": (*SMALLEST["cyclegan-tf"], "--n_epochs", 2, "--n_epochs_decay", 10),
 }  # fmt: skip
 STEPS = 64
 WATCHED = (

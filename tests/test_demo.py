@@ -9,7 +9,7 @@ from pix2pix_tf import run_folder
 from pix2pix_tf.commands import page
 
 SMALL = ("--ngf", 1, "--ndf", 1, "--summary_freq", 0, "--max_steps", 3)
-SIZES = ("--crop_size", 64, "--scale_size", 72)
+SIZES = ("--crop_size", 32, "--scale_size", 36, "--netD", "pixel")
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,8 @@ def test_the_same_command_again_goes_on(launcher, demo, tmp_path):
 
 def test_cyclegan_is_measured_against_the_truth(launcher, tmp_path):
     folder = tmp_path / "new"
-    words = ("--output_dir", folder, *SMALL, "--crop_size", 32, "--load_size", 36)
+    sizes = ("--netD", "pixel", "--crop_size", 32, "--load_size", 36)
+    words = ("--output_dir", folder, *SMALL, *sizes)
     code, text = launcher.run("cyclegan-tf", *words, printed=tmp_path / "out.txt")
     assert code == 0, text
     mean = json.loads((folder / "test" / run_folder.METRICS).read_text())["mean"]

@@ -4,13 +4,13 @@ import os
 import subprocess
 
 import pytest
-from support import run_command
+from support import SMALLEST, run_command
 
 from pix2pix_tf import run_folder
 from pix2pix_tf.training import checkpoints
 
-START = ("--mode", "train", "--ngf", 1, "--ndf", 1, "--seed", 3, "--max_steps", 30)
-NO_SUMMARIES = ("--summary_freq", 0)
+# A checkpoint has 200 kB.
+START = ("--mode", "train", *SMALLEST["pix2pix-tf"], "--ngf", 6, "--seed", 3, "--max_steps", 90)
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def left(folder):
 
 def test_a_disk_that_fills_up_with_checkpoints(launcher, pairs, small_disk, tmp_path):
     folder = small_disk / "run"
-    words = (*START, "--input_dir", pairs, "--output_dir", folder, *NO_SUMMARIES)
+    words = (*START, "--input_dir", pairs, "--output_dir", folder)
     code, text = launcher.run(
         "pix2pix-tf", *words, "--save_freq", 2, "--keep_every", 2, printed=tmp_path / "out.txt"
     )
@@ -56,7 +56,7 @@ def test_a_disk_that_fills_up_with_checkpoints(launcher, pairs, small_disk, tmp_
 
 # A profile is about 200 kB, and those of one second are one folder: the rest is taken beforehand.
 @pytest.mark.parametrize(
-    "words, taken", [(("--summary_freq", 1), 0), ((*NO_SUMMARIES, "--trace_freq", 1), 550_000)]
+    "words, taken", [(("--summary_freq", 1), 0), (("--trace_freq", 1), 550_000)]
 )
 def test_a_disk_that_fills_up_with_events(launcher, pairs, small_disk, tmp_path, words, taken):
     (small_disk / "taken").write_bytes(bytes(taken))
@@ -68,7 +68,7 @@ def test_a_disk_that_fills_up_with_events(launcher, pairs, small_disk, tmp_path,
 
 def test_a_quota_for_checkpoints(launcher, pairs, tmp_path):
     folder = tmp_path / "run"
-    words = (*START, "--input_dir", pairs, "--output_dir", folder, *NO_SUMMARIES)
+    words = (*START, "--input_dir", pairs, "--output_dir", folder)
     code, text = launcher.run(
         "pix2pix-tf", *words, "--max_steps", 2, "--save_freq", 1, printed=tmp_path / "out.txt"
     )
@@ -95,7 +95,7 @@ def test_a_quota_for_events(launcher, pairs, tmp_path):
 
 def test_a_log_that_cannot_be_written(launcher, pairs, tmp_path):
     folder = tmp_path / "run"
-    words = (*START, "--input_dir", pairs, "--output_dir", folder, *NO_SUMMARIES)
+    words = (*START, "--input_dir", pairs, "--output_dir", folder)
     code, text = launcher.run("pix2pix-tf", *words, "--max_steps", 2, printed=tmp_path / "out.txt")
     assert code == 0, text
     log = folder / run_folder.LOG
@@ -114,7 +114,7 @@ def test_a_log_that_cannot_be_written(launcher, pairs, tmp_path):
 @pytest.mark.parametrize("words", [(), ("--export_format", "keras")])
 def test_a_quota_for_exports(launcher, pairs, tmp_path, words):
     run = tmp_path / "run"
-    start = (*START, "--input_dir", pairs, "--output_dir", run, *NO_SUMMARIES, "--max_steps", 1)
+    start = (*START, "--input_dir", pairs, "--output_dir", run, "--max_steps", 1)
     code, text = launcher.run("pix2pix-tf", *start, printed=tmp_path / "out.txt")
     assert code == 0, text
     export = ("export", "--checkpoint", run, "--output_dir", tmp_path / "export", *words)

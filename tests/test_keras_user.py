@@ -22,6 +22,8 @@ PUBLIC = {
     },
 }
 
+QUIET = ("--summary_freq", 0)
+
 
 @pytest.mark.parametrize("package", PUBLIC, ids=lambda package: package.__name__)
 def test_every_public_name_exists(package):
@@ -98,13 +100,13 @@ def test_a_notebook_about_pix2pix(tmp_path, launcher):
     tested = command("test", "--checkpoint", run, "--input_dir", folder)
     assert (tested / "index.html").is_file()
     assert (command("export", "--checkpoint", run) / "saved_model.pb").is_file()
-    trained = command("train", "--checkpoint", run, "--input_dir", folder, "--max_steps", 9)
+    trained = command("train", "--checkpoint", run, "--input_dir", folder, "--max_steps", 9, *QUIET)
     assert [path.name for path in (trained / "checkpoints").iterdir()] == [
         "step-00000009.safetensors"
     ]
     code, text = launcher.run(
         *("pix2pix-tf", "--mode", "train", "--output_dir", run, "--resume"),
-        *("--input_dir", folder, "--max_steps", 9),
+        *("--input_dir", folder, "--max_steps", 9, *QUIET),
         printed=tmp_path / "resume.txt",
     )
     assert code == 0, text
@@ -138,7 +140,7 @@ def test_a_notebook_about_cyclegan(tmp_path, launcher):
     options |= {"mode": "train", "input_dir": str(folder), "output_dir": str(run)}
     cyclegan_tf.save_run(model, cyclegan_tf.CycleGANConfig(**options), run)
     for mode, words in (
-        ("train", ("--checkpoint", run, "--input_dir", folder, "--max_steps", 5)),
+        ("train", ("--checkpoint", run, "--input_dir", folder, "--max_steps", 5, *QUIET)),
         ("test", ("--checkpoint", run, "--input_dir", folder / "trainA")),
         ("export", ("--checkpoint", run, "--direction", "BtoA")),
     ):

@@ -33,8 +33,13 @@ BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 WEIGHTS = "inception.pth"
 # What makes a training small, unless the command says otherwise.
 SMALL = {
-    "pix2pix-tf": {"--crop_size": "64", "--scale_size": "72"},
-    "cyclegan-tf": {"--netG": "resnet_6blocks", "--crop_size": "32", "--load_size": "36"},
+    "pix2pix-tf": {"--netD": "pixel", "--crop_size": "32", "--scale_size": "36"},
+    "cyclegan-tf": {
+        "--netG": "resnet_6blocks",
+        "--netD": "pixel",
+        "--crop_size": "16",
+        "--load_size": "18",
+    },
 }
 TOOLS = {"tools/experiments.py": ("--max_steps=2", "--ngf=1")}
 SHORT = ("--ngf", "1", "--ndf", "1", "--max_steps", "2")

@@ -8,16 +8,15 @@ from pathlib import Path
 import pytest
 from etils import epath
 from etils.epath import backend, gpath
-from support import write_pairs
+from support import SMALLEST, write_pairs
 
 from pix2pix_tf import cli, run_folder
 from pix2pix_tf.data import listing
 from pix2pix_tf.errors import InputError
 
 WORDS = (
-    "--ngf", 1, "--ndf", 1, "--seed", 3, "--save_freq", 1, "--keep_checkpoints", 2,
-    "--crop_size", 64, "--scale_size", 72, "--progress_freq", 1, "--summary_freq", 2,
-    "--display_freq", 2, "--val_freq", 2,
+    *SMALLEST["pix2pix-tf"], "--seed", 3, "--save_freq", 1, "--keep_checkpoints", 2,
+    "--progress_freq", 1, "--summary_freq", 2, "--display_freq", 2, "--val_freq", 2,
 )  # fmt: skip
 
 

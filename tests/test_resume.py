@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 import safetensors.numpy
 from PIL import Image
+from support import SMALLEST
 
 from pix2pix_tf import run_folder
 from pix2pix_tf.training import checkpoints
 
-SMALL = ("--ngf", 1, "--ndf", 1, "--crop_size", 32, "--scale_size", 36)
+SMALL = (*SMALLEST["pix2pix-tf"], "--crop_size", 16, "--scale_size", 18)
 QUIET = ("--progress_freq", 1, "--summary_freq", 0)
 
 

@@ -16,8 +16,8 @@ from pix2pix_tf import run_folder
 
 # A gain at which no unit sits so near to its kink that rounding decides on which side.
 NETWORKS = (
-    "--ngf", 1, "--ndf", 1, "--norm", "instance", "--init_gain", 0.2, "--crop_size", 64,
-    "--scale_size", 72,
+    "--ngf", 1, "--ndf", 1, "--norm", "instance", "--init_gain", 0.2, "--crop_size", 16,
+    "--scale_size", 18, "--netD", "pixel",
 )  # fmt: skip
 LAST = 10
 WATCHED = (

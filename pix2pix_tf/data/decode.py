@@ -42,20 +42,23 @@ def decode(contents: tf.Tensor, *, channels: int = 3) -> tf.Tensor:
         tf.errors.InvalidArgumentError: If the bytes are no such image, or claim to be one of more
             than `codecs.MAX_PIXELS`: that is refused before any memory is spent on it.
     """
+    with tf.control_dependencies(_size_checks(contents)):
+        return _decode(contents, channels)
 
+
+def _decode(contents: tf.Tensor, channels: int) -> tf.Tensor:
     def colour() -> tf.Tensor:
         image = tf.io.decode_image(contents, channels=3, expand_animations=False)
         return tf.ensure_shape(image, [None, None, 3])
 
-    with tf.control_dependencies(_size_checks(contents)):
-        if channels == 3:
-            return colour()
-        is_png = tf.strings.substr(contents, 0, 8) == codecs.PNG_MARK
-        return tf.cond(
-            is_png,
-            lambda: _png_with_alpha(contents),
-            lambda: tf.pad(colour(), [[0, 0], [0, 0], [0, 1]], constant_values=255),
-        )
+    if channels == 3:
+        return colour()
+    is_png = tf.strings.substr(contents, 0, 8) == codecs.PNG_MARK
+    return tf.cond(
+        is_png,
+        lambda: _png_with_alpha(contents),
+        lambda: tf.pad(colour(), [[0, 0], [0, 0], [0, 1]], constant_values=255),
+    )
 
 
 def _png_with_alpha(contents: tf.Tensor) -> tf.Tensor:
@@ -140,14 +143,14 @@ def decode_unit(contents: tf.Tensor, *, channels: int = 3, value_range: Range = 
     is_deep = is_png & (tf.strings.substr(head, codecs.PNG_DEPTH_AT, 1) == b"\x10")
 
     def deep() -> tf.Tensor:
-        with tf.control_dependencies(_size_checks(contents)):
-            image = tf.io.decode_png(contents, channels=decoded, dtype=tf.uint16)
-            return _to_unit(image, value_range, has_alpha=decoded == 4)
+        image = tf.io.decode_png(contents, channels=decoded, dtype=tf.uint16)
+        return _to_unit(image, value_range, has_alpha=decoded == 4)
 
     def usual() -> tf.Tensor:
-        return _to_unit(decode(contents, channels=decoded), value_range, has_alpha=decoded == 4)
+        return _to_unit(_decode(contents, decoded), value_range, has_alpha=decoded == 4)
 
-    image = _upright(tf.cond(is_deep, deep, usual), contents)
+    with tf.control_dependencies(_size_checks(contents)):
+        image = _upright(tf.cond(is_deep, deep, usual), contents)
     return image if channels > 1 else tf.tensordot(image, [[x] for x in codecs.LUMINANCE], 1)
 
 

@@ -344,10 +344,12 @@ class GAN(keras.Model):
         return list(self._means.values())
 
     def _track(self, values: dict[str, tf.Tensor], *, count: tf.Tensor) -> None:
+        count = tf.cast(count, tf.float32)
         for name, value in values.items():
-            # A replica may get no image of the last batch, and then has no mean.
-            value = tf.where(count > 0, value, 0.0)
-            self._means[name].update_state(value, sample_weight=count)
+            # As `update_state`, which takes ten times as many operations for a scalar. A replica
+            # may get no image of the last batch, and then has no mean.
+            self._means[name].total.assign_add(tf.math.multiply_no_nan(value, count))
+            self._means[name].count.assign_add(count)
 
     def get_metrics_result(self) -> dict[str, tf.Tensor]:
         """Means since the last reset, of what was tracked: losses in training, else measures."""

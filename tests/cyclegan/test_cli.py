@@ -8,14 +8,11 @@ import pytest
 import safetensors.numpy
 import tensorflow as tf
 from PIL import Image
-from support import refused, run_forked
+from support import SMALLEST, refused, run_forked
 
 from pix2pix_tf import run_folder
 
-SMALL = (
-    "--ngf", 1, "--ndf", 1, "--netG", "resnet_6blocks", "--load_size", 36, "--crop_size", 32,
-    "--seed", 3, "--pool_size", 2, "--progress_freq", 1, "--summary_freq", 0,
-)  # fmt: skip
+SMALL = (*SMALLEST["cyclegan-tf"], "--seed", 3, "--progress_freq", 1)
 
 
 def write_images(folder, count, *, seed):
@@ -155,7 +152,7 @@ def test_two_folders_can_be_named(data, tmp_path):
 def test_bad_input_is_one_line(data, run, tmp_path):
     line = refused(train(data / "trainA", tmp_path / "run"))
     assert "trainA" in line
-    assert "multiple of 4" in refused(train(data, tmp_path / "run", "--crop_size", 30))
+    assert "multiple of 2" in refused(train(data, tmp_path / "run", "--crop_size", 9))
     folder, _ = run
     words = ("--input_dir", data, "--output_dir", tmp_path / "out", "--checkpoint", folder)
     line = refused(run_forked("pix2pix-tf", "--mode", "test", *words))

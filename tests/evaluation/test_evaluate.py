@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from support import SMALLEST
 
 from pix2pix_tf import run_folder
 from pix2pix_tf.demo import facades
@@ -166,7 +167,7 @@ def test_fid_and_kid_against_numpy_and_the_statistics_file(evaluate, tmp_path, w
 
 def test_the_pictures_of_a_test_and_its_run_give_the_same(evaluate, launcher, pairs, tmp_path):
     words = ("--mode", "train", "--input_dir", pairs, "--output_dir", tmp_path / "run", "--seed", 1)
-    small = ("--ngf", 1, "--ndf", 1, "--max_steps", 1)
+    small = ("--ngf", 1, "--ndf", 1, "--netD", "pixel", "--max_steps", 1, "--summary_freq", 0)
     assert launcher.run("pix2pix-tf", *words, *small, printed=tmp_path / "p")[0] == 0
     run = ("--checkpoint", tmp_path / "run", "--input_dir", pairs)
     tested = ("--mode", "test", "--output_dir", tmp_path / "test", *run)
@@ -279,8 +280,8 @@ def unpaired(launcher, tmp_path_factory):
     facades.write_unpaired(folder / "data", 2, seed=0, test_count=3, size=40)
     words = (
         "--mode", "train", "--input_dir", folder / "data", "--output_dir", folder / "run",
-        "--netG", "resnet_6blocks", "--ngf", 1, "--ndf", 1, "--load_size", 40, "--crop_size", 32,
-        "--max_steps", 1, "--seed", 2,
+        *SMALLEST["cyclegan-tf"], "--load_size", 40, "--crop_size", 32, "--max_steps", 1,
+        "--seed", 2,
     )  # fmt: skip
     code, printed = launcher.run("cyclegan-tf", *words, printed=folder / "printed")
     assert code == 0, printed

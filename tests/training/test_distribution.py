@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
-from support import assert_equal_to_rounding, logged_losses, state, write_all
+from support import SMALLEST, assert_equal_to_rounding, logged_losses, state, write_all
 
 from cyclegan_tf.config import CycleGANConfig
 from pix2pix_tf import run_folder
@@ -19,13 +19,11 @@ MIRRORED = ("--strategy", "mirrored", "--logical_devices", 2)
 SMALL = ("--ngf", 1, "--ndf", 1, "--batch_size", 4, "--init_gain", 0.2, "--seed", 3)
 WATCHED = ("--save_freq", 2, "--progress_freq", 1, "--max_steps", 4)
 PAIRED = (
-    *WATCHED, "--crop_size", 64, "--scale_size", 72, "--norm", "sync_batch", "--ema_decay", 0.9,
-    "--summary_freq", 3, "--display_freq", 3,
+    *WATCHED, "--crop_size", 16, "--scale_size", 18, "--netD", "pixel", "--norm", "sync_batch",
+    "--ema_decay", 0.9, "--summary_freq", 3, "--display_freq", 3,
 )  # fmt: skip
 CYCLE = (
-    *WATCHED, "--netG", "unet", "--netD", "pixel", "--crop_size", 32, "--load_size", 36,
-    "--pool_size", 3,
-    "--dropout", "--n_epochs", 2, "--n_epochs_decay", 2, "--summary_freq", 0,
+    *SMALLEST["cyclegan-tf"], *WATCHED, "--dropout", "--n_epochs", 2, "--n_epochs_decay", 2,
 )  # fmt: skip
 
 
