@@ -20,7 +20,8 @@ from pix2pix_tf.config import (
     run_option,
     training_option,
 )
-from pix2pix_tf.data import codecs, sizes
+from pix2pix_tf.data import sizes
+from pix2pix_tf.data.samples import Side
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.options import changed
 
@@ -189,11 +190,11 @@ class CycleGANConfig(Config):
         return weights[::-1] if self.direction == "BtoA" else weights
 
     @property
-    def sides(self) -> tuple[codecs.Side, codecs.Side]:
+    def sides(self) -> tuple[Side, Side]:
         """What the networks see of images of A and of B."""
         return self._sides(self.channels)
 
-    def file_sides(self, domain: str) -> tuple[tuple[codecs.Side, ...], ...]:
+    def file_sides(self, domain: str) -> tuple[tuple[Side, ...], ...]:
         """What is made of files of domain "A" or "B", as `listing.survey` takes it."""
         return ((self.sides["AB".index(domain)],),)
 

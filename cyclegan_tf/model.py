@@ -354,5 +354,6 @@ def build(config: CycleGANConfig, *, steps_per_epoch: int | None = None) -> Cycl
             n_epochs_decay=config.n_epochs_decay,
             lr_decay_iters=config.lr_decay_iters,
         )
-    model.compile(FusedAdam(rate, beta_1=config.beta1, torch_epsilon=True, name="gen_adam"))
+    optimizer = FusedAdam(rate, beta_1=config.beta1, torch_epsilon=True, name="gen_adam")
+    model.compile(optimizer, run_eagerly=config.run_eagerly)
     return model

@@ -14,7 +14,8 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from pix2pix_tf import options, run_folder
-from pix2pix_tf.data import codecs, sizes
+from pix2pix_tf.data import sizes
+from pix2pix_tf.data.samples import AUTO, Selection, Side, parse_percentiles, parse_range
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.options import changed, option
 
@@ -168,6 +169,12 @@ class Config:
         "Wasserstein (wgangp, without gradient penalty, as in the PyTorch code).",
         choices=("vanilla", "lsgan", "wgangp"),
     )
+    run_eagerly: bool = training_option(
+        False,
+        "Do not compile updates into graphs: a debugger can step through them, and runs of a few "
+        "steps start sooner.",
+        adopted="never",
+    )
 
     # Data
     flip: bool = data_option(
@@ -215,7 +222,7 @@ class Config:
         adopted="architecture",
     )
     value_range: str = data_option(
-        codecs.AUTO,
+        AUTO,
         "LOW,HIGH: the values in files, of any type, that mean black and white; values beyond are "
         "clipped. pLOW,pHIGH: percentiles over all training files, such as p0.1,p99.9, measured "
         "once. LOW,HIGH:LOW,HIGH for A and B. auto: the whole range of an integer type, 0,1 of "
@@ -607,8 +614,8 @@ class Config:
         self._check_size()
         for side, text in zip("AB", self.range_texts, strict=True):
             flag = "value_range" if text in self.value_range else f"value_range_{side}"
-            if codecs.parse_percentiles(text) is None:
-                codecs.parse_range(text, flag=flag)
+            if parse_percentiles(text) is None:
+                parse_range(text, flag=flag)
             elif self.mode in ("test", "evaluate", "serve") and (
                 not getattr(self, "lab_colorization", False)
             ):
@@ -827,7 +834,7 @@ class Config:
         a, colon, b = self.value_range.partition(":")
         return self.value_range_A or a, self.value_range_B or (b if colon else a)
 
-    def _sides(self, channels: tuple[int, int]) -> tuple[codecs.Side, codecs.Side]:
+    def _sides(self, channels: tuple[int, int]) -> tuple[Side, Side]:
         """What the networks see of files of A and B with so many channels."""
         palette = None
         if self.label_palette:
@@ -836,10 +843,10 @@ class Config:
             found = find_palette(self.label_palette)
             palette = tuple((r, g, b) for r, g, b in (*found.classes, *found.void))
         a, b = (
-            codecs.Side(
+            Side(
                 channels=count,
-                value_range=None if codecs.parse_percentiles(text) else codecs.parse_range(text),
-                selection=codecs.Selection(
+                value_range=None if parse_percentiles(text) else parse_range(text),
+                selection=Selection(
                     plane=self.plane,
                     series=self.series,
                     nodata=None if self.nodata is None else float(self.nodata),
@@ -1054,16 +1061,16 @@ class Pix2PixConfig(Config):
         return (1, 2) if self.which_direction == "AtoB" else (2, 1)
 
     @property
-    def sides(self) -> tuple[codecs.Side, codecs.Side]:
+    def sides(self) -> tuple[Side, Side]:
         """What the networks see of files of A and of B."""
         a, b = self.channels
         return self._sides((a, b) if self.which_direction == "AtoB" else (b, a))
 
     @property
-    def file_sides(self) -> tuple[tuple[codecs.Side, ...], ...]:
+    def file_sides(self) -> tuple[tuple[Side, ...], ...]:
         """For each file of an example what is made of it, as `listing.survey` takes it."""
         if self.lab_colorization:
-            return ((codecs.Side(selection=self.sides[0].selection),),)
+            return ((Side(selection=self.sides[0].selection),),)
         a, b = self.sides
         single = (a if self.which_direction == "AtoB" else b,)
         return {"aligned": ((a, b),), "folders": ((a,), (b,)), "single": (single,)}[

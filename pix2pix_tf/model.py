@@ -199,5 +199,6 @@ def build(config: Pix2PixConfig) -> Pix2Pix:
     """
     model = describe(config)
     model.build((None, *sizes.sides(config.crop_size), config.channels[0]))
-    model.compile(FusedAdam(config.lr, beta_1=config.beta1, name="gen_adam"))
+    optimizer = FusedAdam(config.lr, beta_1=config.beta1, name="gen_adam")
+    model.compile(optimizer, run_eagerly=config.run_eagerly)
     return model

@@ -13,11 +13,13 @@ import importlib
 import json
 import os
 import pkgutil
+import resource
 import runpy
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 from pathlib import Path
 
@@ -31,9 +33,12 @@ MAIN = {
 # What commands import when they first need it.
 LATER = ("matplotlib.backends.backend_agg", "matplotlib.figure", "tensorboard.compat.proto")
 
+# Seconds after which a command that is waited for has failed.
+LONGEST = 300
+
 
 class Launcher:
-    """Starts one command at a time.
+    """Starts commands.
 
     Args:
         threads: Threads of an operation; 0 for one per core.
@@ -52,7 +57,7 @@ class Launcher:
 
     def start(
         self, program, *words, printed, errors=None, cwd=".", kill_at=None, largest_file=None,
-        environment=None,
+        open_files=None, environment=None,
     ):  # fmt: skip
         """Starts a command.
 
@@ -64,6 +69,7 @@ class Launcher:
             cwd: Folder that it runs in.
             kill_at: (name of a function in `os`, n): SIGKILL instead of its n-th call.
             largest_file: Size in bytes that no file can exceed.
+            open_files: Number of files that can be open at a time.
             environment: Dict of variables to set.
 
         Returns:
@@ -72,28 +78,30 @@ class Launcher:
         order = {
             "program": str(program), "words": [str(word) for word in words],
             "printed": str(printed), "errors": str(errors or printed), "cwd": str(cwd),
-            "kill_at": kill_at,
-            "largest_file": largest_file, "environment": environment or {},
+            "kill_at": kill_at, "environment": environment or {},
+            "limits": {"RLIMIT_FSIZE": largest_file, "RLIMIT_NOFILE": open_files},
         }  # fmt: skip
+        return self._ask(order)
+
+    def wait(self, process):
+        """Waits for a command; its exit code, or minus the signal that ended it."""
+        return self._ask(process)
+
+    def _ask(self, order):
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
         return int(self._process.stdout.readline())
 
-    def wait(self):
-        """Waits for the command; its exit code, or minus the signal that ended it."""
-        return int(self._process.stdout.readline())
-
     def run(self, program, *words, printed, **options):
         """Runs a command to its end; returns (exit code, what it printed)."""
-        self.start(program, *words, printed=printed, **options)
-        return self.wait(), printed.read_text()
+        process = self.start(program, *words, printed=printed, **options)
+        return self.wait(process), printed.read_text()
 
     def complete(self, program, *words, **options):
         """As `run`; returns a `subprocess.CompletedProcess` with both streams as texts."""
         with tempfile.TemporaryDirectory() as folder:
             files = {"printed": Path(folder, "out"), "errors": Path(folder, "err")}
-            self.start(program, *words, **files, **options)
-            code = self.wait()
+            code = self.wait(self.start(program, *words, **files, **options))
             out, err = (path.read_text() for path in files.values())
         return subprocess.CompletedProcess([program, *words], code, out, err)
 
@@ -123,18 +131,36 @@ def _serve():
     for module in LATER:
         importlib.import_module(module)
     gc.freeze()  # children need not look through all this for garbage
+    codes = {}
+
+    def reap(*_):
+        with contextlib.suppress(ChildProcessError):
+            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                codes[ended[0]] = os.waitstatus_to_exitcode(ended[1])
+
+    signal.signal(signal.SIGCHLD, reap)
     print("ready", flush=True)
     for line in sys.stdin:
         order = json.loads(line)
+        if isinstance(order, int):
+            end = time.monotonic() + LONGEST
+            while order not in codes:
+                time.sleep(0.002)
+                if time.monotonic() > end:
+                    os.kill(order, signal.SIGKILL)
+            print(codes.pop(order), flush=True)
+            continue
         child = os.fork()
         if not child:
             _become(**order)
         print(child, flush=True)
-        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 
 
-def _become(*, program, words, printed, errors, cwd, kill_at, largest_file, environment):
+def _become(*, program, words, printed, errors, cwd, kill_at, limits, environment):
     code = 70
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    # A shell's background commands ignore SIGINT, and their children with them.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.update(environment)
     try:
         sink = os.open(printed, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
@@ -145,15 +171,16 @@ def _become(*, program, words, printed, errors, cwd, kill_at, largest_file, envi
         os.dup2(sink, 2)
         if kill_at:
             _arm(*kill_at)
-        if largest_file:
-            import resource
-
-            resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+        for name, limit in limits.items():
+            if limit:
+                resource.setrlimit(getattr(resource, name), (limit, limit))
         os.chdir(cwd)
         if program in MAIN:
             code = importlib.import_module(MAIN[program]).main(words)
         else:
             code = _run_script(program, words)
+    except SystemExit as end:
+        code = end.code or 0
     except BaseException:
         traceback.print_exc()
     finally:
@@ -165,10 +192,7 @@ def _become(*, program, words, printed, errors, cwd, kill_at, largest_file, envi
 
 def _run_script(path, words):
     sys.argv, sys.path[0] = [path, *words], str(Path(path).parent)
-    try:
-        runpy.run_path(path, run_name="__main__")
-    except SystemExit as end:
-        return end.code or 0
+    runpy.run_path(path, run_name="__main__")
     return 0
 
 

@@ -1,9 +1,8 @@
 """Data as people have it, through the commands."""
 
 import json
+import os
 import shutil
-import signal
-import subprocess
 import time
 
 import numpy as np
@@ -11,13 +10,12 @@ import pytest
 import tensorflow as tf
 import tifffile
 from PIL import Image
-from support import command_line
 
 import pix2pix_tf
 from pix2pix_tf import cli, run_folder
 from pix2pix_tf.commands import runs
 from pix2pix_tf.config import PROGRAM, Pix2PixConfig
-from pix2pix_tf.data import codecs
+from pix2pix_tf.data import tiff
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.inference import large_files
 from pix2pix_tf.model import build
@@ -33,7 +31,7 @@ def run(*words):
 
 def train(source, folder, *words):
     start = ("--mode", "train", "--input_dir", source, "--output_dir", folder)
-    assert run(*start, *SMALL, "--max_steps", 2, *words) == 0
+    assert run(*start, *SMALL, "--max_steps", 2, "--run_eagerly", *words) == 0
 
 
 def test(source, folder, out, *words):
@@ -113,8 +111,8 @@ def write_tiff(path, pixels, **options):
 def both_ways(monkeypatch, folder, translate):
     """What `translate` of a folder gives for whole files and for files read by windows."""
     found = []
-    for pixels in (codecs.LARGE_PIXELS, 1000):
-        monkeypatch.setattr(codecs, "LARGE_PIXELS", pixels)
+    for pixels in (tiff.LARGE_PIXELS, 1000):
+        monkeypatch.setattr(tiff, "LARGE_PIXELS", pixels)
         monkeypatch.setattr(large_files, "WINDOW", 40)
         monkeypatch.setattr(large_files, "SHOWN", 50)
         found.append(translate(folder / str(pixels)))
@@ -188,7 +186,7 @@ def test_load_reads_large_files_by_windows(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("number", runtime.EXIT_CODES)
-def test_an_interruption_leaves_nothing(tmp_path, number):
+def test_an_interruption_leaves_nothing(launcher, tmp_path, number):
     untrained(tmp_path / "run", crop_size=32)
     (tmp_path / "data").mkdir()
     pixels = np.zeros((4100, 4200, 3), np.uint8)
@@ -197,18 +195,13 @@ def test_an_interruption_leaves_nothing(tmp_path, number):
     words = ("--mode", "test", "--input_dir", tmp_path / "data", "--output_dir", out)
     words += ("--checkpoint", tmp_path / "run", "--dataset_mode", "single", "--preprocess", "none")
     words += ("--tile", 64, "--scratch_dir", scratch)
-    with subprocess.Popen(
-        command_line("pix2pix-tf", *words),
-        stdout=subprocess.DEVNULL,
-        # A shell's background commands ignore SIGINT, and their children with them.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    ) as process:
-        while not scratch.is_dir():
-            assert process.poll() is None
-            time.sleep(0.05)
-        time.sleep(2)
-        process.send_signal(number)
-        assert process.wait(60) == runtime.EXIT_CODES[number]
+    process = launcher.start("pix2pix-tf", *words, printed=tmp_path / "printed.txt")
+    while not scratch.is_dir():
+        os.kill(process, 0)  # as long as it is there
+        time.sleep(0.05)
+    time.sleep(1)
+    os.kill(process, number)
+    assert launcher.wait(process) == runtime.EXIT_CODES[number]
     assert not scratch.exists()
     assert not [path for path in out.rglob("*") if path.is_file()]
 

@@ -17,6 +17,7 @@ from pix2pix_tf import run_folder
 
 SMALL = ("--ngf", 2, "--ndf", 2, "--seed", 3, "--crop_size", 32, "--scale_size", 36)
 QUIET = ("--netD", "pixel", "--summary_freq", 0)
+EAGER = (*QUIET, "--run_eagerly")
 
 
 def train(pairs, folder, *words, **options):
@@ -117,28 +118,28 @@ def test_continuing_gives_what_an_uninterrupted_run_gives(pairs, run, tmp_path):
 
 
 def test_max_epochs_is_a_total(pairs, tmp_path):
-    done = train(pairs, tmp_path / "run", "--max_epochs", 2, "--batch_size", 3, *QUIET)
+    done = train(pairs, tmp_path / "run", "--max_epochs", 2, "--batch_size", 3, *EAGER)
     assert done.returncode == 0
     assert "trained to step 4:" in done.stdout
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_saves_and_says_how_to_continue(pairs, tmp_path, number, code):
+def test_a_signal_saves_and_says_how_to_continue(launcher, pairs, tmp_path, number, code):
     words = ("--mode", "train", "--input_dir", pairs, "--output_dir", tmp_path / "run", *SMALL)
-    process = subprocess.Popen(
-        command_line("pix2pix-tf", *words, "--progress_freq", 1, *QUIET),
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    for line in process.stdout:
-        if line.startswith("progress  epoch"):
-            break
-    process.send_signal(number)
-    printed, errors = process.communicate(timeout=60)
-    assert process.returncode == code
-    assert errors == ""
+    printed, errors = tmp_path / "out", tmp_path / "err"
+    options = {"printed": printed, "errors": errors}
+    printed.touch()
+    process = launcher.start("pix2pix-tf", *words, "--progress_freq", 1, *QUIET, **options)
+    while "\nprogress  epoch" not in printed.read_text():
+        os.kill(process, 0)  # as long as it is there
+        time.sleep(0.01)
+    os.kill(process, number)
+    assert launcher.wait(process) == code
+    assert errors.read_text() == ""
     (checkpoint,) = run_folder.checkpoints(tmp_path / "run")
     step = run_folder.checkpoint_step(checkpoint)
-    assert f"saved step {step}; resume with --checkpoint {tmp_path / 'run'}" in printed
+    saved = f"saved step {step}; resume with --checkpoint {tmp_path / 'run'}"
+    assert saved in printed.read_text()
 
 
 @pytest.mark.parametrize("batch_size", [1, 2])
@@ -190,7 +191,7 @@ def test_aspect_ratio_stretches_the_pictures(pairs, run, tmp_path):
 
 
 def test_test_takes_the_architecture_from_the_run(tmp_path, pairs):
-    words = ("--separable_conv", "--which_direction", "BtoA", "--max_steps", 1, *QUIET)
+    words = ("--separable_conv", "--which_direction", "BtoA", "--max_steps", 1, *EAGER)
     assert train(pairs, tmp_path / "run", *words).returncode == 0
     done = run_forked(
         "pix2pix-tf", "--mode", "test", "--input_dir", pairs, "--output_dir", tmp_path / "test",
@@ -213,7 +214,7 @@ def test_export_is_reloaded_and_compared(run, tmp_path):
 
 
 def test_lab_colorization_end_to_end(pairs, tmp_path):
-    done = train(pairs, tmp_path / "run", "--lab_colorization", "--max_steps", 1, *QUIET)
+    done = train(pairs, tmp_path / "run", "--lab_colorization", "--max_steps", 1, *EAGER)
     assert done.returncode == 0, done.stderr
     done = run_forked(
         "pix2pix-tf", "--mode", "test", "--input_dir", pairs, "--output_dir", tmp_path / "test",
@@ -232,7 +233,7 @@ def test_on_a_terminal_a_live_bar_shows_the_losses(pairs, tmp_path):
     import termios
 
     words = ("--mode", "train", "--input_dir", pairs, "--output_dir", tmp_path / "run", *SMALL)
-    command = command_line("pix2pix-tf", *words, "--max_steps", 3, "--progress_freq", 1, *QUIET)
+    command = command_line("pix2pix-tf", *words, "--max_steps", 3, "--progress_freq", 1, *EAGER)
     main, side = pty.openpty()
     # A terminal of 24 rows and 80 columns.
     fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
@@ -259,5 +260,5 @@ def test_odd_grey_alpha_and_deep_files_among_usual_ones(tmp_path):
     Image.fromarray(pixels[..., 0]).save(folder / "3.png")
     Image.fromarray(pixels).save(folder / "4.png")
     Image.fromarray(pixels[..., 0].astype(np.uint16) * 257).save(folder / "5.png")
-    done = train(folder, tmp_path / "run", "--max_epochs", 1, *QUIET)
+    done = train(folder, tmp_path / "run", "--max_epochs", 1, *EAGER)
     assert done.returncode == 0, done.stderr

@@ -91,11 +91,11 @@ def kill_at_random(launcher, draw, *, program, data, folder):
     printed = folder.with_suffix(".txt")
     if draw.random() < 0.5:
         point = draw.choice([("fsync", 30), ("replace", 12), ("unlink", 8)])
-        launcher.start(
+        process = launcher.start(
             program, *words(program, data, folder), printed=printed,
             kill_at=(point[0], draw.randint(1, point[1])),
         )  # fmt: skip
-        return launcher.wait() == -signal.SIGKILL
+        return launcher.wait(process) == -signal.SIGKILL
     process = launcher.start(program, *words(program, data, folder), printed=printed)
     target = len(logged(folder)) + draw.randint(0, 5)
     with contextlib.suppress(ProcessLookupError):
@@ -104,7 +104,7 @@ def kill_at_random(launcher, draw, *, program, data, folder):
             time.sleep(0.002)
         time.sleep(draw.uniform(0, 0.1))
         os.kill(process, signal.SIGKILL)
-    return launcher.wait() == -signal.SIGKILL
+    return launcher.wait(process) == -signal.SIGKILL
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

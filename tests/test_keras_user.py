@@ -22,7 +22,7 @@ PUBLIC = {
     },
 }
 
-QUIET = ("--summary_freq", 0)
+QUIET = ("--summary_freq", 0, "--run_eagerly")
 
 
 @pytest.mark.parametrize("package", PUBLIC, ids=lambda package: package.__name__)

@@ -1,7 +1,7 @@
 """The commands as a notebook calls them: beside a running event loop, or in a thread."""
 
-import asyncio
 import os
+import re
 import signal
 import threading
 import time
@@ -35,7 +35,7 @@ def in_thread(*words):
 @pytest.fixture(scope="module")
 def run(folder):
     words = ("train", "--input_dir", folder / "data", "--output_dir", folder / "run", *SMALL)
-    assert in_thread(*words, "--max_steps", 1, "--summary_freq", 0) == [0]
+    assert in_thread(*words, "--max_steps", 1, "--summary_freq", 0, "--run_eagerly") == [0]
     return folder / "run"
 
 
@@ -50,32 +50,20 @@ def test_bad_input_in_a_thread_is_one_line(capsys):
     assert line.startswith("pix2pix-tf: ")
 
 
-def test_a_server_runs_beside_an_event_loop(run, capsys):
-    port = free_port()
-
-    def stop():
-        for _ in range(300):
-            try:
-                answer = urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5)
-                seen.append(answer.status)
-                break
-            except OSError:
-                time.sleep(0.1)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    async def notebook():
-        return cli.main(["serve", "--port", str(port), "--checkpoint", str(run)])
-
-    seen, helper = [], threading.Thread(target=stop)
-    helper.start()
-    assert asyncio.run(notebook()) == 0
-    helper.join()
-    assert seen == [200] and "serving at" in capsys.readouterr().out
-
-
-def free_port():
-    import socket
-
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
+def test_a_server_runs_beside_an_event_loop(launcher, run, tmp_path):
+    script, printed = tmp_path / "notebook.py", tmp_path / "printed.txt"
+    script.write_text(
+        "import asyncio, sys\n"
+        "from pix2pix_tf import cli\n"
+        "async def notebook():\n"
+        "    return cli.main(['serve', '--port', '0', '--checkpoint', sys.argv[1]])\n"
+        "sys.exit(asyncio.run(notebook()))\n"
+    )
+    printed.touch()
+    process = launcher.start(script, run, printed=printed)
+    while not (found := re.search(r"serving at (\S+) .*\n", printed.read_text())):
+        os.kill(process, 0)  # as long as it is there
+        time.sleep(0.01)
+    assert urllib.request.urlopen(f"{found[1]}/health", timeout=60).status == 200
+    os.kill(process, signal.SIGINT)
+    assert launcher.wait(process) == 0

@@ -14,8 +14,8 @@ from test_any_data import run, test, train, untrained
 
 from cyclegan_tf import cli as cyclegan
 from pix2pix_tf import load, run_folder
-from pix2pix_tf.data import check, codecs, decode, listing
-from pix2pix_tf.data.codecs import Selection, Side
+from pix2pix_tf.data import check, codecs, decode, listing, tiff
+from pix2pix_tf.data.samples import Selection, Side, from_unit, marked
 
 tifffile = pytest.importorskip("tifffile", reason="the extra [tiff] is not installed")
 RNG = np.random.default_rng(0)
@@ -28,7 +28,7 @@ def npy(array):
     return buffer.getvalue()
 
 
-def tiff(array, **options):
+def as_tiff(array, **options):
     buffer = io.BytesIO()
     tifffile.imwrite(buffer, array, **options)
     return buffer.getvalue()
@@ -44,10 +44,10 @@ def tiff(array, **options):
 def test_a_range_holds_for_every_type_and_is_inverted(dtype, values):
     array = np.linspace(*values, 60).astype(dtype).reshape(4, 5, 3)
     side = Side(value_range=values)
-    for contents in (npy(array), tiff(array, photometric="rgb")):
+    for contents in (npy(array), as_tiff(array, photometric="rgb")):
         unit = decode.read(contents, side).numpy()
         np.testing.assert_allclose([unit.min(), unit.max()], [0, 1], atol=1e-6)
-        back = codecs.from_unit(unit, dtype, values)
+        back = from_unit(unit, dtype, values)
         np.testing.assert_allclose(back, array, atol=1e-6 if "f" in dtype else 0, rtol=1e-6)
     outside = np.full((2, 2, 3), 100, np.uint8)
     assert decode.read(npy(outside), Side(value_range=(3, 9))).numpy().max() == 1
@@ -157,10 +157,10 @@ def test_metrics_have_units_and_a_grey_image_scores_badly(tmp_path, capsys):
 def test_planes_and_series_are_picked_or_refused():
     planes = RNG.integers(0, 255, (5, 16, 20), np.uint8)
     contents = {
-        "channels": tiff(planes[:3], ome=True, metadata={"axes": "CYX"}),
-        "stack": tiff(planes, imagej=True, metadata={"axes": "ZYX"}),
-        "pages": tiff(planes, photometric="minisblack", metadata=None),
-        "ome": tiff(planes, ome=True, metadata={"axes": "ZYX"}, photometric="minisblack"),
+        "channels": as_tiff(planes[:3], ome=True, metadata={"axes": "CYX"}),
+        "stack": as_tiff(planes, imagej=True, metadata={"axes": "ZYX"}),
+        "pages": as_tiff(planes, photometric="minisblack", metadata=None),
+        "ome": as_tiff(planes, ome=True, metadata={"axes": "ZYX"}, photometric="minisblack"),
     }
     found = codecs.read(contents["channels"])
     np.testing.assert_array_equal(found, np.moveaxis(planes[:3], 0, -1))
@@ -232,13 +232,13 @@ def test_the_tag_of_missing_pixels_stays_where_results_can_have_its_value(
     tag = (42113, 2, 0, text, True)
     tifffile.imwrite(source, RNG.random((8, 8), np.float32), extratags=[*GEO, tag], metadata=None)
     result = np.ones((8, 8, 1), dtype)
-    codecs.write(tmp_path / "b.tif", result, place=codecs.place_of(source))
+    codecs.write(tmp_path / "b.tif", result, place=tiff.place_of(source))
     with tifffile.TiffFile(tmp_path / "b.tif") as file:
         assert (42113 in file.pages.first.tags) == is_kept and 33550 in file.pages.first.tags
-    marked = codecs.marked(result, np.eye(8, dtype=bool), float(text))
+    found = marked(result, np.eye(8, dtype=bool), float(text))
     np.testing.assert_array_equal(
-        marked[..., 0],
-        np.where(np.eye(8, dtype=bool) & is_kept, float(text), 1).astype(marked.dtype),
+        found[..., 0],
+        np.where(np.eye(8, dtype=bool) & is_kept, float(text), 1).astype(found.dtype),
     )
 
 
@@ -280,7 +280,8 @@ def test_damage_inside_stops_a_run_before_it_starts(tmp_path, capsys, kind):
     folder = write_pairs(tmp_path / "data", 3, size=32)
     (folder / "bad.png").write_bytes(damaged(kind))
     words = ("--mode", "train", "--input_dir", folder, "--crop_size", 32, "--scale_size", 32,
-             "--ngf", 2, "--ndf", 2, "--max_steps", 1, "--summary_freq", 0)  # fmt: skip
+             "--ngf", 2, "--ndf", 2, "--max_steps", 1, "--summary_freq", 0,
+             "--run_eagerly")  # fmt: skip
     assert run(*words, "--output_dir", tmp_path / "run") == 1
     assert "bad.png" in capsys.readouterr().err
     assert run(*words, "--output_dir", tmp_path / "kept", "--skip_bad_files") == 0
@@ -459,7 +460,7 @@ def test_cyclegan_skips_bad_files_and_keeps_types(tmp_path, capsys):
                 np.save(tmp_path / "data" / f"{phase}{side}" / f"{number}.npy", array)
     (tmp_path / "data" / "trainA" / "x.jpg").write_bytes(damaged("jpeg cut"))
     small = ("--netG", "unet", "--netD", "pixel", "--ngf", 2, "--ndf", 2, "--crop_size", 8,
-             "--load_size", 8, "--summary_freq", 0, "--max_steps", 1)  # fmt: skip
+             "--load_size", 8, "--summary_freq", 0, "--max_steps", 1, "--run_eagerly")  # fmt: skip
     words = ("--mode", "train", "--input_dir", tmp_path / "data", "--output_dir", tmp_path / "run")
     words = [*words, *small, "--value_range", "0,200"]
     assert cyclegan.main([str(word) for word in words]) == 1

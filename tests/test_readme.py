@@ -35,7 +35,7 @@ WEIGHTS = "inception.pth"
 SMALL = {
     "pix2pix-tf": {"--netD": "pixel", "--crop_size": "32", "--scale_size": "36"},
     "cyclegan-tf": {
-        "--netG": "resnet_6blocks",
+        "--netG": "unet",
         "--netD": "pixel",
         "--crop_size": "16",
         "--load_size": "18",
@@ -160,8 +160,8 @@ class Place:
             # Without a process there is nothing to stop; its end is still to be waited for.
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._server, signal.SIGINT)
-            self._server = None
-            assert self._launcher.wait() in (0, 130)
+            server, self._server = self._server, None
+            assert self._launcher.wait(server) in (0, 130)
 
 
 def check_installs(words):

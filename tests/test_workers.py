@@ -9,7 +9,6 @@ import time
 
 import numpy as np
 import pytest
-from launcher import Launcher
 from support import assert_equal_to_rounding, logged_losses, state, write_pairs
 
 from pix2pix_tf import run_folder
@@ -33,16 +32,8 @@ def command(data, folder, *words):
     )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def second():
-    """Starts the second worker."""
-    launcher = Launcher()
-    yield launcher
-    launcher.close()
-
-
 @pytest.fixture
-def start(launcher, second, pairs, tmp_path):
+def start(launcher, pairs, tmp_path):
     """Starts both workers of a run on free ports; returns their processes' ids."""
 
     def run(folder, *words, others_data=pairs):
@@ -50,7 +41,7 @@ def start(launcher, second, pairs, tmp_path):
             ports = [server.getsockname()[1] for server in (one, other)]
         cluster = {"worker": [f"127.0.0.1:{port}" for port in ports]}
         return [
-            starter.start(
+            launcher.start(
                 *command(data, place, *words), "--strategy", "multi_worker", "--resume",
                 printed=tmp_path / f"printed-{index}.txt",
                 environment={
@@ -59,8 +50,8 @@ def start(launcher, second, pairs, tmp_path):
                     )
                 },
             )
-            for index, (starter, place, data) in enumerate(
-                ((launcher, folder, pairs), (second, tmp_path / "not-mine", others_data))
+            for index, (place, data) in enumerate(
+                ((folder, pairs), (tmp_path / "not-mine", others_data))
             )
         ]  # fmt: skip
 
@@ -68,11 +59,11 @@ def start(launcher, second, pairs, tmp_path):
 
 
 @pytest.fixture
-def ended(launcher, second, tmp_path):
+def ended(launcher, tmp_path):
     """Waits for both workers: [(exit code, what it printed), ...]."""
 
-    def wait():
-        codes = [starter.wait() for starter in (launcher, second)]
+    def wait(processes):
+        codes = [launcher.wait(process) for process in processes]
         return [(code, (tmp_path / f"printed-{i}.txt").read_text()) for i, code in enumerate(codes)]
 
     return wait
@@ -95,13 +86,12 @@ def test_workers_that_are_killed_make_the_run_of_one_device(
     for victim, step in ((1, 3), (0, 6)):
         processes = start(killed)
         kill_after(processes[victim], killed, step)
-        results = ended()
+        results = ended(processes)
         assert results[victim][0] == -signal.SIGKILL
         code, text = results[1 - victim]
         assert code == 1 and "Traceback" not in text, text
         assert "start all workers again with --resume" in text.splitlines()[-1]
-    start(killed)
-    results = ended()
+    results = ended(start(killed))
     assert [code for code, _ in results] == [0, 0], results
     assert "resuming at step" in results[0][1]
     # The other worker is told everything: it neither reads nor writes a run folder.
@@ -114,13 +104,12 @@ def test_workers_that_are_killed_make_the_run_of_one_device(
 
 
 def test_workers_that_disagree_end_with_one_line_each(start, ended, tmp_path):
-    start(tmp_path / "run", others_data=write_pairs(tmp_path / "others", 4))
-    for code, text in ended():
+    others = write_pairs(tmp_path / "others", 4)
+    for code, text in ended(start(tmp_path / "run", others_data=others)):
         assert code == 1 and "Traceback" not in text, text
         assert text.splitlines()[-1].endswith("(5 on worker 0, 4 on worker 1)"), text
     run_folder.write_json(tmp_path / "other" / run_folder.OPTIONS, {"program": "cyclegan-tf"})
-    start(tmp_path / "other")
-    (code, chief), (code_of_other, other) = ended()
+    (code, chief), (code_of_other, other) = ended(start(tmp_path / "other"))
     assert (code, code_of_other) == (1, 1) and "Traceback" not in chief + other
     assert "Expected a run of pix2pix-tf" in chief.splitlines()[-1]
     assert other.splitlines()[-1] == f"{chief.splitlines()[-1]} (on the chief)"

@@ -6,9 +6,10 @@ from typing import Any
 
 from pix2pix_tf import run_folder
 from pix2pix_tf.config import Config, Pix2PixConfig
-from pix2pix_tf.data import check, codecs, listing
+from pix2pix_tf.data import check, listing
 from pix2pix_tf.data.check import Contents
 from pix2pix_tf.data.listing import Example
+from pix2pix_tf.data.samples import parse_percentiles
 from pix2pix_tf.errors import print_line
 
 # Beside options.json: the types of the files of A and B that a run was trained on.
@@ -85,7 +86,7 @@ def training_examples(
         InputError: If a file cannot be used, unless `config.skip_bad_files`.
     """
     percentiles = {
-        domain: codecs.parse_percentiles(text)
+        domain: parse_percentiles(text)
         for domain, text in zip("AB", config.range_texts, strict=True)
     }
     types: dict[str, str] = {}

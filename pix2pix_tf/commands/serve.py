@@ -9,7 +9,7 @@ from pix2pix_tf import run_folder
 from pix2pix_tf.commands import page, runs
 from pix2pix_tf.commands.export import served
 from pix2pix_tf.commands.program import Program
-from pix2pix_tf.data import codecs
+from pix2pix_tf.data.samples import AUTO
 from pix2pix_tf.errors import InputError, print_line
 from pix2pix_tf.server import sources
 from pix2pix_tf.training import runtime
@@ -91,4 +91,4 @@ def _load(program: Program, config: Any, source: sources.Source) -> list[Any]:
 
 def _has_range(options: Mapping[str, Any]) -> bool:
     names = ("value_range", "value_range_A", "value_range_B")
-    return any(options.get(name) not in (None, codecs.AUTO) for name in names)
+    return any(options.get(name) not in (None, AUTO) for name in names)

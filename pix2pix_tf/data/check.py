@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from pix2pix_tf import run_folder
-from pix2pix_tf.data import codecs, listing
-from pix2pix_tf.data.codecs import Side
+from pix2pix_tf.data import listing
 from pix2pix_tf.data.listing import Example, Look
+from pix2pix_tf.data.samples import Side, full_range
 
 # How many sizes, files or pairs of files one line names.
 _NAMED = 4
@@ -212,7 +212,7 @@ def _range_notes(domain: str, dtype: str, side: Side, values: tuple[float, float
     """Warnings about values that lie outside of the range, or in a sliver of it."""
     if side.palette is not None or side.one_hot or dtype == "bool":
         return []
-    low, high = side.value_range or codecs.full_range(dtype)
+    low, high = side.value_range or full_range(dtype)
     text = f"{domain}: values {_span(values)} of {_span((low, high))}"
     if values[0] < low or values[1] > high:
         clipped = "they are clipped" if side.value_range else f"--value_range_{domain} sets it"
@@ -258,7 +258,7 @@ def _set_lines(name: str, contents: Contents, looks: Sequence[Look]) -> list[str
     kinds = (f"{seen.channels} x {seen.dtype}" for seen in readable)
     lines.append("  channels     " + _counted(kinds))
     spans = [
-        f"{domain}: {_span(values)} of {_span(side.value_range or codecs.full_range(dtype))}"
+        f"{domain}: {_span(values)} of {_span(side.value_range or full_range(dtype))}"
         for domain, dtype, side, values in _ranges(contents, readable)
     ]
     lines.append("  values       " + _some(spans))

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from pix2pix_tf.data import codecs, images, nifti, resize
-from pix2pix_tf.data.codecs import Range, Side
+from pix2pix_tf.data.samples import LUMINANCE, MAX_PIXELS, Range, Side
 from pix2pix_tf.errors import InputError
 
 # As long as the part of a BMP that ends with its size, the longest of all.
@@ -40,7 +40,7 @@ def decode(contents: tf.Tensor, *, channels: int = 3) -> tf.Tensor:
 
     Raises:
         tf.errors.InvalidArgumentError: If the bytes are no such image, or claim to be one of more
-            than `codecs.MAX_PIXELS`: that is refused before any memory is spent on it.
+            than `samples.MAX_PIXELS`: that is refused before any memory is spent on it.
     """
     with tf.control_dependencies(_size_checks(contents)):
         return _decode(contents, channels)
@@ -78,8 +78,8 @@ def _size_checks(contents: tf.Tensor) -> list[tf.Operation]:
     """
     check = tf.debugging.assert_less_equal(
         tf.reduce_prod(_claimed_size(contents)),
-        tf.constant(codecs.MAX_PIXELS, tf.int64),
-        message=f"Expected an image of at most {codecs.MAX_PIXELS} pixels",
+        tf.constant(MAX_PIXELS, tf.int64),
+        message=f"Expected an image of at most {MAX_PIXELS} pixels",
     )
     return [] if check is None else [check]
 
@@ -151,7 +151,7 @@ def decode_unit(contents: tf.Tensor, *, channels: int = 3, value_range: Range = 
 
     with tf.control_dependencies(_size_checks(contents)):
         image = _upright(tf.cond(is_deep, deep, usual), contents)
-    return image if channels > 1 else tf.tensordot(image, [[x] for x in codecs.LUMINANCE], 1)
+    return image if channels > 1 else tf.tensordot(image, [[x] for x in LUMINANCE], 1)
 
 
 def _upright(image: tf.Tensor, contents: tf.Tensor) -> tf.Tensor:
@@ -228,7 +228,7 @@ class Reading:
             "single" for inputs without targets.
         direction: "AtoB" or "BtoA".
         lab: Split single images into lightness (A) and colour (B).
-        sides: `codecs.Side` of A and of B.
+        sides: `samples.Side` of A and of B.
     """
 
     dataset_mode: str = "aligned"

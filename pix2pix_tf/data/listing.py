@@ -15,8 +15,8 @@ import numpy as np
 from PIL import Image
 
 from pix2pix_tf import run_folder
-from pix2pix_tf.data import codecs, dicom, nifti
-from pix2pix_tf.data.codecs import Samples, Side
+from pix2pix_tf.data import codecs, dicom, nifti, tiff
+from pix2pix_tf.data.samples import Samples, Side, converts, full_range
 from pix2pix_tf.errors import InputError, print_line
 
 # A file, or the files of A and B.
@@ -302,7 +302,7 @@ def look(
         with_digest: Whether to compute the digest.
         windowed: Whether of a large TIFF, which is read by windows, only the head is read.
     """
-    if windowed and codecs.large_tiff(path):
+    if windowed and tiff.large_size(path):
         return _look_at_head(path, sides)
     try:
         samples = codecs.load(codecs.contents_of(path), sides[0].selection)
@@ -343,7 +343,7 @@ def look(
         sample=tuple(part[:: max(1, part.size // sampled)] for part in valid) if sampled else (),
         is_transparent=drops
         and samples.has_alpha
-        and bool((array[..., -1] < codecs.full_range(array.dtype)[1]).any()),
+        and bool((array[..., -1] < full_range(array.dtype)[1]).any()),
         is_reduced=drops and not samples.has_alpha,
         missing=0 if samples.missing is None else int(samples.missing.sum()),
         is_one_image=minimum_width == 2 and _looks_like_one(array),
@@ -357,13 +357,13 @@ def _look_at_head(path: str, sides: Sequence[Side]) -> Look:
 
     try:
         with tifffile.TiffFile(path) as file:
-            page, _ = codecs.windowed_page(file, sides[0].selection)
+            page, _ = tiff.windowed_page(file, sides[0].selection)
     except ValueError as error:
         return Look(path, str(error))
     count, fault = int(page.samplesperpixel), None
     for side in sides:
         labelled = side.one_hot or side.palette is not None
-        if not (labelled and count == 1) and not codecs.converts(count, side.channels):
+        if not (labelled and count == 1) and not converts(count, side.channels):
             fault = f"{count} channel{'s' * (count > 1)}, expected {side.channels}"
     height, width = int(page.imagelength), int(page.imagewidth)
     return Look(path, fault, height=height, width=width, channels=count, dtype=page.dtype.name)
@@ -381,7 +381,7 @@ def _fault(samples: Samples, sides: Sequence[Side], minimum_width: int) -> str |
                 side.to_unit(samples)
             except ValueError as error:
                 return str(error)
-        elif not codecs.converts(channels, side.channels):
+        elif not converts(channels, side.channels):
             return f"{channels} channel{'s' * (channels > 1)}, expected {side.channels}"
     if array.dtype.kind != "f":
         return None

@@ -12,8 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 from pix2pix_tf.data.augment import jitter, still
-from pix2pix_tf.data.codecs import Range, Side
 from pix2pix_tf.data.decode import Reading
+from pix2pix_tf.data.samples import Range, Side
 from pix2pix_tf.data.sizes import Framing, Size
 
 # A file, or the files of A and B.

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from pix2pix_tf import run_folder
-from pix2pix_tf.data import codecs, listing
-from pix2pix_tf.data.codecs import Side
+from pix2pix_tf.data import listing
+from pix2pix_tf.data.samples import Range, Side, full_range, to_unit, with_channels
 from pix2pix_tf.errors import InputError, print_line
 from pix2pix_tf.evaluation import feature_metrics, labels, metrics, results
 from pix2pix_tf.evaluation.feature_metrics import SETS, FeatureMetrics
@@ -394,7 +394,7 @@ class Scorer:
             elif name == "lpips":
                 found[TITLES[name]] = self._features.lpips(target, output, sides=sides)
             elif name == "mae":
-                limits = ranges[0] or codecs.full_range(images[0].dtype)
+                limits = ranges[0] or full_range(images[0].dtype)
                 found[TITLES[name]] = float(metrics.mae(*signed, value_range=limits)[0])
             else:
                 found[TITLES[name]] = float(_MEASURES[name](*signed)[0])
@@ -471,11 +471,11 @@ class Scorer:
         return False
 
 
-def _signed(images: Sequence[np.ndarray], ranges: Sequence[codecs.Range]) -> list[np.ndarray]:
+def _signed(images: Sequence[np.ndarray], ranges: Sequence[Range]) -> list[np.ndarray]:
     """Two images as float32 [1, h, w, c] in [-1, 1]; as colour images if the channels differ."""
-    units = list(map(codecs.to_unit, images, ranges))
+    units = list(map(to_unit, images, ranges))
     if units[0].shape != units[1].shape:
-        units = [codecs.with_channels(unit, 3) for unit in units]
+        units = [with_channels(unit, 3) for unit in units]
     return [unit[None] * 2 - 1 for unit in units]
 
 

@@ -32,8 +32,8 @@ from typing import Any
 import numpy as np
 
 from pix2pix_tf import run_folder
-from pix2pix_tf.data import codecs, nifti
-from pix2pix_tf.data.codecs import Side
+from pix2pix_tf.data import nifti
+from pix2pix_tf.data.samples import Side, to_unit, with_channels
 from pix2pix_tf.errors import InputError, print_line
 from pix2pix_tf.evaluation.results import as_rgb, progress, read_image
 
@@ -374,10 +374,10 @@ def _load_alexnet(download: bool) -> Callable[[list[str], tuple[Side, Side]], fl
 
     def lpips(files: list[str], sides: tuple[Side, Side]) -> float:
         found = [
-            codecs.to_unit(read_image(file, side.selection), side.value_range)
+            to_unit(read_image(file, side.selection), side.value_range)
             for file, side in zip(files, sides, strict=True)
         ]
-        units = [codecs.with_channels(unit, 3) for unit in found]
+        units = [with_channels(unit, 3) for unit in found]
         planes = [np.moveaxis(unit, -1, 0)[None].clip(0, 1) * 2 - 1 for unit in units]
         value = float(measure(*map(torch.from_numpy, planes)))
         measure.reset()

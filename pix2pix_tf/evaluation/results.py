@@ -13,7 +13,8 @@ from PIL import Image
 from tqdm import tqdm
 
 from pix2pix_tf import run_folder
-from pix2pix_tf.data import codecs, dicom, nifti
+from pix2pix_tf.data import codecs, dicom, nifti, tiff
+from pix2pix_tf.data.samples import WHOLE, Depth, Range, Selection, from_unit, to_unit
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.evaluation.report import write_report
 
@@ -56,8 +57,8 @@ def progress(items: Iterable[Item], label: str, *, total: int | None = None) -> 
 
 def quantize(
     units: Mapping[str, np.ndarray],
-    depths: Mapping[str, Sequence[codecs.Depth]],
-    ranges: Mapping[str, codecs.Range],
+    depths: Mapping[str, Sequence[Depth]],
+    ranges: Mapping[str, Range],
 ) -> dict[str, list[np.ndarray]]:
     """Quantizes results to the bit depth of their files.
 
@@ -71,34 +72,34 @@ def quantize(
     """
     return {
         kind: [
-            codecs.from_unit(unit, depth.dtype, ranges.get(kind))
+            from_unit(unit, depth.dtype, ranges.get(kind))
             for unit, depth in zip(batch, depths[kind], strict=True)
         ]
         for kind, batch in units.items()
     }
 
 
-def to_signed(samples: Iterable[np.ndarray], value_range: codecs.Range = None) -> np.ndarray:
+def to_signed(samples: Iterable[np.ndarray], value_range: Range = None) -> np.ndarray:
     """Converts n quantized arrays [h, w, c] of one shape to float32 [n, h, w, c] in [-1, 1]."""
-    return np.stack([codecs.to_unit(array, value_range) * 2 - 1 for array in samples])
+    return np.stack([to_unit(array, value_range) * 2 - 1 for array in samples])
 
 
 def viewable(
-    samples: Mapping[str, Sequence[np.ndarray]], ranges: Mapping[str, codecs.Range]
+    samples: Mapping[str, Sequence[np.ndarray]], ranges: Mapping[str, Range]
 ) -> dict[str, list[np.ndarray]]:
     """Converts quantized arrays to images: uint8 or uint16 with 1, 3 or 4 channels.
 
     Of other channel counts the first three are shown, of two the first.
     """
 
-    def view(array: np.ndarray, value_range: codecs.Range) -> np.ndarray:
+    def view(array: np.ndarray, value_range: Range) -> np.ndarray:
         count = array.shape[-1]
         if count not in (1, 3, 4):
             array = array[..., : 3 if count > 4 else 1]
         dtype = array.dtype if array.dtype in (np.uint8, np.uint16) else np.uint8
         if value_range is None and array.dtype == dtype:
             return array
-        return codecs.from_unit(codecs.to_unit(array, value_range), dtype)
+        return from_unit(to_unit(array, value_range), dtype)
 
     return {
         kind: [view(array, ranges.get(kind)) for array in arrays]
@@ -109,7 +110,7 @@ def viewable(
 # ---- Image files
 
 
-def read_image(path: PathLike, selection: codecs.Selection = codecs.WHOLE) -> np.ndarray:
+def read_image(path: PathLike, selection: Selection = WHOLE) -> np.ndarray:
     """Decodes an image file to [h, w, c] of its own type, upright.
 
     Raises:
@@ -121,10 +122,10 @@ def read_image(path: PathLike, selection: codecs.Selection = codecs.WHOLE) -> np
         raise InputError(f"Expected readable images. Received: {path} ({error})") from None
 
 
-def as_rgb(array: np.ndarray, value_range: codecs.Range = None) -> np.ndarray:
+def as_rgb(array: np.ndarray, value_range: Range = None) -> np.ndarray:
     """Converts an array [h, w, c] for display: uint8 [h, w, 3], without alpha."""
     if array.dtype != np.uint8 or value_range is not None:
-        array = codecs.from_unit(codecs.to_unit(array, value_range), np.uint8)
+        array = from_unit(to_unit(array, value_range), np.uint8)
     array = array[..., :-1] if array.shape[-1] in (2, 4) else array
     return np.repeat(array, 3, axis=-1) if array.shape[-1] == 1 else array
 
@@ -186,10 +187,10 @@ def write_exact(
     *,
     outputs: Sequence[np.ndarray],
     views: Sequence[np.ndarray],
-    depths: Sequence[codecs.Depth],
+    depths: Sequence[Depth],
     sources: Sequence[str],
     kind: str = "outputs",
-    selection: codecs.Selection = codecs.WHOLE,
+    selection: Selection = WHOLE,
     is_half: bool = False,
     volumes: nifti.Volumes,
 ) -> None:
@@ -227,7 +228,7 @@ def write_exact(
             path = place_of_images / f"{name}-{kind}{suffix}"
             with run_folder.atomic(path) as temporary:
                 array = codecs.with_missing(array, source, selection, is_half=is_half)
-                place = codecs.place_of(source, is_half=is_half)
+                place = tiff.place_of(source, is_half=is_half)
                 codecs.write(temporary, array, place=place)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from pix2pix_tf.data import decode, images
-from pix2pix_tf.data.codecs import Range
+from pix2pix_tf.data.samples import Range
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.networks import cpu_convolution
 

@@ -28,7 +28,8 @@ import numpy as np
 import tensorflow as tf
 
 from pix2pix_tf import run_folder
-from pix2pix_tf.data import codecs, images
+from pix2pix_tf.data import images
+from pix2pix_tf.data.samples import LUMINANCE
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.export import formats
 from pix2pix_tf.export.saved_model import FILE_CHANNELS, ServedModel
@@ -219,7 +220,7 @@ def _on_pixels(served: ServedModel) -> Any:
     def translate(pixels: tf.Tensor) -> dict[str, tf.Tensor]:
         image = images.to_unit(pixels)[None]
         if served.channels == 1:
-            luminance = tf.constant([[weight] for weight in codecs.LUMINANCE], tf.float32)
+            luminance = tf.constant([[weight] for weight in LUMINANCE], tf.float32)
             image = tf.tensordot(image[..., :3], luminance, 1)
         elif served.channels == 3:
             image = image[..., :3]

@@ -9,9 +9,9 @@ import numpy as np
 import tensorflow as tf
 
 from pix2pix_tf.data import codecs, decode, images, listing, pipelines
-from pix2pix_tf.data.codecs import Depth, Range
 from pix2pix_tf.data.decode import Reading
 from pix2pix_tf.data.pipelines import Example
+from pix2pix_tf.data.samples import Depth, Range, full_range
 from pix2pix_tf.data.sizes import Framing
 from pix2pix_tf.evaluation import metrics, report, results
 from pix2pix_tf.inference import large_files
@@ -35,7 +35,7 @@ class Translated(NamedTuple):
         metrics: Dict from names to float32 [n]; empty without targets.
         outputs: n arrays [h, w, c] of the sources' types, or one `large_files.Result`, which is
             closed when the next one is asked for.
-        depths: `codecs.Depth` of each of the n outputs.
+        depths: `samples.Depth` of each of the n outputs.
         sources: Files of the n inputs.
     """
 
@@ -288,7 +288,7 @@ def _result_depth(example: Example, reading: Reading, target_type: str | None) -
 
 def _spans(depths: list[Depth], value_range: Range) -> np.ndarray:
     """The widths [n] of the ranges of values of results, in their units."""
-    limits = [value_range or codecs.full_range(depth.dtype) for depth in depths]
+    limits = [value_range or full_range(depth.dtype) for depth in depths]
     return np.array([high - low for low, high in limits])
 
 

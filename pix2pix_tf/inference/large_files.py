@@ -11,7 +11,16 @@ import numpy as np
 import tensorflow as tf
 
 from pix2pix_tf import run_folder
-from pix2pix_tf.data import codecs
+from pix2pix_tf.data import codecs, tiff
+from pix2pix_tf.data.samples import (
+    Range,
+    Samples,
+    Side,
+    from_unit,
+    marked,
+    to_unit,
+    without_missing,
+)
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.evaluation import metrics
 from pix2pix_tf.inference import translate, windows
@@ -34,17 +43,15 @@ class TiffSource:
         half: 0 or 1 for the left or right half of a side-by-side pair, None for the whole image.
 
     Raises:
-        InputError: If the file is no TIFF that can be read by windows, see `codecs.windowed_page`.
+        InputError: If the file is no TIFF that can be read by windows, see `tiff.windowed_page`.
     """
 
-    def __init__(
-        self, path: str | os.PathLike, side: codecs.Side, *, half: int | None = None
-    ) -> None:
+    def __init__(self, path: str | os.PathLike, side: Side, *, half: int | None = None) -> None:
         import tifffile  # an extra; without it no file is large
 
         try:
             self._file = tifffile.TiffFile(path)
-            self._page, self.nodata = codecs.windowed_page(self._file, side.selection)
+            self._page, self.nodata = tiff.windowed_page(self._file, side.selection)
         except (OSError, ValueError, tifffile.TiffFileError) as error:
             raise InputError(f"{path} cannot be read by windows: {error}") from None
         page, self._chosen = self._page, side
@@ -62,7 +69,7 @@ class TiffSource:
     def __exit__(self, *error: object) -> None:
         self._file.close()
 
-    def samples(self, window: windows.Window) -> codecs.Samples:
+    def samples(self, window: windows.Window) -> Samples:
         """Reads the samples [rows, columns, c] of the file's own type."""
         rows, columns = self._side
         across = -(-int(self._page.imagewidth) // columns)
@@ -77,9 +84,9 @@ class TiffSource:
                 array[high - window.top : low - window.top, first - start : last - start] = part[
                     high - top : low - top, first - left : last - left
                 ]
-        samples = codecs.Samples(array, nodata=self.nodata)
+        samples = Samples(array, nodata=self.nodata)
         for nodata in (self.nodata, self._chosen.selection.nodata):
-            samples = codecs.without_missing(samples, nodata)
+            samples = without_missing(samples, nodata)
         return samples
 
     def read(self, window: windows.Window) -> np.ndarray:
@@ -116,19 +123,19 @@ class Result:
         half: As of `TiffSource`.
         shape: (h, w, c).
         dtype: NumPy's type of the samples.
-        value_range: The (low, high) samples that stand for 0 and 1; see `codecs.to_unit`.
+        value_range: The (low, high) samples that stand for 0 and 1; see `samples.to_unit`.
         folder: Folder of the file; None for the system's.
     """
 
     def __init__(
         self,
         source: str | os.PathLike,
-        side: codecs.Side,
+        side: Side,
         *,
         half: int | None,
         shape: tuple[int, int, int],
         dtype: str,
-        value_range: codecs.Range,
+        value_range: Range,
         folder: str | None,
     ) -> None:
         self.shape, self.dtype, self._value_range = shape, np.dtype(dtype), value_range
@@ -144,25 +151,25 @@ class Result:
     def write(self, window: windows.Window, values: np.ndarray) -> None:
         """Writes float32 [1, rows, columns, c] in [-1, 1]."""
         unit = (values + 1) / 2
-        self._store.write(window, codecs.from_unit(unit, self.dtype, self._value_range))
+        self._store.write(window, from_unit(unit, self.dtype, self._value_range))
 
     def read(self, window: windows.Window) -> np.ndarray:
         """Reads float32 [1, rows, columns, c] in [-1, 1]: what the file can hold."""
-        return codecs.to_unit(self._store.read(window), self._value_range) * 2 - 1
+        return to_unit(self._store.read(window), self._value_range) * 2 - 1
 
     def save(self, path: str | os.PathLike) -> None:
-        """Writes a tiled TIFF, a BigTIFF where needed, with what `codecs.place_of` finds.
+        """Writes a tiled TIFF, a BigTIFF where needed, with what `tiff.place_of` finds.
 
         Pixels that are missing in the source are missing in the result. The file appears when it
         is complete.
         """
         is_half = self._half is not None
-        place = codecs.place_of(self._source, is_half=is_half)
+        place = tiff.place_of(self._source, is_half=is_half)
         with (
             TiffSource(self._source, self._chosen, half=self._half) as source,
             run_folder.atomic(path) as temporary,
         ):
-            codecs.write_tiff(
+            tiff.write(
                 temporary,
                 self._tiles(source),
                 shape=self.shape,
@@ -181,7 +188,7 @@ class Result:
                 found = self._store.read(window)[0]
                 if nodata is not None:
                     missing = source.samples(window).missing
-                    found = codecs.marked(found, missing, nodata)
+                    found = marked(found, missing, nodata)
                 tile[: window.shape[0], : window.shape[1]] = found
                 yield tile if channels > 1 else tile[..., 0]
 
@@ -192,14 +199,14 @@ class Result:
 
 def is_large(path: str | os.PathLike) -> bool:
     """Whether a file is read by windows where a tile is given."""
-    return codecs.large_tiff(path) is not None
+    return tiff.large_size(path) is not None
 
 
 def translate_tiff(
     generator: keras.Model,
     path: str | os.PathLike,
     *,
-    sides: tuple[codecs.Side, codecs.Side],
+    sides: tuple[Side, Side],
     tile: int,
     half: int | None = None,
     dtype: str | None = None,

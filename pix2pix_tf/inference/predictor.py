@@ -9,8 +9,8 @@ import tensorflow as tf
 from numpy.typing import ArrayLike
 
 from pix2pix_tf import run_folder
-from pix2pix_tf.data import codecs, color, dicom, images, nifti
-from pix2pix_tf.data.codecs import Side
+from pix2pix_tf.data import codecs, color, dicom, images, nifti, tiff
+from pix2pix_tf.data.samples import Depth, Side, from_unit, to_unit
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.inference import large_files
 from pix2pix_tf.inference.translate import translate
@@ -124,9 +124,9 @@ class Predictor:
         """
         array = np.asarray(images_in)
         self._check(array)
-        unit = codecs.to_unit(array, self.sides[0].value_range)
+        unit = to_unit(array, self.sides[0].value_range)
         result = self._translate(tf.constant(unit.reshape(-1, *array.shape[-3:]))).numpy()
-        result = codecs.from_unit(result, self._type(array.dtype), self.sides[1].value_range)
+        result = from_unit(result, self._type(array.dtype), self.sides[1].value_range)
         return result.reshape(*array.shape[:-1], -1)
 
     def _type(self, dtype: np.dtype) -> np.dtype:
@@ -184,24 +184,24 @@ class Predictor:
                 "results are written as .png, .jpg, .tif or .npy, those of DICOM also as .dcm; "
                 f"got {target}"
             )
-        if self.tile and not self.lab and codecs.large_tiff(source):
+        if self.tile and not self.lab and tiff.large_size(source):
             self._translate_by_windows(source, target)
             return
         result, depth = self._of_file(source)
         if suffix in EXACT:
             dtype, values = self._type(np.dtype(depth.dtype)), self.sides[1].value_range
-            array = codecs.from_unit(result, dtype, values)
+            array = from_unit(result, dtype, values)
             array = codecs.with_missing(array, source, self.sides[0].selection)
             with run_folder.atomic(target) as temporary:
-                codecs.write(temporary, array, place=codecs.place_of(source))
+                codecs.write(temporary, array, place=tiff.place_of(source))
             return
         is_deep = depth.dtype == "uint16" and suffix == ".png"
-        shown = codecs.from_unit(images.viewable(result), "uint16" if is_deep else "uint8")
+        shown = from_unit(images.viewable(result), "uint16" if is_deep else "uint8")
         shown = shown[..., :3] if ENCODED[suffix] == "jpeg" else shown
         with run_folder.atomic(target) as temporary:
             temporary.write_bytes(images.encode(shown, filetype=ENCODED[suffix]).numpy())
 
-    def _of_file(self, source: str | os.PathLike) -> tuple[np.ndarray, codecs.Depth]:
+    def _of_file(self, source: str | os.PathLike) -> tuple[np.ndarray, Depth]:
         """The result for a file, float32 [h, w, c] in [0, 1], and how the file stores samples."""
         side = self.sides[0]
         try:
@@ -217,11 +217,11 @@ class Predictor:
         result: np.ndarray,
         source: str | os.PathLike,
         *,
-        depth: codecs.Depth,
+        depth: Depth,
         volumes: nifti.Volumes,
     ) -> None:
         dtype = self._type(np.dtype(depth.dtype))
-        array = codecs.from_unit(result, dtype, self.sides[1].value_range)
+        array = from_unit(result, dtype, self.sides[1].value_range)
         selection = self.sides[0].selection
         codecs.write_in_geometry(target, array, source, selection, volumes=volumes)
 

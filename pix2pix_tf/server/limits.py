@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from pix2pix_tf.data import codecs
+from pix2pix_tf.data.samples import from_unit, to_unit
 from pix2pix_tf.errors import InputError
 
 # What TensorFlow decodes; other formats that training reads become PNG here.
@@ -125,7 +126,7 @@ def _as_png(contents: bytes, *, ranged: bool) -> bytes:
                 "Expected samples of 8 or 16 bits without sign, since the model has a range of "
                 f"values. Received: {array.dtype}"
             )
-        array = codecs.from_unit(codecs.to_unit(array), np.uint16)
+        array = from_unit(to_unit(array), np.uint16)
     return images.encode(array).numpy()
 
 

@@ -28,7 +28,7 @@ def run(*words):
 def train(source, folder, *words):
     small = [part for name, value in SMALL.items() for part in (f"--{name}", value)]
     start = ("--mode", "train", "--input_dir", source, "--output_dir", folder, *small)
-    return run(*start, "--summary_freq", 0, "--max_steps", 2, *words)
+    return run(*start, "--summary_freq", 0, "--max_steps", 2, "--run_eagerly", *words)
 
 
 def translated(source, folder, out, *words):

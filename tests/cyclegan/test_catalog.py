@@ -58,7 +58,8 @@ def test_it_is_trained_tested_and_checked(local, tmp_path, monkeypatch, capsys):
     source = ("--input_dir", "tfds:cycle_gan/horse2zebra")
     words = ("--mode", "train", *source, "--output_dir", str(tmp_path / "run"), "--netG", "unet",
              "--netD", "pixel", "--ngf", "1", "--ndf", "1", "--load_size", "12", "--crop_size", "8",
-             "--pool_size", "1", "--max_steps", "1", "--summary_freq", "0")  # fmt: skip
+             "--pool_size", "1", "--max_steps", "1", "--summary_freq", "0",
+             "--run_eagerly")  # fmt: skip
     assert cli.main(words) == 0
     assert "examples count = 3 2" in capsys.readouterr().out
     words = ("--mode", "test", *source, "--output_dir", str(tmp_path / "out"), "--checkpoint",

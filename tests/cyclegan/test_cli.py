@@ -145,6 +145,7 @@ def test_two_folders_can_be_named(data, tmp_path):
     done = run_forked(
         "cyclegan-tf", "--mode", "train", "--input_dir_A", data / "testA", "--input_dir_B",
         data / "testB", "--output_dir", tmp_path / "run", *SMALL, "--max_steps", 1,
+        "--run_eagerly",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
 

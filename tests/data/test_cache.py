@@ -8,8 +8,8 @@ import pytest
 from support import write_pairs
 
 from pix2pix_tf.data import cache, listing, pipelines
-from pix2pix_tf.data.codecs import Side
 from pix2pix_tf.data.decode import Reading
+from pix2pix_tf.data.samples import Side
 from pix2pix_tf.data.sizes import Framing
 
 

@@ -11,7 +11,7 @@ import pix2pix_tf
 from cyclegan_tf import cli as cyclegan
 from pix2pix_tf import run_folder
 from pix2pix_tf.data import codecs, decode, listing
-from pix2pix_tf.data.codecs import Selection, Side
+from pix2pix_tf.data.samples import Selection, Side
 
 pydicom = pytest.importorskip("pydicom", reason="the extra [medical] is not installed")
 nibabel = pytest.importorskip("nibabel", reason="the extra [medical] is not installed")

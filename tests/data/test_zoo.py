@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from pix2pix_tf.data import codecs, decode, listing, pipelines
-from pix2pix_tf.data.codecs import Side
+from pix2pix_tf.data import codecs, decode, listing, pipelines, tiff
+from pix2pix_tf.data.samples import Depth, Side, from_unit, to_unit, upright
 from pix2pix_tf.data.sizes import Framing
 
 tifffile = pytest.importorskip("tifffile", reason="the extra [tiff] is not installed")
@@ -27,7 +27,7 @@ def pillow(pixels, kind="PNG", mode=None, **options):
     return buffer.getvalue()
 
 
-def tiff(array, **options):
+def as_tiff(array, **options):
     buffer = io.BytesIO()
     tifffile.imwrite(buffer, array, **options)
     return buffer.getvalue()
@@ -44,7 +44,7 @@ def png16(array):
 
 
 def unit(array):
-    return codecs.to_unit(np.asarray(array))
+    return to_unit(np.asarray(array))
 
 
 def turned(orientation, kind):
@@ -66,17 +66,17 @@ ZOO = {
     "colour.bmp": (pillow(COLOUR, "BMP"), unit(COLOUR), 0.01),
     "colour.ppm": (pillow(COLOUR, "PPM"), unit(COLOUR), 0.01),
     "colour.webp": (pillow(COLOUR, "WEBP", lossless=True), unit(COLOUR), 0.01),
-    "colour.tif": (tiff(COLOUR), unit(COLOUR), 0.01),
+    "colour.tif": (as_tiff(COLOUR), unit(COLOUR), 0.01),
     "cmyk.tif": (pillow(COLOUR, "TIFF", mode="CMYK"), unit(COLOUR), 1.01),
     "palette.tif": (pillow(COLOUR, "TIFF", mode="P"), None, 0.01),
-    "colour16.tif": (tiff(DEEP, photometric="rgb"), unit(DEEP), 0.01),
+    "colour16.tif": (as_tiff(DEEP, photometric="rgb"), unit(DEEP), 0.01),
     "planes16.tif": (
-        tiff(np.moveaxis(DEEP, -1, 0), photometric="rgb", planarconfig="separate"),
+        as_tiff(np.moveaxis(DEEP, -1, 0), photometric="rgb", planarconfig="separate"),
         unit(DEEP),
         0.01,
     ),
-    "packed.tif": (tiff(DEEP, photometric="rgb", compression="zlib"), unit(DEEP), 0.01),
-    "float.tif": (tiff(FLOATS, photometric="rgb"), FLOATS, 0.01),
+    "packed.tif": (as_tiff(DEEP, photometric="rgb", compression="zlib"), unit(DEEP), 0.01),
+    "float.tif": (as_tiff(FLOATS, photometric="rgb"), FLOATS, 0.01),
     "float.npy": (npy(FLOATS), FLOATS, 0.01),
     "double.npy": (npy(FLOATS.astype(np.float64)), FLOATS, 0.01),
     "flat.npy": (npy(DEEP[..., 0]), unit(np.repeat(DEEP[..., :1], 3, -1)), 0.01),
@@ -133,7 +133,7 @@ def test_python_reads_what_tensorflow_reads(name):
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_orientations_are_honoured(inside, orientation, kind):
     contents = turned(orientation, kind)
-    expected = codecs.upright(unit(COLOUR), orientation)
+    expected = upright(unit(COLOUR), orientation)
     found = inside(tf.constant(contents)).numpy()
     assert found.shape == expected.shape
     assert np.abs(found - expected).mean() < 0.05
@@ -177,7 +177,7 @@ def test_damaged_files_are_read_or_refused_in_one_line(name):
             assert str(error) and "\n" not in str(error)
 
 
-@pytest.mark.parametrize("mark", codecs.TIFF_MARKS)
+@pytest.mark.parametrize("mark", tiff.MARKS)
 def test_a_tiff_without_pages_is_refused(mark):
     with pytest.raises(ValueError, match=r"damaged|not a TIFF|invalid|known format"):
         codecs.read(mark + b"\1\0\0\1" * 8)
@@ -207,7 +207,7 @@ def test_any_number_of_channels(tmp_path, count):
     found = decode.read(npy(array), Side(channels=count))
     np.testing.assert_allclose(found, array, atol=1e-6)
     if count in (1, 3, 4):
-        eight = codecs.from_unit(array, np.uint8)
+        eight = from_unit(array, np.uint8)
         encoded = tf.io.encode_png(eight).numpy()
         np.testing.assert_allclose(
             decode.read(encoded, Side(channels=count)), unit(eight), atol=1e-6
@@ -232,7 +232,7 @@ def test_depths_survive_the_way_there_and_back(dtype):
         array = np.linspace(limits.min, limits.max, 99).astype(kind).reshape(3, 11, 3)
     else:
         array = RNG.integers(0, 2, (3, 11, 3)).astype(kind)
-    found = codecs.from_unit(codecs.to_unit(array), kind)
+    found = from_unit(to_unit(array), kind)
     if dtype == "uint32":  # float32 carries 24 bits
         np.testing.assert_allclose(found, array, rtol=1e-6, atol=2**8)
     else:
@@ -243,7 +243,7 @@ def test_floats_use_the_range_of_values():
     array = np.linspace(-50, 150, 24, dtype=np.float32).reshape(2, 4, 3)
     found = decode.read(npy(array), Side(value_range=(-50, 150))).numpy()
     assert found.min() == 0 and found.max() == 1
-    np.testing.assert_allclose(codecs.from_unit(found, "float32", (-50, 150)), array, atol=1e-4)
+    np.testing.assert_allclose(from_unit(found, "float32", (-50, 150)), array, atol=1e-4)
 
 
 @pytest.mark.parametrize("suffix", [".tif", ".npy"])
@@ -252,4 +252,4 @@ def test_what_is_written_is_read_again(tmp_path, suffix, count):
     array = RNG.random((5, 9, count), np.float32)
     codecs.write(tmp_path / f"a{suffix}", array)
     np.testing.assert_array_equal(codecs.read((tmp_path / f"a{suffix}").read_bytes()), array)
-    assert codecs.depth(tmp_path / f"a{suffix}") == codecs.Depth("float32", suffix)
+    assert codecs.depth(tmp_path / f"a{suffix}") == Depth("float32", suffix)

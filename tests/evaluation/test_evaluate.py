@@ -168,6 +168,7 @@ def test_fid_and_kid_against_numpy_and_the_statistics_file(evaluate, tmp_path, w
 def test_the_pictures_of_a_test_and_its_run_give_the_same(evaluate, launcher, pairs, tmp_path):
     words = ("--mode", "train", "--input_dir", pairs, "--output_dir", tmp_path / "run", "--seed", 1)
     small = ("--ngf", 1, "--ndf", 1, "--netD", "pixel", "--max_steps", 1, "--summary_freq", 0)
+    small += ("--run_eagerly",)
     assert launcher.run("pix2pix-tf", *words, *small, printed=tmp_path / "p")[0] == 0
     run = ("--checkpoint", tmp_path / "run", "--input_dir", pairs)
     tested = ("--mode", "test", "--output_dir", tmp_path / "test", *run)
@@ -281,7 +282,7 @@ def unpaired(launcher, tmp_path_factory):
     words = (
         "--mode", "train", "--input_dir", folder / "data", "--output_dir", folder / "run",
         *SMALLEST["cyclegan-tf"], "--load_size", 40, "--crop_size", 32, "--max_steps", 1,
-        "--seed", 2,
+        "--seed", 2, "--run_eagerly",
     )  # fmt: skip
     code, printed = launcher.run("cyclegan-tf", *words, printed=folder / "printed")
     assert code == 0, printed

@@ -20,7 +20,10 @@ from pix2pix_tf.model import build_generator
 
 NETWORKS = {
     "unet": {},
-    "lab": {"lab_colorization": True, "separable_conv": True, "bottleneck_norm": False},
+    "lab": {
+        **{"lab_colorization": True, "separable_conv": True, "bottleneck_norm": False},
+        **{"crop_size": 64, "scale_size": 64},
+    },
     "resnet": {"netG": "resnet_6blocks", "norm": "instance_affine"},
     "grey": {"crop_size": "96x64", "input_channels": 1, "output_channels": 4},
 }

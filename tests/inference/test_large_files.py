@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from pix2pix_tf.data import codecs
+from pix2pix_tf.data.samples import Side, from_unit, to_unit
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.evaluation import metrics
 from pix2pix_tf.inference import large_files, translate, windows
@@ -28,14 +29,14 @@ RNG = np.random.default_rng(0)
 @pytest.mark.parametrize(("dtype", "channels"), [("uint8", 3), ("uint16", 1), ("float32", 5)])
 def test_windows_of_a_file_are_those_of_the_whole(tmp_path, options, dtype, channels):
     pixels = RNG.random((101, 130, channels))
-    pixels = codecs.from_unit(pixels, dtype)
+    pixels = from_unit(pixels, dtype)
     if dtype == "float32" and options.get("predictor"):
         options = options | {"predictor": False}
     kind = "rgb" if channels == 3 else "minisblack"
     stored = pixels[..., 0] if channels == 1 else pixels
     options = options | ({"planarconfig": "contig"} if channels > 1 else {})
     tifffile.imwrite(tmp_path / "x.tif", stored, photometric=kind, metadata=None, **options)
-    side = codecs.Side(channels=channels)
+    side = Side(channels=channels)
     whole = codecs.load_unit((tmp_path / "x.tif").read_bytes(), side) * 2 - 1
     with large_files.TiffSource(tmp_path / "x.tif", side) as source:
         assert source.shape == whole.shape
@@ -60,7 +61,7 @@ def test_windows_of_slides_in_jpeg(tmp_path, options, subsampling):
         expected = np.asarray(file.convert("RGB"))
     assert np.abs(expected - pixels.astype(int)).mean() < 4
     assert (codecs.load((tmp_path / "x.tif").read_bytes()).array == expected).all()
-    with large_files.TiffSource(tmp_path / "x.tif", codecs.Side()) as source:
+    with large_files.TiffSource(tmp_path / "x.tif", Side()) as source:
         found = source.samples(windows.Window(3, 60, 40, 99)).array
     assert (found == expected[3:60, 40:99]).all()
 
@@ -69,14 +70,14 @@ def test_windows_of_slides_in_jpeg(tmp_path, options, subsampling):
 def test_a_file_is_translated_as_the_array(tmp_path, dtype):
     network = make_generator("unet", ngf=4, depth=4)
     network.build((None, None, None, 3))
-    pixels = codecs.from_unit(RNG.random((150, 90, 3)), dtype)
+    pixels = from_unit(RNG.random((150, 90, 3)), dtype)
     tifffile.imwrite(tmp_path / "x.tif", pixels, photometric="rgb", tile=(64, 64))
-    options = {"sides": (codecs.Side(),) * 2, "tile": 32, "scratch_dir": str(tmp_path)}
+    options = {"sides": (Side(),) * 2, "tile": 32, "scratch_dir": str(tmp_path)}
     with large_files.translate_tiff(network, tmp_path / "x.tif", **options) as result:
         result.save(tmp_path / "y.tif")
-    signed = codecs.to_unit(pixels)[None] * 2 - 1
+    signed = to_unit(pixels)[None] * 2 - 1
     expected = translate.translate(network, signed, multiple=network.multiple)
-    expected = codecs.from_unit((expected[0] + 1) / 2, dtype)
+    expected = from_unit((expected[0] + 1) / 2, dtype)
     found = tifffile.imread(tmp_path / "y.tif")
     assert found.dtype == dtype and found.shape == expected.shape
     steps = {"uint8": 1, "uint16": 1, "float32": 1e-5}[dtype]
@@ -90,7 +91,7 @@ def test_files_that_cannot_be_read_by_windows_are_refused(tmp_path):
     tifffile.imwrite(tmp_path / "y.tif", planes, photometric="rgb", planarconfig="separate")
     for name in ("x.tif", "y.tif"):
         with pytest.raises(InputError, match=name):
-            large_files.TiffSource(tmp_path / name, codecs.Side())
+            large_files.TiffSource(tmp_path / name, Side())
 
 
 def test_missing_pixels_stay_missing(tmp_path):
@@ -100,7 +101,7 @@ def test_missing_pixels_stay_missing(tmp_path):
     pixels[10:20, 5:9] = -9999
     options = {"extratags": [(42113, 2, 0, "-9999", True)], "metadata": None}
     tifffile.imwrite(tmp_path / "x.tif", pixels, **options)
-    sides = (codecs.Side(channels=1),) * 2
+    sides = (Side(channels=1),) * 2
     with large_files.translate_tiff(network, tmp_path / "x.tif", sides=sides, tile=32) as result:
         result.save(tmp_path / "y.tif")
     with tifffile.TiffFile(tmp_path / "y.tif") as file:

@@ -3,11 +3,13 @@
 import contextlib
 import http.client
 import json
+import os
+import re
 import signal
-import subprocess
+import time
 
 import pytest
-from support import command_line
+from launcher import shared
 
 from pix2pix_tf import run_folder
 from pix2pix_tf.cli import PIX2PIX
@@ -44,13 +46,12 @@ def served(tmp_path_factory):
 class Server:
     """A server process and how to talk to it."""
 
-    def __init__(self, process, log):
+    def __init__(self, process, printed, log):
         self.process, self._log = process, log
-        for line in process.stdout:
-            if line.startswith("serving at"):
-                self.port = int(line.split(":")[2].split()[0])
-                return
-        raise AssertionError(f"the server did not start: {self.log}")
+        while not (found := re.search(r"serving at \S+:(\d+)\b.*\n", printed.read_text())):
+            os.kill(process, 0)  # as long as it is there
+            time.sleep(0.01)
+        self.port = int(found[1])
 
     @property
     def log(self):
@@ -72,27 +73,27 @@ class Server:
         status, _, answer = self.ask("POST", f"/v1/models/{model}:predict", body)
         return status, json.loads(answer)
 
-    def stop(self):
-        """Sends SIGTERM; returns the exit code."""
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(60)
+    def terminate(self):
+        """Sends SIGTERM."""
+        os.kill(self.process, signal.SIGTERM)
+
+    def wait(self):
+        """Waits for its end; returns the exit code."""
+        return shared().wait(self.process)
 
 
 @contextlib.contextmanager
 def running(folder, log, *flags, files=None):
     """A server of `folder`, ended at the end; `files` bounds its open files."""
     words = ["--mode", "serve", "--checkpoint", folder, "--port", "0", *flags]
-    start = command_line("pix2pix-tf", *words)
-    if files:
-        start = ["bash", "-c", f'ulimit -n {files}; exec "$@"', "bash", *start]
-    with open(log, "w") as errors:
-        process = subprocess.Popen(start, stdout=subprocess.PIPE, stderr=errors, text=True)
+    printed = log.with_name("printed")
+    printed.touch()
+    process = shared().start("pix2pix-tf", *words, printed=printed, errors=log, open_files=files)
     try:
-        yield Server(process, log)
+        yield Server(process, printed, log)
     finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
+        with contextlib.suppress(ProcessLookupError):  # it was stopped
+            os.kill(process, signal.SIGKILL)
 
 
 @pytest.fixture(scope="session")
@@ -101,7 +102,8 @@ def server(served, tmp_path_factory):
     log = tmp_path_factory.mktemp("log") / "stderr"
     with running(served, log) as server:
         yield server
-        assert server.stop() == 0
+        server.terminate()
+        assert server.wait() == 0
         assert server.log == ""
 
 

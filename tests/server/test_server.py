@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from support import ROOT, refused, run_command
+from support import ROOT, refused, run_forked
 
 import pix2pix_tf
 from pix2pix_tf.server.connections import RateLimit
@@ -239,14 +239,14 @@ def test_queue_time_origins_and_a_graceful_stop(start):
         assert refusals[0]["retry-after"] == "1"
         with half_sent(server, contents) as flying:
             time.sleep(0.5)
-            server.process.terminate()
+            server.terminate()
             time.sleep(0.5)
             with pytest.raises(OSError), server.connect() as connection:
                 connection.request("GET", "/health")
                 connection.getresponse()
             flying.sendall(contents[10:])
             assert flying.recv(4096).startswith(b"HTTP/1.1 200")
-        assert server.process.wait(60) == 0
+        assert server.wait() == 0
         assert server.log == ""
 
 
@@ -309,11 +309,11 @@ def test_formats_that_training_reads_are_taken(server, kind):
 
 def test_a_taken_port_and_missing_runs_are_one_line(server, served, tmp_path):
     words = ["--mode", "serve", "--checkpoint", served]
-    line = refused(run_command("pix2pix-tf", *words, "--port", server.port))
+    line = refused(run_forked("pix2pix-tf", *words, "--port", server.port))
     assert "--port to be free" in line and str(server.port) in line
-    line = refused(run_command("pix2pix-tf", "--mode", "serve", "--checkpoint", tmp_path))
+    line = refused(run_forked("pix2pix-tf", "--mode", "serve", "--checkpoint", tmp_path))
     assert "Expected --checkpoint" in line
-    line = refused(run_command("cyclegan-tf", "--mode", "serve"))
+    line = refused(run_forked("cyclegan-tf", "--mode", "serve"))
     assert "needs --checkpoint" in line
 
 
@@ -326,7 +326,7 @@ def test_runs_of_other_channels(start, make_run):
         _, _, answer = server.ask("POST", "/grey", file(np.full((40, 50, 3), 64, np.uint8)))
         assert Image.open(io.BytesIO(answer)).mode == "RGBA" and levels(answer).shape == (40, 50, 4)
     five = make_run("five", crop_size=32, input_channels=5)
-    line = refused(run_command("pix2pix-tf", "--mode", "serve", "--checkpoint", five))
+    line = refused(run_forked("pix2pix-tf", "--mode", "serve", "--checkpoint", five))
     assert "1, 3 or 4 channels" in line and "five has 5" in line
 
 

@@ -39,7 +39,7 @@ def test_a_tensorflow_1_folder_is_used_and_continued(run_tool, tmp_path, inputs)
     pairs = write_pairs(tmp_path / "pairs", 2)
     done = run_forked(
         "pix2pix-tf", "--mode", "train", "--input_dir", pairs, "--checkpoint", run,
-        "--output_dir", tmp_path / "more", "--max_steps", 4, "--summary_freq", 0,
+        "--output_dir", tmp_path / "more", "--max_steps", 4, "--summary_freq", 0, "--run_eagerly",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "resuming at step 3" in done.stdout
@@ -86,7 +86,7 @@ def test_cyclegan_is_tested_and_continued(run_tool, tmp_path):
     place = ["--input_dir", data, "--checkpoint", run]
     done = run_forked(
         "cyclegan-tf", "--mode", "train", *place, "--output_dir", tmp_path / "more",
-        "--max_steps", 1, "--summary_freq", 0,
+        "--max_steps", 1, "--summary_freq", 0, "--run_eagerly",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert run_folder.checkpoint_path(tmp_path / "more", 1).is_file()

@@ -51,9 +51,10 @@ def dataset(first=0):
     return pairs.skip(first)
 
 
-def compiled(make, *optimizers, **options):
+def compiled(make, *optimizers, run_eagerly=True, **options):
+    """A model that is trained at once; without graphs, unless these are the subject."""
     model = make(**options)
-    model.compile(*optimizers)
+    model.compile(*optimizers, run_eagerly=run_eagerly)
     return model
 
 
@@ -141,7 +142,7 @@ def test_callbacks_of_keras(tmp_path):
 @each_model
 @pytest.mark.parametrize("settings", [{}, {"ema_decay": 0.9}], ids=["plain", "averaged"])
 def test_a_saved_model_goes_on_as_if_it_had_not_been(tmp_path, make, settings):
-    model = compiled(make, **settings)
+    model = compiled(make, run_eagerly=False, **settings)
     model.fit(dataset(), shuffle=False, steps_per_epoch=4, verbose=0)
     model.save(tmp_path / "model.keras")
     other = keras.models.load_model(tmp_path / "model.keras")
