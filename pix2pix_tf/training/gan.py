@@ -346,7 +346,7 @@ class GAN(keras.Model):
     def _track(self, values: dict[str, tf.Tensor], *, count: tf.Tensor) -> None:
         count = tf.cast(count, tf.float32)
         for name, value in values.items():
-            # As `update_state`, which takes ten times as many operations for a scalar. A replica
+            # As `update_state`, which takes many more operations for a scalar. A replica
             # may get no image of the last batch, and then has no mean.
             self._means[name].total.assign_add(tf.math.multiply_no_nan(value, count))
             self._means[name].count.assign_add(count)
