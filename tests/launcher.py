@@ -13,6 +13,7 @@ import importlib
 import json
 import os
 import pkgutil
+import re
 import resource
 import runpy
 import signal
@@ -82,6 +83,13 @@ class Launcher:
             "limits": {"RLIMIT_FSIZE": largest_file, "RLIMIT_NOFILE": open_files},
         }  # fmt: skip
         return self._ask(order)
+
+    def printed(self, process, path, pattern):
+        """Waits until a command has printed lines that match; returns the match."""
+        while not (found := re.search(pattern, path.read_text() if path.exists() else "")):
+            os.kill(process, 0)  # as long as it is there
+            time.sleep(0.01)
+        return found
 
     def wait(self, process):
         """Waits for a command; its exit code, or minus the signal that ended it."""

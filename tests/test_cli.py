@@ -128,11 +128,8 @@ def test_a_signal_saves_and_says_how_to_continue(launcher, pairs, tmp_path, numb
     words = ("--mode", "train", "--input_dir", pairs, "--output_dir", tmp_path / "run", *SMALL)
     printed, errors = tmp_path / "out", tmp_path / "err"
     options = {"printed": printed, "errors": errors}
-    printed.touch()
     process = launcher.start("pix2pix-tf", *words, "--progress_freq", 1, *QUIET, **options)
-    while "\nprogress  epoch" not in printed.read_text():
-        os.kill(process, 0)  # as long as it is there
-        time.sleep(0.01)
+    launcher.printed(process, printed, r"\nprogress  epoch")
     os.kill(process, number)
     assert launcher.wait(process) == code
     assert errors.read_text() == ""

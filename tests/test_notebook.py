@@ -1,10 +1,8 @@
 """The commands as a notebook calls them: beside a running event loop, or in a thread."""
 
 import os
-import re
 import signal
 import threading
-import time
 import urllib.request
 
 import pytest
@@ -59,11 +57,8 @@ def test_a_server_runs_beside_an_event_loop(launcher, run, tmp_path):
         "    return cli.main(['serve', '--port', '0', '--checkpoint', sys.argv[1]])\n"
         "sys.exit(asyncio.run(notebook()))\n"
     )
-    printed.touch()
     process = launcher.start(script, run, printed=printed)
-    while not (found := re.search(r"serving at (\S+) .*\n", printed.read_text())):
-        os.kill(process, 0)  # as long as it is there
-        time.sleep(0.01)
+    found = launcher.printed(process, printed, r"serving at (\S+) .*\n")
     assert urllib.request.urlopen(f"{found[1]}/health", timeout=60).status == 200
     os.kill(process, signal.SIGINT)
     assert launcher.wait(process) == 0

@@ -16,6 +16,7 @@ from pix2pix_tf.errors import InputError
 from pix2pix_tf.evaluation import comparison
 
 PLACES = {"mode": "train", "input_dir": "in", "output_dir": "out"}
+TINY = {"netG": "unet", "netD": "pixel", "ngf": 1, "ndf": 1, "crop_size": 8}
 
 
 def pix2pix(**options):
@@ -154,6 +155,23 @@ def test_pix2pix_trains_with_the_other_networks(options):
         if not np.array_equal(variable, value)
     }
     assert moved == {"generator", "discriminator"}
+
+
+@pytest.mark.parametrize(
+    ("build", "config"),
+    [(models.build, pix2pix(scale_size=8, **TINY)), (cyclegan_models.build, cyclegan(**TINY))],
+    ids=["pix2pix", "cyclegan"],
+)
+@pytest.mark.parametrize("run_eagerly", [True, False])
+def test_every_update_runs_in_python_if_wanted(build, config, run_eagerly):
+    model, calls = build(dataclasses.replace(config, run_eagerly=run_eagerly)), []
+    update = model.update
+    model.update = lambda batch: calls.append(tf.executing_eagerly()) or update(batch)
+    pairs = np.random.default_rng(0).uniform(-1, 1, (2, 2, 8, 8, 3)).astype(np.float32)
+    model.fit(*pairs, batch_size=1, verbose=0)
+    assert model.step == 2
+    # A graph is made by one call.
+    assert calls == ([True, True] if run_eagerly else [False])
 
 
 @pytest.mark.parametrize(

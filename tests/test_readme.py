@@ -72,6 +72,7 @@ class Place:
     def __init__(self, folder, launcher, *, watched=False):
         self.folder, self._launcher, self._watched = folder, launcher, watched
         self._printed, self._server, self._port = folder / "printed.txt", None, None
+        self.outputs = []  # the folders that commands were to write
 
     def run_block(self, language, text):
         if language == "python":
@@ -135,6 +136,8 @@ class Place:
         options = {"printed": self._printed, "cwd": self.folder}
         code, printed = self._launcher.run(program, *words, **options)
         assert code == 0, f"{program} {shlex.join(words)}\n{printed}"
+        if "--output_dir" in words:
+            self.outputs.append(self.folder / words[words.index("--output_dir") + 1])
 
     def _serve(self, program, words):
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -203,7 +206,7 @@ def prepared(launcher, tmp_path_factory):
 
 @pytest.mark.parametrize("document", filter(blocks, DOCUMENTS), ids=lambda path: path.name)
 def test_what_a_document_says_can_be_done(prepared, launcher, tmp_path, document):
-    """Each command has to end with code 0, see `Place`."""
+    """Each command has to end with code 0, see `Place`, and to leave what it was to write."""
     found = blocks(document)
     text = "\n".join(block for _, block in found)
     place = Place(tmp_path / "place", launcher, watched="tensorboard" in text)
@@ -216,6 +219,7 @@ def test_what_a_document_says_can_be_done(prepared, launcher, tmp_path, document
         inception.write_weights(place.folder / WEIGHTS)
     for language, block in found:
         place.run_block(language, block)
+    assert [folder for folder in place.outputs if not any(folder.iterdir())] == []
 
 
 def prose(document):

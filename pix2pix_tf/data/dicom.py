@@ -189,14 +189,7 @@ def write(
         if missing is not None and missing.any():
             kind = "SS" if stored.dtype.kind == "i" else "US"
             dataset.add_new("PixelPaddingValue", kind, int(stored[missing][0]))
-    series = str(dataset.get("SeriesInstanceUID", ""))
-    dataset.SeriesInstanceUID = pydicom.uid.generate_uid(entropy_srcs=[_SESSION, series])
-    dataset.SOPInstanceUID = pydicom.uid.generate_uid()
-    dataset.ImageType = ["DERIVED", "SECONDARY", *list(dataset.get("ImageType") or [])[2:]]
-    dataset.SeriesDescription = f"{dataset.get('SeriesDescription') or ''} translated".strip()[:64]
-    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-    if "SOPClassUID" not in dataset:
-        dataset.SOPClassUID = pydicom.uid.SecondaryCaptureImageStorage
+    _mark_as_derived(dataset)
     buffer = io.BytesIO()
     try:
         pydicom.dcmwrite(
@@ -206,6 +199,20 @@ def write(
         reason = str(error).partition("\n")[0]
         raise InputError(f"Expected tags that can be written to DICOM: {reason}") from None
     return buffer.getvalue()
+
+
+def _mark_as_derived(dataset: Any) -> None:
+    """Gives a data set the identity of another image, made of the source's."""
+    import pydicom
+
+    series = str(dataset.get("SeriesInstanceUID", ""))
+    dataset.SeriesInstanceUID = pydicom.uid.generate_uid(entropy_srcs=[_SESSION, series])
+    dataset.SOPInstanceUID = pydicom.uid.generate_uid()
+    dataset.ImageType = ["DERIVED", "SECONDARY", *list(dataset.get("ImageType") or [])[2:]]
+    dataset.SeriesDescription = f"{dataset.get('SeriesDescription') or ''} translated".strip()[:64]
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    if "SOPClassUID" not in dataset:
+        dataset.SOPClassUID = pydicom.uid.SecondaryCaptureImageStorage
 
 
 def _is_inverted(dataset: Any) -> bool:

@@ -311,20 +311,15 @@ def look(
     array = samples.array
     height, width, channels = array.shape
     fault = _fault(samples, sides, minimum_width)
-    shown = array[..., :-1] if samples.has_alpha else array
-    parts = np.array_split(shown, [width // 2], axis=1) if minimum_width == 2 else [shown]
-    masks: list[np.ndarray | None] = [None] * len(parts)
+
+    def parts(image: np.ndarray) -> list[np.ndarray]:
+        return np.array_split(image, [width // 2], axis=1) if minimum_width == 2 else [image]
+
+    valid = parts(array[..., :-1] if samples.has_alpha else array)
     if samples.missing is not None:
-        masks = (
-            np.array_split(samples.missing, [width // 2], axis=1)
-            if len(parts) == 2
-            else [samples.missing]
-        )
-    valid = [
-        (part if mask is None else part[~mask]).ravel()
-        for part, mask in zip(parts, masks, strict=True)
-    ]
-    valid = [part if part.size else np.zeros(1, array.dtype) for part in valid]
+        masks = parts(samples.missing)
+        valid = [part[~mask] for part, mask in zip(valid, masks, strict=True)]
+    valid = [part.ravel() if part.size else np.zeros(1, array.dtype) for part in valid]
     used = max(side.channels for side in sides)
     drops = channels in (2, 4) and used in (1, 3)
     digest = b""

@@ -48,12 +48,11 @@ def draw_curves(log_csv: PathLike, path: PathLike) -> PathLike:
     groups = _by_domain(losses)
     wide = 2 if len(groups) == 4 else min(max(len(groups), 1), 3)
     high = max(math.ceil(len(groups) / wide), 1)
-    figure = Figure(figsize=(13.2, 3.1 * high), dpi=160)  # inches
+    height = 3.1 * high  # inches
+    figure = Figure(figsize=(13.2, height), dpi=160)
     # Found by eye: matplotlib's own layout draws everything twice.
-    figure.subplots_adjust(
-        left=0.04, right=0.99, bottom=0.45 / (3.1 * high), top=1 - 0.3 / (3.1 * high),
-        wspace=0.14, hspace=0.4,
-    )  # fmt: skip
+    margins = {"left": 0.04, "right": 0.99, "bottom": 0.45 / height, "top": 1 - 0.3 / height}
+    figure.subplots_adjust(**margins, wspace=0.14, hspace=0.4)
     FigureCanvasAgg(figure)
     if not len(steps) or not groups:
         figure.text(0.5, 0.5, "No losses are logged yet.", ha="center", color="0.4")

@@ -44,6 +44,8 @@ class FusedAdam(keras.optimizers.Optimizer):
         super().__init__(learning_rate=learning_rate, name=name, **kwargs)
         self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
         self.torch_epsilon = torch_epsilon
+        # The powers of both betas, while `apply` updates all variables with them.
+        self._powers: Any = None
 
     def build(self, variables: Sequence[keras.Variable]) -> None:
         """Creates both moments of each variable."""
@@ -61,6 +63,7 @@ class FusedAdam(keras.optimizers.Optimizer):
         step = tf.cast(self.iterations + 1, tf.float32)
         self._powers = tf.pow(self.beta_1, step), tf.pow(self.beta_2, step)
         super().apply(grads, trainable_variables)
+        self._powers = None  # tensors of a graph that is made
 
     def update_step(
         self, gradient: tf.Tensor, variable: keras.Variable, learning_rate: tf.Tensor

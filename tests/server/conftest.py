@@ -4,9 +4,7 @@ import contextlib
 import http.client
 import json
 import os
-import re
 import signal
-import time
 
 import pytest
 from launcher import shared
@@ -48,9 +46,7 @@ class Server:
 
     def __init__(self, process, printed, log):
         self.process, self._log = process, log
-        while not (found := re.search(r"serving at \S+:(\d+)\b.*\n", printed.read_text())):
-            os.kill(process, 0)  # as long as it is there
-            time.sleep(0.01)
+        found = shared().printed(process, printed, r"serving at \S+:(\d+)\b.*\n")
         self.port = int(found[1])
 
     @property
@@ -87,7 +83,6 @@ def running(folder, log, *flags, files=None):
     """A server of `folder`, ended at the end; `files` bounds its open files."""
     words = ["--mode", "serve", "--checkpoint", folder, "--port", "0", *flags]
     printed = log.with_name("printed")
-    printed.touch()
     process = shared().start("pix2pix-tf", *words, printed=printed, errors=log, open_files=files)
     try:
         yield Server(process, printed, log)
