@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from absl import flags
 from tqdm import tqdm
@@ -18,7 +19,9 @@ from pix2pix_tf.errors import printable  # noqa: E402
 IMAGE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
 
-def run(main: Callable[[list[str]], int | None], flag_values: flags.FlagValues, *, usage: str):
+def run(
+    main: Callable[[list[str]], int | None], flag_values: flags.FlagValues, *, usage: str
+) -> None:
     """Parses the command line, runs a script's `main` and ends the process with its exit code.
 
     Args:
@@ -27,7 +30,7 @@ def run(main: Callable[[list[str]], int | None], flag_values: flags.FlagValues, 
         usage: The text that `--help` prints above the flags.
     """
     for stream in (sys.stdout, sys.stderr):  # a file name may hold what the terminal cannot show
-        stream.reconfigure(errors="backslashreplace")
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     # As Ctrl-C does: leave by way of the clean-up.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
@@ -57,20 +60,20 @@ def describe(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
-def require(flag_values: flags.FlagValues, names: Sequence[str]):
+def require(flag_values: flags.FlagValues, names: Sequence[str]) -> None:
     """Raises ValueError if one of the named flags was not given."""
     missing = [f"--{name}" for name in names if flag_values[name].value is None]
     if missing:
         raise ValueError(f"missing {', '.join(missing)}: give a value, or see --help")
 
 
-def refuse_arguments(arguments: Sequence[str]):
+def refuse_arguments(arguments: Sequence[str]) -> None:
     """Raises ValueError for words on the command line that belong to no flag."""
     if arguments:
         raise ValueError(f"expected flags only, received {arguments}: see --help")
 
 
-def write_page(path: Path, text: str):
+def write_page(path: Path, text: str) -> None:
     """Writes a generated page, and its folder where it is missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
@@ -99,7 +102,7 @@ def list_files(folder: str, *, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> list
     return sorted(paths, key=lambda path: path.name)
 
 
-def progress(label: str, **options) -> tqdm:
+def progress(label: str, **options: Any) -> tqdm:
     """A tqdm bar on stdout; where stdout is no terminal it writes every ten seconds only."""
     pause = 0.1 if sys.stdout.isatty() else 10.0
     return tqdm(desc=label, file=sys.stdout, mininterval=pause, maxinterval=pause, **options)

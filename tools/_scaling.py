@@ -14,10 +14,15 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
+from typing import Any
 
 import _cli  # noqa: F401 - it finds the package of a checkout
 import _subjects
+from _subjects import Case, Prepared
 from absl import flags
+
+Row = dict[str, Any]  # what was measured of a system, or made of that
 
 # Images per step of all devices together.
 IMAGES = 2
@@ -26,22 +31,22 @@ IMAGES = 2
 LATENCY = 3e-5
 
 
-def one_replica(case):
+def one_replica(case: Case) -> Prepared:
     """One update on one device."""
     return _prepare(case, {"strategy": "one"})
 
 
-def two_replicas(case):
+def two_replicas(case: Case) -> Prepared:
     """One update of a process that splits its processor into two devices."""
     return _prepare(case, {"strategy": "mirrored", "logical_devices": 2})
 
 
-def one_worker(case):
+def one_worker(case: Case) -> Prepared:
     """One update of a cluster that is one process."""
     return _work(case, _ports(1), 0)
 
 
-def two_workers(case):
+def two_workers(case: Case) -> Prepared:
     """One update of two processes; the other one does the same until this one ends."""
     ports = _ports(2)
     words = [sys.executable, __file__, json.dumps({"case": case, "ports": ports})]
@@ -58,28 +63,28 @@ SYSTEMS = {
 }
 
 
-def _ports(count):
+def _ports(count: int) -> list[int]:
     """Ports that are free now."""
     with contextlib.ExitStack() as stack:
         servers = [stack.enter_context(socket.create_server(("", 0))) for _ in range(count)]
         return [server.getsockname()[1] for server in servers]
 
 
-def _work(case, ports, index):
+def _work(case: Case, ports: list[int], index: int) -> Prepared:
     workers = [f"127.0.0.1:{port}" for port in ports]
     task = {"type": "worker", "index": index}
     os.environ["TF_CONFIG"] = json.dumps({"cluster": {"worker": workers}, "task": task})
     return _prepare(case, {"strategy": "multi_worker"})
 
 
-def _prepare(case, devices):
+def _prepare(case: Case, devices: dict[str, Any]) -> Prepared:
     config = _subjects.our_config(case, starting=False, **devices)
     import tensorflow as tf
 
     from pix2pix_tf import model as models
     from pix2pix_tf.training import distribution
 
-    def batches(*, context):
+    def batches(*, context: Any) -> Any:
         share = context.get_per_replica_batch_size(case["batch_size"])
         size = case["image_size"]
         pair = tuple(_subjects.noise(share, size, size, 3, seed=seed) for seed in (0, 1))
@@ -89,22 +94,23 @@ def _prepare(case, devices):
     with contextlib.redirect_stdout(sys.stderr):
         if config.strategy == "multi_worker":
             scope.enter_context(distribution.connected())
-        devices = distribution.entered(
+        strategy = distribution.entered(
             config.strategy,
             batch_size=config.batch_size,
             norm=config.norm,
             logical_devices=config.logical_devices,
         )
-        scope.enter_context(devices)
-    model = models.build(config)
+        scope.enter_context(strategy)
+    model: Any = models.build(config)
     model.make_train_function()
     iterator = iter(distribution.distributed(batches))
 
-    def run():
+    def run() -> None:
         for value in model.train_function(iterator).values():
             value.numpy()
 
-    run.scope = scope  # It stays open as long as the function is there.
+    # It stays open as long as the function is there.
+    run.scope = scope  # type: ignore[attr-defined]
     gradients = model.trainable_variables
     flops = case["batch_size"] * _subjects.step_flops(model, case["image_size"])
     return run, {
@@ -115,7 +121,7 @@ def _prepare(case, devices):
     }
 
 
-def links(words):
+def links(words: Sequence[str]) -> dict[str, float]:
     """The links between GPUs: {name: GB/s} of words NAME=NUMBER.
 
     Raises:
@@ -130,7 +136,7 @@ def links(words):
     return found
 
 
-def exchange_seconds(rows):
+def exchange_seconds(rows: Sequence[Row]) -> dict[str, float]:
     """What exchanging gradients adds to a step: {"replicas": seconds, "workers": seconds}."""
     medians = {row["system"]: row["median"] for row in rows}
     return {
@@ -139,7 +145,14 @@ def exchange_seconds(rows):
     }
 
 
-def predict(facts, *, tflops, images, gigabytes_per_s, counts=(1, 2, 4, 8, 16)):
+def predict(
+    facts: Row,
+    *,
+    tflops: float,
+    images: int,
+    gigabytes_per_s: float,
+    counts: Sequence[int] = (1, 2, 4, 8, 16),
+) -> list[Row]:
     """What N GPUs would do, each with `images` of its own in every step.
 
     A step takes t(1) = images F / R and t(N) = t(1) + 2 (N - 1) / N G / B + T L, where F are the
@@ -174,7 +187,7 @@ def predict(facts, *, tflops, images, gigabytes_per_s, counts=(1, 2, 4, 8, 16)):
     return found
 
 
-def define_flags(values):
+def define_flags(values: flags.FlagValues) -> None:
     """Adds the flags of the prediction to absl's FlagValues."""
     flags.DEFINE_float("gpu_tflops", 30, "of devices: what a GPU sustains", flag_values=values)
     flags.DEFINE_integer(
@@ -186,7 +199,7 @@ def define_flags(values):
     )
 
 
-def report(rows, values):
+def report(rows: Sequence[Row], values: flags.FlagValues) -> Row:
     """What is kept beside the rows: bytes, costs of exchanging, predictions per link."""
     rows = [row for row in rows if row["part"] == "devices"]
     facts = next(row for row in rows if row["system"] == "one")
@@ -209,7 +222,7 @@ def report(rows, values):
     }
 
 
-def table(found):
+def table(found: Row) -> str:
     """The report as text."""
     exchange, assumed = found["exchange_seconds"], found["assumed"]
     lines = [
@@ -227,7 +240,7 @@ def table(found):
     return "\n".join(lines)
 
 
-def main():
+def main() -> None:
     """The second worker: updates until the first one is gone."""
     order = json.loads(sys.argv[1])
     run, _ = _work(order["case"], order["ports"], 1)

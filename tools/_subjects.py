@@ -8,21 +8,27 @@ import itertools
 import math
 import os
 import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+
+Case = dict[str, Any]  # the settings of a measurement
+Run = Callable[[], Any]
+Prepared = tuple[Run, dict[str, Any]]
 
 # Side of the matrices whose product shows what the hardware can do; files of the pipeline, and how
 # many images one run takes from it: far more than what waits in its buffers when the run starts.
 PEAK_SIDE, PIPELINE_FILES, PIPELINE_IMAGES = 2048, 64, 256
 
 
-def noise(*shape, seed=0):
+def noise(*shape: int, seed: int = 0) -> np.ndarray:
     """Float32 in [-1, 1]."""
     return np.random.default_rng(seed).uniform(-1, 1, shape).astype(np.float32)
 
 
-def our_config(case, *, starting=True, **options):
+def our_config(case: Case, *, starting: bool = True, **options: Any) -> Any:
     """The defaults, but without the innermost normalisation, as in the peer, and `options`."""
     from pix2pix_tf.config import Pix2PixConfig
     from pix2pix_tf.training import runtime
@@ -34,7 +40,7 @@ def our_config(case, *, starting=True, **options):
     )
 
 
-def step_flops(model, size):
+def step_flops(model: Any, size: int) -> int:
     """Multiplications and additions of the convolutions of one training step on one image.
 
     A pass backwards costs as much to the input as to the kernel. The generator goes forwards and
@@ -42,7 +48,7 @@ def step_flops(model, size):
     inputs three times, once of these for the generator.
     """
 
-    def count(levels, sides):
+    def count(levels: Sequence[Any], sides: Sequence[int]) -> int:
         pairs = zip(levels, sides, strict=True)
         return sum(2 * math.prod(level.convolution.kernel.shape) * side**2 for level, side in pairs)
 
@@ -53,19 +59,19 @@ def step_flops(model, size):
     return 3 * generator + 7 * count(model.discriminator.levels, maps)
 
 
-def updates(model, batch):
+def updates(model: Any, batch: Any) -> Run:
     """Function that makes one update with `batch` as `Model.fit` does, and waits for its losses."""
     model.make_train_function()
     batches = itertools.repeat(batch)
 
-    def run():
+    def run() -> None:
         for value in model.train_function(batches).values():
             value.numpy()
 
     return run
 
 
-def our_step(case):
+def our_step(case: Case) -> Prepared:
     """One update, as the training loop makes it."""
     config = our_config(case)
     import tensorflow as tf
@@ -79,7 +85,7 @@ def our_step(case):
     return updates(model, batch), facts
 
 
-def peer_step(case):
+def peer_step(case: Case) -> Prepared:
     """One update of the PyTorch model."""
     import torch
     import torch_peer
@@ -92,7 +98,7 @@ def peer_step(case):
     return lambda: model.train_step(*batch), {"parameters": model.count_params()}
 
 
-def our_generator(case):
+def our_generator(case: Case) -> Prepared:
     """One translation by the generator in a compiled function, without dropout."""
     config = our_config(case)
     import tensorflow as tf
@@ -105,7 +111,7 @@ def our_generator(case):
     return lambda: translate(x).numpy(), {"parameters": generator.count_params()}
 
 
-def served_generator(case):
+def served_generator(case: Case) -> tuple[Any, Any]:
     """(generator, its ServedModel, which takes pictures of any size)."""
     config = our_config(case)
     from pix2pix_tf import model as models
@@ -118,12 +124,12 @@ def served_generator(case):
     )
 
 
-def in_unit(case):
+def in_unit(case: Case) -> np.ndarray:
     """Pictures in [0, 1], as exports take them."""
     return noise(case["batch_size"], case["image_size"], case["image_size"], 3) / 2 + 0.5
 
 
-def our_saved_model(case):
+def our_saved_model(case: Case) -> Prepared:
     """One call of the reloaded SavedModel."""
     generator, served = served_generator(case)
     import tensorflow as tf
@@ -133,14 +139,17 @@ def our_saved_model(case):
         loaded = tf.saved_model.load(folder)
     serve, x = loaded.signatures["serving_default"], tf.constant(in_unit(case))
 
-    def run():
+    def run() -> None:
         return serve(images=x)["outputs"].numpy()
 
-    run.model = loaded  # The signature does not keep its variables alive.
+    # The signature does not keep its variables alive.
+    run.model = loaded  # type: ignore[attr-defined]
     return run, {"parameters": generator.count_params()}
 
 
-def exported(case, export_format, **options):
+def exported(
+    case: Case, export_format: str, **options: Any
+) -> tuple[dict[str, Any], bytes, np.ndarray]:
     """(facts, bytes of the export, pictures for it)."""
     from pix2pix_tf.export import formats
 
@@ -150,7 +159,7 @@ def exported(case, export_format, **options):
         return {"parameters": generator.count_params()}, made.path.read_bytes(), in_unit(case)
 
 
-def our_litert(case, **options):
+def our_litert(case: Case, **options: Any) -> Prepared:
     """One call of LiteRT with a thread per core."""
     facts, model, x = exported(case, "litert", **options)
     from ai_edge_litert.interpreter import Interpreter
@@ -166,18 +175,18 @@ def our_litert(case, **options):
     return lambda: serve(images=x)["outputs"], facts
 
 
-def our_fixed_litert(case, *, quantize="none"):
+def our_fixed_litert(case: Case, *, quantize: str = "none") -> Prepared:
     """One call of LiteRT for one image of one size."""
     size = (case["image_size"], case["image_size"])
     return our_litert(case, image_size=size, quantize=quantize)
 
 
-def our_int8_litert(case):
+def our_int8_litert(case: Case) -> Prepared:
     """The same with weights in int8."""
     return our_fixed_litert(case, quantize="int8")
 
 
-def our_onnx(case):
+def our_onnx(case: Case) -> Prepared:
     """One call of ONNX Runtime."""
     facts, model, x = exported(case, "onnx")
     import onnxruntime
@@ -186,7 +195,7 @@ def our_onnx(case):
     return lambda: session.run(["outputs"], {"images": x})[0], facts
 
 
-def peer_generator(case):
+def peer_generator(case: Case) -> Prepared:
     """One translation by the PyTorch generator, by the statistics of the image, no dropout."""
     import torch
     import torch_peer
@@ -200,7 +209,7 @@ def peer_generator(case):
     return lambda: model.translate(x), {"parameters": torch_peer.parameters(model.generator)}
 
 
-def our_cycle(case):
+def our_cycle(case: Case) -> Prepared:
     """One update of CycleGAN, as the training loop makes it."""
     our_config(case)
     import tensorflow as tf
@@ -217,7 +226,7 @@ def our_cycle(case):
     return updates(model, batch), {"parameters": model.count_params()}
 
 
-def peer_cycle(case):
+def peer_cycle(case: Case) -> Prepared:
     """One update of CycleGAN in PyTorch."""
     import torch
     import torch_cycle
@@ -229,7 +238,7 @@ def peer_cycle(case):
     return lambda: model.train_step(*batch), {"parameters": model.count_params()}
 
 
-def pairs_folder(case):
+def pairs_folder(case: Case) -> tuple[list[str], Any]:
     """(list of paths, what keeps the files): the pairs named, or facades made up."""
     from pix2pix_tf.data import listing
     from pix2pix_tf.demo import facades
@@ -241,19 +250,20 @@ def pairs_folder(case):
     return listing.list_images(folder.name), folder
 
 
-def take(batches, *, batch_size, folder):
+def take(batches: Iterator[Any], *, batch_size: int, folder: Any) -> Prepared:
     """How to take `PIPELINE_IMAGES` from batches of the files in `folder`, and that number."""
     count = max(1, PIPELINE_IMAGES // batch_size)
 
-    def run():
+    def run() -> None:
         for _ in range(count):
             next(batches)
 
-    run.folder = folder  # It is removed with its last reference.
+    # It is removed with its last reference.
+    run.folder = folder  # type: ignore[attr-defined]
     return run, {"images": count * batch_size}
 
 
-def our_pipeline(case):
+def our_pipeline(case: Case) -> Prepared:
     """Batches from files."""
     config = our_config(case)
     from pix2pix_tf.commands import pix2pix
@@ -264,7 +274,7 @@ def our_pipeline(case):
     return take(iter(batches), batch_size=case["batch_size"], folder=folder)
 
 
-def peer_pipeline(case):
+def peer_pipeline(case: Case) -> Prepared:
     """Batches from the same files by torch.utils.data.DataLoader and Pillow."""
     import torch_loader
 
@@ -273,7 +283,7 @@ def peer_pipeline(case):
     return take(batches, batch_size=case["batch_size"], folder=folder)
 
 
-def our_peak(case):
+def our_peak(case: Case) -> Prepared:
     """A product of large matrices."""
     our_config(case)
     import tensorflow as tf
@@ -284,7 +294,7 @@ def our_peak(case):
     return lambda: product()[0, 0].numpy(), {"gflop": 2 * PEAK_SIDE**3 / 1e9}
 
 
-def peer_peak(case):
+def peer_peak(case: Case) -> Prepared:
     """The same product in PyTorch."""
     import torch
 

@@ -21,14 +21,21 @@ import os
 import platform
 import statistics
 import time
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import _cli
 import _scaling
 import _subjects
+from _scaling import Row
+from _subjects import Case, Prepared
 from absl import flags
+
+Prepare = Callable[[Case], Prepared]
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_string("output_dir", None, "folder for the results", flag_values=FLAGS)
@@ -71,7 +78,7 @@ RATES = {"gflop": "GFLOP/s", "images": "images/s"}
 WARM_UP = 2
 
 
-def serve(connection, prepare, case):
+def serve(connection: Connection, prepare: Prepare, case: Row) -> None:
     """Prepares a system in this process and runs it as often as requested."""
     run, facts = prepare(case)
     for _ in range(WARM_UP):
@@ -83,7 +90,7 @@ def serve(connection, prepare, case):
             connection.send([seconds(run) for _ in range(count)])
 
 
-def seconds(run):
+def seconds(run: Callable[[], Any]) -> float:
     """How long one run takes."""
     start = time.perf_counter()
     run()
@@ -98,7 +105,7 @@ class Subject:
         case: Dict of its settings.
     """
 
-    def __init__(self, prepare, case):
+    def __init__(self, prepare: Prepare, case: Row) -> None:
         context = multiprocessing.get_context("spawn")
         self._ours, theirs = context.Pipe()
         self._process = context.Process(target=serve, args=(theirs, prepare, case))
@@ -106,31 +113,31 @@ class Subject:
         theirs.close()
         self.facts, self.seconds = self._receive(), []
 
-    def _receive(self):
+    def _receive(self) -> Any:
         try:
             return self._ours.recv()
         except EOFError:
             raise ValueError("a system ended early; its own message is above") from None
 
-    def turn(self, count):
+    def turn(self, count: int) -> None:
         """Runs `count` times and notes the seconds of each."""
         self._ours.send(count)
         self.seconds += self._receive()
 
-    def close(self):
+    def close(self) -> None:
         """Ends the process."""
         if self._process.is_alive():
             self._ours.send(0)
         self._process.join()
 
 
-def can_run(system):
+def can_run(system: str) -> bool:
     """Whether a system is asked for and its package is there."""
     package = _subjects.NEEDS.get(system)
-    return not package or ((FLAGS.peer or system != "torch") and find_spec(package))
+    return not package or ((FLAGS.peer or system != "torch") and find_spec(package) is not None)
 
 
-def measure(part, *, precisions, settings):
+def measure(part: str, *, precisions: Sequence[str], settings: Row) -> list[Row]:
     """Measures all systems in all precisions, interleaved.
 
     Args:
@@ -161,7 +168,7 @@ def measure(part, *, precisions, settings):
     ]
 
 
-def check_sizes(subjects):
+def check_sizes(subjects: dict[tuple[str, str], Subject]) -> None:
     """Raises an error for networks of different sizes.
 
     Raises:
@@ -172,17 +179,17 @@ def check_sizes(subjects):
         raise ValueError(f"expected equal numbers of parameters, received {counts}")
 
 
-def outcome(subject):
+def outcome(subject: Subject) -> Row:
     """The result of one system: facts, all times, their median and the rate per second."""
     median = statistics.median(subject.seconds)
     rates = {f"{n}_per_s": subject.facts[n] / median for n in RATES if n in subject.facts}
     return {**subject.facts, "median": median, **rates, "seconds": subject.seconds}
 
 
-def machine():
+def machine() -> Row:
     """The hardware and software that the numbers depend on."""
 
-    def release(name):
+    def release(name: str) -> str | None:
         try:
             return version(name)
         except PackageNotFoundError:
@@ -202,16 +209,16 @@ def machine():
     }
 
 
-def title(row):
+def title(row: Row) -> str:
     """One line for a group of rows that are compared."""
     return f"{row['part']}, batch {row['batch_size']}, {row['image_size']} px"
 
 
-def table(rows):
+def table(rows: Sequence[Row]) -> str:
     """The text shown at the end: medians and how many times as fast as PyTorch in float32."""
     peer, lines = ("torch", "float32"), []
-    for name, group in itertools.groupby(rows, title):
-        group = list(group)
+    for name, grouped in itertools.groupby(rows, title):
+        group = list(grouped)
         peers = [row["median"] for row in group if (row["system"], row["precision"]) == peer]
         lines.append(name)
         for row in group:
@@ -223,7 +230,7 @@ def table(rows):
     return "\n".join(lines)
 
 
-def plot(rows, path):
+def plot(rows: Sequence[Row], path: Path) -> None:
     """Draws the medians as bars, one panel per group."""
     import matplotlib
 
@@ -245,7 +252,7 @@ def plot(rows, path):
     pyplot.close(figure)
 
 
-def cases():
+def cases() -> Iterator[tuple[str, Row]]:
     """Yields (part, settings) of everything to measure; the peak comes first."""
     widths = {"ngf": FLAGS.ngf, "ndf": FLAGS.ndf}
     parts = ["peak", *FLAGS.parts] if set(FLAGS.parts) != {"devices"} else FLAGS.parts
@@ -263,7 +270,7 @@ def cases():
             yield part, settings
 
 
-def check_flags():
+def check_flags() -> None:
     """Raises an error for values that name nothing.
 
     Raises:
@@ -271,7 +278,7 @@ def check_flags():
     """
     precisions = {"float32", "mixed_bfloat16"}
     for name, allowed in {"parts": set(PARTS), "precisions": precisions}.items():
-        if unknown := set(FLAGS[name].value) - allowed:
+        if unknown := set(FLAGS[name].value or ()) - allowed:
             raise ValueError(f"expected --{name} among {sorted(allowed)}, received {unknown}")
     if not (FLAGS.isa or "BF16").endswith("BF16") and "mixed_bfloat16" in FLAGS.precisions:
         # TensorFlow goes by the processor and would ask oneDNN for kernels that it then lacks.
@@ -284,7 +291,7 @@ def check_flags():
         raise ValueError(f"expected --batch_sizes of at least 1, received {FLAGS.batch_sizes}")
 
 
-def main(arguments):
+def main(arguments: list[str]) -> None:
     """Measures everything and writes the results."""
     _cli.refuse_arguments(arguments)
     _cli.require(FLAGS, ["output_dir"])

@@ -35,7 +35,9 @@ HOST = "/host"
 _ABSOLUTE = re.compile(r"(^|[=,])(?=/)")
 
 
-def docker_line(words: Sequence[str], *, gpu: bool, image: str | None, publish: Sequence[str]):
+def docker_line(
+    words: Sequence[str], *, gpu: bool, image: str | None, publish: Sequence[str]
+) -> list[str]:
     """The words of the `docker run` command.
 
     Args:
@@ -67,7 +69,7 @@ def _needs_sudo(socket: str = "/var/run/docker.sock") -> bool:
     return os.path.exists(socket) and not os.access(socket, os.R_OK | os.W_OK)
 
 
-def main(words: list[str]):
+def main(words: list[str]) -> None:
     """Prints the line and runs it."""
     if not words:
         raise ValueError("expected a command, such as pix2pix-tf --help, received none")

@@ -61,7 +61,7 @@ class Interrupted(OSError):
     """The connection failed in a way that another attempt may cure."""
 
 
-def download(url: str, path: Path, *, tries: int):
+def download(url: str, path: Path, *, tries: int) -> None:
     """Downloads to a file, resuming after what it already contains.
 
     Args:
@@ -92,7 +92,7 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _attempt(url: str, path: Path):
+def _attempt(url: str, path: Path) -> None:
     done = _size(path)
     headers = {"User-Agent": "pix2pix-tf", **({"Range": f"bytes={done}-"} if done else {})}
     try:
@@ -113,7 +113,7 @@ def _attempt(url: str, path: Path):
         raise Interrupted(_cli.describe(getattr(e, "reason", e))) from e
 
 
-def _receive(response: http.client.HTTPResponse, path: Path, *, done: int):
+def _receive(response: http.client.HTTPResponse, path: Path, *, done: int) -> None:
     """Writes the body of a response after the first `done` bytes, or from the start if whole."""
     if response.status != 206:
         done = 0
@@ -147,7 +147,7 @@ class Member(NamedTuple):
     content: IO[bytes] | None
 
 
-def unpack(archive: Path, target: Path):
+def unpack(archive: Path, target: Path) -> None:
     """Unpacks a tar or zip archive into a new folder, as a whole or not at all.
 
     Only folders and ordinary files are written. If the archive contains one folder, its content
@@ -213,14 +213,14 @@ def _inside(name: str) -> PurePosixPath:
     return PurePosixPath(name)
 
 
-def _write(path: Path, content: IO[bytes] | None):
+def _write(path: Path, content: IO[bytes] | None) -> None:
     (path if content is None else path.parent).mkdir(parents=True, exist_ok=True)
     if content is not None:
         with open(path, "wb") as file:
             shutil.copyfileobj(content, file)
 
 
-def main(arguments: list[str]):
+def main(arguments: list[str]) -> None:
     """Downloads, checks and unpacks the data set named on the command line."""
     if len(arguments) != 1:
         raise ValueError(f"expected the name of one data set, received {arguments}: see --help")
@@ -242,7 +242,7 @@ def main(arguments: list[str]):
     fetch(url, target)
 
 
-def fetch(url: str, target: Path):
+def fetch(url: str, target: Path) -> None:
     """Downloads an archive beside the folder it becomes and removes it afterwards."""
     archive = target.with_name(f"{target.name}.part")
     download(url, archive, tries=FLAGS.tries)

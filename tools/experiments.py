@@ -14,7 +14,7 @@ import csv
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import _cli
@@ -49,7 +49,7 @@ flags.DEFINE_integer("ngf", 16, "filters, also of --ndf", lower_bound=1, flag_va
 flags.DEFINE_integer("crop_size", 64, "pixels of horse2zebra", lower_bound=24, flag_values=FLAGS)
 
 
-def run(module: str, *words: str):
+def run(module: str, *words: str) -> None:
     """Runs a command of the project and shows what it prints.
 
     Raises:
@@ -121,7 +121,7 @@ def table(rows: Sequence[dict]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def paint():
+def paint() -> None:
     """Writes outputs.png: a column for each experiment on facades that is done, in their order."""
     folders = [Path(FLAGS.output_dir, f"{name}-scores", "images") for name in FACADES]
     folders = [folder for folder in folders if folder.is_dir()]
@@ -132,10 +132,11 @@ def paint():
         strip.assemble(rows, gap=4).save(Path(FLAGS.output_dir, "outputs.png"), optimize=True)
 
 
-def main(arguments: Sequence[str]):
+def main(arguments: Sequence[str]) -> None:
     """Does all experiments that there are data for."""
     _cli.refuse_arguments(arguments)
     _cli.require(FLAGS, ["output_dir"])
+    plans: list[tuple[str | None, dict[str, tuple], Callable[..., list[dict]]]]
     plans = [(FLAGS.facades, FACADES, paired), (FLAGS.horse2zebra, HORSE2ZEBRA, cycle)]
     plan = [
         (experiment, name, extra)

@@ -25,8 +25,12 @@ import _cli
 import numpy as np
 from absl import flags
 
+import cyclegan_tf
+import pix2pix_tf
+from cyclegan_tf.config import CycleGANConfig
 from pix2pix_tf import run_folder
 from pix2pix_tf.commands import runs
+from pix2pix_tf.config import Pix2PixConfig
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.porting.imported import Imported
 from pix2pix_tf.training import runtime
@@ -52,17 +56,15 @@ flags.DEFINE_enum(
 
 def configured(imported: Imported, folder: str) -> Any:
     """The configuration of the imported run; training options that we lack are left out."""
-    if imported.program == "pix2pix-tf":
-        from pix2pix_tf.config import Pix2PixConfig as Config
-    else:
-        from cyclegan_tf.config import CycleGANConfig as Config
-    fields = {field.name: field for field in dataclasses.fields(Config)}
+    is_paired = imported.program == "pix2pix-tf"
+    config_class: Any = Pix2PixConfig if is_paired else CycleGANConfig
+    fields = {field.name: field for field in dataclasses.fields(config_class)}
     if unknown := set(imported.options) - set(fields):
         values = ", ".join(f"{name} {imported.options[name]}" for name in sorted(unknown))
         raise InputError(f"Expected networks of {imported.program}. Received: {values}")
     # The mode that asks for the least.
     place = {"mode": "export", "checkpoint": str(folder), "output_dir": str(folder)}
-    config = Config(**place, **imported.options)
+    config = config_class(**place, **imported.options)
     training = {
         name: value
         for name, value in imported.training.items()
@@ -95,14 +97,8 @@ def of_type(value: object, kind: Any) -> bool:
 def built(config: Any, program: str) -> dict[str, Any]:
     """The state of a model of `config`: dict from names to variables."""
     if program == "pix2pix-tf":
-        from pix2pix_tf import model as models
-
-        model = models.build(config)
-    else:
-        from cyclegan_tf import model as models
-
-        model = models.build(config, steps_per_epoch=1)
-    return model.state
+        return pix2pix_tf.build(config).state
+    return cyclegan_tf.build(config, steps_per_epoch=1).state
 
 
 def assign(state: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> list[str]:

@@ -36,7 +36,7 @@ def ask(connection: http.client.HTTPConnection, path: str, body: bytes) -> bool:
         return False
 
 
-def load(client: Callable[[], bool], *, clients: int, seconds: float) -> tuple[list[float], int]:
+def load(client: Callable[[], Callable[[], bool]], *, clients: int, seconds: float) -> tuple[list[float], int]:
     """Calls what `client` returns, each in a thread of its own, until the time is over.
 
     Returns:
@@ -44,7 +44,7 @@ def load(client: Callable[[], bool], *, clients: int, seconds: float) -> tuple[l
     """
     took, failed, end = [], [], time.monotonic() + seconds
 
-    def work(once: Callable[[], bool]):
+    def work(once: Callable[[], bool]) -> None:
         while (start := time.monotonic()) < end:
             done = once()
             (took if done else failed).append(time.monotonic() - start)
@@ -65,7 +65,7 @@ def main(arguments: list[str]) -> int:
     if url.scheme != "http" or not url.hostname:
         raise ValueError(f"expected --url http://HOST:PORT/NAME, received {FLAGS.url!r}")
 
-    def client():
+    def client() -> Callable[[], bool]:
         connection = http.client.HTTPConnection(url.hostname, url.port, timeout=120)
         return lambda: ask(connection, url.path, body)
 

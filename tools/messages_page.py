@@ -113,7 +113,7 @@ def _name(node: ast.expr) -> str:
     return "..."
 
 
-def main(arguments: Sequence[str]):
+def main(arguments: Sequence[str]) -> None:
     """Writes the page."""
     _cli.refuse_arguments(arguments)
     _cli.write_page(Path(FLAGS.output_file), page())

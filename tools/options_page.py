@@ -56,7 +56,7 @@ def _order() -> Iterator[str]:
 def _row(name: str, found: dict) -> str:
     """One option's line; where the programs differ, what each says."""
     defaults = [_default(found[program]) if program in found else "" for program in PROGRAMS]
-    texts = dict.fromkeys(map(description, found.values()))
+    texts = list(dict.fromkeys(map(description, found.values())))
     if len(texts) > 1:
         texts = [f"{program}: {description(field)}" for program, field in found.items()]
     rules = dict.fromkeys(_rule(field) for field in found.values())
@@ -84,7 +84,7 @@ def _rule(field: dataclasses.Field) -> str:
     return "" if kind in ("bool", "str") else f"[{', '.join([kind, *limits])}]"
 
 
-def main(arguments: Sequence[str]):
+def main(arguments: Sequence[str]) -> None:
     """Writes the page."""
     _cli.refuse_arguments(arguments)
     _cli.write_page(Path(FLAGS.output_file), page())

@@ -12,6 +12,7 @@ import shutil
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import _cli
 from absl import flags
@@ -52,7 +53,7 @@ def main(arguments: list[str]) -> None:
     shot.save(FLAGS.output_file, optimize=True)
 
 
-def _wait(driver: object) -> None:
+def _wait(driver: Any) -> None:
     # A drawing that is always the same: the first example.
     script = "Math.random = () => 0; return document.getElementById('took').textContent"
     end = time.monotonic() + _PATIENCE

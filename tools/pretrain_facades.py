@@ -57,7 +57,7 @@ It knows drawn facades only: label maps of photographs give drawings.
 """
 
 
-def main(arguments: list[str]) -> int | None:
+def main(arguments: list[str]) -> None:
     """Draws, trains, tests and packs."""
     _cli.refuse_arguments(arguments)
     _cli.require(FLAGS, ["output_dir"])
@@ -103,7 +103,7 @@ def _pack(folder: Path, words: str) -> Path:
     target = folder / run_folder.PRETRAINED
     shutil.rmtree(target, ignore_errors=True)
     source = run_folder.checkpoints(folder / "run")[-1]
-    step = run_folder.checkpoint_step(source)
+    step = checkpoints.step_of(source)
     weights = {
         name.removeprefix("ema/"): value.astype(np.float16)
         for name, value in safetensors.numpy.load_file(source).items()

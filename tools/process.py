@@ -100,7 +100,7 @@ def _upper_byte(pixels: np.ndarray) -> np.ndarray:
     return (pixels.astype(np.uint16) >> 8).astype(np.uint8)
 
 
-def write(pixels: np.ndarray, path: Path):
+def write(pixels: np.ndarray, path: Path) -> None:
     """Writes a PNG that is there as a whole or not at all."""
     temporary = path.parent / f".{uuid.uuid4().hex}.tmp"
     try:
@@ -268,7 +268,9 @@ def choose(operation: str) -> Callable[..., np.ndarray]:
         return functools.partial(resize, size=FLAGS.size, pad=FLAGS.pad)
     if operation == "edges":
         return functools.partial(edges, method=_installed(FLAGS.edge_method))
-    return {"grayscale": grayscale, "blank": blank, "combine": combine}[operation]
+    others: dict[str, Callable[..., np.ndarray]]
+    others = {"grayscale": grayscale, "blank": blank, "combine": combine}
+    return others[operation]
 
 
 def _installed(edge_method: str | None) -> str:

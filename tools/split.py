@@ -45,7 +45,7 @@ def assign(count: int, *, train_frac: float, test_frac: float, shuffle: bool) ->
     return parts
 
 
-def place(moves: Sequence[tuple[Path, Path]], *, copy: bool):
+def place(moves: Sequence[tuple[Path, Path]], *, copy: bool) -> None:
     """Moves or copies each file to its target.
 
     Raises:
@@ -59,7 +59,7 @@ def place(moves: Sequence[tuple[Path, Path]], *, copy: bool):
         (shutil.copy2 if copy else shutil.move)(source, target)
 
 
-def main(arguments: list[str]):
+def main(arguments: list[str]) -> None:
     """Splits the folder that the flags name."""
     _cli.refuse_arguments(arguments)
     _cli.require(FLAGS, ["dir"])

@@ -54,7 +54,7 @@ def assemble(rows: Sequence[Sequence[Image.Image]], *, gap: int) -> Image.Image:
     return strip
 
 
-def main(arguments: Sequence[str]):
+def main(arguments: Sequence[str]) -> None:
     """Writes the strip."""
     _cli.refuse_arguments(arguments)
     _cli.require(FLAGS, ["input_dir", "output_file"])

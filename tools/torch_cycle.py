@@ -5,6 +5,7 @@ normalisation and 70x70 discriminators; the step is the usual one, each pass a c
 """
 
 import random
+from typing import Any
 
 import torch
 import torch_peer
@@ -18,7 +19,7 @@ class Residual(nn.Module):
         filters: Channels in and out.
     """
 
-    def __init__(self, filters):
+    def __init__(self, filters: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
             *level(nn.Conv2d(filters, filters, 3, padding=1, padding_mode="reflect")),
@@ -26,20 +27,20 @@ class Residual(nn.Module):
             nn.InstanceNorm2d(filters),
         )
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Maps [n, c, h, w] to the like."""
         return x + self.body(x)
 
 
-def level(convolution):
+def level(convolution: Any) -> list[nn.Module]:
     """A convolution, its normalisation and ReLU."""
     return [convolution, nn.InstanceNorm2d(convolution.out_channels), nn.ReLU(True)]
 
 
-def generator(ngf=64, blocks=9):
+def generator(ngf: int = 64, blocks: int = 9) -> nn.Sequential:
     """The residual generator: [n, 3, h, w] to the like."""
 
-    def ends(inputs, outputs):
+    def ends(inputs: int, outputs: int) -> nn.Conv2d:
         return nn.Conv2d(inputs, outputs, 7, padding=3, padding_mode="reflect")
 
     return nn.Sequential(
@@ -54,7 +55,7 @@ def generator(ngf=64, blocks=9):
     )
 
 
-def patchgan(ndf=64):
+def patchgan(ndf: int = 64) -> nn.Sequential:
     """The 70x70 PatchGAN with instance normalisation, for single images."""
     widths, modules = [3, ndf, 2 * ndf, 4 * ndf, 8 * ndf], []
     for i, stride in enumerate([2, 2, 2, 1]):
@@ -67,10 +68,10 @@ def patchgan(ndf=64):
 class Pool:
     """The last images that a generator made; half of what comes is exchanged for one of them."""
 
-    def __init__(self, size=50):
+    def __init__(self, size: int = 50) -> None:
         self.size, self.images = size, []
 
-    def query(self, image):
+    def query(self, image: torch.Tensor) -> torch.Tensor:
         """What the discriminator sees instead of `image` [1, c, h, w]."""
         if len(self.images) < self.size:
             self.images.append(image)
@@ -89,7 +90,7 @@ class CycleGAN:
         bfloat16: Compute under torch.autocast.
     """
 
-    def __init__(self, *, ngf=64, ndf=64, bfloat16=False):
+    def __init__(self, *, ngf: int = 64, ndf: int = 64, bfloat16: bool = False) -> None:
         self.generators = nn.ModuleList([generator(ngf), generator(ngf)])
         self.discriminators = nn.ModuleList([patchgan(ndf), patchgan(ndf)])
         for networks in (self.generators, self.discriminators):
@@ -101,15 +102,15 @@ class CycleGAN:
         self.pools = Pool(), Pool()
         self.autocast = torch.autocast("cpu", torch.bfloat16, enabled=bfloat16)
 
-    def count_params(self):
+    def count_params(self) -> int:
         """Number of trainable parameters of the four networks."""
         return torch_peer.parameters(self.generators, self.discriminators)
 
-    def discriminator_loss(self, side, images, *, real):
+    def discriminator_loss(self, side: int, images: torch.Tensor, *, real: bool) -> torch.Tensor:
         """Least squares of the logits of images of A (0) or B (1) against `real`."""
         return (self.discriminators[side](images) - float(real)).square().mean()
 
-    def train_step(self, real_a, real_b):
+    def train_step(self, real_a: torch.Tensor, real_b: torch.Tensor) -> tuple[float, float]:
         """Updates the generators, then the discriminators; returns both losses as floats."""
         to_b, to_a = self.generators
         self.discriminators.requires_grad_(False)
@@ -127,7 +128,9 @@ class CycleGAN:
         self.discriminators.requires_grad_(True)
         return loss.item(), self._judge((real_a, real_b), (fake_a, fake_b))
 
-    def _judge(self, reals, fakes):
+    def _judge(
+        self, reals: tuple[torch.Tensor, torch.Tensor], fakes: tuple[torch.Tensor, torch.Tensor]
+    ) -> float:
         self.disc_adam.zero_grad()
         total = 0.0
         for side, pool in enumerate(self.pools):

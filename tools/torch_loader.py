@@ -5,6 +5,7 @@ Pairs side by side are opened with Pillow, resized to 286, cropped to 256, mirro
 """
 
 import random
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -23,13 +24,13 @@ class Pairs(data.Dataset):
         paths: Image files.
     """
 
-    def __init__(self, paths):
+    def __init__(self, paths: Sequence[str]) -> None:
         self._paths = [str(path) for path in paths]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._paths)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, ...]:
         """(input, target), float32 [3, 256, 256] in [-1, 1]."""
         with Image.open(self._paths[index]) as file:
             image = file.convert("RGB")
@@ -39,7 +40,9 @@ class Pairs(data.Dataset):
         mirrored = random.random() < 0.5
         return tuple(self._jitter(half, (left, top), mirrored=mirrored) for half in halves)
 
-    def _jitter(self, image, corner, *, mirrored):
+    def _jitter(
+        self, image: Image.Image, corner: tuple[int, int], *, mirrored: bool
+    ) -> torch.Tensor:
         image = image.resize((LOAD, LOAD), Image.Resampling.BICUBIC)
         image = image.crop((*corner, corner[0] + CROP, corner[1] + CROP))
         if mirrored:
@@ -48,7 +51,7 @@ class Pairs(data.Dataset):
         return pixels.float().div(127.5).sub(1)
 
 
-def endless(paths, *, batch_size):
+def endless(paths: Sequence[str], *, batch_size: int) -> Iterator[list[torch.Tensor]]:
     """Yields batches, epoch after epoch."""
     loader = data.DataLoader(
         Pairs(paths), batch_size, shuffle=True, num_workers=WORKERS, persistent_workers=True

@@ -5,12 +5,14 @@ batch size 1; the step is the usual one: one update of the discriminator with th
 detached, then one of the generator through the frozen discriminator.
 """
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.nn import functional
 
 
-def block(convolution, *, norm):
+def block(convolution: Any, *, norm: bool) -> nn.Sequential:
     """A convolution, and batch normalisation where the architecture has it."""
     channels = convolution.out_channels
     return nn.Sequential(convolution, *([nn.BatchNorm2d(channels)] if norm else []))
@@ -23,7 +25,7 @@ class UNet(nn.Module):
         ngf: Filters of the first level.
     """
 
-    def __init__(self, ngf=64, depth=8):
+    def __init__(self, ngf: int = 64, depth: int = 8) -> None:
         super().__init__()
         filters = [ngf * min(2**level, 8) for level in range(depth)]
         widths, outputs = [3, *filters], [3, *filters]
@@ -40,7 +42,7 @@ class UNet(nn.Module):
         )
         self.dropout = nn.Dropout(0.5)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Maps [n, 3, h, w] to the like."""
         skips = []
         for i, level in enumerate(self.down):
@@ -54,7 +56,7 @@ class UNet(nn.Module):
         return torch.tanh(x)
 
 
-def patchgan(ndf=64):
+def patchgan(ndf: int = 64) -> nn.Sequential:
     """The 70x70 PatchGAN: pairs [n, 6, h, w] to logits [n, 1, h / 8 - 2, w / 8 - 2]."""
     widths, modules = [6, ndf, 2 * ndf, 4 * ndf, 8 * ndf], []
     for i, stride in enumerate([2, 2, 2, 1]):
@@ -63,13 +65,13 @@ def patchgan(ndf=64):
     return nn.Sequential(*modules, nn.Conv2d(8 * ndf, 1, 4, 1, 1))
 
 
-def initialise(module):
+def initialise(module: nn.Module) -> None:
     """Draws convolution kernels from N(0, 0.02)."""
     if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
         nn.init.normal_(module.weight, 0.0, 0.02)
 
 
-def parameters(*networks):
+def parameters(*networks: nn.Module) -> int:
     """Number of trainable parameters."""
     return sum(p.numel() for network in networks for p in network.parameters())
 
@@ -83,7 +85,7 @@ class Pix2Pix:
         bfloat16: Compute under torch.autocast.
     """
 
-    def __init__(self, *, ngf=64, ndf=64, bfloat16=False):
+    def __init__(self, *, ngf: int = 64, ndf: int = 64, bfloat16: bool = False) -> None:
         self.generator, self.discriminator = UNet(ngf), patchgan(ndf)
         self.generator.apply(initialise)
         self.discriminator.apply(initialise)
@@ -94,16 +96,18 @@ class Pix2Pix:
         self.criterion = nn.BCEWithLogitsLoss()
         self.autocast = torch.autocast("cpu", torch.bfloat16, enabled=bfloat16)
 
-    def count_params(self):
+    def count_params(self) -> int:
         """Number of trainable parameters of both networks."""
         return parameters(self.generator, self.discriminator)
 
-    def discriminator_loss(self, inputs, images, *, real):
+    def discriminator_loss(
+        self, inputs: torch.Tensor, images: torch.Tensor, *, real: bool
+    ) -> torch.Tensor:
         """Loss of the discriminator's logits against `real`."""
         logits = self.discriminator(torch.cat([inputs, images], 1))
         return self.criterion(logits, torch.full_like(logits, float(real)))
 
-    def train_step(self, inputs, targets):
+    def train_step(self, inputs: torch.Tensor, targets: torch.Tensor) -> tuple[float, float, float]:
         """Updates both networks; returns the three losses as floats."""
         with self.autocast:
             outputs = self.generator(inputs)
@@ -122,7 +126,7 @@ class Pix2Pix:
         self.discriminator.requires_grad_(True)
         return disc_loss.item(), gan.item(), l1.item()
 
-    def translate(self, inputs):
+    def translate(self, inputs: torch.Tensor) -> torch.Tensor:
         """Translates [n, 3, h, w] without gradients, each image by its own statistics."""
         with torch.inference_mode(), self.autocast:
             return self.generator(inputs)
