@@ -36,7 +36,9 @@ def ask(connection: http.client.HTTPConnection, path: str, body: bytes) -> bool:
         return False
 
 
-def load(client: Callable[[], Callable[[], bool]], *, clients: int, seconds: float) -> tuple[list[float], int]:
+def load(
+    client: Callable[[], Callable[[], bool]], *, clients: int, seconds: float
+) -> tuple[list[float], int]:
     """Calls what `client` returns, each in a thread of its own, until the time is over.
 
     Returns:
