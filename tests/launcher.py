@@ -25,6 +25,7 @@ import traceback
 from pathlib import Path
 
 import pix2pix_tf
+from pix2pix_tf.evaluation import curves
 
 MAIN = {
     "pix2pix-tf": "pix2pix_tf.cli",
@@ -39,17 +40,13 @@ LONGEST = 300
 
 
 class Launcher:
-    """Starts commands.
+    """Starts commands."""
 
-    Args:
-        threads: Threads of an operation; 0 for one per core.
-    """
-
-    def __init__(self, *, threads=1):
+    def __init__(self):
         home = str(Path(pix2pix_tf.__file__).parent.parent)
         paths = filter(None, [home, os.environ.get("PYTHONPATH")])
         variables = {"PYTHONPATH": os.pathsep.join(paths), "TF_CPP_MIN_LOG_LEVEL": "3"}
-        variables |= {"TF_NUM_INTRAOP_THREADS": str(threads)}
+        variables |= {"TF_NUM_INTRAOP_THREADS": "1"}
         self._process = subprocess.Popen(
             [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             env={**os.environ, **variables},
@@ -138,6 +135,7 @@ def _serve():
                     importlib.import_module(found.name)
     for module in LATER:
         importlib.import_module(module)
+    _draw()
     gc.freeze()  # children need not look through all this for garbage
     codes = {}
 
@@ -162,6 +160,14 @@ def _serve():
         if not child:
             _become(**order)
         print(child, flush=True)
+
+
+def _draw():
+    """Lets matplotlib look for its fonts once."""
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder, "log.csv")
+        log.write_text("step,loss\n1,1\n")
+        curves.draw_curves(log, log.with_suffix(".png"))
 
 
 def _become(*, program, words, printed, errors, cwd, kill_at, limits, environment):

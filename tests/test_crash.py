@@ -7,7 +7,6 @@ import signal
 import time
 
 import pytest
-from launcher import Launcher
 from support import SMALLEST, shown_by_tensorboard, write_all
 
 from pix2pix_tf import run_folder
@@ -22,20 +21,15 @@ PROGRAMS = {
     ),
     "cyclegan-tf": (*SMALLEST["cyclegan-tf"], "--n_epochs", 2, "--n_epochs_decay", 10),
 }  # fmt: skip
-STEPS = 64
+STEPS = 48
 WATCHED = (
     "--seed", 3, "--max_steps", STEPS, "--save_freq", 2, "--keep_checkpoints", 2,
     "--keep_every", 16, "--progress_freq", 1, "--summary_freq", 16, "--display_freq", 12,
     "--ema_decay", 0.9,
 )  # fmt: skip
 
-
-@pytest.fixture(scope="module")
-def launcher():
-    """One that uses all cores: what threads make together must not depend on their pace."""
-    launcher = Launcher(threads=0)
-    yield launcher
-    launcher.close()
+# All cores: what threads make together must not depend on their pace.
+THREADS = {"TF_NUM_INTRAOP_THREADS": "0"}
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +75,9 @@ def whole(launcher, data, tmp_path_factory):
     folders = {program: tmp_path_factory.mktemp("whole") / program for program in PROGRAMS}
     for program, folder in folders.items():
         printed = folder.with_suffix(".txt")
-        code, text = launcher.run(program, *words(program, data, folder), printed=printed)
+        code, text = launcher.run(
+            program, *words(program, data, folder), printed=printed, environment=THREADS
+        )
         assert code == 0, text
     return folders
 
@@ -92,11 +88,13 @@ def kill_at_random(launcher, draw, *, program, data, folder):
     if draw.random() < 0.5:
         point = draw.choice([("fsync", 30), ("replace", 12), ("unlink", 8)])
         process = launcher.start(
-            program, *words(program, data, folder), printed=printed,
+            program, *words(program, data, folder), printed=printed, environment=THREADS,
             kill_at=(point[0], draw.randint(1, point[1])),
         )  # fmt: skip
         return launcher.wait(process) == -signal.SIGKILL
-    process = launcher.start(program, *words(program, data, folder), printed=printed)
+    process = launcher.start(
+        program, *words(program, data, folder), printed=printed, environment=THREADS
+    )
     target = len(logged(folder)) + draw.randint(0, 5)
     with contextlib.suppress(ProcessLookupError):
         while len(logged(folder)) < target:
@@ -115,7 +113,9 @@ def test_a_run_killed_again_and_again_ends_with_the_same_bits(
     for _ in range(KILLS[program]):
         killed += kill_at_random(launcher, draw, program=program, data=data, folder=folder)
     printed = tmp_path / "end.txt"
-    code, text = launcher.run(program, *words(program, data, folder), printed=printed)
+    code, text = launcher.run(
+        program, *words(program, data, folder), printed=printed, environment=THREADS
+    )
     assert code == 0, text
     # The last points may lie behind the end of training.
     assert killed >= 0.6 * KILLS[program]
@@ -133,7 +133,9 @@ def test_a_run_killed_again_and_again_ends_with_the_same_bits(
 def test_the_same_seed_gives_the_same_bits(launcher, whole, data, tmp_path, program):
     folder = tmp_path / "run"
     again = [*words(program, data, folder), "--deterministic"]
-    code, text = launcher.run(program, *again, printed=tmp_path / "printed.txt")
+    code, text = launcher.run(
+        program, *again, printed=tmp_path / "printed.txt", environment=THREADS
+    )
     assert code == 0, text
     assert contents(folder) == contents(whole[program])
     assert logged(folder) == logged(whole[program])

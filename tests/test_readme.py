@@ -42,7 +42,7 @@ SMALL = {
     },
 }
 TOOLS = {"tools/experiments.py": ("--max_steps=2", "--ngf=1")}
-SHORT = ("--ngf", "1", "--ndf", "1", "--max_steps", "2")
+SHORT = ("--ngf", "1", "--ndf", "1", "--max_steps", "2", "--run_eagerly")
 # Trained once; a document that trains one of them itself starts without it.
 PHOTOS = "pix2pix-tf --mode train --input_dir photos/train --output_dir"
 RUNS = {

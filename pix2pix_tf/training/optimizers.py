@@ -44,8 +44,8 @@ class FusedAdam(keras.optimizers.Optimizer):
         super().__init__(learning_rate=learning_rate, name=name, **kwargs)
         self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
         self.torch_epsilon = torch_epsilon
-        # The powers of both betas, while `apply` updates all variables with them.
-        self._powers: Any = None
+        # What the updates of all variables share, while `apply` makes them.
+        self._shared: dict[str, tf.Tensor] = {}
 
     def build(self, variables: Sequence[keras.Variable]) -> None:
         """Creates both moments of each variable."""
@@ -61,29 +61,31 @@ class FusedAdam(keras.optimizers.Optimizer):
     ) -> None:
         """Updates the variables."""
         step = tf.cast(self.iterations + 1, tf.float32)
-        self._powers = tf.pow(self.beta_1, step), tf.pow(self.beta_2, step)
+        beta1_power, beta2_power = tf.pow(self.beta_1, step), tf.pow(self.beta_2, step)
+        # The kernel divides by sqrt(v) + epsilon before the correction by sqrt(1 - beta_2^t).
+        epsilon = self.epsilon * (tf.sqrt(1 - beta2_power) if self.torch_epsilon else 1.0)
+        self._shared = {
+            "beta1_power": beta1_power,
+            "beta2_power": beta2_power,
+            "beta1": tf.constant(self.beta_1, tf.float32),
+            "beta2": tf.constant(self.beta_2, tf.float32),
+            "epsilon": tf.convert_to_tensor(epsilon, tf.float32),
+        }
         super().apply(grads, trainable_variables)
-        self._powers = None  # tensors of a graph that is made
+        self._shared = {}  # tensors of a graph that is made
 
     def update_step(
         self, gradient: tf.Tensor, variable: keras.Variable, learning_rate: tf.Tensor
     ) -> None:
         """Updates one variable."""
         index = self._get_variable_index(variable)
-        beta1_power, beta2_power = self._powers
-        # The kernel divides by sqrt(v) + epsilon before the correction by sqrt(1 - beta_2^t).
-        epsilon = self.epsilon * (tf.sqrt(1 - beta2_power) if self.torch_epsilon else 1.0)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=self._m[index].value.handle,
             v=self._v[index].value.handle,
-            beta1_power=beta1_power,
-            beta2_power=beta2_power,
             lr=learning_rate,
-            beta1=self.beta_1,
-            beta2=self.beta_2,
-            epsilon=epsilon,
             grad=gradient,
+            **self._shared,
         )
 
     def get_config(self) -> dict[str, Any]:
