@@ -53,19 +53,9 @@ class GAN(keras.Model):
         self.loss_averages = LossAverages(self.LOSSES)
         self.ema_decay = ema_decay
         self.weight_averages: WeightAverages | None = None
-        self._step = tf.Variable(
-            0,
-            dtype=tf.int64,
-            trainable=False,
-            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
-        )
+        self._step = distribution.variable(tf.constant(0, tf.int64))
         # Which loss or gradient was the first that is not finite, and at which step.
-        self._broken = tf.Variable(
-            [-1, 0],
-            dtype=tf.int64,
-            trainable=False,
-            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
-        )
+        self._broken = distribution.variable(tf.constant([-1, 0], tf.int64))
         self.updating, self.seconds_waited = False, 0.0
         names = dict.fromkeys([*self.LOSSES, *self.MEASURES])
         self._means = {name: keras.metrics.Mean(name=name) for name in names}
