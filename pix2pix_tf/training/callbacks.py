@@ -66,11 +66,12 @@ class FiniteCheck(StepCallback):
         """Raises an error if a loss or a gradient was not finite."""
         if broken := self.model.first_broken():
             name, step = broken
-            value = logs.get(name, math.nan)
-            shown = f" is {value}" if not math.isfinite(value) and name in logs else ""
+            # Gradients are not in the logs.
+            value = logs.get(name, 0.0)
+            shown = "not finite" if math.isfinite(value) else value
             raise InputError(
-                f"Training diverged: {name}{shown or ' is not finite'} at step {step}. The last "
-                "checkpoint is kept; a smaller learning rate may help"
+                f"Training diverged: {name} is {shown} at step {step}. The last checkpoint is "
+                "kept; a smaller learning rate may help"
             )
 
 
@@ -87,7 +88,6 @@ class Speed(keras.callbacks.Callback):
     def __init__(self, batch_size: int = 1) -> None:
         super().__init__()
         self.batch_size = batch_size
-        self._start, self._steps = time.monotonic(), -1
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Starts the clock."""

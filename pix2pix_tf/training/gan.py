@@ -175,7 +175,7 @@ class GAN(keras.Model):
             raise InputError("compile takes optimizer or gen_optimizer, not both")
         gen_optimizer = gen_optimizer if optimizer is None else optimizer
         if gen_optimizer is None:
-            gen_optimizer = self.default_optimizer("gen_adam")
+            gen_optimizer = self.default_optimizer()
         gen = keras.optimizers.get(gen_optimizer)
         if disc_optimizer is None or disc_optimizer is gen_optimizer:
             disc_optimizer = another(gen)
@@ -194,7 +194,7 @@ class GAN(keras.Model):
         self.optimizer = OptimizerPair(*pair)
         self._build_optimizers()
 
-    def default_optimizer(self, name: str) -> keras.optimizers.Optimizer:
+    def default_optimizer(self) -> keras.optimizers.Optimizer:
         """The optimizer that `compile` without arguments gives the generators."""
         raise NotImplementedError
 
