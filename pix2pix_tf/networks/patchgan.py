@@ -35,6 +35,8 @@ class PatchGAN(layers.Network):
         PixelDiscriminator.
     """
 
+    SETTINGS = ("ndf", "n_layers", "pixel", "norm", "bias", "init_type", "init_gain", "seed")
+
     def __init__(
         self,
         *,
@@ -105,17 +107,3 @@ class PatchGAN(layers.Network):
         for level in self.levels[:-1]:
             x = layers.leaky_relu(level(x, training=training))
         return tf.cast(self.levels[-1](x), tf.float32)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "ndf": self.ndf,
-            "n_layers": self.n_layers,
-            "pixel": self.pixel,
-            "norm": self.norm,
-            "bias": self.bias,
-            "init_type": self.init_type,
-            "init_gain": self.init_gain,
-            "seed": self.seed,
-        }

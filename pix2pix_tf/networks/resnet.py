@@ -33,6 +33,7 @@ class ResNet(Generator):
         Zhu et al. 2017 (arXiv:1703.10593), section 7.2; PyTorch CycleGAN, ResnetGenerator.
     """
 
+    SETTINGS = ("output_channels", "ngf", "norm", "dropout", "init_type", "init_gain", "seed")
     multiple = 4
     # Maps at a quarter of the size are reflected by one pixel.
     minimum = 8
@@ -133,21 +134,11 @@ class ResNet(Generator):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "output_channels": self.output_channels,
-            "ngf": self.ngf,
-            "blocks": len(self.blocks),
-            "norm": self.norm,
-            "dropout": self.dropout,
-            "init_type": self.init_type,
-            "init_gain": self.init_gain,
-            "seed": self.seed,
-        }
+        return {**super().get_config(), "blocks": len(self.blocks)}
 
 
 @keras.saving.register_keras_serializable(package="pix2pix_tf")
-class Block(keras.layers.Layer):
+class Block(layers.Composite):
     """Two convolutions whose result is added to their input.
 
     Args:
@@ -155,6 +146,8 @@ class Block(keras.layers.Layer):
         second: Level that is not.
         kwargs: Arguments of `keras.layers.Layer`.
     """
+
+    PARTS = ("first", "second")
 
     def __init__(self, first: layers.Level, second: layers.Level, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -180,13 +173,3 @@ class Block(keras.layers.Layer):
     ) -> tf.Tensor:
         """Maps `x` [n, h, w, c] to the same shape; `dropout_seeds` None switches dropout off."""
         return run(self.steps(), x, training=training, dropout_seeds=dropout_seeds)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        parts = {"first": self.first, "second": self.second}
-        return {**super().get_config(), **layers.serialized(parts)}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Block":
-        """Makes a layer of what `get_config` returns."""
-        return cls(**layers.deserialized(config, "first", "second"))

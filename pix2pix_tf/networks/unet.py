@@ -50,6 +50,11 @@ class UNet(Generator):
         pix2pix.py, create_generator(); Isola et al. 2017, section 6.1.1 (arXiv:1611.07004).
     """
 
+    SETTINGS = (
+        "output_channels", "ngf", "depth", "norm", "bottleneck_norm", "bias", "separable_conv",
+        "init_type", "init_gain", "seed",
+    )  # fmt: skip
+
     def __init__(
         self,
         *,
@@ -171,17 +176,5 @@ class UNet(Generator):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "output_channels": self.output_channels,
-            "ngf": self.ngf,
-            "depth": self.depth,
-            "norm": self.norm,
-            "bottleneck_norm": self.bottleneck_norm,
-            "bias": self.bias,
-            "dropout_levels": list(self.dropout_levels),
-            "separable_conv": self.separable_conv,
-            "init_type": self.init_type,
-            "init_gain": self.init_gain,
-            "seed": self.seed,
-        }
+        # Keras makes a list of its own of the attribute.
+        return {**super().get_config(), "dropout_levels": list(self.dropout_levels)}
