@@ -20,7 +20,8 @@ class PatchGAN(layers.Network):
         n_layers: Number of layers with stride 2; 3 gives the 70x70 patch.
         pixel: Three 1x1 convolutions instead: one logit per pixel.
         norm: "batch", "sync_batch", "instance", "instance_affine" or "none".
-        bias: Whether the convolutions in front of a normalisation have a bias.
+        bias: Whether the convolutions in front of a normalisation have a bias: always in
+            pix2pix.py, with norm "instance" in the PyTorch code.
         init_type: Distribution of the initial kernels, see `layers.Initialization`.
         init_gain: Standard deviation of the initial kernels, or factor of `init_type`.
         seed: Equal seeds give equal initial weights; None draws from Keras' global seed.
