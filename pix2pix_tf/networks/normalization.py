@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from pix2pix_tf.networks import cpu_convolution
-from pix2pix_tf.networks.layers import INIT_STDDEV, Shape, check_choice
+from pix2pix_tf.networks.layers import INIT_STDDEV, Initialization, Level, Shape, check_choice
 
 # pix2pix.py, batchnorm(): epsilon=1e-5; torch.nn.BatchNorm2d and InstanceNorm2d: eps=1e-05.
 EPSILON = 1e-5
@@ -40,6 +40,18 @@ def normalization(
     if kind in BATCH_NORMS:
         return BatchNorm(synchronized=kind == "sync_batch", **options)
     return InstanceNorm(affine=kind == "instance_affine", **options)
+
+
+def make_level(
+    name: str, convolution: keras.layers.Layer, norm: str, initial: Initialization
+) -> Level:
+    """Makes the `Level` of a convolution and the normalisation of its result, see `normalization`.
+
+    The scales of the normalisation are drawn from `initial`.
+    """
+    dtype = convolution.dtype_policy
+    scales = normalization(norm, gamma_initializer=initial.gamma(), dtype=dtype)
+    return Level(convolution, scales, name=name, dtype=dtype)
 
 
 class _Normalization(keras.layers.Layer):

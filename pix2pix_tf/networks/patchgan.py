@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from pix2pix_tf.networks import layers
-from pix2pix_tf.networks.normalization import normalization
+from pix2pix_tf.networks.normalization import make_level
 
 
 @keras.saving.register_keras_serializable(package="pix2pix_tf")
@@ -63,7 +63,8 @@ class PatchGAN(layers.Network):
         self.minimum = 1 if pixel else 3 * 2**n_layers
         filters = [ndf * min(2**number, 8) for number in range(count + 1)] + [1]
         self.levels = [
-            layers.Level(
+            make_level(
+                f"layer_{number + 1}",
                 layers.PaddedConv(
                     width,
                     size,
@@ -75,13 +76,8 @@ class PatchGAN(layers.Network):
                     name="conv2d",
                     dtype=self.dtype_policy,
                 ),
-                normalization(
-                    norm if 0 < number <= count else "none",
-                    gamma_initializer=initial.gamma(),
-                    dtype=self.dtype_policy,
-                ),
-                name=f"layer_{number + 1}",
-                dtype=self.dtype_policy,
+                norm if 0 < number <= count else "none",
+                initial,
             )
             for number, width in enumerate(filters)
         ]

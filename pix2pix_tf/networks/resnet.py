@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from pix2pix_tf.networks import layers
-from pix2pix_tf.networks.normalization import normalization
+from pix2pix_tf.networks.normalization import make_level
 from pix2pix_tf.networks.steps import Generator, Step, run
 
 
@@ -79,11 +79,10 @@ class ResNet(Generator):
             )
             for number in range(blocks)
         ]
-        last = {"norm": "none", "use_bias": True, "reflect": True}
         self.decoders = [
             doubling("decoder_3", 2 * ngf),
             doubling("decoder_2", ngf),
-            padded("decoder_1", output_channels, 7, **last),
+            padded("decoder_1", output_channels, 7, reflect=True, is_last=True),
         ]
 
     def _level(
@@ -93,24 +92,20 @@ class ResNet(Generator):
         filters: int,
         draw: layers.Initialization,
         *,
-        norm: str | None = None,
-        use_bias: bool | None = None,
+        is_last: bool = False,
         **options: Any,
     ) -> layers.Level:
-        """A convolution of the class `make` and a normalisation, by default the network's."""
-        # PyTorch CycleGAN: use_bias = norm_layer == nn.InstanceNorm2d.
-        biased = self.norm.startswith("instance") if use_bias is None else use_bias
-        dtype = self.dtype_policy
+        """A convolution of the class `make` and, but for the last one, a normalisation."""
         convolution = make(
             filters,
-            use_bias=biased,
+            # PyTorch CycleGAN: use_bias = norm_layer == nn.InstanceNorm2d.
+            use_bias=is_last or self.norm.startswith("instance"),
             kernel_initializer=draw.kernel(),
             name="conv2d" if make is layers.PaddedConv else "conv2d_transpose",
-            dtype=dtype,
+            dtype=self.dtype_policy,
             **options,
         )
-        scales = normalization(norm or self.norm, gamma_initializer=draw.gamma(), dtype=dtype)
-        return layers.Level(convolution, scales, name=name, dtype=dtype)
+        return make_level(name, convolution, "none" if is_last else self.norm, draw)
 
     @property
     def steps(self) -> tuple[Step, ...]:

@@ -9,7 +9,7 @@ import tensorflow as tf
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.networks import layers
 from pix2pix_tf.networks.cpu_convolution import Conv, Deconv
-from pix2pix_tf.networks.normalization import BATCH_NORMS, normalization
+from pix2pix_tf.networks.normalization import BATCH_NORMS, make_level
 from pix2pix_tf.networks.steps import Generator, Step
 
 # pix2pix.py, create_generator(): decoder_8, decoder_7 and decoder_6 have dropout.
@@ -134,16 +134,8 @@ class UNet(Generator):
                 name="conv2d_transpose" if up else "conv2d",
                 **shared,
             )
-        return layers.Level(
-            convolution,
-            normalization(
-                self.norm if norm else "none",
-                gamma_initializer=draw.gamma(),
-                dtype=self.dtype_policy,
-            ),
-            name=f"{'decoder' if up else 'encoder'}_{number + 1}",
-            dtype=self.dtype_policy,
-        )
+        name = f"{'decoder' if up else 'encoder'}_{number + 1}"
+        return make_level(name, convolution, self.norm if norm else "none", draw)
 
     @property
     def steps(self) -> tuple[Step, ...]:
