@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from pix2pix_tf.training import distribution
+
 
 class ImagePool:
     """Stores translated images and gives back old ones in exchange for half of the new ones.
@@ -30,16 +32,8 @@ class ImagePool:
     def __init__(self, size: int, shape: Sequence[int], *, seed: int, name: str) -> None:
         self.size, self._seed, self._name = size, seed, name
         if size:
-            self._images = self._variable(tf.zeros([size, *shape]), "images")
-            self._seen = self._variable(tf.zeros([], tf.int64), "seen")
-
-    def _variable(self, value: tf.Tensor, name: str) -> tf.Variable:
-        return tf.Variable(
-            value,
-            trainable=False,
-            name=f"{self._name}_{name}",
-            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
-        )
+            self._images = distribution.variable(tf.zeros([size, *shape]), f"{name}_images")
+            self._seen = distribution.variable(tf.zeros([], tf.int64), f"{name}_seen")
 
     @property
     def state(self) -> dict[str, tf.Variable]:

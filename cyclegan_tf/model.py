@@ -125,9 +125,9 @@ class CycleGAN(GAN):
                 for s in "ab"
             )
 
-    def default_optimizer(self, name: str) -> FusedAdam:
+    def default_optimizer(self) -> FusedAdam:
         """Adam as in the PyTorch code."""
-        return FusedAdam(0.0002, beta_1=0.5, torch_epsilon=True, name=name)
+        return FusedAdam(0.0002, beta_1=0.5, torch_epsilon=True, name="gen_adam")
 
     @property
     def own_state(self) -> dict[str, Any]:

@@ -67,9 +67,9 @@ class Pix2Pix(GAN):
         pair = (*input_shape[:-1], input_shape[-1] + outputs)
         return {"generator": input_shape, "discriminator": pair}
 
-    def default_optimizer(self, name: str) -> FusedAdam:
+    def default_optimizer(self) -> FusedAdam:
         """Adam as in the reference."""
-        return FusedAdam(0.0002, beta_1=0.5, name=name)
+        return FusedAdam(0.0002, beta_1=0.5, name="gen_adam")
 
     def call(
         self,

@@ -23,7 +23,10 @@ def level(**options):
 CASES = {
     Conv: (lambda **options: Conv(5, **STRIDED, **options), (2, 8, 8, 3)),
     Deconv: (lambda **options: Deconv(5, **STRIDED, **options), (2, 4, 4, 3)),
-    ResizeConv: (lambda **options: ResizeConv(5, 3, use_bias=False, **options), (2, 4, 6, 3)),
+    ResizeConv: (
+        lambda **options: ResizeConv(5, 3, padding="same", use_bias=False, **options),
+        (2, 4, 6, 3),
+    ),
     PaddedConv: (
         lambda **options: PaddedConv(5, 5, border=2, reflect=True, strides=2, **options),
         (2, 8, 8, 3),

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from pix2pix_tf.networks.layers import INIT_STDDEV, check_choice
+from pix2pix_tf.networks.layers import check_choice
 from pix2pix_tf.networks.patchgan import PatchGAN
 from pix2pix_tf.networks.resnet import ResNet
-from pix2pix_tf.networks.unet import UNet
+from pix2pix_tf.networks.unet import DROPOUT_LEVELS, UNet
 
 _BLOCKS = {"resnet_9blocks": 9, "resnet_6blocks": 6}
 _DEPTHS = {"unet_256": 8, "unet_128": 7}
@@ -16,18 +16,12 @@ DISCRIMINATORS = ("basic", "n_layers", "pixel")
 def make_generator(
     kind: str,
     *,
-    output_channels: int = 3,
-    ngf: int = 64,
     depth: int = 8,
     norm: str = "batch",
     dropout: bool = True,
     separable_conv: bool = False,
     bottleneck_norm: bool = True,
-    init_type: str = "normal",
-    init_gain: float = INIT_STDDEV,
-    seed: int | None = None,
-    dtype: str | None = None,
-    name: str = "generator",
+    **options: Any,
 ) -> UNet | ResNet:
     """Makes a generator without weights yet.
 
@@ -35,18 +29,12 @@ def make_generator(
         kind: "unet" for that of pix2pix.py, with its biases, its dropout and its normalised
             bottleneck; "unet_256", "unet_128", "resnet_9blocks" or "resnet_6blocks" for those of
             the PyTorch code.
-        output_channels: Channels of the translated image.
-        ngf: Filters of the first level.
         depth: Of "unet": number of levels, each halves the sides of an image.
         norm: "batch", "sync_batch", "instance", "instance_affine" or "none".
         dropout: Whether the levels or blocks that can have dropout do.
         separable_conv: Of "unet": separable convolutions.
         bottleneck_norm: Of "unet": normalise the innermost level, see `UNet`.
-        init_type: Distribution of the initial kernels, see `layers.Initialization`.
-        init_gain: Standard deviation of the initial kernels, or factor of `init_type`.
-        seed: Equal seeds give equal initial weights; None draws from Keras' global seed.
-        dtype: Keras dtype policy, such as "mixed_float16"; None for the global one.
-        name: First part of the weights' paths.
+        options: Arguments that `UNet` and `ResNet` share, such as `ngf`, `seed` or `dtype`.
 
     Returns:
         `UNet` or `ResNet`.
@@ -59,60 +47,36 @@ def make_generator(
         models/networks.py, define_G().
     """
     check_choice("generator", kind, GENERATORS)
-    shared: dict[str, Any] = {
-        "output_channels": output_channels,
-        "ngf": ngf,
-        "norm": norm,
-        "init_type": init_type,
-        "init_gain": init_gain,
-        "seed": seed,
-        "dtype": dtype,
-        "name": name,
-    }
     if kind in _BLOCKS:
-        return ResNet(blocks=_BLOCKS[kind], dropout=dropout, **shared)
+        return ResNet(blocks=_BLOCKS[kind], norm=norm, dropout=dropout, **options)
     if kind == "unet":
-        shared |= {} if dropout else {"dropout_levels": ()}
-        shared |= {"separable_conv": separable_conv, "bottleneck_norm": bottleneck_norm}
-        return UNet(depth=depth, **shared)
+        return UNet(
+            depth=depth,
+            norm=norm,
+            bottleneck_norm=bottleneck_norm,
+            dropout_levels=DROPOUT_LEVELS if dropout else (),
+            separable_conv=separable_conv,
+            **options,
+        )
     depth = _DEPTHS[kind]
     return UNet(
         depth=depth,
+        norm=norm,
         bottleneck_norm=False,
         bias=norm.startswith("instance"),
         # UnetGenerator: the num_downs - 5 levels around the innermost one.
         dropout_levels=range(1, depth - 4) if dropout else (),
-        **shared,
+        **options,
     )
 
 
-def make_discriminator(
-    kind: str,
-    *,
-    n_layers: int = 3,
-    ndf: int = 64,
-    norm: str = "batch",
-    bias: bool = True,
-    init_type: str = "normal",
-    init_gain: float = INIT_STDDEV,
-    seed: int | None = None,
-    dtype: str | None = None,
-    name: str = "discriminator",
-) -> PatchGAN:
+def make_discriminator(kind: str, *, n_layers: int = 3, **options: Any) -> PatchGAN:
     """Makes a discriminator without weights yet.
 
     Args:
         kind: "basic" for the 70x70 PatchGAN, "n_layers" for another size, "pixel" for 1x1.
         n_layers: Of "n_layers": how many layers have stride 2.
-        ndf: Filters of the first layer.
-        norm: "batch", "sync_batch", "instance", "instance_affine" or "none".
-        bias: Whether convolutions in front of a normalisation have a bias: always in pix2pix.py,
-            with norm "instance" in the PyTorch code.
-        init_type: Distribution of the initial kernels, see `layers.Initialization`.
-        init_gain: Standard deviation of the initial kernels, or factor of `init_type`.
-        seed: Equal seeds give equal initial weights; None draws from Keras' global seed.
-        dtype: Keras dtype policy, such as "mixed_float16"; None for the global one.
-        name: First part of the weights' paths.
+        options: Other arguments of `PatchGAN`.
 
     Returns:
         `PatchGAN`.
@@ -124,16 +88,6 @@ def make_discriminator(
         junyanz/pytorch-CycleGAN-and-pix2pix, models/networks.py, define_D().
     """
     check_choice("discriminator", kind, DISCRIMINATORS)
-    return PatchGAN(
-        ndf=ndf,
-        # define_D(): "basic" is n_layers=3.
-        n_layers=n_layers if kind == "n_layers" else 3,
-        pixel=kind == "pixel",
-        norm=norm,
-        bias=bias,
-        init_type=init_type,
-        init_gain=init_gain,
-        seed=seed,
-        dtype=dtype,
-        name=name,
-    )
+    # define_D(): "basic" is n_layers=3.
+    n_layers = n_layers if kind == "n_layers" else 3
+    return PatchGAN(n_layers=n_layers, pixel=kind == "pixel", **options)

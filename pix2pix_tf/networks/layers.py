@@ -5,7 +5,7 @@ Layers are named after TensorFlow 1's (`conv2d`, `conv2d_transpose`, `separable_
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -92,20 +92,9 @@ def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
 class ResizeConv(keras.layers.SeparableConv2D):
     """Nearest-neighbour resize to twice the size, then a separable convolution.
 
-    Args:
-        filters: Number of output channels.
-        kernel_size: Side of the kernel in pixels.
-        padding: As in Keras.
-        kwargs: Other arguments of `keras.layers.SeparableConv2D`.
-
     Reference:
         pix2pix.py, gen_deconv() with --separable_conv.
     """
-
-    def __init__(
-        self, filters: int, kernel_size: int = 4, *, padding: str = "same", **kwargs: Any
-    ) -> None:
-        super().__init__(filters, kernel_size, padding=padding, **kwargs)
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
         """Maps [n, h, w, c] to [n, 2h, 2w, filters]."""
@@ -210,8 +199,33 @@ def _doubled(sides: Shape) -> list[int | None]:
     return [side and 2 * side for side in sides]
 
 
+class Composite(keras.layers.Layer):
+    """A layer of other layers, which are the constructor's arguments."""
+
+    # Names of those arguments, which are attributes as well.
+    PARTS: ClassVar[Sequence[str]] = ()
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments.
+
+        Without the shapes that layers were built for: their owner builds them, under its own name.
+        """
+        config = super().get_config()
+        for name in self.PARTS:
+            config[name] = keras.saving.serialize_keras_object(getattr(self, name))
+            if config[name] is not None:
+                config[name].pop("build_config", None)
+        return config
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Composite":
+        """Makes a layer of what `get_config` returns."""
+        parts = {name: keras.saving.deserialize_keras_object(config[name]) for name in cls.PARTS}
+        return cls(**{**config, **parts})
+
+
 @keras.saving.register_keras_serializable(package="pix2pix_tf")
-class Level(keras.layers.Layer):
+class Level(Composite):
     """A convolution and, where the architecture has one, a normalisation.
 
     Args:
@@ -219,6 +233,8 @@ class Level(keras.layers.Layer):
         norm: The normalisation layer, or None.
         kwargs: Arguments of `keras.layers.Layer`.
     """
+
+    PARTS = ("convolution", "norm")
 
     def __init__(
         self,
@@ -254,40 +270,15 @@ class Level(keras.layers.Layer):
         """That of the convolution."""
         return self.convolution.compute_output_shape(input_shape)
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        parts = {"convolution": self.convolution, "norm": self.norm}
-        return {**super().get_config(), **serialized(parts)}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Level":
-        """Makes a layer of what `get_config` returns."""
-        return cls(**deserialized(config, "convolution", "norm"))
-
-
-def serialized(parts: dict[str, Any]) -> dict[str, Any]:
-    """The layers in `parts` as their configs, for `get_config`.
-
-    Without the shapes they were built for: their owner builds them, under its own name.
-    """
-    configs = {key: keras.saving.serialize_keras_object(part) for key, part in parts.items()}
-    for config in filter(None, configs.values()):
-        config.pop("build_config", None)
-    return configs
-
-
-def deserialized(config: dict[str, Any], *names: str) -> dict[str, Any]:
-    """The inverse of `serialized` for the entries `names` of a config; for `from_config`."""
-    parts = {key: keras.saving.deserialize_keras_object(config[key]) for key in names}
-    return {**config, **parts}
-
 
 class Network(keras.Model):
     """A generator or a discriminator: checks images before a layer fails on them.
 
-    Subclasses set `multiple` and `minimum`.
+    Subclasses set `multiple`, `minimum` and `SETTINGS`.
     """
 
+    # Names of the constructor's arguments but for Keras' own, which are attributes as well.
+    SETTINGS: ClassVar[Sequence[str]] = ()
     # The sides of an image are multiples of this number of pixels, and at least ...
     multiple: int = 1
     minimum: int = 1
@@ -297,6 +288,10 @@ class Network(keras.Model):
     def build(self, input_shape: Shape) -> None:
         """Creates every weight for images of `input_shape` [n, h, w, c]."""
         self.input_channels = input_shape[-1]
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), **{name: getattr(self, name) for name in self.SETTINGS}}
 
     def __call__(self, images: tf.Tensor, *args: Any, **kwargs: Any) -> tf.Tensor:
         """Checks the images, then calls the network; see `call`."""
@@ -323,7 +318,7 @@ class Network(keras.Model):
                 )
 
 
-def dropout_mask(x: tf.Tensor, seeds: tf.Tensor, *, rate: float = DROPOUT_RATE) -> tf.Tensor:
+def dropout_mask(x: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
     """Which elements dropout keeps, one mask per image.
 
     Stateless: the same seed gives the same mask, so a step can be computed again, and an image's
@@ -332,7 +327,6 @@ def dropout_mask(x: tf.Tensor, seeds: tf.Tensor, *, rate: float = DROPOUT_RATE) 
     Args:
         x: [n, h, w, c].
         seeds: int64 [n, 2], one seed per image.
-        rate: Probability in [0, 1) that an element is dropped.
 
     Returns:
         bool like `x`.
@@ -342,7 +336,7 @@ def dropout_mask(x: tf.Tensor, seeds: tf.Tensor, *, rate: float = DROPOUT_RATE) 
     def keep(seed: tf.Tensor) -> tf.Tensor:
         # As `tf.random.stateless_uniform`, which takes 50 operations for it.
         key, counter = tf.raw_ops.StatelessRandomGetKeyCounter(seed=seed)
-        return _uniform(shape, key, counter) >= rate
+        return _uniform(shape, key, counter) >= DROPOUT_RATE
 
     if seeds.shape[0] is None:
         return tf.map_fn(keep, seeds, fn_output_signature=tf.bool)
@@ -351,12 +345,7 @@ def dropout_mask(x: tf.Tensor, seeds: tf.Tensor, *, rate: float = DROPOUT_RATE) 
 
 
 def dropout_window(
-    seed: tf.Tensor,
-    shape: tuple[int, int, int],
-    rows: slice,
-    columns: slice,
-    *,
-    rate: float = DROPOUT_RATE,
+    seed: tf.Tensor, shape: tuple[int, int, int], rows: slice, columns: slice
 ) -> tf.Tensor:
     """The part of an image's `dropout_mask` in a window, without the rest of the mask.
 
@@ -368,7 +357,6 @@ def dropout_window(
         shape: Shape (h, w, c) of the whole mask.
         rows: Rows of the window.
         columns: Columns of the window.
-        rate: Probability in [0, 1) that an element is dropped.
 
     Returns:
         bool [1, rows, columns, c].
@@ -380,7 +368,7 @@ def dropout_window(
     for row in range(rows.start, rows.stop):
         first, rest = divmod((row * width + columns.start) * channels, 4)
         numbers = _uniform([count + rest], key, _advanced(counter, first))
-        parts.append(numbers[rest:] >= rate)
+        parts.append(numbers[rest:] >= DROPOUT_RATE)
     return tf.reshape(tf.stack(parts), [1, len(parts), -1, channels])
 
 
@@ -397,14 +385,9 @@ def _advanced(counter: np.ndarray, amount: int) -> np.ndarray:
     return np.array([low, (high + carry) % 2**64], np.uint64)
 
 
-def dropped(x: tf.Tensor, kept: tf.Tensor, *, rate: float = DROPOUT_RATE) -> tf.Tensor:
+def dropped(x: tf.Tensor, kept: tf.Tensor) -> tf.Tensor:
     """Zeroes the elements of `x` that the mask does not keep and scales the rest."""
-    return tf.where(kept, x / (1.0 - rate), tf.zeros_like(x))
-
-
-def dropout(x: tf.Tensor, seeds: tf.Tensor, *, rate: float = DROPOUT_RATE) -> tf.Tensor:
-    """Zeroes elements of `x` [n, h, w, c] with probability `rate`, see `dropout_mask`."""
-    return dropped(x, dropout_mask(x, seeds, rate=rate), rate=rate)
+    return tf.where(kept, x / (1.0 - DROPOUT_RATE), tf.zeros_like(x))
 
 
 def shifted(seeds: tf.Tensor, amount: int) -> tf.Tensor:

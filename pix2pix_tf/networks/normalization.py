@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from pix2pix_tf.networks import cpu_convolution
-from pix2pix_tf.networks.layers import INIT_STDDEV, Shape, check_choice
+from pix2pix_tf.networks.layers import INIT_STDDEV, Initialization, Level, Shape, check_choice
 
 # pix2pix.py, batchnorm(): epsilon=1e-5; torch.nn.BatchNorm2d and InstanceNorm2d: eps=1e-05.
 EPSILON = 1e-5
@@ -40,6 +40,18 @@ def normalization(
     if kind in BATCH_NORMS:
         return BatchNorm(synchronized=kind == "sync_batch", **options)
     return InstanceNorm(affine=kind == "instance_affine", **options)
+
+
+def make_level(
+    name: str, convolution: keras.layers.Layer, norm: str, initial: Initialization
+) -> Level:
+    """Makes the `Level` of a convolution and the normalisation of its result, see `normalization`.
+
+    The scales of the normalisation are drawn from `initial`.
+    """
+    dtype = convolution.dtype_policy
+    scales = normalization(norm, gamma_initializer=initial.gamma(), dtype=dtype)
+    return Level(convolution, scales, name=name, dtype=dtype)
 
 
 class _Normalization(keras.layers.Layer):
@@ -111,13 +123,16 @@ class BatchNorm(_Normalization):
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Normalises `x` [n, h, w, c] in float32 whatever its type; see also `moments`."""
-        gamma, beta = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
         if not training:
             return self.normalized(x, *moments(x))
-        if not self.synchronized:
-            return _fused(x, gamma, beta)
-        wide = tf.cast(x, tf.float32)
-        return tf.cast(_standardize(wide, _global_means) * gamma + beta, x.dtype)
+        gamma, beta = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
+        if self.synchronized:
+            y = _standardize(tf.cast(x, tf.float32), _global_means)
+            return tf.cast(y * gamma + beta, x.dtype)
+        # One kernel for the statistics of the whole batch and what follows from them.
+        return tf.raw_ops.FusedBatchNormV3(
+            x=x, scale=gamma, offset=beta, mean=[], variance=[], epsilon=EPSILON, is_training=True
+        ).y
 
     def normalized(self, x: tf.Tensor, mean: tf.Tensor, variance: tf.Tensor) -> tf.Tensor:
         """Normalises `x` [n, h, w, c] by known statistics, [n, 1, 1, c] each."""
@@ -183,13 +198,6 @@ class InstanceNorm(_Normalization):
         return {**super().get_config(), "affine": self.affine}
 
 
-def _fused(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tf.Tensor:
-    """Normalises by the statistics of the whole batch in one kernel."""
-    return tf.raw_ops.FusedBatchNormV3(
-        x=x, scale=gamma, offset=beta, mean=[], variance=[], epsilon=EPSILON, is_training=True
-    ).y
-
-
 def moments(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Mean and variance over the pixels of each image, [n, 1, 1, c] each.
 
@@ -235,19 +243,17 @@ def _global_means(*tensors: tf.Tensor) -> list[tf.Tensor]:
     return tf.unstack(context.all_reduce(tf.distribute.ReduceOp.MEAN, local))
 
 
-def _standardized(x: tf.Tensor, means: Means) -> tuple[tf.Tensor, tf.Tensor]:
-    """Maps each channel to mean 0 and variance 1 by `means`; also returns 1 / deviation."""
-    centred = x - means(x)[0]
-    inverse = tf.math.rsqrt(means(tf.square(centred))[0] + EPSILON)
-    return centred * inverse, inverse
-
-
 def _standardize(x: tf.Tensor, means: Means) -> tf.Tensor:
-    """As `_standardized`, with a gradient in half the passes over memory that TensorFlow takes."""
+    """Maps each channel to mean 0 and variance 1 by `means`.
+
+    The gradient takes half the passes over memory of TensorFlow's.
+    """
 
     @tf.custom_gradient
     def standardize(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-        y, inverse = _standardized(x, means)
+        centred = x - means(x)[0]
+        inverse = tf.math.rsqrt(means(tf.square(centred))[0] + EPSILON)
+        y = centred * inverse
 
         def gradient(upstream: tf.Tensor) -> tf.Tensor:
             mean, along = means(upstream, upstream * y)

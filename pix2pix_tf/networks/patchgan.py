@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from pix2pix_tf.networks import layers
-from pix2pix_tf.networks.normalization import normalization
+from pix2pix_tf.networks.normalization import make_level
 
 
 @keras.saving.register_keras_serializable(package="pix2pix_tf")
@@ -20,7 +20,8 @@ class PatchGAN(layers.Network):
         n_layers: Number of layers with stride 2; 3 gives the 70x70 patch.
         pixel: Three 1x1 convolutions instead: one logit per pixel.
         norm: "batch", "sync_batch", "instance", "instance_affine" or "none".
-        bias: Whether the convolutions in front of a normalisation have a bias.
+        bias: Whether the convolutions in front of a normalisation have a bias: always in
+            pix2pix.py, with norm "instance" in the PyTorch code.
         init_type: Distribution of the initial kernels, see `layers.Initialization`.
         init_gain: Standard deviation of the initial kernels, or factor of `init_type`.
         seed: Equal seeds give equal initial weights; None draws from Keras' global seed.
@@ -34,6 +35,8 @@ class PatchGAN(layers.Network):
         pix2pix.py, create_discriminator(); Isola et al. 2017, section 6.1.2; PyTorch CycleGAN,
         PixelDiscriminator.
     """
+
+    SETTINGS = ("ndf", "n_layers", "pixel", "norm", "bias", "init_type", "init_gain", "seed")
 
     def __init__(
         self,
@@ -60,7 +63,8 @@ class PatchGAN(layers.Network):
         self.minimum = 1 if pixel else 3 * 2**n_layers
         filters = [ndf * min(2**number, 8) for number in range(count + 1)] + [1]
         self.levels = [
-            layers.Level(
+            make_level(
+                f"layer_{number + 1}",
                 layers.PaddedConv(
                     width,
                     size,
@@ -72,13 +76,8 @@ class PatchGAN(layers.Network):
                     name="conv2d",
                     dtype=self.dtype_policy,
                 ),
-                normalization(
-                    norm if 0 < number <= count else "none",
-                    gamma_initializer=initial.gamma(),
-                    dtype=self.dtype_policy,
-                ),
-                name=f"layer_{number + 1}",
-                dtype=self.dtype_policy,
+                norm if 0 < number <= count else "none",
+                initial,
             )
             for number, width in enumerate(filters)
         ]
@@ -105,17 +104,3 @@ class PatchGAN(layers.Network):
         for level in self.levels[:-1]:
             x = layers.leaky_relu(level(x, training=training))
         return tf.cast(self.levels[-1](x), tf.float32)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "ndf": self.ndf,
-            "n_layers": self.n_layers,
-            "pixel": self.pixel,
-            "norm": self.norm,
-            "bias": self.bias,
-            "init_type": self.init_type,
-            "init_gain": self.init_gain,
-            "seed": self.seed,
-        }

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from pix2pix_tf.networks import layers
-from pix2pix_tf.networks.normalization import normalization
+from pix2pix_tf.networks.normalization import make_level
 from pix2pix_tf.networks.steps import Generator, Step, run
 
 
@@ -33,6 +33,7 @@ class ResNet(Generator):
         Zhu et al. 2017 (arXiv:1703.10593), section 7.2; PyTorch CycleGAN, ResnetGenerator.
     """
 
+    SETTINGS = ("output_channels", "ngf", "norm", "dropout", "init_type", "init_gain", "seed")
     multiple = 4
     # Maps at a quarter of the size are reflected by one pixel.
     minimum = 8
@@ -78,11 +79,10 @@ class ResNet(Generator):
             )
             for number in range(blocks)
         ]
-        last = {"norm": "none", "use_bias": True, "reflect": True}
         self.decoders = [
             doubling("decoder_3", 2 * ngf),
             doubling("decoder_2", ngf),
-            padded("decoder_1", output_channels, 7, **last),
+            padded("decoder_1", output_channels, 7, reflect=True, is_last=True),
         ]
 
     def _level(
@@ -92,24 +92,20 @@ class ResNet(Generator):
         filters: int,
         draw: layers.Initialization,
         *,
-        norm: str | None = None,
-        use_bias: bool | None = None,
+        is_last: bool = False,
         **options: Any,
     ) -> layers.Level:
-        """A convolution of the class `make` and a normalisation, by default the network's."""
-        # PyTorch CycleGAN: use_bias = norm_layer == nn.InstanceNorm2d.
-        biased = self.norm.startswith("instance") if use_bias is None else use_bias
-        dtype = self.dtype_policy
+        """A convolution of the class `make` and, but for the last one, a normalisation."""
         convolution = make(
             filters,
-            use_bias=biased,
+            # PyTorch CycleGAN: use_bias = norm_layer == nn.InstanceNorm2d.
+            use_bias=is_last or self.norm.startswith("instance"),
             kernel_initializer=draw.kernel(),
             name="conv2d" if make is layers.PaddedConv else "conv2d_transpose",
-            dtype=dtype,
+            dtype=self.dtype_policy,
             **options,
         )
-        scales = normalization(norm or self.norm, gamma_initializer=draw.gamma(), dtype=dtype)
-        return layers.Level(convolution, scales, name=name, dtype=dtype)
+        return make_level(name, convolution, "none" if is_last else self.norm, draw)
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -133,21 +129,11 @@ class ResNet(Generator):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "output_channels": self.output_channels,
-            "ngf": self.ngf,
-            "blocks": len(self.blocks),
-            "norm": self.norm,
-            "dropout": self.dropout,
-            "init_type": self.init_type,
-            "init_gain": self.init_gain,
-            "seed": self.seed,
-        }
+        return {**super().get_config(), "blocks": len(self.blocks)}
 
 
 @keras.saving.register_keras_serializable(package="pix2pix_tf")
-class Block(keras.layers.Layer):
+class Block(layers.Composite):
     """Two convolutions whose result is added to their input.
 
     Args:
@@ -155,6 +141,8 @@ class Block(keras.layers.Layer):
         second: Level that is not.
         kwargs: Arguments of `keras.layers.Layer`.
     """
+
+    PARTS = ("first", "second")
 
     def __init__(self, first: layers.Level, second: layers.Level, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -180,13 +168,3 @@ class Block(keras.layers.Layer):
     ) -> tf.Tensor:
         """Maps `x` [n, h, w, c] to the same shape; `dropout_seeds` None switches dropout off."""
         return run(self.steps(), x, training=training, dropout_seeds=dropout_seeds)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        parts = {"first": self.first, "second": self.second}
-        return {**super().get_config(), **layers.serialized(parts)}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Block":
-        """Makes a layer of what `get_config` returns."""
-        return cls(**layers.deserialized(config, "first", "second"))

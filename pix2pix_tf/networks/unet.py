@@ -9,7 +9,7 @@ import tensorflow as tf
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.networks import layers
 from pix2pix_tf.networks.cpu_convolution import Conv, Deconv
-from pix2pix_tf.networks.normalization import BATCH_NORMS, normalization
+from pix2pix_tf.networks.normalization import BATCH_NORMS, make_level
 from pix2pix_tf.networks.steps import Generator, Step
 
 # pix2pix.py, create_generator(): decoder_8, decoder_7 and decoder_6 have dropout.
@@ -49,6 +49,11 @@ class UNet(Generator):
     Reference:
         pix2pix.py, create_generator(); Isola et al. 2017, section 6.1.1 (arXiv:1611.07004).
     """
+
+    SETTINGS = (
+        "output_channels", "ngf", "depth", "norm", "bottleneck_norm", "bias", "separable_conv",
+        "init_type", "init_gain", "seed",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -129,16 +134,8 @@ class UNet(Generator):
                 name="conv2d_transpose" if up else "conv2d",
                 **shared,
             )
-        return layers.Level(
-            convolution,
-            normalization(
-                self.norm if norm else "none",
-                gamma_initializer=draw.gamma(),
-                dtype=self.dtype_policy,
-            ),
-            name=f"{'decoder' if up else 'encoder'}_{number + 1}",
-            dtype=self.dtype_policy,
-        )
+        name = f"{'decoder' if up else 'encoder'}_{number + 1}"
+        return make_level(name, convolution, self.norm if norm else "none", draw)
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -171,17 +168,5 @@ class UNet(Generator):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "output_channels": self.output_channels,
-            "ngf": self.ngf,
-            "depth": self.depth,
-            "norm": self.norm,
-            "bottleneck_norm": self.bottleneck_norm,
-            "bias": self.bias,
-            "dropout_levels": list(self.dropout_levels),
-            "separable_conv": self.separable_conv,
-            "init_type": self.init_type,
-            "init_gain": self.init_gain,
-            "seed": self.seed,
-        }
+        # Keras makes a list of its own of the attribute.
+        return {**super().get_config(), "dropout_levels": list(self.dropout_levels)}

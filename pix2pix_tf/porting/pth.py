@@ -72,18 +72,14 @@ class _Tensor:
         return np.array(view)
 
 
-def _rebuild_tensor(arguments: tuple[Any, ...]) -> _Tensor:
-    storage, offset, size, stride = arguments[:4]
-    if not isinstance(storage, _Storage):
-        raise ValueError("a tensor without a storage")
-    return _Tensor(storage, offset, tuple(size), tuple(stride))
-
-
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         # A pickle can set attributes of what it gets: nothing here outlives the unpickler.
         def rebuild_tensor(*arguments: Any) -> _Tensor:
-            return _rebuild_tensor(arguments)
+            storage, offset, size, stride = arguments[:4]
+            if not isinstance(storage, _Storage):
+                raise ValueError("a tensor without a storage")
+            return _Tensor(storage, offset, tuple(size), tuple(stride))
 
         def rebuild_parameter(*arguments: Any) -> Any:
             return arguments[0]
@@ -134,7 +130,7 @@ def read(path: str | Path) -> dict[str, np.ndarray]:
 def _read_zip(file: BinaryIO) -> dict[str, np.ndarray]:
     with zipfile.ZipFile(file) as archive:
         entries = {entry.filename.partition("/")[2]: entry for entry in archive.infolist()}
-        if not {"data.pkl"} <= set(entries):
+        if "data.pkl" not in entries:
             raise ValueError("a zip file without a data.pkl")
         if any(e.compress_type != zipfile.ZIP_STORED for e in entries.values()):
             raise ValueError("a compressed zip file, which PyTorch does not write")

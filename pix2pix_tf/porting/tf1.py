@@ -113,9 +113,9 @@ def read_pict(path: Path, *, direction: str | None = None) -> Imported:
         InputError: If it is damaged.
     """
     stored = pict.read(path)
-    named = re.search(r"AtoB|BtoA", Path(path).name)
+    named = re.search(r"AtoB|BtoA", path.name)
     arrays = {tf1_names.modern(name): array for name, array in stored.items()}
-    exported = _stored_options(Path(path).with_name(f"export_{run_folder.OPTIONS}"))
+    exported = _stored_options(path.with_name(f"export_{run_folder.OPTIONS}"))
     direction = direction or (named[0] if named else exported.get("which_direction"))
     return _imported(arrays, path, old=set(arrays) != set(stored), direction=direction)
 

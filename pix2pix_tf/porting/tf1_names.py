@@ -76,8 +76,7 @@ def with_biases(arrays: dict[str, np.ndarray], *, old: bool) -> dict[str, np.nda
     found = dict(arrays)
     for name, kernel in arrays.items() if old else ():
         layer, _, last = name.rpartition("kernel")
-        if layer.endswith(("conv2d/", "conv2d_")):
-            found.setdefault(f"{layer}bias{last}", np.zeros(kernel.shape[3], np.float32))
-        elif layer.endswith(("conv2d_transpose/", "conv2d_transpose_")):
-            found.setdefault(f"{layer}bias{last}", np.zeros(kernel.shape[2], np.float32))
+        if kind := re.search(r"conv2d(_transpose)?[/_]$", layer):
+            filters = kernel.shape[2 if kind[1] else 3]
+            found.setdefault(f"{layer}bias{last}", np.zeros(filters, np.float32))
     return found

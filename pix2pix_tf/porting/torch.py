@@ -141,6 +141,7 @@ class _Network:
 
 def read_network(role: str, path: Path) -> _Network:
     """Reads one file; `role` is "G", "D", "G_A", "G_B", "D_A" or "D_B"."""
+    # DataParallel calls the network "module".
     state = {key.removeprefix("module."): array for key, array in pth.read(path).items()}
     # Copies of the residual block call its sequence so.
     state = {re.sub(r"^(model\.\d+)\.block\.", r"\1.conv_block.", k): state[k] for k in state}

@@ -57,14 +57,12 @@ def load_state_dict(network: Network, state: Mapping[str, np.ndarray]) -> None:
 
     Args:
         network: A built `UNet`, `ResNet` or `PatchGAN` of the same architecture.
-        state: Dict from PyTorch's keys, with or without the "module." of DataParallel, to numpy
-            arrays in PyTorch's layout.
+        state: Dict from PyTorch's keys to numpy arrays in PyTorch's layout.
 
     Raises:
         InputError: If a weight is missing, has another shape, or is left over; the network is
             then as it was.
     """
-    state = {key.removeprefix("module."): value for key, value in state.items()}
     keys = {key for key in state if not key.endswith(_UNUSED)}
     table, variables, values = names(network), weights(network), {}
     if missing := set(table.values()) - keys:
@@ -72,9 +70,9 @@ def load_state_dict(network: Network, state: Mapping[str, np.ndarray]) -> None:
     if extra := keys - set(table.values()):
         raise InputError(f"the state dict has entries that the network does not: {_few(extra)}")
     for path, variable in variables.items():
-        theirs, shape = np.asarray(state[table[path]], np.float32), tuple(variable.shape)
-        if theirs.ndim != len(shape) or from_torch(network, path, theirs).shape != shape:
-            expected = to_torch(network, path, np.empty(shape, np.float32)).shape
+        theirs = np.asarray(state[table[path]], np.float32)
+        expected = to_torch(network, path, np.empty(variable.shape, np.float32)).shape
+        if theirs.shape != expected:
             raise InputError(
                 f"Expected {table[path]} of shape {expected}. Received: {theirs.shape}"
             )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from pix2pix_tf.training import checkpoints
+from pix2pix_tf.training import checkpoints, distribution
 
 # pix2pix.py: tf.train.ExponentialMovingAverage(decay=0.99).
 DECAY = 0.99
@@ -27,15 +27,7 @@ class LossAverages(tf.Module):
 
     def __init__(self, names: Sequence[str]) -> None:
         super().__init__(name="averages")
-        self.values = {
-            name: tf.Variable(
-                0.0,
-                trainable=False,
-                name=name,
-                aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
-            )
-            for name in names
-        }
+        self.values = {name: distribution.variable(tf.constant(0.0), name) for name in names}
 
     @property
     def state(self) -> dict[str, tf.Variable]:

@@ -28,7 +28,7 @@ from pix2pix_tf.training.averages import WeightAveraging
 from pix2pix_tf.training.health import DiscriminatorCheck, OutputCheck, WaitingCheck
 from pix2pix_tf.training.logs import StepLog
 from pix2pix_tf.training.runtime import EXIT_CODES
-from pix2pix_tf.training.steps import SPEED, Batch, StepCallback, make_look
+from pix2pix_tf.training.steps import SPEED, Batch, StepCallback, ToImages
 from pix2pix_tf.training.tensorboard import Profile, TensorBoard
 
 __all__ = [
@@ -66,11 +66,12 @@ class FiniteCheck(StepCallback):
         """Raises an error if a loss or a gradient was not finite."""
         if broken := self.model.first_broken():
             name, step = broken
-            value = logs.get(name, math.nan)
-            shown = f" is {value}" if not math.isfinite(value) and name in logs else ""
+            # Gradients are not in the logs.
+            value = logs.get(name, 0.0)
+            shown = "not finite" if math.isfinite(value) else value
             raise InputError(
-                f"Training diverged: {name}{shown or ' is not finite'} at step {step}. The last "
-                "checkpoint is kept; a smaller learning rate may help"
+                f"Training diverged: {name} is {shown} at step {step}. The last checkpoint is "
+                "kept; a smaller learning rate may help"
             )
 
 
@@ -87,7 +88,6 @@ class Speed(keras.callbacks.Callback):
     def __init__(self, batch_size: int = 1) -> None:
         super().__init__()
         self.batch_size = batch_size
-        self._start, self._steps = time.monotonic(), -1
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Starts the clock."""
@@ -234,7 +234,7 @@ class Images(StepCallback):
     def __init__(
         self,
         batch_at: Callable[[int], Batch],
-        images: Callable[[Batch, dict[str, tf.Tensor]], dict[str, tf.Tensor]],
+        images: ToImages,
         show: Callable[[int, dict[str, np.ndarray]], None],
         freq: int = 1000,
         *,
@@ -245,11 +245,16 @@ class Images(StepCallback):
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Prepares the function; it is traced when it is first used."""
-        self._look = make_look(self.model, self.images)
+
+        def look(*batch: tf.Tensor) -> dict[str, tf.Tensor]:
+            _, tensors = self.model.forward(*batch)
+            return distribution.joined(self.images(batch, tensors))
+
+        self._look = distribution.everywhere(look)
 
     def on_step_begin(self, step: int) -> None:
         """Shows the batch of `step`."""
-        images = self._look(self.batch_at(step - 1))
+        images = self._look(*self.batch_at(step - 1))
         if distribution.leads():
             self.show(step, {tag: batch.numpy() for tag, batch in images.items()})
 
@@ -295,8 +300,9 @@ class Checkpoints(StepCallback):
 
     def on_train_end(self, logs: dict | None = None) -> None:
         """Saves what was not saved yet."""
-        step, is_begun = self.model.step, self._saved is not None
-        if self.freq and is_begun and step > (self._saved or 0) and not self.model.updating:
+        step = self.model.step
+        is_new = self._saved is not None and step > self._saved
+        if self.freq and is_new and not self.model.updating:
             self._save(step)
 
     def _save(self, step: int) -> None:

@@ -58,7 +58,8 @@ def save(
     Raises:
         OSError: If it cannot be written; earlier checkpoints are untouched.
     """
-    path = write(run_folder.checkpoint_path(folder, step), step, state)
+    path = run_folder.checkpoint_path(folder, step)
+    write(path, step, state)
     passing = [
         old
         for old in run_folder.checkpoints(folder)
@@ -75,7 +76,7 @@ def write(
     state: State,
     *,
     notes: Mapping[str, float] | None = None,
-) -> run_folder.Place:
+) -> None:
     """Writes one checkpoint file, whole or not at all, with a checksum of each array.
 
     Args:
@@ -83,9 +84,6 @@ def write(
         step: Number of updates made, an int.
         state: Dict from names to variables.
         notes: Dict from names to numbers that the file carries as well, or None.
-
-    Returns:
-        `path`.
     """
     arrays = {name: np.atleast_1d(variable.numpy()) for name, variable in state.items()}
     sums = {name: _checksum(array) for name, array in arrays.items()}
@@ -94,7 +92,6 @@ def write(
     with run_folder.atomic(path) as temporary:
         # Serialised in memory: writing the bytes ourselves turns a full disk into an OSError.
         temporary.write_bytes(safetensors.numpy.save(arrays, metadata={_ABOUT: about}))
-    return path
 
 
 def _checksum(array: np.ndarray) -> int:
@@ -173,14 +170,10 @@ def restore(path: PathLike, state: State) -> None:
     with _opened(path) as file:
         names_in_file = set(file.keys())
         for name, variable in state.items():
-            if name not in names_in_file and LOSS_SCALE in name:
-                continue
-            if name not in names_in_file:
+            if name in names_in_file:
+                _assign(variable, file.get_tensor(name), name=name, path=path)
+            elif LOSS_SCALE not in name:
                 raise InputError(f"{path} has no variable {name}")
-            value = file.get_tensor(name)
-            if not np.isfinite(value).all():
-                raise InputError(f"{name} in {path} has values that are not finite")
-            _assign(variable, value, name=name, path=path)
 
 
 def averaged_name(path: str) -> str:
@@ -215,6 +208,8 @@ def _opened(path: PathLike) -> Iterator[Any]:
 
 
 def _assign(variable: Any, value: np.ndarray, *, name: str, path: PathLike) -> None:
+    if not np.isfinite(value).all():
+        raise InputError(f"{name} in {path} has values that are not finite")
     shape = tuple(variable.shape)
     if value.size != int(np.prod(shape)) or (shape and value.shape != shape):
         raise InputError(f"Expected {name} of shape {shape} in {path}. Received: {value.shape}")

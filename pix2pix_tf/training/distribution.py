@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 import signal
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -30,8 +29,8 @@ def entered(
     batch_size: int,
     norm: str = "batch",
     logical_devices: int = 1,
-    files: Sequence[Any] = (),
-) -> Iterator[tf.distribute.Strategy]:
+    files: Sequence[str] = (),
+) -> Iterator[None]:
     """Makes the strategy that a run trains with; models built in the block are distributed by it.
 
     Args:
@@ -39,10 +38,7 @@ def entered(
         batch_size: Number of images of all devices together.
         norm: Normalisation of the networks; it is reported what "batch" means on several devices.
         logical_devices: Number of devices that "mirrored" splits each GPU, or the processor, into.
-        files: Paths of the training data, or pairs of them, which all workers must share.
-
-    Yields:
-        tf.distribute.Strategy.
+        files: Paths of the training data, which all workers must share.
 
     Raises:
         InputError: If there are too few devices, the batch cannot be divided among them, or
@@ -67,14 +63,14 @@ def entered(
                 "uses those of all"
             )
     with strategy.scope():
-        yield strategy
+        yield
 
 
 def _mirrored(logical_devices: int) -> tf.distribute.Strategy:
     if logical_devices > 1:
         split(logical_devices)
     else:
-        grow_memory()
+        runtime.grow_memory()
     gpus = tf.config.list_logical_devices("GPU")
     devices = [device.name for device in gpus or tf.config.list_logical_devices("CPU")]
     if len(devices) < 2:
@@ -87,13 +83,6 @@ def _mirrored(logical_devices: int) -> tf.distribute.Strategy:
     operations = None if whole else tf.distribute.ReductionToOneDevice()
     with runtime.quiet():
         return tf.distribute.MirroredStrategy(devices, cross_device_ops=operations)
-
-
-def grow_memory() -> None:
-    """Lets TensorFlow take GPU memory as it needs it, so that other programs can share a GPU."""
-    for gpu in tf.config.list_physical_devices("GPU"):
-        with contextlib.suppress(RuntimeError):  # TensorFlow has started
-            tf.config.experimental.set_memory_growth(gpu, True)
 
 
 def split(count: int) -> None:
@@ -127,29 +116,27 @@ def _gpu_megabytes() -> int:
 
 
 @contextlib.contextmanager
-def connected() -> Iterator[tf.distribute.Strategy]:
+def connected() -> Iterator[None]:
     """Connects the workers of TF_CONFIG; in the block the strategy of all of them is entered.
 
     TensorFlow waits until every worker has come. It must not have been used before.
-
-    Yields:
-        tf.distribute.MultiWorkerMirroredStrategy.
 
     Raises:
         InputError: If TF_CONFIG names no cluster, the workers cannot be connected, or one is lost.
     """
     addresses, own = _cluster()
     print(f"connecting to {', '.join(addresses)} as {own}", flush=True)
-    grow_memory()
+    runtime.grow_memory()
     try:
-        with _interruptible(), runtime.quiet():
+        # Ctrl-C ends the process while TensorFlow's C++ code waits, as SIGTERM does.
+        with runtime.handled(signal.SIGINT, signal.SIG_DFL), runtime.quiet():
             strategy = tf.distribute.MultiWorkerMirroredStrategy()
     except (tf.errors.OpError, RuntimeError, ValueError) as error:
         why = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"cannot connect to {', '.join(addresses)} as {own}: {why}") from None
     try:
         with strategy.scope():
-            yield strategy
+            yield
     except (
         tf.errors.UnavailableError,
         tf.errors.AbortedError,
@@ -182,19 +169,6 @@ def _cluster() -> tuple[list[str], str]:
         ) from None
 
 
-@contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
-    """Lets Ctrl-C end the process while TensorFlow's C++ code waits, as SIGTERM does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
 def exchange(value: object) -> list[Any]:
     """Gathers a value of each worker on all workers; all call it at the same time.
 
@@ -209,12 +183,9 @@ def exchange(value: object) -> list[Any]:
         return [value]
     text = np.frombuffer(json.dumps(value).encode("ascii"), np.uint8).astype(np.int32)
 
-    @tf.function(autograph=False, reduce_retracing=True)
+    @everywhere
     def gathered(part: tf.Tensor) -> tf.Tensor:
-        def replica(part: tf.Tensor) -> tf.Tensor:
-            return tf.distribute.get_replica_context().all_gather(tf.identity(part), axis=0)
-
-        return on_replicas(replica, part)
+        return tf.distribute.get_replica_context().all_gather(tf.identity(part), axis=0)
 
     sizes = gathered(tf.constant([len(text)])).numpy()
     padded = np.pad(text, (0, sizes.max() - len(text)))
@@ -224,10 +195,9 @@ def exchange(value: object) -> list[Any]:
     return [json.loads(row[:size].tobytes()) for row, size in zip(rows, sizes, strict=True)][::each]
 
 
-def _compare(files: Sequence[Any]) -> None:
+def _compare(files: Sequence[str]) -> None:
     """Makes sure that all workers have training files of the same names, wherever they are."""
-    flat = [part for file in files for part in ([file] if isinstance(file, str) else file)]
-    names = "\0".join(map(os.path.basename, flat))
+    names = "\0".join(map(os.path.basename, files))
     digest = hashlib.sha256(names.encode("utf-8", "surrogateescape")).hexdigest()
     found = exchange([len(files), digest])
     if odd := [index for index, other in enumerate(found) if other != found[0]]:
@@ -258,8 +228,6 @@ def distributed(make_dataset: Callable[..., tf.data.Dataset]) -> Iterable[Any]:
         Iterable of batches, whose parts are tensors or values per replica.
     """
     strategy = tf.distribute.get_strategy()
-    if not tf.distribute.has_strategy():
-        return make_dataset(context=tf.distribute.InputContext())
     return strategy.distribute_datasets_from_function(lambda context: make_dataset(context=context))
 
 
@@ -271,18 +239,35 @@ def local(batch: Any) -> Any:
     )
 
 
-def on_replicas(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Calls a function on every replica; returns its result on the first one of this process.
+def variable(value: tf.Tensor, name: str | None = None) -> tf.Variable:
+    """A variable that every replica changes to the same value."""
+    return tf.Variable(
+        value,
+        trainable=False,
+        name=name,
+        aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+    )
+
+
+def everywhere(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compiles a function that is called on every replica; all workers call it together.
 
     Args:
         function: Returns the same on every replica, see `total` and `joined`.
-        arguments: Tensors, or the parts of a batch.
+
+    Returns:
+        tf.function of tensors, or of the parts of a batch, to the result on the first replica of
+        this process.
     """
-    strategy = tf.distribute.get_strategy()
-    results = strategy.run(function, args=arguments)
-    return tf.nest.map_structure(
-        lambda value: strategy.experimental_local_results(value)[0], results
-    )
+
+    def on_replicas(*arguments: Any) -> Any:
+        strategy = tf.distribute.get_strategy()
+        results = strategy.run(function, args=arguments)
+        return tf.nest.map_structure(
+            lambda value: strategy.experimental_local_results(value)[0], results
+        )
+
+    return tf.function(on_replicas, autograph=False, reduce_retracing=True)
 
 
 def total(value: Any) -> Any:
@@ -291,13 +276,16 @@ def total(value: Any) -> Any:
     return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
 
 
-def joined(images: tf.Tensor) -> tf.Tensor:
+def joined(images: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     """All replicas' images [n, ...] in the order of the global batch; called on every replica."""
     context = tf.distribute.get_replica_context()
     if context.num_replicas_in_sync == 1:
         return images
     # Not every kind of exchange takes bytes.
-    return tf.cast(context.all_gather(tf.cast(images, tf.int32), axis=0), images.dtype)
+    return {
+        tag: tf.cast(context.all_gather(tf.cast(batch, tf.int32), axis=0), batch.dtype)
+        for tag, batch in images.items()
+    }
 
 
 def agreement() -> Callable[[bool], bool]:
@@ -308,9 +296,9 @@ def agreement() -> Callable[[bool], bool]:
     if tf.distribute.get_strategy().cluster_resolver is None:
         return bool
 
-    @tf.function(autograph=False)
+    @everywhere
     def votes(value: tf.Tensor) -> tf.Tensor:
-        return on_replicas(lambda: total(tf.cast(value, tf.float32)))
+        return total(tf.cast(value, tf.float32))
 
     return lambda value: bool(votes(tf.constant(bool(value))) > 0)
 
@@ -324,14 +312,11 @@ def share(state: Mapping[str, Any]) -> None:
     if tf.distribute.get_strategy().cluster_resolver is None:
         return
 
-    @tf.function(autograph=False, reduce_retracing=True)
+    @everywhere
     def chiefs(value: tf.Tensor) -> tf.Tensor:
-        def replica() -> tf.Tensor:
-            context = tf.distribute.get_replica_context()
-            is_first = tf.equal(context.replica_id_in_sync_group, 0)
-            return total(tf.where(is_first, value, tf.zeros_like(value)))
-
-        return on_replicas(replica)
+        context = tf.distribute.get_replica_context()
+        is_first = tf.equal(context.replica_id_in_sync_group, 0)
+        return total(tf.where(is_first, value, tf.zeros_like(value)))
 
     for variable in state.values():
         value = chiefs(tf.convert_to_tensor(variable))

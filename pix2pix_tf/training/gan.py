@@ -53,19 +53,9 @@ class GAN(keras.Model):
         self.loss_averages = LossAverages(self.LOSSES)
         self.ema_decay = ema_decay
         self.weight_averages: WeightAverages | None = None
-        self._step = tf.Variable(
-            0,
-            dtype=tf.int64,
-            trainable=False,
-            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
-        )
+        self._step = distribution.variable(tf.constant(0, tf.int64))
         # Which loss or gradient was the first that is not finite, and at which step.
-        self._broken = tf.Variable(
-            [-1, 0],
-            dtype=tf.int64,
-            trainable=False,
-            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
-        )
+        self._broken = distribution.variable(tf.constant([-1, 0], tf.int64))
         self.updating, self.seconds_waited = False, 0.0
         names = dict.fromkeys([*self.LOSSES, *self.MEASURES])
         self._means = {name: keras.metrics.Mean(name=name) for name in names}
@@ -185,7 +175,7 @@ class GAN(keras.Model):
             raise InputError("compile takes optimizer or gen_optimizer, not both")
         gen_optimizer = gen_optimizer if optimizer is None else optimizer
         if gen_optimizer is None:
-            gen_optimizer = self.default_optimizer("gen_adam")
+            gen_optimizer = self.default_optimizer()
         gen = keras.optimizers.get(gen_optimizer)
         if disc_optimizer is None or disc_optimizer is gen_optimizer:
             disc_optimizer = another(gen)
@@ -204,7 +194,7 @@ class GAN(keras.Model):
         self.optimizer = OptimizerPair(*pair)
         self._build_optimizers()
 
-    def default_optimizer(self, name: str) -> keras.optimizers.Optimizer:
+    def default_optimizer(self) -> keras.optimizers.Optimizer:
         """The optimizer that `compile` without arguments gives the generators."""
         raise NotImplementedError
 

@@ -18,8 +18,7 @@ def global_mean(values: tf.Tensor) -> tf.Tensor:
         float32 scalar.
     """
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
-    mean = tf.reduce_mean(tf.cast(values, tf.float32))
-    return mean if replicas == 1 else mean / replicas
+    return tf.reduce_mean(tf.cast(values, tf.float32)) / replicas
 
 
 def replica_means(values: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -32,7 +31,7 @@ def replica_means(values: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         Dict of scalars.
     """
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
-    return values if replicas == 1 else {name: replicas * one for name, one in values.items()}
+    return {name: replicas * value for name, value in values.items()}
 
 
 def gan_terms(logits: tf.Tensor, *, real: bool, mode: str = "vanilla") -> tf.Tensor:

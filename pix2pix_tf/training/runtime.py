@@ -8,28 +8,15 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from pix2pix_tf.errors import InputError
+from pix2pix_tf.training import hardware
 
 # What has to fit into the folder for temporary files.
 TEMPORARY_BYTES = 2**14
 # Exit codes of a shell for a process that a signal ended.
 EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
-
-
-@contextlib.contextmanager
-def _silenced() -> Iterator[None]:
-    """Discards the C library's stderr; Python's own errors still propagate."""
-    sys.stderr.flush()
-    saved, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(sink, 2)
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(sink)
 
 
 @contextlib.contextmanager
@@ -44,32 +31,40 @@ def quiet() -> Iterator[None]:
         yield
         return
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = level
+    # They come from C++, which knows no sys.stderr.
+    sys.stderr.flush()
+    saved, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
-        with _silenced():
-            yield
+        os.dup2(sink, 2)
+        yield
     finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(sink)
         # TensorFlow has read it by now; children of this process decide for themselves.
         del os.environ["TF_CPP_MIN_LOG_LEVEL"]
 
 
 @contextlib.contextmanager
-def terminable() -> Iterator[None]:
-    """Lets SIGTERM end the process as Ctrl-C does: unfinished files are removed first.
+def handled(number: signal.Signals, handler: Any) -> Iterator[None]:
+    """Handles a signal in the block, as `signal.signal`; without effect outside the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
 
-    Without effect outside of the main thread.
-    """
+
+def terminable() -> contextlib.AbstractContextManager[None]:
+    """Lets SIGTERM end the process as Ctrl-C does: unfinished files are removed first."""
 
     def stop(number: int, frame: object) -> NoReturn:
         raise SystemExit(EXIT_CODES[signal.SIGTERM])
 
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    return handled(signal.SIGTERM, stop)
 
 
 def prefer_onednn() -> None:
@@ -124,11 +119,17 @@ def load_tensorflow(*, starting: bool = True) -> None:
 
     # The first operation looks for devices, which logs as well.
     with quiet():
-        for gpu in tf.config.list_physical_devices("GPU"):
-            with contextlib.suppress(RuntimeError):  # TensorFlow has started
-                # Memory is taken as it is needed, so that serve and train can share a GPU.
-                tf.config.experimental.set_memory_growth(gpu, True)
+        grow_memory()
         tf.zeros([])
+
+
+def grow_memory() -> None:
+    """Lets TensorFlow take GPU memory as it needs it, so that serve and train can share a GPU."""
+    import tensorflow as tf
+
+    for gpu in tf.config.list_physical_devices("GPU"):
+        with contextlib.suppress(RuntimeError):  # TensorFlow has started
+            tf.config.experimental.set_memory_growth(gpu, True)
 
 
 def _check_temporary_folder() -> None:
@@ -147,8 +148,6 @@ def _check_temporary_folder() -> None:
 def report_hardware(precision: str) -> None:
     """Prints what TensorFlow runs on, with a warning if that is slow in `precision`."""
     import tensorflow as tf
-
-    from pix2pix_tf.training import hardware
 
     gpus = [
         tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name)

@@ -5,8 +5,6 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-from pix2pix_tf.training import distribution
-
 Batch = tuple[tf.Tensor, tf.Tensor]
 # A function of (batch, the tensors of `forward`) to a dict from tags to uint8 images [n, h, w, c].
 ToImages = Callable[[Batch, dict[str, tf.Tensor]], dict[str, tf.Tensor]]
@@ -61,24 +59,3 @@ class StepCallback(keras.callbacks.Callback):
             step: Number of updates made.
             logs: The losses of this step, and what callbacks before this one added.
         """
-
-
-def make_look(model: keras.Model, images: ToImages) -> Callable[[Batch], dict[str, tf.Tensor]]:
-    """Compiles what is shown of a batch; all workers call it together.
-
-    Args:
-        model: Model whose `forward` returns losses and tensors.
-        images: Function of (batch, tensors) to a dict from tags to uint8 images.
-
-    Returns:
-        tf.function of a batch to a dict from tags to uint8 images [n, h, w, c].
-    """
-
-    def replica(*batch: tf.Tensor) -> dict[str, tf.Tensor]:
-        return tf.nest.map_structure(distribution.joined, images(batch, model.forward(*batch)[1]))
-
-    return tf.function(
-        lambda batch: distribution.on_replicas(replica, *batch),
-        autograph=False,
-        reduce_retracing=True,
-    )

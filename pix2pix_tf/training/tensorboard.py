@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 from tensorboard.plugins.histogram.metadata import create_summary_metadata
@@ -93,9 +92,14 @@ class TensorBoard(StepCallback):
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Prepares what shows a batch; nothing is traced or written yet."""
         self._first, self._is_graph_written = self.model.step, False
-        self._look: Any = None
-        if self.batch_at is not None:
-            self._look = _make_look(self.model, self.images or (lambda batch, tensors: {}))
+
+        def look(*batch: tf.Tensor) -> tuple[dict[str, tf.Tensor], list[tf.Tensor]]:
+            """Images and gradients of the global batch."""
+            _, tensors, gen, disc = self.model.compute_gradients(*batch)
+            images = self.images(batch, tensors) if self.images is not None else {}
+            return distribution.joined(images), distribution.total([*gen, *disc])
+
+        self._look: Any = distribution.everywhere(look)
 
     @contextlib.contextmanager
     def _at(self, step: int) -> Iterator[None]:
@@ -138,7 +142,7 @@ class TensorBoard(StepCallback):
         if self.batch_at is None:
             return
         batch = self.batch_at(step - 1)
-        images, gradients = self._look(batch)
+        images, gradients = self._look(*batch)
         if not distribution.leads():
             return
         variables = [*self.model.generator_variables, *self.model.discriminator_variables]
@@ -153,7 +157,7 @@ class TensorBoard(StepCallback):
                         metadata=create_summary_metadata(None, None),
                     )
             if not self._is_graph_written:
-                tf.summary.graph(self._look.get_concrete_function(batch).graph.as_graph_def())
+                tf.summary.graph(self._look.get_concrete_function(*batch).graph.as_graph_def())
                 self._is_graph_written = True
 
     def on_step_end(self, step: int, logs: dict[str, float]) -> None:
@@ -188,28 +192,6 @@ def _restart(folder: str, step: int) -> None:
         for event in events:
             event = tf.compat.v1.Event(wall_time=time.time(), **event)
             file.write(event.SerializeToString())
-
-
-def _make_look(
-    model: keras.Model, images: ToImages
-) -> Callable[[Batch], tuple[dict[str, tf.Tensor], list[tf.Tensor]]]:
-    """Compiles what is shown of a batch; all workers call it together.
-
-    Returns:
-        tf.function of a batch to (images, gradients of the generators and discriminators), both of
-        the global batch.
-    """
-
-    def replica(*batch: tf.Tensor) -> tuple[dict[str, tf.Tensor], list[tf.Tensor]]:
-        _, tensors, *gradients = model.compute_gradients(*batch)
-        shown = tf.nest.map_structure(distribution.joined, images(batch, tensors))
-        return shown, distribution.total([one for part in gradients for one in part])
-
-    return tf.function(
-        lambda batch: distribution.on_replicas(replica, *batch),
-        autograph=False,
-        reduce_retracing=True,
-    )
 
 
 class Profile(StepCallback):

@@ -12,7 +12,7 @@ import tensorflow as tf
 from layer_cases import CASES
 
 from pix2pix_tf import networks
-from pix2pix_tf.networks.layers import Network
+from pix2pix_tf.networks.layers import Composite, Network
 from pix2pix_tf.networks.steps import Generator
 from pix2pix_tf.networks.unet import UNet
 
@@ -46,7 +46,7 @@ def test_the_list_is_complete():
             own = kind.__module__.startswith(networks.__name__)
             if own and issubclass(kind, keras.layers.Layer) and not kind.__name__.startswith("_"):
                 found.add(kind)
-    assert found == {*CASES, Network, Generator}
+    assert found == {*CASES, Composite, Network, Generator}
 
 
 @every

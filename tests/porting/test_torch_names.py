@@ -30,11 +30,6 @@ def test_what_is_loaded_comes_out_again(unet, state):
         np.testing.assert_array_equal(again[key], value, err_msg=key)
 
 
-def test_the_prefix_of_data_parallel_is_dropped(unet, state):
-    torch_names.load_state_dict(unet, {f"module.{key}": value for key, value in state.items()})
-    np.testing.assert_array_equal(unet.encoders[0].convolution.bias, state["model.model.0.bias"])
-
-
 def test_moving_averages_are_left_out():
     network = make_generator("unet_256", ngf=3, dropout=False)
     network.build((None, 256, 256, 3))
