@@ -85,8 +85,8 @@ def test_a_result_has_the_geometry_of_its_dicom_and_units_of_the_target(tmp_path
         )
         result = tmp_path / "out" / "images" / "IM1-outputs.dcm"
     else:
-        words += ["--load_size", 32, "--netG", "unet", "--ngf", 2, "--ndf", 2, "--max_steps", 1]
-        words += ["--netD", "pixel"]
+        words += ["--load_size", 32, "--netG", "unet", "--netD", "pixel", "--ngf", 2, "--ndf", 2]
+        words += ["--max_steps", 1, "--summary_freq", 0, "--run_eagerly"]
         start = ["--input_dir", tmp_path / "data", "--output_dir"]
         for more in (
             ["--mode", "train", *start, tmp_path / "run", *words],
