@@ -1,13 +1,7 @@
 """The page of --export_format web: opened from the file system, without network, and compared."""
 
-import base64
-import contextlib
-import functools
-import http.server
-import io
 import shutil
 import sys
-import threading
 
 import browser
 import numpy as np
@@ -15,6 +9,7 @@ import pytest
 import safetensors.numpy
 import tensorflow as tf
 import torch_files
+from archives import served
 from browser import By
 from PIL import Image
 from support import GOLDENS, ROOT, refused, run_forked
@@ -62,13 +57,6 @@ class Page:
     def text(self, name):
         return browser.css(self.driver, f"#{name}").get_attribute("textContent")
 
-    def pixels(self, canvas):
-        url = self.driver.execute_script(
-            "return document.getElementById(arguments[0]).toDataURL('image/png')", canvas
-        )
-        file = io.BytesIO(base64.b64decode(url.split(",")[1]))
-        return np.asarray(Image.open(file).convert("RGB"), np.int16)
-
     def translate(self, picture, folder, *, model=None):
         """What the page makes of a uint8 image [h, w, 3]."""
         browser.wait(lambda: self.text("name") or len(browser.all_css(self.driver, "option")) > 3)
@@ -82,8 +70,8 @@ class Page:
         self.driver.find_element(By.ID, "file").send_keys(str(folder / "input.png"))
         browser.wait(lambda: self.text("took") or self.text("message"), 60)
         assert self.text("message") == ""
-        np.testing.assert_array_equal(self.pixels("input"), picture)
-        return self.pixels("output")
+        np.testing.assert_array_equal(browser.canvas(self.driver, "input"), picture)
+        return browser.canvas(self.driver, "output")
 
     def close(self):
         asked = self.driver.execute_script(
@@ -176,7 +164,7 @@ def test_lab_and_grey_on_one_page_in_a_folder(runtime, driver, tmp_path):
     ]  # fmt: skip
     written = web.export(pages, tmp_path / "page", single_file=False, quantize="none")
     assert written.size == sum(p.stat().st_size for p in (tmp_path / "page").iterdir())
-    with serving(tmp_path / "page") as address:
+    with served(tmp_path / "page") as address:
         cut_off(driver, False)
         page = Page(driver, address)
         picture = image(75, 110)
@@ -189,23 +177,6 @@ def test_lab_and_grey_on_one_page_in_a_folder(runtime, driver, tmp_path):
         asked = page.close()
         cut_off(driver, True)
     assert asked and all(name.startswith(address) for name in asked)
-
-
-@contextlib.contextmanager
-def serving(folder):
-    """A static host on this machine."""
-    handler = functools.partial(QuietHandler, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-
-
-class QuietHandler(http.server.SimpleHTTPRequestHandler):
-    """Serves files without a line for each."""
-
-    def log_message(self, *_):
-        """Says nothing."""
 
 
 @pytest.mark.parametrize(("quantize", "share"), [("float16", 0.5), ("int8", 0.25)])
@@ -247,6 +218,10 @@ def test_another_archive_is_refused(tmp_path):
         web.find_runtime(str(tmp_path / "nowhere"))
 
 
-def test_channels_that_no_image_has_are_refused(tmp_path):
+def test_what_cannot_be_on_a_page_is_refused(tmp_path):
+    served = Model("grey").served
+    served.channels = 5
+    with pytest.raises(InputError, match="1, 3 or 4 channels, .*; got 5"):
+        web.convert(served, quantize="none")
     words = ("--mode", "export", "--export_format", "web", "--output_dir", tmp_path / "page")
     assert "--checkpoint" in refused(run_forked("cyclegan-tf", *words))
