@@ -10,7 +10,7 @@ import zipfile
 import numpy as np
 import pytest
 import tensorflow as tf
-from support import ROOT, refused, run_forked
+from support import refused, run_forked
 
 from pix2pix_tf.commands import pix2pix
 from pix2pix_tf.config import Pix2PixConfig
@@ -199,14 +199,6 @@ def test_networks_deeper_than_the_usual_one(tmp_path):
         formats.export(generator, served, tmp_path, export_format="pict")
 
 
-@pytest.mark.parametrize("export_format", ["litert", "onnx", "keras", "pict"])
-def test_only_saved_models_translate_in_tiles(export_format):
-    options = {"mode": "export", "output_dir": "o", "checkpoint": "c", "blend_tile": 512}
-    assert Pix2PixConfig(**options).blend_tile == 512
-    with pytest.raises(InputError, match=f"blend_tile only .*saved_model. .*{export_format}"):
-        Pix2PixConfig(**options, export_format=export_format)
-
-
 def test_pict_files_are_compared_as_what_they_say(model, tmp_path):
     one = model("unet")
     before = one.generator.get_weights()
@@ -257,9 +249,10 @@ def test_a_missing_package_is_named_with_its_command(
         ({"quantize": "int8_calibrated", "export_format": "web"}, "needs export_format litert"),
         ({"quantize": "int8_calibrated", "export_format": "litert"}, "needs image_size"),
         ({"image_size": 256, "export_format": "onnx"}, "image_size needs export_format litert"),
+        ({"blend_tile": 512, "export_format": "onnx"}, "blend_tile only .*saved_model. .*onnx"),
     ],
 )
-def test_unknown_formats(options, word):
+def test_options_that_do_not_fit_the_format(options, word):
     with pytest.raises(InputError, match=word):
         Pix2PixConfig(mode="export", output_dir="o", checkpoint="c", **options)
 
@@ -269,9 +262,3 @@ def test_only_litert_is_quantized(model, tmp_path, export_format):
     with pytest.raises(InputError, match=f"with --export_format litert. .* {export_format}"):
         model("unet").export(tmp_path, export_format, quantize="int8")
     assert not list(tmp_path.iterdir())
-
-
-def test_the_extras_that_errors_name_exist():
-    text = (ROOT / "setup.py").read_text(encoding="utf-8")
-    for export_format in ("litert", "onnx"):
-        assert f'"{export_format}": ' in text
