@@ -101,15 +101,6 @@ def test_any_size_and_tile(kind, norm, height, width, tile, side, kept):
         assert check(network, height, width, tile=tile) < TOLERANCE
 
 
-def test_windows_of_a_map_cover_it_once():
-    for shape, sides in (((17, 40), (8, 8)), ((8, 8), (3, 8)), ((1, 100), (64, 64))):
-        covered = np.zeros(shape, int)
-        for window in windows.cut(shape, sides):
-            covered[window.top : window.bottom, window.left : window.right] += 1
-            assert all(one <= most for one, most in zip(window.shape, sides, strict=True))
-        assert (covered == 1).all()
-
-
 def test_windows_are_bands_unless_maps_are_wide():
     assert windows.best_sides((192, 192), 200**2) == (192, 192)
     assert windows.best_sides((256, 256), 200**2) == (156, 256)
