@@ -15,13 +15,11 @@ def check_shares(load, *, workers, replicas, batch_size, **options):
     """Compares one device's batches with what every replica of every worker gets."""
 
     def batches(context=None):
-        made = pipelines.batches(load, batch_size=batch_size, context=context, **options)
-        return iter(made)
+        return pipelines.batches(load, batch_size=batch_size, context=context, **options)
 
-    iterators = [
-        batches(tf.distribute.InputContext(workers, worker, replicas)) for worker in range(workers)
-    ]
-    for whole, _ in zip(batches(), range(3), strict=False):
+    contexts = [tf.distribute.InputContext(workers, worker, replicas) for worker in range(workers)]
+    iterators = [iter(batches(context)) for context in contexts]
+    for whole in batches().take(3):
         parts = [next(iterator) for iterator in iterators for _ in range(replicas // workers)]
         assert {part[0].shape[0] for part in parts} == {batch_size // replicas}
         for side, shares in zip(whole, zip(*parts, strict=True), strict=True):
