@@ -220,14 +220,6 @@ def test_without_rows_the_page_says_so(tmp_path):
     assert not page.all("dl") and not page.all("details")
 
 
-def test_the_log_becomes_curves(tmp_path):
-    log = tmp_path / "log.csv"
-    log.write_text("step,epoch,discriminator_loss,images_per_second\n50,1,0.7,9\n100,1,0.6,9\n")
-    page = write_page(tmp_path, [], log=log)
-    assert page.all("img", src="curves.png")
-    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
-
-
 def test_writing_again_replaces_and_leaves_nothing_behind(tmp_path):
     write_page(tmp_path, [row("old")])
     assert write_page(tmp_path, [row("new")]).names() == ["new"]
