@@ -31,7 +31,7 @@ def test_bytes_after_the_end_of_an_image_are_allowed(tmp_path):
     path = tmp_path / "a.jpg"
     save(path)
     path.write_bytes(path.read_bytes() + b"\0" * 5000)
-    assert listing.fault(path) is None
+    assert listing.look(path).fault is None
 
 
 def test_bad_files_are_named_with_the_reason(tmp_path):
