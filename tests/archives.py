@@ -1,4 +1,4 @@
-"""Archives of data sets, served over HTTP on the loopback interface."""
+"""Archives and other files, served over HTTP on the loopback interface."""
 
 import contextlib
 import functools

@@ -1,9 +1,11 @@
 """A headless Chromium for tests of pages, and short words for what they ask of it."""
 
+import base64
 import io
 import shutil
 import time
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -22,14 +24,16 @@ FLAGS = (
 )  # fmt: skip
 
 
-def start(profile):
+def start(profile, *flags, downloads=None):
     """Starts Chromium with a new profile folder; skips the test where there is none."""
     if not (CHROMIUM and DRIVER):
         pytest.skip("needs chromium and chromedriver (Debian: chromium-driver)")
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    for flag in (*FLAGS, f"--user-data-dir={profile}"):
+    if downloads:
+        options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
+    for flag in (*FLAGS, f"--user-data-dir={profile}", *flags):
         options.add_argument(flag)
     return webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
 
@@ -71,12 +75,21 @@ def choose(driver, selector, text):
     raise AssertionError(f"no option {text} in {selector}")
 
 
-def wait(condition, seconds=10):
+def wait(condition, seconds=20):
     """Waits until `condition()` is true."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.02)
+
+
+def canvas(driver, name, mode="RGB"):
+    """The pixels of a canvas."""
+    url = driver.execute_script(
+        "return document.getElementById(arguments[0]).toDataURL('image/png')", name
+    )
+    file = io.BytesIO(base64.b64decode(url.split(",")[1]))
+    return np.asarray(Image.open(file).convert(mode), np.int16)
 
 
 def colors(driver, selector, *places):

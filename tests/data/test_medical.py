@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from support import SMALLEST
 from test_any_data import run, test, train, untrained
 
 import pix2pix_tf
@@ -76,17 +77,15 @@ def test_a_result_has_the_geometry_of_its_dicom_and_units_of_the_target(tmp_path
         for number in range(2):
             path = tmp_path / "data" / side / f"IM{number}"  # often without a suffix
             path.write_bytes(contents(CT if "B" in side else MR))
-    words = ["--value_range", "0,2500:-1024,3071", *ONE[:4], "--crop_size", 32]
+    words = ["--value_range", "0,2500:-1024,3071"]
     if program == "pix2pix":
-        train(tmp_path / "data", tmp_path / "run", *words, "--scale_size", 32,
-              "--dataset_mode", "folders")  # fmt: skip
+        train(tmp_path / "data", tmp_path / "run", *words, *ONE, "--dataset_mode", "folders")
         test(
             tmp_path / "data" / "A", tmp_path / "run", tmp_path / "out", "--dataset_mode", "single"
         )
         result = tmp_path / "out" / "images" / "IM1-outputs.dcm"
     else:
-        words += ["--load_size", 32, "--netG", "unet", "--ngf", 2, "--ndf", 2, "--max_steps", 1]
-        words += ["--netD", "pixel"]
+        words += [*ONE[:4], *SMALLEST["cyclegan-tf"], "--max_steps", 1, "--run_eagerly"]
         start = ["--input_dir", tmp_path / "data", "--output_dir"]
         for more in (
             ["--mode", "train", *start, tmp_path / "run", *words],

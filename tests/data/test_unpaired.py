@@ -141,21 +141,8 @@ def test_both_sets_are_mirrored_at_random_and_independently(folders):
     )
 
 
-@pytest.mark.parametrize(
-    ("preprocess", "expected"),
-    [
-        ("resize_and_crop", {(32, 24)}),
-        ("crop", {(32, 24)}),
-        ("scale_width_and_crop", {(32, 24)}),
-        # To a width of 30 and the nearest multiples of 8; of A, of B.
-        ("scale_width", {(32, 32), (40, 32)}),
-        ("none", {(40, 40), (48, 32)}),
-    ],
-)
-def test_the_sizes_of_every_preprocess(folders, preprocess, expected):
-    size = {"preprocess": preprocess, "load_size": "36x30", "crop_size": "32x24"}
-    options = {"batch_size": 1, "seed": 5, "multiple": 8, **size}
-    for batch in pipelines.training_unpaired(*folders, **options).take(4):
-        for part in batch:
-            assert tuple(part.shape[1:3]) in expected
-            assert -1 <= tf.reduce_min(part) and tf.reduce_max(part) <= 1
+def test_sizes_follow_from_the_options(folders):
+    options = {"preprocess": "scale_width", "load_size": "36x30", "multiple": 8}
+    for batch in batches(folders, 4, batch_size=1, **options):
+        # To a width of 30 and the nearest multiples of 8.
+        assert [part.shape[1:3] for part in batch] == [(32, 32), (40, 32)]

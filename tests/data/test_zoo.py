@@ -6,37 +6,20 @@ import random
 import numpy as np
 import pytest
 import tensorflow as tf
+from contents import as_tiff, npy, pillow
 from PIL import Image
 
 from pix2pix_tf.data import codecs, decode, listing, pipelines, tiff
 from pix2pix_tf.data.samples import Depth, Side, from_unit, to_unit, upright
 from pix2pix_tf.data.sizes import Framing
 
-tifffile = pytest.importorskip("tifffile", reason="the extra [tiff] is not installed")
+pytest.importorskip("tifffile", reason="the extra [tiff] is not installed")
 
 RNG = np.random.default_rng(0)
 FRAMING = Framing(crop_size=32)
 COLOUR = np.repeat(np.repeat(RNG.integers(0, 256, (4, 6, 3), np.uint8), 8, 0), 8, 1)
 DEEP = RNG.integers(0, 65536, (12, 20, 3)).astype(np.uint16)
 FLOATS = RNG.random((12, 20, 3), np.float32)
-
-
-def pillow(pixels, kind="PNG", mode=None, **options):
-    buffer, image = io.BytesIO(), Image.fromarray(pixels)
-    (image.convert(mode) if mode else image).save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-def as_tiff(array, **options):
-    buffer = io.BytesIO()
-    tifffile.imwrite(buffer, array, **options)
-    return buffer.getvalue()
-
-
-def npy(array):
-    buffer = io.BytesIO()
-    np.save(buffer, array)
-    return buffer.getvalue()
 
 
 def png16(array):
@@ -59,6 +42,7 @@ ZOO = {
     "colour16.png": (png16(DEEP), unit(DEEP), 0.01),
     "rgba.png": (pillow(COLOUR, mode="RGBA"), unit(COLOUR), 0.01),
     "grey.png": (pillow(COLOUR[..., 0]), unit(np.repeat(COLOUR[..., :1], 3, -1)), 0.01),
+    "grey alpha.png": (pillow(COLOUR, mode="LA"), None, 0.01),
     "palette.png": (pillow(COLOUR, mode="P"), None, 0.01),
     "bilevel.png": (pillow(COLOUR, mode="1"), None, 0.01),
     "grey.jpg": (pillow(COLOUR[..., 0], "JPEG"), None, 6),
@@ -112,21 +96,16 @@ def inside():
 
 
 @pytest.mark.parametrize("name", ZOO)
-def test_every_file_is_read_right_eagerly_and_in_a_graph(zoo, inside, name):
+def test_every_file_is_read_right_eagerly_in_a_graph_and_in_python(zoo, inside, name):
     contents, expected, tolerance = ZOO[name]
-    assert listing.fault(zoo / name) is None
+    assert listing.look(zoo / name).fault is None
     eager = decode.read(contents).numpy()
     np.testing.assert_array_equal(eager, inside(tf.constant(contents)))
+    in_python = codecs.load_unit(contents)
+    np.testing.assert_allclose(in_python, eager, atol=max(tolerance, 6) / 255)
     if expected is None:
         expected = unit(np.asarray(Image.open(io.BytesIO(contents)).convert("RGB")))
     np.testing.assert_allclose(eager, expected, atol=tolerance / 255)
-
-
-@pytest.mark.parametrize("name", ZOO)
-def test_python_reads_what_tensorflow_reads(name):
-    contents, _, tolerance = ZOO[name]
-    found = codecs.load_unit(contents)
-    np.testing.assert_allclose(found, decode.read(contents), atol=max(tolerance, 6) / 255)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
@@ -152,14 +131,14 @@ def test_the_whole_zoo_is_one_data_set(zoo):
 
 
 @pytest.mark.parametrize("name", ["colour.tif", "float.npy", "colour16.png", "cmyk.jpg"])
-@pytest.mark.parametrize("part", [i / 10 for i in range(10)])
+@pytest.mark.parametrize("part", [0, 0.1, 0.2, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.96])
 def test_files_cut_at_ten_places_are_refused(tmp_path, name, part):
     contents = ZOO[name][0]
     path = tmp_path / name
     path.write_bytes(contents[: int(len(contents) * part)])
-    why = listing.fault(path)
-    assert why and "\n" not in why
-    assert not listing.look(str(path)).width
+    seen = listing.look(path)
+    assert seen.fault and "\n" not in seen.fault
+    assert not seen.width
 
 
 @pytest.mark.filterwarnings("ignore")  # Pillow's and tifffile's, of what they skip
@@ -237,13 +216,6 @@ def test_depths_survive_the_way_there_and_back(dtype):
         np.testing.assert_allclose(found, array, rtol=1e-6, atol=2**8)
     else:
         np.testing.assert_array_equal(found, array)
-
-
-def test_floats_use_the_range_of_values():
-    array = np.linspace(-50, 150, 24, dtype=np.float32).reshape(2, 4, 3)
-    found = decode.read(npy(array), Side(value_range=(-50, 150))).numpy()
-    assert found.min() == 0 and found.max() == 1
-    np.testing.assert_allclose(from_unit(found, "float32", (-50, 150)), array, atol=1e-4)
 
 
 @pytest.mark.parametrize("suffix", [".tif", ".npy"])

@@ -1,4 +1,4 @@
-"""The InceptionV3 of 2015-12-05 once more, in TensorFlow, to compare the library's with."""
+"""The InceptionV3 of 2015-12-05 and KID once more, to compare the library's with."""
 
 import functools
 import importlib.util
@@ -122,3 +122,15 @@ def write_weights(path):
     subprocess.run([sys.executable, "-c", code, arrays, path], check=True)
     arrays.unlink()
     return path
+
+
+def squared_mmd(x, y):
+    """The unbiased squared MMD with the kernel (x.y / d + 1)^3, pair by pair."""
+
+    def kernel(a, b):
+        return (np.dot(a.astype(float), b) / len(a) + 1) ** 3
+
+    m = len(x)
+    others = [(i, j) for i in range(m) for j in range(m) if i != j]
+    within = sum(kernel(x[i], x[j]) + kernel(y[i], y[j]) for i, j in others) / len(others)
+    return within - 2 * np.mean([kernel(a, b) for a in x for b in y])

@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+from evaluation import inception
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from support import SMALLEST
@@ -14,26 +15,48 @@ from pix2pix_tf import run_folder
 from pix2pix_tf.demo import facades
 from pix2pix_tf.evaluation.palettes import FACADES
 
+# Folders that a test writes; commands run where they are.
+FOLDERS = ("--input_dir", "outputs", "--target_dir", "targets")
+
 
 @pytest.fixture
-def evaluate(launcher, tmp_path):
-    """Runs --mode evaluate into tmp_path/out; returns (exit code, what it printed)."""
+def command(launcher, tmp_path):
+    """Runs --mode evaluate in tmp_path; returns (exit code, what it printed)."""
 
     def run(*words, program="pix2pix-tf", **options):
-        words = ("--mode", "evaluate", "--output_dir", tmp_path / "out", *words)
-        return launcher.run(program, *words, printed=tmp_path / "printed", **options)
+        words = ("--mode", "evaluate", "--output_dir", "out", *words)
+        printed = tmp_path / "printed"
+        return launcher.run(program, *words, printed=printed, cwd=tmp_path, **options)
 
     return run
 
 
-def found(folder):
-    """metrics.json, read as strictly as JSON is defined."""
+@pytest.fixture
+def evaluate(command, tmp_path):
+    """Evaluates into tmp_path/out; returns (metrics.json, what was printed)."""
 
     def refuse(word):
         raise AssertionError(f"{word} is not JSON")
 
-    text = (folder / "out" / run_folder.METRICS).read_text(encoding="utf-8")
-    return json.loads(text, parse_constant=refuse)
+    def run(*words, **options):
+        code, printed = command(*words, **options)
+        assert code == 0, printed
+        text = (tmp_path / "out" / run_folder.METRICS).read_text(encoding="utf-8")
+        return json.loads(text, parse_constant=refuse), printed
+
+    return run
+
+
+@pytest.fixture
+def refused(command):
+    """Evaluates what cannot be; returns the line that says so."""
+
+    def run(*words, **options):
+        code, printed = command(*words, **options)
+        assert code == 1 and "Traceback" not in printed, printed
+        return printed.splitlines()[-1]
+
+    return run
 
 
 def write_folders(folder, *, sizes=((48, 40), (30, 30), (60, 52)), distance=40):
@@ -61,24 +84,9 @@ def numpy_fid(a, b):
     return np.square(a.mean(axis=0) - b.mean(axis=0)).sum() + spread
 
 
-def numpy_mmd(a, b):
-    """The unbiased squared MMD of KID, pair by pair."""
-
-    def kernel(x, y):
-        return (np.dot(x, y) / len(x) + 1) ** 3
-
-    m = len(a)
-    others = [(i, j) for i in range(m) for j in range(m) if i != j]
-    within = sum(kernel(a[i], a[j]) + kernel(b[i], b[j]) for i, j in others) / len(others)
-    return within - 2 * np.mean([kernel(x, y) for x in a for y in b])
-
-
 def test_pairs_of_two_folders_against_scikit_image(evaluate, tmp_path):
     images = write_folders(tmp_path)
-    code, printed = evaluate("--input_dir", tmp_path / "outputs", "--target_dir",
-                             tmp_path / "targets", "--metrics", "l1,psnr,ssim,ms_ssim")  # fmt: skip
-    assert code == 0, printed
-    metrics = found(tmp_path)
+    metrics, printed = evaluate(*FOLDERS, "--metrics", "l1,psnr,ssim,ms_ssim")
     for name, (output, target) in images.items():
         row = metrics["per_image"][name]
         difference = np.abs(output.astype(float) - target).mean() / 127.5
@@ -103,15 +111,12 @@ def test_pairs_of_two_folders_against_scikit_image(evaluate, tmp_path):
     page = (tmp_path / "out" / run_folder.INDEX).read_text(encoding="utf-8")
     assert 'data-best="descending">MS-SSIM<' in page and "versions.tensorflow" in page
     options = json.loads((tmp_path / "out" / "evaluate_options.json").read_text())
-    assert options["target_dir"] == str(tmp_path / "targets")
+    assert options["target_dir"] == "targets"
 
 
 def test_equal_images_have_no_psnr_and_large_ones_an_ms_ssim(evaluate, tmp_path):
     write_folders(tmp_path, sizes=((180, 176), (20, 20)), distance=0)
-    folders = ("--input_dir", tmp_path / "outputs", "--target_dir", tmp_path / "targets")
-    code, printed = evaluate(*folders, "--metrics", "psnr,ms_ssim,l1")
-    assert code == 0, printed
-    metrics = found(tmp_path)
+    metrics, _ = evaluate(*FOLDERS, "--metrics", "psnr,ms_ssim,l1")
     assert metrics["mean"] == {"PSNR": None, "MS-SSIM": pytest.approx(1), "L1": 0}
     assert metrics["left_out"] == {"PSNR": 2, "MS-SSIM": 1}
 
@@ -124,18 +129,15 @@ def features(network, images):
     return np.concatenate([network(image[None]) for image in images])
 
 
-def test_fid_and_kid_against_numpy_and_the_statistics_file(evaluate, tmp_path, weights, network):
+def test_fid_and_kid_against_numpy_and_the_statistics_file(
+    evaluate, refused, tmp_path, weights, network
+):
     """One process measures and keeps the statistics, a second one reads them."""
     images = write_folders(tmp_path, sizes=[(60, 60)] * 5)
     Image.fromarray(images["house 1"][0]).save(tmp_path / "targets" / "another.png")
-    words = (
-        "--input_dir", tmp_path / "outputs", "--target_dir", tmp_path / "targets",
-        "--inception_weights", weights, "--statistics", tmp_path / "true.npz",
-        "--kid_subset_size", 5, "--kid_subsets", 1,
-    )  # fmt: skip
-    code, printed = evaluate(*words)
-    assert code == 0, printed
-    metrics = found(tmp_path)
+    words = (*FOLDERS, "--inception_weights", weights)
+    kept = (*words, "--statistics", "true.npz", "--kid_subset_size", 5, "--kid_subsets", 1)
+    metrics, printed = evaluate(*kept)
     assert "Pairs are not measured" in printed and "another" in printed
     assert metrics["samples"] == {"pairs": 0, "outputs": 5, "targets": 6} and metrics["count"] == 0
     files = sorted((tmp_path / "targets").iterdir())
@@ -143,7 +145,9 @@ def test_fid_and_kid_against_numpy_and_the_statistics_file(evaluate, tmp_path, w
     targets = features(network, map(read_rgb, files))
     assert metrics["sets"]["FID"] == pytest.approx(numpy_fid(outputs, targets), rel=1e-3)
     # Of six targets one is not drawn: which one, the seed decides.
-    possible = [numpy_mmd(outputs, np.delete(targets, lone, axis=0)) for lone in range(6)]
+    possible = [
+        inception.squared_mmd(outputs, np.delete(targets, lone, axis=0)) for lone in range(6)
+    ]
     kid = metrics["sets"]["KID"]
     assert min(abs(kid - value) / abs(value) for value in possible) < 1e-3
     assert metrics["sets"]["KID_std"] == 0
@@ -152,17 +156,14 @@ def test_fid_and_kid_against_numpy_and_the_statistics_file(evaluate, tmp_path, w
     assert draws.items() <= kid_settings.items()
     assert len(kid_settings["weights_sha256"]) == 64
 
-    code, printed = evaluate(*words)
-    assert code == 0 and "statistics of targets" in printed, printed
-    assert "features of targets" not in printed
-    again = found(tmp_path)
+    again, printed = evaluate(*kept)
+    assert "statistics of targets" in printed and "features of targets" not in printed
     assert again["sets"] == pytest.approx(metrics["sets"], rel=1e-6)
 
     (tmp_path / "targets" / "another.png").unlink()
-    code, printed = evaluate(*words)
-    assert code == 1 and "images is 6 and not 5" in printed.splitlines()[-1]
-    code, printed = evaluate(*words[:6], "--metrics", "fid,kid", "--kid_subset_size", 6)
-    assert code == 1 and "at least 6 images. Received: 5" in printed.splitlines()[-1]
+    assert "images is 6 and not 5" in refused(*kept)
+    line = refused(*words, "--metrics", "fid,kid", "--kid_subset_size", 6)
+    assert "at least 6 images. Received: 5" in line
 
 
 def test_the_pictures_of_a_test_and_its_run_give_the_same(evaluate, launcher, pairs, tmp_path):
@@ -178,69 +179,47 @@ def test_the_pictures_of_a_test_and_its_run_give_the_same(evaluate, launcher, pa
     by_test = json.loads((tmp_path / "test" / run_folder.METRICS).read_text())
 
     sets = ("--metrics", "l1,psnr,ssim,ms_ssim")
-    code, printed = evaluate(*run, *sets)
-    assert code == 0 and "translating: 100%" in printed, printed
-    of_run = found(tmp_path)
+    of_run, printed = evaluate(*run, *sets)
+    assert "translating: 100%" in printed
     assert of_run["checkpoint"].endswith(".safetensors")
     for name in ("L1", "PSNR", "SSIM"):
         assert of_run["mean"][name] == pytest.approx(by_test["mean"][name], rel=1e-6)
     assert 0 < of_run["mean"]["MS-SSIM"] < 1
 
-    code, printed = evaluate("--input_dir", tmp_path / "test", *sets)
-    assert code == 0, printed
-    assert found(tmp_path)["mean"] == pytest.approx(of_run["mean"], rel=1e-4)
-    code, printed = evaluate("--input_dir", tmp_path / "test" / "images", "--metrics", "l1")
-    assert code == 0, printed
-    assert found(tmp_path)["mean"] == {"L1": pytest.approx(of_run["mean"]["L1"])}
+    of_test, _ = evaluate("--input_dir", "test", *sets)
+    assert of_test["mean"] == pytest.approx(of_run["mean"], rel=1e-4)
+    of_images, _ = evaluate("--input_dir", "test/images", "--metrics", "l1")
+    assert of_images["mean"] == {"L1": pytest.approx(of_run["mean"]["L1"])}
     assert (tmp_path / "out" / "images" / "3-inputs.png").is_file()
 
 
-def test_without_the_extra_fid_is_left_out_or_one_line(evaluate, tmp_path):
+def test_without_the_extra_fid_is_left_out_or_one_line(evaluate, refused, tmp_path):
     write_folders(tmp_path)
     (tmp_path / "torch.py").write_text("raise ModuleNotFoundError('no', name='torch')")
     paths = filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")])
     without = {"environment": {"PYTHONPATH": os.pathsep.join(paths)}}
-    words = ("--input_dir", tmp_path / "outputs", "--target_dir", tmp_path / "targets")
-    code, printed = evaluate(*words, **without)
-    assert code == 0 and "FID and KID are left out. --metrics fid,kid need an extra" in printed
-    assert set(found(tmp_path)["mean"]) == {
+    metrics, printed = evaluate(*FOLDERS, **without)
+    assert "FID and KID are left out. --metrics fid,kid need an extra" in printed
+    assert set(metrics["mean"]) == {
         *("L1", "PSNR", "SSIM", "MS-SSIM", "MAE", "NRMSE", "Pearson")
-    }
-    code, printed = evaluate(*words, "--metrics", "fid", **without)
-    assert code == 1 and "Traceback" not in printed
-    assert "pip install 'pix2pix-tf[metrics]'" in printed.splitlines()[-1]
+    }  # fmt: skip
+    line = refused(*FOLDERS, "--metrics", "fid", **without)
+    assert "pip install 'pix2pix-tf[metrics]'" in line
     (tmp_path / "targets" / "house 1.png").rename(tmp_path / "targets" / "x.png")
-    code, printed = evaluate(*words, **without)
-    assert code == 1 and "there is nothing to measure" in printed.splitlines()[-1]
+    assert "there is nothing to measure" in refused(*FOLDERS, **without)
 
 
-@pytest.mark.parametrize(
-    ("words", "line"),
-    [
-        (("--metrics", "l1"), r"house 1.png and .*house 1.png, 48x40 and 20x20 px; --metrics fid"),
-        (("--metrics", "labels", "--palette", "{}/no.txt"), r"No such file .*no.txt"),
-    ],
-)
-def test_what_cannot_be_measured_is_one_line(evaluate, tmp_path, words, line):
+def test_what_cannot_be_measured_is_one_line(refused, tmp_path):
     write_folders(tmp_path)
+    assert "No such file" in refused(*FOLDERS, "--metrics", "labels", "--palette", "no.txt")
+    line = refused(*FOLDERS[:2], "--target_dir", "nothing")
+    assert "Expected --target_dir to be a folder" in line
+    assert "NAME-outputs.png and NAME-targets.png" in refused(*FOLDERS[:2])
     Image.new("RGB", (20, 20)).save(tmp_path / "targets" / "house 1.png")
-    folders = ("--input_dir", tmp_path / "outputs", "--target_dir", tmp_path / "targets")
-    words = [str(word).format(tmp_path) for word in words]
-    code, printed = evaluate(*folders, *words)
-    assert code == 1 and "Traceback" not in printed
-    assert re.search(line, printed.splitlines()[-1])
-
-
-def test_other_names_are_no_pairs(evaluate, tmp_path):
-    write_folders(tmp_path)
+    expected = r"house 1.png and .*house 1.png, 48x40 and 20x20 px; --metrics fid"
+    assert re.search(expected, refused(*FOLDERS, "--metrics", "l1"))
     (tmp_path / "targets" / "house 2.png").rename(tmp_path / "targets" / "x.png")
-    folders = ("--input_dir", tmp_path / "outputs", "--target_dir", tmp_path / "targets")
-    code, printed = evaluate(*folders, "--metrics", "l1")
-    assert code == 1 and "in one only: house 2, x" in printed.splitlines()[-1]
-    code, printed = evaluate("--input_dir", tmp_path / "outputs")
-    assert code == 1 and "NAME-outputs.png and NAME-targets.png" in printed.splitlines()[-1]
-    code, printed = evaluate(*folders[:2], "--target_dir", tmp_path / "nothing")
-    assert code == 1 and "Expected --target_dir to be a folder" in printed.splitlines()[-1]
+    assert "in one only: house 2, x" in refused(*FOLDERS, "--metrics", "l1")
 
 
 def test_label_maps_are_scored_by_class(evaluate, tmp_path):
@@ -255,10 +234,7 @@ def test_label_maps_are_scored_by_class(evaluate, tmp_path):
     for name, output in (("1", truth), ("2", guess)):
         Image.fromarray(output).save(tmp_path / "outputs" / f"{name}.png")
         Image.fromarray(truth).save(tmp_path / "targets" / f"{name}.png")
-    folders = ("--input_dir", tmp_path / "outputs", "--target_dir", tmp_path / "targets")
-    code, printed = evaluate(*folders, "--metrics", "labels", "--palette", "facades")
-    assert code == 0, printed
-    metrics = found(tmp_path)
+    metrics, _ = evaluate(*FOLDERS, "--metrics", "labels", "--palette", "facades")
     rows = [row["label accuracy"] for row in metrics["per_image"].values()]
     assert rows == [1.0, 0.5]
     assert metrics["sets"] == pytest.approx({
@@ -268,10 +244,9 @@ def test_label_maps_are_scored_by_class(evaluate, tmp_path):
     })  # fmt: skip
     lines = ["# mine", "", "{} {} {} facade".format(*facade), "{} {} {} void".format(*window)]
     (tmp_path / "palette.txt").write_text("\n".join(lines))
-    code, printed = evaluate(*folders, "--metrics", "labels", "--palette", tmp_path / "palette.txt")
-    assert code == 0, printed
-    assert found(tmp_path)["sets"]["per_pixel_accuracy"] == 1
-    assert found(tmp_path)["settings"]["labels"]["classes"] == 1
+    metrics, _ = evaluate(*FOLDERS, "--metrics", "labels", "--palette", "palette.txt")
+    assert metrics["sets"]["per_pixel_accuracy"] == 1
+    assert metrics["settings"]["labels"]["classes"] == 1
 
 
 @pytest.fixture(scope="module")
@@ -294,9 +269,7 @@ def test_cyclegan_both_ways_against_the_other_domain(
 ):
     words = ("--input_dir", unpaired / "data", "--checkpoint", unpaired / "run",
              "--inception_weights", weights)  # fmt: skip
-    code, printed = evaluate(*words, program="cyclegan-tf")
-    assert code == 0, printed
-    metrics = found(tmp_path)
+    metrics, _ = evaluate(*words, program="cyclegan-tf")
     assert set(metrics["mean"]) == {"cycle L1 A", "cycle L1 B"}
     assert set(metrics["sets"]) == {
         f"{name} {way}" for name in ("FID", "KID", "KID_std") for way in ("AtoB", "BtoA")
@@ -311,12 +284,10 @@ def test_cyclegan_both_ways_against_the_other_domain(
     }  # fmt: skip
 
 
-def test_cyclegan_measures_pairs_when_asked(evaluate, unpaired, tmp_path):
+def test_cyclegan_measures_pairs_when_asked(evaluate, refused, unpaired, tmp_path):
     words = ("--input_dir", unpaired / "data", "--checkpoint", unpaired / "run",
              "--direction", "BtoA", "--metrics", "l1,ssim")  # fmt: skip
-    code, printed = evaluate(*words, program="cyclegan-tf")
-    assert code == 0, printed
-    metrics = found(tmp_path)
+    metrics, _ = evaluate(*words, program="cyclegan-tf")
     assert {"cycle L1 B", "L1 BtoA", "SSIM BtoA"} <= set(metrics["mean"])
     images = tmp_path / "out" / "images"
     fake, true = (
@@ -325,24 +296,18 @@ def test_cyclegan_measures_pairs_when_asked(evaluate, unpaired, tmp_path):
     expected = np.abs(fake - true).mean() / 127.5
     assert metrics["per_image"]["B-6"]["L1 BtoA"] == pytest.approx(expected, abs=0.01)
     (tmp_path / "out").rename(tmp_path / "made")
-    outputs = ("--input_dir", tmp_path / "made", "--target_dir", unpaired / "data" / "testA")
-    code, printed = evaluate(*outputs, "--direction", "BtoA", "--metrics", "l1",
-                             program="cyclegan-tf")  # fmt: skip
-    assert code == 1 and "B-5, B-6" in printed.splitlines()[-1]
-    code, printed = evaluate(*outputs[:2], program="cyclegan-tf")
-    assert code == 1 and "Expected --checkpoint, --target_dir, or an --input_dir" in printed
+    outputs = ("--input_dir", "made", "--direction", "BtoA")
+    pairs = ("--target_dir", unpaired / "data" / "testA", "--metrics", "l1")
+    assert "B-5, B-6" in refused(*outputs, *pairs, program="cyclegan-tf")
+    line = refused(*outputs[:2], program="cyclegan-tf")
+    assert "Expected --checkpoint, --target_dir, or an --input_dir" in line
 
 
 def test_two_folders_are_the_same_to_both_programs(evaluate, tmp_path):
     write_folders(tmp_path)
-    words = ("--input_dir", tmp_path / "outputs", "--target_dir", tmp_path / "targets",
-             "--metrics", "l1,psnr,ssim", "--seed", 5)  # fmt: skip
-    metrics = []
-    for program in ("pix2pix-tf", "cyclegan-tf"):
-        code, printed = evaluate(*words, program=program)
-        assert code == 0, printed
-        metrics.append(found(tmp_path))
-    assert metrics[0] == metrics[1]
+    words = (*FOLDERS, "--metrics", "l1,psnr,ssim", "--seed", 5)
+    first, second = (evaluate(*words, program=name)[0] for name in ("pix2pix-tf", "cyclegan-tf"))
+    assert first == second
 
 
 def test_deep_grey_and_alpha_files_are_compared(evaluate, tmp_path):
@@ -355,8 +320,5 @@ def test_deep_grey_and_alpha_files_are_compared(evaluate, tmp_path):
     colour = random.integers(0, 256, (20, 24, 4), np.uint8)
     Image.fromarray(colour).save(tmp_path / "outputs" / "alpha.png")
     Image.fromarray(colour[..., :3]).save(tmp_path / "targets" / "alpha.png")
-    folders = ("--input_dir", tmp_path / "outputs", "--target_dir", tmp_path / "targets")
-    code, printed = evaluate(*folders, "--metrics", "l1")
-    assert code == 0, printed
-    per_image = found(tmp_path)["per_image"]
+    per_image = evaluate(*FOLDERS, "--metrics", "l1")[0]["per_image"]
     assert per_image["deep"]["L1"] < 1e-6 and per_image["alpha"]["L1"] == 0

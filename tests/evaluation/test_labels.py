@@ -49,14 +49,6 @@ def test_small_integers_do_not_overflow():
     assert confusion[18, 18] == 16 and confusion.sum() == 16
 
 
-def test_perfect_and_wrong_maps():
-    labels = np.array([[0, 1], [1, 3]])
-    perfect = label_scores(confusion_matrix(labels, labels, classes=4))
-    assert set(perfect.values()) == {1.0}
-    wrong = label_scores(confusion_matrix(labels, np.full((2, 2), 2), classes=4))
-    assert set(wrong.values()) == {0.0}
-
-
 def test_nearest_label_is_the_smallest_squared_distance():
     random = np.random.default_rng(1)
     image = random.integers(0, 256, (2, 9, 7, 3)).astype(np.uint8)

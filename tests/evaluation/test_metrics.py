@@ -2,11 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
-from skimage.metrics import (
-    normalized_root_mse,
-    peak_signal_noise_ratio,
-    structural_similarity,
-)
+from skimage.metrics import normalized_root_mse, structural_similarity
 
 from pix2pix_tf.evaluation import metrics
 
@@ -43,36 +39,12 @@ def test_ssim_is_scikit_images(channels):
     np.testing.assert_allclose(metrics.ssim(targets, outputs), expected, rtol=0, atol=1e-5)
 
 
-def test_ssim_is_that_of_the_uint8_images():
-    images = [np.uint8(np.round(127.5 * (x + 1))) for x in pairs(1)]
-    expected = structural_similarity(
-        *(x[0] for x in images),
-        gaussian_weights=True,
-        sigma=1.5,
-        use_sample_covariance=False,
-        data_range=255,
-        channel_axis=-1,
-        full=True,
-    )[1][5:-5, 5:-5].mean()
-    found = metrics.ssim(*(np.float32(x / 127.5 - 1) for x in images))
-    np.testing.assert_allclose(found, [expected], rtol=0, atol=1e-5)
-
-
 def test_ssim_of_flat_colours_is_scikit_images():
     # Label pictures are flat; there float32 has the least to hold on to.
     targets = np.kron(np.sign(pairs(2, size=(8, 8))[0]), np.ones((1, 8, 8, 1), np.float32))
     outputs = np.clip(targets * 0.99 + 0.003 * pairs(2, size=(64, 64))[1], -1, 1)
     expected = [independent_ssim(*pair) for pair in zip(targets, outputs, strict=True)]
     np.testing.assert_allclose(metrics.ssim(targets, outputs), expected, rtol=0, atol=1e-5)
-
-
-def test_psnr_is_scikit_images():
-    targets, outputs = pairs(5)
-    expected = [
-        peak_signal_noise_ratio(t.astype(np.float64), o.astype(np.float64), data_range=2)
-        for t, o in zip(targets, outputs, strict=True)
-    ]
-    np.testing.assert_allclose(metrics.psnr(targets, outputs), expected, rtol=0, atol=1e-5)
 
 
 def test_l1_is_the_mean_per_image():

@@ -1,24 +1,20 @@
 """The page of --export_format web: opened from the file system, without network, and compared."""
 
-import base64
-import contextlib
-import functools
-import http.server
-import io
 import shutil
 import sys
-import threading
 
 import browser
 import numpy as np
 import pytest
-import safetensors.numpy
 import tensorflow as tf
-import torch_files
+from archives import served
 from browser import By
 from PIL import Image
 from support import GOLDENS, ROOT, refused, run_forked
 
+import cyclegan_tf
+import pix2pix_tf
+from pix2pix_tf.data import images
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.export import web
 from tests.export.test_formats import ONNX, Model
@@ -62,13 +58,6 @@ class Page:
     def text(self, name):
         return browser.css(self.driver, f"#{name}").get_attribute("textContent")
 
-    def pixels(self, canvas):
-        url = self.driver.execute_script(
-            "return document.getElementById(arguments[0]).toDataURL('image/png')", canvas
-        )
-        file = io.BytesIO(base64.b64decode(url.split(",")[1]))
-        return np.asarray(Image.open(file).convert("RGB"), np.int16)
-
     def translate(self, picture, folder, *, model=None):
         """What the page makes of a uint8 image [h, w, 3]."""
         browser.wait(lambda: self.text("name") or len(browser.all_css(self.driver, "option")) > 3)
@@ -82,8 +71,8 @@ class Page:
         self.driver.find_element(By.ID, "file").send_keys(str(folder / "input.png"))
         browser.wait(lambda: self.text("took") or self.text("message"), 60)
         assert self.text("message") == ""
-        np.testing.assert_array_equal(self.pixels("input"), picture)
-        return self.pixels("output")
+        np.testing.assert_array_equal(browser.canvas(self.driver, "input"), picture)
+        return browser.canvas(self.driver, "output")
 
     def close(self):
         asked = self.driver.execute_script(
@@ -101,64 +90,45 @@ def image(height, width):
     return small.repeat(8, 0).repeat(8, 1)[:height, :width]
 
 
-def importing(source, folder):
-    tool = ROOT / "tools" / "import_checkpoint.py"
-    done = run_forked(tool, "--source", source, "--output_dir", folder)
-    assert done.returncode == 0, done.stderr
-    return folder
-
-
 def export(program, *words):
-    done = run_forked(program, "--mode", "export", *words)
+    done = run_forked(program, "--mode", "export", "--export_format", "web", *words)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def compare(page, saved_model, folder, *, model=None):
-    """The page against the SavedModel, at the training size and another."""
-    translate = tf.saved_model.load(str(saved_model)).signatures["serving_default"]
+def compare(page, translate, folder, *, model=None):
+    """The page against a function of uint8 images, at the training size and another."""
     for shape in ((64, 64), (75, 110)):
         picture = image(*shape)
-        batch = tf.constant(picture[None].astype(np.float32) / 255)
-        expected = np.floor(translate(images=batch)["outputs"][0].numpy() * 255.5).clip(0, 255)
         found = page.translate(picture, folder, model=model)
-        assert np.abs(found - expected).max() <= 1, shape
+        assert np.abs(found - translate(picture)).max() <= 1, shape
 
 
 def test_an_imported_reference_run_from_the_file_system(runtime, driver, tmp_path):
-    run = importing(GOLDENS / "small", tmp_path / "reference")
-    printed = export(
-        "pix2pix-tf", "--checkpoint", run, "--output_dir", tmp_path / "page", "--export_format",
-        "web",
-    )  # fmt: skip
+    run, tool = tmp_path / "reference", ROOT / "tools" / "import_checkpoint.py"
+    done = run_forked(tool, "--source", GOLDENS / "small", "--output_dir", run)
+    assert done.returncode == 0, done.stderr
+    printed = export("pix2pix-tf", "--checkpoint", run, "--output_dir", tmp_path / "page")
     assert [path.name for path in (tmp_path / "page").iterdir()] == ["index.html"]
     size = (tmp_path / "page" / "index.html").stat().st_size
     assert f"{size / 1e6:.1f} MB" in printed and " dB)" in printed
-    export("pix2pix-tf", "--checkpoint", run, "--output_dir", tmp_path / "saved")
     page = Page(driver, (tmp_path / "page" / "index.html").as_uri())
-    compare(page, tmp_path / "saved", tmp_path)
+    compare(page, pix2pix_tf.load(run), tmp_path)
     assert page.text("name") == "reference"
     assert page.close() == []
 
 
 def test_both_directions_of_a_cyclegan(runtime, driver, tmp_path):
-    source = tmp_path / "summer2winter"
-    source.mkdir()
-    for role in ("G_A", "G_B", "D_A", "D_B"):
-        state = safetensors.numpy.load_file(GOLDENS / "torch" / f"cyclegan_{role}.safetensors")
-        torch_files.write(source / f"latest_net_{role}.pth", state)
-    (source / "train_opt.txt").write_text("  crop_size: 64  \t[default: 256]\n")
-    run = importing(source, tmp_path / "summer2winter_run")
-    both = ("--checkpoint", run, "--direction", "both")
-    export(
-        "cyclegan-tf", *both, "--output_dir", tmp_path / "page", "--export_format", "web",
-        "--quantize", "none",
-    )  # fmt: skip
-    export("cyclegan-tf", *both, "--output_dir", tmp_path / "saved")
+    run = tmp_path / "summer2winter_run"
+    sizes = {"ngf": 3, "ndf": 1, "netG": "resnet_6blocks", "netD": "pixel"}
+    config = cyclegan_tf.CycleGANConfig(**sizes, crop_size=64, load_size=64, seed=0)
+    cyclegan_tf.save_run(cyclegan_tf.build(config), config, run)
+    words = ("--checkpoint", run, "--direction", "both", "--quantize", "none")
+    export("cyclegan-tf", *words, "--output_dir", tmp_path / "page")
     page = Page(driver, (tmp_path / "page" / "index.html").as_uri())
     for direction in ("AtoB", "BtoA"):
         name = f"summer2winter_run-{direction}"
-        compare(page, tmp_path / "saved" / direction, tmp_path, model=name)
+        compare(page, cyclegan_tf.load(run, direction=direction), tmp_path, model=name)
         domains = [page.text("from"), page.text("to")]
         assert domains == (["summer", "winter"] if direction == "AtoB" else ["winter", "summer"])
     assert page.close() == []
@@ -174,38 +144,22 @@ def test_lab_and_grey_on_one_page_in_a_folder(runtime, driver, tmp_path):
         )
         for name, model in models.items()
     ]  # fmt: skip
+
+    def lab(picture):
+        unit = tf.constant(picture[None] / np.float32(255))
+        return images.from_unit(models["lab"].served.serving_default(unit)["outputs"][0]).numpy()
+
     written = web.export(pages, tmp_path / "page", single_file=False, quantize="none")
     assert written.size == sum(p.stat().st_size for p in (tmp_path / "page").iterdir())
-    with serving(tmp_path / "page") as address:
+    with served(tmp_path / "page") as address:
         cut_off(driver, False)
         page = Page(driver, address)
-        picture = image(75, 110)
-        batch = tf.constant(picture[None].astype(np.float32) / 255)
-        expected = models["lab"].served.serving_default(batch)["outputs"][0].numpy()
-        expected = np.floor(expected * 255.5).clip(0, 255)
-        assert np.abs(page.translate(picture, tmp_path, model="lab") - expected).max() <= 1
+        compare(page, lab, tmp_path, model="lab")
         found = page.translate(image(96, 64), tmp_path, model="grey")
         assert found.shape == (96, 64, 3) and found.std() > 0
         asked = page.close()
         cut_off(driver, True)
     assert asked and all(name.startswith(address) for name in asked)
-
-
-@contextlib.contextmanager
-def serving(folder):
-    """A static host on this machine."""
-    handler = functools.partial(QuietHandler, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-
-
-class QuietHandler(http.server.SimpleHTTPRequestHandler):
-    """Serves files without a line for each."""
-
-    def log_message(self, *_):
-        """Says nothing."""
 
 
 @pytest.mark.parametrize(("quantize", "share"), [("float16", 0.5), ("int8", 0.25)])
@@ -247,6 +201,10 @@ def test_another_archive_is_refused(tmp_path):
         web.find_runtime(str(tmp_path / "nowhere"))
 
 
-def test_channels_that_no_image_has_are_refused(tmp_path):
+def test_what_cannot_be_on_a_page_is_refused(tmp_path):
+    served = Model("grey").served
+    served.channels = 5
+    with pytest.raises(InputError, match="1, 3 or 4 channels, .*; got 5"):
+        web.convert(served, quantize="none")
     words = ("--mode", "export", "--export_format", "web", "--output_dir", tmp_path / "page")
     assert "--checkpoint" in refused(run_forked("cyclegan-tf", *words))

@@ -23,6 +23,11 @@ def run(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def translate(run):
+    return pix2pix_tf.load(run[0])
+
+
+@pytest.fixture(scope="module")
 def cycle(tmp_path_factory):
     """(folder, model) of a CycleGAN run whose images of A are grey."""
     folder = tmp_path_factory.mktemp("cycle")
@@ -39,12 +44,12 @@ def noise(*shape):
 
 @pytest.mark.parametrize("shape", [(64, 64, 3), (100, 70, 3), (2, 64, 64, 3)])
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64"])
-def test_arrays_come_back_in_their_type_and_size(run, shape, dtype):
-    folder, model = run
+def test_arrays_come_back_in_their_type_and_size(run, translate, shape, dtype):
+    _, model = run
     scale = 1 if dtype.startswith("float") else np.iinfo(dtype).max
     unit = noise(*shape)
     image = np.round(unit * scale).astype(dtype) if scale > 1 else unit.astype(dtype)
-    translated = pix2pix_tf.load(folder)(image)
+    translated = translate(image)
     assert translated.shape == shape and translated.dtype == dtype
     if shape == (64, 64, 3):
         expected = (model(image[None] / scale * 2 - 1)[0] + 1) / 2 * scale
@@ -53,8 +58,7 @@ def test_arrays_come_back_in_their_type_and_size(run, shape, dtype):
         np.testing.assert_allclose(translated, expected, rtol=0, atol=tolerance)
 
 
-def test_arrays_that_cannot_be_used_are_refused_in_one_line(run):
-    translate = pix2pix_tf.load(run[0])
+def test_arrays_that_cannot_be_used_are_refused_in_one_line(translate):
     for wrong, expected in (
         (np.zeros((8, 8), np.uint8), "got uint8 [8, 8]"),
         (np.zeros((8, 8, 4), np.uint8), "[h, w, 3] or [n, h, w, 3]; got uint8 [8, 8, 4]"),
@@ -91,8 +95,7 @@ def test_a_program_loads_its_own_runs_only(run, cycle, tmp_path):
         pix2pix_tf.load(tmp_path)
 
 
-def test_files_come_back_in_the_depth_of_the_source(run, tmp_path):
-    translate = pix2pix_tf.load(run[0])
+def test_files_come_back_in_the_depth_of_the_source(translate, tmp_path):
     image = (noise(40, 30, 3) * 255).astype(np.uint8)
     Image.fromarray(image).save(tmp_path / "in.png")
     translate.translate_file(tmp_path / "in.png", tmp_path / "out.png")
@@ -113,8 +116,7 @@ def test_files_come_back_in_the_depth_of_the_source(run, tmp_path):
     )
 
 
-def test_files_that_cannot_be_used_are_refused(run, tmp_path):
-    translate = pix2pix_tf.load(run[0])
+def test_files_that_cannot_be_used_are_refused(translate, tmp_path):
     (tmp_path / "in.png").write_bytes(b"no image")
     with pytest.raises(InputError, match=r"in\.png cannot be translated"):
         translate.translate_file(tmp_path / "in.png", tmp_path / "out.png")

@@ -101,15 +101,6 @@ def test_any_size_and_tile(kind, norm, height, width, tile, side, kept):
         assert check(network, height, width, tile=tile) < TOLERANCE
 
 
-def test_windows_of_a_map_cover_it_once():
-    for shape, sides in (((17, 40), (8, 8)), ((8, 8), (3, 8)), ((1, 100), (64, 64))):
-        covered = np.zeros(shape, int)
-        for window in windows.cut(shape, sides):
-            covered[window.top : window.bottom, window.left : window.right] += 1
-            assert all(one <= most for one, most in zip(window.shape, sides, strict=True))
-        assert (covered == 1).all()
-
-
 def test_windows_are_bands_unless_maps_are_wide():
     assert windows.best_sides((192, 192), 200**2) == (192, 192)
     assert windows.best_sides((256, 256), 200**2) == (156, 256)
@@ -133,21 +124,7 @@ def test_maps_in_memory_and_in_files_are_read_in_any_windows(tmp_path, sides):
         expected = window.of(values, windows.Window(0, 23, 0, 30))
         for store in stores:
             np.testing.assert_array_equal(store.read(window), expected)
-
-
-@pytest.mark.parametrize("columns", [(0, 9), (2, 7)])
-def test_scratch_files_keep_what_is_written_and_have_no_name(tmp_path, columns):
-    store = windows.Scratch((6, 9, 2), np.dtype(np.float32), str(tmp_path))
-    whole = windows.Window(0, 6, 0, 9)
-    values = np.random.default_rng(0).random((1, 6, 9, 2), np.float32)
-    store.write(whole, values)
-    part = windows.Window(1, 4, *columns)
-    store.write(part, values[:, 1:4, slice(*columns)] + 1)
-    values[:, 1:4, slice(*columns)] += 1
-    np.testing.assert_array_equal(store.read(whole), values)
-    np.testing.assert_array_equal(store.read(part), values[:, 1:4, slice(*columns)])
-    assert not list(tmp_path.iterdir())
-    store.close()
+    assert not list(tmp_path.iterdir())  # the file has no name
 
 
 def test_a_scratch_folder_is_made_and_removed(tmp_path, small_windows):

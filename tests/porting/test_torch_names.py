@@ -30,29 +30,6 @@ def test_what_is_loaded_comes_out_again(unet, state):
         np.testing.assert_array_equal(again[key], value, err_msg=key)
 
 
-def test_moving_averages_are_left_out():
-    network = make_generator("unet_256", ngf=3, dropout=False)
-    network.build((None, 256, 256, 3))
-    state = safetensors.numpy.load_file(FOLDER / "unet_256.safetensors")
-    torch_names.load_state_dict(network, state)
-    kept = torch_names.state_dict(network)
-    assert {key for key in state if key not in kept} == {
-        key for key in state if "running" in key or "tracked" in key
-    }
-
-
-def test_a_missing_weight_is_named(unet, state):
-    del state["model.model.3.bias"]
-    with pytest.raises(InputError, match=r"state dict has no model\.model\.3\.bias"):
-        torch_names.load_state_dict(unet, state)
-
-
-def test_a_weight_too_many_is_named(unet, state):
-    state["model.model.9.weight"] = np.zeros(3, np.float32)
-    with pytest.raises(InputError, match=r"does not: model\.model\.9\.weight"):
-        torch_names.load_state_dict(unet, state)
-
-
 @pytest.mark.parametrize("shape", [(3, 2, 4, 4), (3, 1, 16)])
 def test_another_shape_is_named_and_nothing_is_loaded(unet, state, shape):
     before = [variable.numpy() for variable in unet.weights]

@@ -1,48 +1,28 @@
 """The page in a real browser, driven by mouse, keyboard and touch."""
 
-import base64
 import contextlib
-import io
-import shutil
 import time
 
+import browser
 import numpy as np
 import pytest
+from browser import By, Keys, css
 from PIL import Image
 
 import pix2pix_tf
 from pix2pix_tf.demo.facades import PALETTE
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium")
-from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402
-from selenium.webdriver.common.by import By  # noqa: E402
-from selenium.webdriver.common.keys import Keys  # noqa: E402
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
-DRIVER = shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER), reason="needs the Debian packages chromium and chromium-driver"
-)
-FLAGS = (
-    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-dev-shm-usage", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync", "--window-size=1280,900",
-    "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
-)  # fmt: skip
+ActionChains = browser.webdriver.ActionChains
 
 
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory):
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
     folder = tmp_path_factory.mktemp("browser")
-    for flag in (*FLAGS, f"--user-data-dir={folder / 'profile'}"):
-        options.add_argument(flag)
-    options.add_experimental_option(
-        "prefs", {"download.default_directory": str(folder / "downloads")}
-    )
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    flags = (
+        "--window-size=1280,900", "--disable-dev-shm-usage", "--use-fake-device-for-media-stream",
+        "--use-fake-ui-for-media-stream",
+    )  # fmt: skip
+    driver = browser.start(folder / "profile", *flags, downloads=folder / "downloads")
     driver.downloads = folder / "downloads"
     yield driver
     driver.quit()
@@ -55,42 +35,26 @@ class Page:
         self.driver = driver
         driver.get("about:blank")
         driver.get(f"http://127.0.0.1:{server.port}/#facades")
-        self.wait_for(lambda: self["took"].text, "a first translation")
+        browser.wait(lambda: self["took"].text)
 
     def __getitem__(self, name):
         return self.driver.find_element(By.ID, name)
 
-    def wait_for(self, condition, what, seconds=20):
-        end = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < end, f"waited for {what}; {self['message'].text}"
-            time.sleep(0.05)
-
     def choose_size(self, value):
-        self.driver.find_element(By.CSS_SELECTOR, f"#size option[value='{value}']").click()
+        css(self.driver, f"#size option[value='{value}']").click()
         self.settle()
 
-    def pixels(self, canvas, *, alpha=False):
-        url = self.driver.execute_script(
-            "return document.getElementById(arguments[0]).toDataURL('image/png')", canvas
-        )
-        return np.asarray(
-            Image.open(io.BytesIO(base64.b64decode(url.split(",")[1]))).convert(
-                "RGBA" if alpha else "RGB"
-            ),
-            np.int16,
-        )
+    def pixels(self, name, **options):
+        return browser.canvas(self.driver, name, **options)
 
     def settle(self):
         """Waits until what is drawn is translated."""
-        self.wait_for(lambda: not self["busy"].is_displayed(), "the end of the translation")
+        browser.wait(lambda: not self["busy"].is_displayed())
         time.sleep(0.1)
-        self.wait_for(lambda: not self["busy"].is_displayed(), "the end of the translation")
+        browser.wait(lambda: not self["busy"].is_displayed())
 
-    def choose(self, **name_and_value):
-        ((name, value),) = name_and_value.items()
-        selector = f"input[name={name}][value={value}]"
-        self.driver.find_element(By.CSS_SELECTOR, selector).click()
+    def choose(self, name, value):
+        css(self.driver, f"input[name={name}][value={value}]").click()
 
     def drag(self, start, end):
         """Drags the mouse over the drawing; points in 0 to 1."""
@@ -120,7 +84,7 @@ def page(driver, server):
 
 def test_a_box_is_drawn_translated_undone_and_drawn_again(page, served):
     before, painted = page.pixels("input"), page.pixels("output")
-    page.choose(label="shop")
+    page.choose("label", "shop")
     page.drag((0.25, 0.25), (0.75, 0.6))
     drawn = page.pixels("input")
     assert drawn[100, 128].tolist() == list(PALETTE["shop"])
@@ -155,18 +119,18 @@ def test_a_label_map_is_opened_to_draw_on_and_saved(page, tmp_path):
     assert colors == {PALETTE[name] for name in ("facade", "sill", "window")}
     page["save-drawing"].click()
     saved = page.driver.downloads / "facades-drawing.png"
-    page.wait_for(saved.exists, "the saved drawing")
+    browser.wait(saved.exists)
     np.testing.assert_array_equal(np.asarray(Image.open(saved).convert("RGB")), drawn)
 
 
 def test_a_broken_address_shows_the_first_model(page):
     page.driver.execute_script("location.hash = '#%zz'")
-    page.wait_for(lambda: page.driver.current_url.endswith("#exported"), "the first model")
+    browser.wait(lambda: page.driver.current_url.endswith("#exported"))
     assert page["model"].get_attribute("value") == "exported"
 
 
 def test_lines_are_drawn_and_erased(page):
-    page.choose(editor="lines")
+    page.choose("editor", "lines")
     assert not page["example"].is_displayed()  # a facades model has no handbag to draw
     page["clear"].click()
     page.settle()
@@ -175,7 +139,7 @@ def test_lines_are_drawn_and_erased(page):
     drawn = page.pixels("input")
     assert drawn[126:131, 128].min() < 128 and (drawn == 255).mean() > 0.95
     assert np.abs(page.pixels("output") - blank).max() > 2
-    page.choose(pen="eraser")
+    page.choose("pen", "eraser")
     page.drag((0.1, 0.5), (0.9, 0.5))
     assert page.pixels("input").min() == 255
 
@@ -193,12 +157,12 @@ def test_the_keyboard_draws_undoes_and_saves(page):
     with_control.send_keys("z").send_keys("s").key_up(Keys.CONTROL).perform()
     np.testing.assert_array_equal(page.pixels("input"), before)
     saved = page.driver.downloads / "facades.png"
-    page.wait_for(saved.exists, "the saved picture")
+    browser.wait(saved.exists)
     assert Image.open(saved).size == (256, 256)
 
 
 def test_a_photo_is_opened_and_compared(page, tmp_path):
-    page.choose(editor="picture")
+    page.choose("editor", "picture")
     photo = np.zeros((200, 400, 3), np.uint8)
     photo[:, 200:] = 255, 128, 0
     Image.fromarray(photo).save(tmp_path / "photo.png")
@@ -219,18 +183,18 @@ def test_a_photo_is_opened_and_compared(page, tmp_path):
     page["clear"].click()
     page.settle()
     assert page["drop-hint"].is_displayed() and not page["save"].is_enabled()
-    assert not page.pixels("output", alpha=True).any()
+    assert not page.pixels("output", mode="RGBA").any()
     page["undo"].click()
     page.settle()
     assert page.pixels("output").shape == (128, 256, 3) and not page["drop-hint"].is_displayed()
 
 
 def test_the_camera_is_translated_until_a_picture_is_taken(page):
-    page.choose(editor="picture")
+    page.choose("editor", "picture")
     page["camera"].click()
-    page.wait_for(lambda: not page["drop-hint"].is_displayed(), "the camera's picture")
+    browser.wait(lambda: not page["drop-hint"].is_displayed())
     first = page.pixels("input")
-    page.wait_for(lambda: (page.pixels("input") != first).any(), "another picture of the camera")
+    browser.wait(lambda: (page.pixels("input") != first).any())
     page["camera"].click()
     page.settle()
     still = page.pixels("input")
@@ -311,10 +275,10 @@ def test_a_phone_shows_drawing_result_and_colours_at_once(page):
 
 
 def test_the_other_model_and_a_server_that_refuses(page, tmp_path):
-    page.driver.find_element(By.CSS_SELECTOR, "#model option[value=exported]").click()
+    css(page.driver, "#model option[value=exported]").click()
     page.settle()
     assert page.driver.current_url.endswith("#exported")
     (tmp_path / "text.png").write_text("no picture")
     page["file"].send_keys(str(tmp_path / "text.png"))
-    page.wait_for(lambda: page["message"].text, "a message")
+    browser.wait(lambda: page["message"].text)
     assert "cannot read text.png" in page["message"].text
