@@ -20,8 +20,8 @@ def check_data(program: Program, config: Any, explicit: Collection[str]) -> int:
         The exit code: 1 if training or testing would fail.
     """
     runs.warn_without_effect(config, explicit)
-    config = program.unpack(config)
-    lines, usable = check.report(dict(program.data_sets(config)))
+    config = runs.unpack(config, is_paired=program.is_paired)
+    lines, usable = check.report(program.data_sets(config))
     inside = config.recursive or not config.input_dir or check.has_images(config.input_dir)
     if program.is_paired and not inside:
         usable = False
