@@ -16,16 +16,7 @@ from pix2pix_tf.errors import InputError, print_line
 
 
 def demo(program: Program, config: Any, explicit: Collection[str]) -> int:
-    """Runs the whole demonstration, or resumes it.
-
-    Args:
-        program: The program.
-        config: Its options.
-        explicit: Names of the options that were given.
-
-    Returns:
-        The exit code.
-    """
+    """Runs the whole demonstration, or resumes it."""
     shown = program.demo
     given = {name: value for name, value in shown.settings.items() if name not in explicit}
     config = dataclasses.replace(config, **given)

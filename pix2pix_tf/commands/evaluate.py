@@ -14,16 +14,7 @@ from pix2pix_tf.training import runtime
 
 
 def evaluate(program: Program, config: Any, explicit: Collection[str]) -> int:
-    """Measures images; writes copies of them, metrics.json and the report.
-
-    Args:
-        program: The program.
-        config: Its options.
-        explicit: Names of the options that were given.
-
-    Returns:
-        The exit code.
-    """
+    """Measures images; writes copies of them, metrics.json and the report."""
     run_folder.local(config.output_dir, mode="evaluate")
     examples, checkpoint = None, None
     if config.checkpoint:

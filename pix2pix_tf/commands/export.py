@@ -17,16 +17,7 @@ CALIBRATION = 64
 
 
 def export(program: Program, config: Any, explicit: Collection[str]) -> int:
-    """Writes each generator in `config.export_format`; several into folders of their names.
-
-    Args:
-        program: The program.
-        config: Its options.
-        explicit: Names of the options that were given.
-
-    Returns:
-        The exit code.
-    """
+    """Writes each generator in `config.export_format`; several into folders of their names."""
     config, checkpoint = runs.use_run(config, explicit, program=program.name)
     folder = run_folder.local(config.output_dir, mode="export")
     if config.export_format == "web":

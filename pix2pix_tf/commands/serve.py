@@ -16,16 +16,7 @@ from pix2pix_tf.training import runtime
 
 
 def serve(program: Program, config: Any, explicit: Collection[str]) -> int:
-    """Serves models until SIGINT or SIGTERM; requests in flight are finished.
-
-    Args:
-        program: The program.
-        config: Its options; `checkpoint` lists runs and SavedModels.
-        explicit: Names of the options that were given.
-
-    Returns:
-        The exit code.
-    """
+    """Serves models until SIGINT or SIGTERM; requests in flight are finished."""
     try:
         from pix2pix_tf.server import run
     except ImportError as error:

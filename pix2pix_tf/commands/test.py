@@ -15,16 +15,7 @@ from pix2pix_tf.training import runtime
 
 
 def test(program: Program, config: Any, explicit: Collection[str]) -> int:
-    """Translates the images in `config.input_dir`.
-
-    Args:
-        program: The program.
-        config: Its options.
-        explicit: Names of the options that were given.
-
-    Returns:
-        The exit code.
-    """
+    """Translates the images in `config.input_dir`."""
     config, checkpoint = runs.use_run(config, explicit, program=program.name)
     config = runs.unpack(config, is_paired=program.is_paired)
     examples = program.test_examples(config, explicit)

@@ -30,16 +30,7 @@ if TYPE_CHECKING:  # TensorFlow is loaded once the input is checked
 
 
 def train(program: Program, config: Any, explicit: Collection[str]) -> int:
-    """Trains a new run in the output folder, or resumes one.
-
-    Args:
-        program: The program.
-        config: Its options.
-        explicit: Names of the options that were given.
-
-    Returns:
-        The exit code.
-    """
+    """Trains a new run in the output folder, or resumes one."""
     with runs.begin_run(config, explicit, program=program.name) as start:
         config = runs.unpack(start.config, is_paired=program.is_paired)
         config, examples, types = program.training_examples(config)
