@@ -1,26 +1,20 @@
 """The command cyclegan-tf: what the commands need to know of it."""
 
-import dataclasses
 import os
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import Any
 
 from cyclegan_tf.config import PROGRAM, CycleGANConfig
 from pix2pix_tf import cli, run_folder
-from pix2pix_tf.commands import datasets, runs
-from pix2pix_tf.commands.program import Demo, Direction, Examples, Program, Training
+from pix2pix_tf.commands import datasets
+from pix2pix_tf.commands.program import Demo, Direction, Examples, Program
 from pix2pix_tf.data import sizes
 from pix2pix_tf.data.check import Contents
 from pix2pix_tf.demo import facades
 from pix2pix_tf.errors import InputError
-
-if TYPE_CHECKING:
-    from pix2pix_tf.data.decode import Reading
-    from pix2pix_tf.inference.files import Translate
-    from pix2pix_tf.inference.predictor import Predictor
-
 
 SUMMARY = """
 Learns to translate between two unpaired sets of images (CycleGAN), on TensorFlow 2 and Keras 3.
@@ -39,14 +33,6 @@ Below, pix2pix.py is affinelayer/pix2pix-tensorflow, and the PyTorch code is
 junyanz/pytorch-CycleGAN-and-pix2pix.
 """
 WAYS = ("AtoB", "BtoA")
-
-
-def _unpack(config: Any) -> CycleGANConfig:
-    """`config` with a data set of TensorFlow Datasets replaced by folders of its images."""
-    if not runs.names_catalog(config.input_dir):
-        return config
-    catalog = runs.load_catalog(config.input_dir)
-    return dataclasses.replace(config, input_dir=catalog.unpack_unpaired(config.input_dir))
 
 
 def _is_folder(path: str | None) -> bool:
@@ -80,12 +66,6 @@ def _training_examples(
     return config, {"A": a, "B": b}, types
 
 
-def _training(config: Any, examples: Mapping[str, Any]) -> Training:
-    from cyclegan_tf import program
-
-    return program.training(config, examples)
-
-
 def _folder(config: Any, phase: str, domain: str) -> str:
     """The folder of a domain for "train" or "test"."""
     folder = config.domains(phase)["AB".index(domain)]
@@ -105,7 +85,7 @@ def _checked(config: Any, folder: str, domain: str) -> Examples:
 def _test_examples(config: Any, explicit: Collection[str]) -> dict[str, Examples]:
     """The files of each direction: of testA and testB, or of one folder of images."""
     has = dict(zip(WAYS, map(_is_folder, config.domains("test")), strict=True))
-    ways = WAYS if config.direction == "both" else (config.direction,)
+    ways = config.directions
     if config.mode == "evaluate" and "direction" not in explicit and all(has.values()):
         ways = WAYS
     named = config.input_dir_A if ways[0] == "AtoB" else config.input_dir_B
@@ -114,34 +94,21 @@ def _test_examples(config: Any, explicit: Collection[str]) -> dict[str, Examples
     return {ways[0]: _checked(config, config.input_dir, ways[0][0])}
 
 
-def _reading(config: Any, direction: str) -> "Reading":
-    from cyclegan_tf import data
-
-    return data.readings(config)["AB".index(direction[0])]
-
-
 def _target_files(config: Any, direction: str) -> list[str]:
     """The files of the domain that is translated to; none where its folder is not there."""
     from pix2pix_tf.evaluation import comparison
 
-    domain = direction[-1]
-    sides = config.file_sides(domain)
-    folder = config.target_dir or config.domains("test")["AB".index(domain)]
+    domain = "AB".index(direction[-1])
+    folder = config.target_dir or config.domains("test")[domain]
     if folder is None or not (config.target_dir or _is_folder(folder)):
         return []
-    return comparison.ground_truth(folder, sides=sides)
+    return comparison.ground_truth(folder, side=config.sides[domain])
 
 
-def _translations(config: Any, checkpoint: Path, *, with_targets: bool) -> dict[str, "Translate"]:
+def _parts() -> ModuleType:
     from cyclegan_tf import program
 
-    return program.translations(config, checkpoint, with_targets=with_targets)
-
-
-def _predictors(config: Any, checkpoint: Path, *, exported: bool) -> dict[str, "Predictor"]:
-    from cyclegan_tf import program
-
-    return program.predictors(config, checkpoint, exported=exported)
+    return program
 
 
 def _draw_demo(folder: Path, config: Any) -> None:
@@ -169,16 +136,13 @@ CYCLEGAN = Program(
         "AtoB": Direction(output="fake_B", target="true_B", label=" AtoB", prefix="A-"),
         "BtoA": Direction(output="fake_A", target="true_A", label=" BtoA", prefix="B-"),
     },
-    unpack=_unpack,
     data_sets=_data_sets,
     training_examples=_training_examples,
-    training=_training,
     test_examples=_test_examples,
-    reading=_reading,
+    reading=lambda config, direction: config.readings["AB".index(direction[0])],
     is_paired=False,
     target_files=_target_files,
-    translations=_translations,
-    predictors=_predictors,
+    parts=_parts,
     demo=Demo(
         settings={
             "crop_size": 128,

@@ -7,6 +7,7 @@ Reference:
 import dataclasses
 import os
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from pix2pix_tf.config import (
     CHECK_DATA,
@@ -16,6 +17,7 @@ from pix2pix_tf.config import (
     SIZE,
     TESTING,
     Config,
+    changed,
     data_option,
     run_option,
     training_option,
@@ -23,7 +25,9 @@ from pix2pix_tf.config import (
 from pix2pix_tf.data import sizes
 from pix2pix_tf.data.samples import Side
 from pix2pix_tf.errors import InputError
-from pix2pix_tf.options import changed
+
+if TYPE_CHECKING:
+    from pix2pix_tf.data.decode import Reading
 
 PROGRAM = "cyclegan-tf"
 
@@ -34,7 +38,6 @@ class CycleGANConfig(Config):
 
     # Run
     input_dir: str | None = changed(
-        Config,
         "input_dir",
         help="Folder with the folders trainA and trainB (train), testA and testB (test), or "
         "tfds:cycle_gan/NAME for a data set of TensorFlow Datasets; test also takes a folder of "
@@ -53,11 +56,11 @@ class CycleGANConfig(Config):
         adopted="run",
     )
     output_dir: str | None = changed(
-        Config, "output_dir", help="Folder for the results; demo writes to cyclegan-demo."
+        "output_dir", help="Folder for the results; demo writes to cyclegan-demo."
     )
 
     # Training
-    gan_mode: str = changed(Config, "gan_mode", default="lsgan")
+    gan_mode: str = changed("gan_mode", default="lsgan")
     n_epochs: int = training_option(
         100, "Epochs at the full learning rate.", minimum=0, maximum=MOST_STEPS
     )
@@ -110,13 +113,11 @@ class CycleGANConfig(Config):
         maximum=MOST_PIXELS,
     )
     input_channels: int = changed(
-        Config,
         "input_channels",
         help="Channels of images of A. 1, 3 and 4 are converted from what files have; other "
         "numbers must match the files.",
     )
     output_channels: int = changed(
-        Config,
         "output_channels",
         help="Channels of images of B. Where they are not those of A, there is no identity loss: "
         "--lambda_identity 0.",
@@ -125,14 +126,14 @@ class CycleGANConfig(Config):
     resize_method = "bicubic"
 
     # Test and export: without validation, training has no use for them.
-    test_dropout: bool = changed(Config, "test_dropout", modes=("demo", *TESTING))
-    tile: int = changed(Config, "tile", modes=("demo", *TESTING, "serve"))
-    scratch_dir: str | None = changed(Config, "scratch_dir", modes=("demo", *TESTING, "serve"))
+    test_dropout: bool = changed("test_dropout", modes=("demo", *TESTING))
+    tile: int = changed("tile", modes=("demo", *TESTING, "serve"))
+    scratch_dir: str | None = changed("scratch_dir", modes=("demo", *TESTING, "serve"))
 
     # Model
-    netG: str = changed(Config, "netG", default="resnet_9blocks")
-    norm: str = changed(Config, "norm", default="instance")
-    dropout: bool = changed(Config, "dropout", default=False, help="Dropout in the generators.")
+    netG: str = changed("netG", default="resnet_9blocks")
+    norm: str = changed("norm", default="instance")
+    dropout: bool = changed("dropout", default=False, help="Dropout in the generators.")
 
     def _check_program(self) -> None:
         self._check_scale(self.load_size, flag="--load_size")
@@ -178,10 +179,6 @@ class CycleGANConfig(Config):
         """The directions that a command translates in."""
         return ("AtoB", "BtoA") if self.direction == "both" else (self.direction,)
 
-    def ends(self, direction: str) -> tuple[int, int]:
-        """Channels of (inputs, outputs) in a direction of translation."""
-        return self.channels if direction == "AtoB" else self.channels[::-1]
-
     @property
     def cycle_weights(self) -> tuple[float, float]:
         """The weights of the cycles A to B to A and B to A to B."""
@@ -194,9 +191,13 @@ class CycleGANConfig(Config):
         """What the networks see of images of A and of B."""
         return self._sides(self.channels)
 
-    def file_sides(self, domain: str) -> tuple[tuple[Side, ...], ...]:
-        """What is made of files of domain "A" or "B", as `listing.survey` takes it."""
-        return ((self.sides["AB".index(domain)],),)
+    @property
+    def readings(self) -> "tuple[Reading, Reading]":
+        """How images of A and images of B are read."""
+        from pix2pix_tf.data.decode import Reading
+
+        a, b = (Reading(dataset_mode="single", sides=(side, side)) for side in self.sides)
+        return a, b
 
     def domains(self, phase: str) -> tuple[str | None, str | None]:
         """The folders of A and B.

@@ -1,6 +1,5 @@
 """The parts of CycleGAN that commands call: training, translation there and back."""
 
-import functools
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,17 +7,15 @@ from typing import Any
 
 import tensorflow as tf
 
-from cyclegan_tf import data
 from cyclegan_tf import model as models
 from cyclegan_tf.config import PROGRAM, CycleGANConfig
-from pix2pix_tf import options
+from pix2pix_tf import options, run_folder
 from pix2pix_tf.commands import datasets, runs, saving
 from pix2pix_tf.commands.program import Training
-from pix2pix_tf.data import images, listing, pipelines
-from pix2pix_tf.evaluation import results as result_files
+from pix2pix_tf.data import cache, images, listing, pipelines
 from pix2pix_tf.inference import files
 from pix2pix_tf.inference.predictor import Predictor
-from pix2pix_tf.networks.layers import Network, check_choice
+from pix2pix_tf.networks.layers import check_choice
 from pix2pix_tf.training import checkpoints, losses
 from pix2pix_tf.training.gan import GAN
 
@@ -33,21 +30,40 @@ def training(config: Any, examples: Mapping[str, Sequence[str]]) -> Training:
         examples: The files of "A" and of "B".
     """
     paths = (examples["A"], examples["B"])
+    folder = run_folder.place(config.output_dir) / run_folder.CACHE
+    a, b = (
+        cache.make(config.cache, reading, of_domain, folder=folder / domain)
+        for reading, of_domain, domain in zip(config.readings, paths, "AB", strict=True)
+    )
+
+    def names(step: int) -> list[str]:
+        batch = pipelines.unpaired_paths(
+            *paths, step - 1, batch_size=config.batch_size, seed=config.seed
+        )
+        pairs = zip(*map(listing.names, batch), strict=True)
+        return [f"{name_a}-{name_b}" for name_a, name_b in pairs]
+
     return Training(
         examples=max(map(len, paths)),
         epochs=config.n_epochs + config.n_epochs_decay,
         longer="--n_epochs or --n_epochs_decay",
         build=lambda steps_per_epoch: models.build(config, steps_per_epoch=steps_per_epoch),
-        load=data.loader(config, paths),
-        named=lambda: data.bad_files_named(config, paths),
+        load=pipelines.unpaired_loader(
+            *paths,
+            readings=config.readings,
+            framing=config.framing,
+            seed=config.seed,
+            flip=config.flip,
+            fetches=(a, b),
+        ),
+        readings=list(zip(paths, config.readings, strict=True)),
         progress={
             "cyc": "generator_loss_cycle_A",
             "D": "discriminator_loss_A",
             "G": "generator_loss_GAN_BA",
         },
         images=_images,
-        show=functools.partial(_show, config, paths=paths),
-        write_report=lambda: _write_report(config),
+        names=names,
         translate=lambda model, batch: {
             "fake_B": (batch[0], model.gen_ab(batch[0])),
             "fake_A": (batch[1], model.gen_ba(batch[1])),
@@ -59,56 +75,19 @@ def training(config: Any, examples: Mapping[str, Sequence[str]]) -> Training:
             mode=config.gan_mode,
             weight=models.DISCRIMINATOR_WEIGHT,
         ),
-        options=runs.run_options(config, program=PROGRAM),
     )
 
 
 def _images(
     batch: tuple[tf.Tensor, tf.Tensor], tensors: Mapping[str, tf.Tensor]
 ) -> dict[str, tf.Tensor]:
-    found = {"real_A": batch[0], "real_B": batch[1]}
-    found |= {"fake_B": tensors["fake_b"], "rec_A": tensors["rec_a"]}
-    found |= {"fake_A": tensors["fake_a"], "rec_B": tensors["rec_b"]}
-    found |= {"idt_A": tensors["identity_a"], "idt_B": tensors["identity_b"]}
+    of_a = {"real_A": batch[0], "fake_B": tensors["fake_b"], "rec_A": tensors["rec_a"]}
+    of_b = {"real_B": batch[1], "fake_A": tensors["fake_a"], "rec_B": tensors["rec_b"]}
+    of_a["idt_A"], of_b["idt_B"] = tensors["identity_a"], tensors["identity_b"]
     return {
-        kind: images.from_unit(images.viewable(images.from_signed(found[kind])))
-        for kind in result_files.KINDS
-        if kind in found
+        kind: images.from_unit(images.viewable(images.from_signed(tensor)))
+        for kind, tensor in {**of_a, **of_b}.items()
     }
-
-
-def _show(config: Any, step: int, shown: Mapping[str, Any], *, paths: data.Paths) -> None:
-    chosen = pipelines.unpaired_paths(
-        *paths, step - 1, batch_size=config.batch_size, seed=config.seed
-    )
-    pairs = zip(*map(listing.names, chosen), strict=True)
-    names = [f"{name_a}-{name_b}" for name_a, name_b in pairs]
-    result_files.write_images(config.output_dir, names, shown, step=step)
-    _write_report(config)
-
-
-def _write_report(config: Any) -> None:
-    result_files.write_training_report(
-        config.output_dir,
-        title=f"CycleGAN: training of {Path(config.output_dir).name}",
-        options=runs.run_options(config, program=PROGRAM),
-    )
-
-
-def load_generators(config: Any, checkpoint: Path) -> dict[str, Network]:
-    """Builds both generators of a run and restores their weights, averaged ones if there are any.
-
-    Args:
-        config: `CycleGANConfig` with the run's architecture.
-        checkpoint: Checkpoint file.
-
-    Returns:
-        Dict from "gen_ab" and "gen_ba" to `keras.Model`.
-    """
-    found = models.build_generators(config)
-    variables = [variable for network in found.values() for variable in network.variables]
-    checkpoints.restore_weights(checkpoint, variables, averaged=config.ema)
-    return found
 
 
 def translations(
@@ -131,7 +110,6 @@ def translations(
             with_targets=with_targets,
             batch_size=config.batch_size,
             seed=config.seed if config.test_dropout and config.dropout else None,
-            target_type=found[way].target_type,
         )
         for way in found
     }
@@ -145,7 +123,9 @@ def predictors(config: Any, checkpoint: Path, *, exported: bool = False) -> dict
         checkpoint: Checkpoint file.
         exported: Whether they become parts of an export, which is a graph.
     """
-    generators, types = load_generators(config, checkpoint), datasets.types(checkpoint)
+    generators, types = models.build_generators(config), datasets.types(config.checkpoint)
+    variables = [variable for network in generators.values() for variable in network.variables]
+    checkpoints.restore_weights(checkpoint, variables, averaged=config.ema)
     return {
         way: Predictor(
             generators[name],

@@ -6,15 +6,17 @@ import os
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import Any
 
+import pix2pix_tf
 from pix2pix_tf import options, run_folder
-from pix2pix_tf.commands import datasets, runs
+from pix2pix_tf.commands import datasets
 from pix2pix_tf.commands.check_data import check_data
 from pix2pix_tf.commands.demo import demo
 from pix2pix_tf.commands.evaluate import evaluate
 from pix2pix_tf.commands.export import export
-from pix2pix_tf.commands.program import Demo, Direction, Examples, Program, Training
+from pix2pix_tf.commands.program import Demo, Direction, Examples, Program
 from pix2pix_tf.commands.serve import serve
 from pix2pix_tf.commands.test import test
 from pix2pix_tf.commands.train import train
@@ -23,11 +25,6 @@ from pix2pix_tf.data import check, listing, sizes
 from pix2pix_tf.demo import facades
 from pix2pix_tf.errors import InputError, printable
 from pix2pix_tf.training import runtime
-
-if TYPE_CHECKING:
-    from pix2pix_tf.inference.files import Translate
-    from pix2pix_tf.inference.predictor import Predictor
-
 
 VERBS = {
     "train": train,
@@ -83,18 +80,18 @@ def run(program: Program, argv: Sequence[str] | None = None) -> int:
 
 def _run(program: Program, words: list[str]) -> int:
     if any(word in options.HELP for word in words):
-        named = [mode for mode in (*MODES, CHECK_DATA) if _names(words, mode)]
+        mode = next((mode for mode in (*MODES, CHECK_DATA) if _names(words, mode)), None)
         text = options.help_text(
             program.config_class,
             program=program.name,
             summary=program.summary,
-            mode=named[0] if named else None,
-            of_run=bool(named) and named[0] in (*TESTING, "export", "serve"),
+            mode=mode,
+            of_run=mode in (*TESTING, "export", "serve"),
         )
         sys.stdout.write(text)
         return 0
     if "--version" in words:
-        print(program.name, runs.version())
+        print(program.name, pix2pix_tf.__version__)
         return 0
     config, explicit = options.parse(program.config_class, words)
     config.refuse_foreign(explicit)
@@ -182,16 +179,6 @@ junyanz/pytorch-CycleGAN-and-pix2pix.
 """
 
 
-def _unpack(config: Any) -> Pix2PixConfig:
-    """`config` with a data set of TensorFlow Datasets replaced by folders of its images."""
-    if not runs.names_catalog(config.input_dir):
-        return config
-    catalog = runs.load_catalog(config.input_dir)
-    training = config.mode not in ("test", "evaluate")
-    folder, mode = catalog.unpack(config.input_dir, training=training)
-    return dataclasses.replace(config, input_dir=folder, dataset_mode=mode)
-
-
 def _data_sets(config: Any) -> dict[str, check.Contents]:
     try:
         if config.input_dir_A and config.input_dir_B:
@@ -217,12 +204,6 @@ def _training_examples(
     return config, {"train": paths, "val": validated}, types
 
 
-def _training(config: Any, examples: Mapping[str, Examples]) -> Training:
-    from pix2pix_tf.commands import pix2pix
-
-    return pix2pix.training(config, examples)
-
-
 def _checked(config: Any, folder: str | None) -> Examples:
     """The examples of a folder, each looked at."""
     contents = datasets.paired(config, folder)
@@ -239,19 +220,13 @@ def _target_files(config: Any, direction: str) -> Sequence[str] | None:
     if not config.target_dir:
         return None
     side = config.sides["AB".index(direction[-1])]
-    return comparison.ground_truth(config.target_dir, sides=((side,),))
+    return comparison.ground_truth(config.target_dir, side=side)
 
 
-def _translations(config: Any, checkpoint: Path, *, with_targets: bool) -> dict[str, "Translate"]:
+def _parts() -> ModuleType:
     from pix2pix_tf.commands import pix2pix
 
-    return pix2pix.translations(config, checkpoint)
-
-
-def _predictors(config: Any, checkpoint: Path, *, exported: bool) -> dict[str, "Predictor"]:
-    from pix2pix_tf.commands import pix2pix
-
-    return pix2pix.predictors(config, checkpoint, exported=exported)
+    return pix2pix
 
 
 def _draw_demo(folder: Path, config: Any) -> None:
@@ -265,10 +240,8 @@ CONSTANT = "L1 of the best constant image"
 
 
 def _demo_context(config: Any, folder: Path) -> dict[str, float]:
-    from pix2pix_tf.commands import pix2pix
-
     known, paths = (listing.list_images(folder / name) for name in ("train", "val"))
-    return {CONSTANT: pix2pix.constant_image_l1(config, known=known, paths=paths)}
+    return {CONSTANT: _parts().constant_image_l1(config, known=known, paths=paths)}
 
 
 def _demo_summary(mean: Mapping[str, Any]) -> tuple[list[str], bool]:
@@ -286,16 +259,13 @@ PIX2PIX = Program(
     config_class=Pix2PixConfig,
     summary=SUMMARY,
     directions=dict.fromkeys(("AtoB", "BtoA"), Direction(output="outputs", target="targets")),
-    unpack=_unpack,
     data_sets=_data_sets,
     training_examples=_training_examples,
-    training=_training,
     test_examples=_test_examples,
     reading=lambda config, direction: config.reading,
     is_paired=True,
     target_files=_target_files,
-    translations=_translations,
-    predictors=_predictors,
+    parts=_parts,
     demo=Demo(
         settings={
             "batch_size": 1,

@@ -11,13 +11,13 @@ import dataclasses
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pix2pix_tf import options, run_folder
 from pix2pix_tf.data import sizes
 from pix2pix_tf.data.samples import AUTO, Selection, Side, parse_percentiles, parse_range
 from pix2pix_tf.errors import InputError
-from pix2pix_tf.options import changed, option
+from pix2pix_tf.options import option
 
 if TYPE_CHECKING:
     from pix2pix_tf.data.decode import Reading
@@ -37,7 +37,6 @@ MULTIPLES = {
     "resnet_9blocks": 4,
     "resnet_6blocks": 4,
 }
-DATASET_MODES = ("aligned", "folders", "single")
 PROGRAM = "pix2pix-tf"
 ONE, MIRRORED, MULTI_WORKER = "one", "mirrored", "multi_worker"
 # Of pairs, of pairs of label maps, of sets.
@@ -803,10 +802,6 @@ class Config:
         """Channels of (inputs, outputs) or of images of (A, B)."""
         return self.input_channels, self.output_channels
 
-    def ends(self, direction: str) -> tuple[int, int]:
-        """Channels of (inputs, outputs) in a direction of translation."""
-        return self.channels
-
     @property
     def directions(self) -> tuple[str, ...]:
         """The directions that a command translates in, of "AtoB" and "BtoA"."""
@@ -881,6 +876,21 @@ class Config:
         return chosen
 
 
+def changed(name: str, **changes: Any) -> Any:
+    """An option of `Config` with another default or another rule.
+
+    Args:
+        name: Name of the field.
+        changes: New values of "default" or of the field's metadata, such as "help".
+
+    Returns:
+        A `dataclasses.field` for a subclass; it keeps its place among the fields.
+    """
+    field = Config.__dataclass_fields__[name]
+    default = changes.pop("default", field.default)
+    return dataclasses.field(default=default, metadata={**field.metadata, **changes})
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Pix2PixConfig(Config):
     """Options of one pix2pix command; invalid ones raise `InputError` when the object is made."""
@@ -889,16 +899,14 @@ class Pix2PixConfig(Config):
 
     # Run
     input_dir: str | None = changed(
-        Config,
         "input_dir",
         help="Folder of side-by-side images, A left and B right, or tfds:NAME/CONFIG for a "
         "data set of TensorFlow Datasets.",
     )
     output_dir: str | None = changed(
-        Config, "output_dir", help="Folder for the results; demo writes to pix2pix-demo."
+        "output_dir", help="Folder for the results; demo writes to pix2pix-demo."
     )
     checkpoint: str | None = changed(
-        Config,
         "checkpoint",
         help="Run folder, or one checkpoint file in it: the run to resume (train) or to use (test, "
         "evaluate, export, serve). facades is the model in the package, which export and serve "
@@ -926,7 +934,7 @@ class Pix2PixConfig(Config):
         "--input_dir under equal names (folders); or single images without targets, for test "
         "(single).",
         modes=("train", *TESTING, CHECK_DATA),
-        choices=DATASET_MODES,
+        choices=("aligned", "folders", "single"),
     )
     input_dir_A: str | None = data_option(
         None,
@@ -1065,17 +1073,6 @@ class Pix2PixConfig(Config):
         """What the networks see of files of A and of B."""
         a, b = self.channels
         return self._sides((a, b) if self.which_direction == "AtoB" else (b, a))
-
-    @property
-    def file_sides(self) -> tuple[tuple[Side, ...], ...]:
-        """For each file of an example what is made of it, as `listing.survey` takes it."""
-        if self.lab_colorization:
-            return ((Side(selection=self.sides[0].selection),),)
-        a, b = self.sides
-        single = (a if self.which_direction == "AtoB" else b,)
-        return {"aligned": ((a, b),), "folders": ((a,), (b,)), "single": (single,)}[
-            self.dataset_mode
-        ]
 
     @property
     def reading(self) -> "Reading":

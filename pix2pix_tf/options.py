@@ -82,22 +82,6 @@ def option(
     return dataclasses.field(default=default, metadata={"help": text, "group": group, **rule})
 
 
-def changed(owner: Any, name: str, **changes: Any) -> Any:
-    """The option `name` of the dataclass `owner` with another default or another rule.
-
-    Args:
-        owner: Dataclass whose fields were made by `option`.
-        name: Name of the field.
-        changes: New values of "default" or of the field's metadata, such as "help".
-
-    Returns:
-        A `dataclasses.field` for a subclass; it keeps its place among the fields.
-    """
-    field = owner.__dataclass_fields__[name]
-    default = changes.pop("default", field.default)
-    return dataclasses.field(default=default, metadata={**field.metadata, **changes})
-
-
 def _type(field: dataclasses.Field) -> Any:
     """The type behind `int` or `int | None`."""
     kinds = [kind for kind in typing.get_args(field.type) if kind is not type(None)]
@@ -201,7 +185,8 @@ def parse(config_class: type, argv: Sequence[str]) -> tuple[Any, set[str]]:
     except flags.UnrecognizedFlagError as error:
         raise InputError(_unknown_flag(error, values)) from None
     except flags.Error as error:
-        raise InputError(_one_line(error)) from None
+        text = " ".join(str(error).split())
+        raise InputError(f"Expected a value of the flag's type. Received: {text}") from None
     if rest:
         modes = [mode for f in fields if f.name == "mode" for mode in f.metadata["choices"]]
         near = difflib.get_close_matches(rest[0], modes, n=1)
@@ -241,11 +226,6 @@ def _unknown_flag(error: flags.UnrecognizedFlagError, values: flags.FlagValues) 
     near = difflib.get_close_matches(name, list(values), n=1)
     hint = f"did you mean --{near[0]}?" if near else "--help lists them all."
     return f"Expected a known flag. Received: --{name}; {hint}"
-
-
-def _one_line(error: flags.Error) -> str:
-    text = " ".join(str(error).split())
-    return f"Expected a value of the flag's type. Received: {text}"
 
 
 def help_text(

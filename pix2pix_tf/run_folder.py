@@ -108,17 +108,18 @@ def _check_scheme(scheme: str) -> None:
         raise KeyError(scheme)
 
 
-def local(path: str | os.PathLike[str], *, flag: str, mode: str) -> Path:
-    """`path` as a `Path`.
+def local(output_dir: str | os.PathLike[str], *, mode: str) -> Path:
+    """`output_dir` as a `Path`.
 
     Raises:
-        InputError: If it is an address; names the flag and the mode that cannot use one.
+        InputError: If it is an address; names the mode that cannot use one.
     """
-    if is_remote(path):
+    if is_remote(output_dir):
         raise InputError(
-            f"Expected {flag} to be on this machine with --mode {mode}. Received: {path}"
+            f"Expected --output_dir to be on this machine with --mode {mode}. "
+            f"Received: {output_dir}"
         )
-    return Path(path)
+    return Path(output_dir)
 
 
 def same_place(one: Place, other: Place) -> bool:

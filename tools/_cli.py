@@ -20,21 +20,32 @@ IMAGE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tif
 
 
 def run(
-    main: Callable[[list[str]], int | None], flag_values: flags.FlagValues, *, usage: str
+    main: Callable[..., int | None],
+    flag_values: flags.FlagValues,
+    *,
+    usage: str,
+    required: Sequence[str] = (),
+    takes_words: bool = False,
 ) -> None:
     """Parses the command line, runs a script's `main` and ends the process with its exit code.
 
     Args:
-        main: Takes the positional arguments and returns the exit code (None for 0).
+        main: Returns the exit code (None for 0).
         flag_values: The script's own flags; `main` reads them after they were parsed.
         usage: The text that `--help` prints above the flags.
+        required: Names of the flags that must be given.
+        takes_words: Whether `main` takes the words that belong to no flag; else there must be none.
     """
     for stream in (sys.stdout, sys.stderr):  # a file name may hold what the terminal cannot show
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     # As Ctrl-C does: leave by way of the clean-up.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
-        sys.exit(main(flag_values(sys.argv)[1:]))
+        words = flag_values(sys.argv)[1:]
+        if words and not takes_words:
+            raise ValueError(f"expected flags only, received {words}: see --help")
+        require(flag_values, required)
+        sys.exit(main(words) if takes_words else main())
     except flags.UnrecognizedFlagError as error:
         if error.flagname not in ("h", "help", "helpfull", "helpshort"):
             sys.exit(fail(describe(error)))
@@ -65,12 +76,6 @@ def require(flag_values: flags.FlagValues, names: Sequence[str]) -> None:
     missing = [f"--{name}" for name in names if flag_values[name].value is None]
     if missing:
         raise ValueError(f"missing {', '.join(missing)}: give a value, or see --help")
-
-
-def refuse_arguments(arguments: Sequence[str]) -> None:
-    """Raises ValueError for words on the command line that belong to no flag."""
-    if arguments:
-        raise ValueError(f"expected flags only, received {arguments}: see --help")
 
 
 def write_page(path: Path, text: str) -> None:

@@ -8,6 +8,7 @@ they take longer is what exchanging gradients costs.
 
 import atexit
 import contextlib
+import functools
 import json
 import math
 import os
@@ -19,7 +20,7 @@ from typing import Any
 
 import _cli  # noqa: F401 - it finds the package of a checkout
 import _subjects
-from _subjects import Case, Prepared
+from _subjects import Case, Prepare, Prepared
 from absl import flags
 
 Row = dict[str, Any]  # what was measured of a system, or made of that
@@ -29,16 +30,6 @@ IMAGES = 2
 # Seconds of the smallest exchange among the GPUs of a machine, assumed: nccl-tests show 10 to 30
 # microseconds.
 LATENCY = 3e-5
-
-
-def one_replica(case: Case) -> Prepared:
-    """One update on one device."""
-    return _prepare(case, {"strategy": "one"})
-
-
-def two_replicas(case: Case) -> Prepared:
-    """One update of a process that splits its processor into two devices."""
-    return _prepare(case, {"strategy": "mirrored", "logical_devices": 2})
 
 
 def one_worker(case: Case) -> Prepared:
@@ -55,14 +46,6 @@ def two_workers(case: Case) -> Prepared:
     return _work(case, ports, 0)
 
 
-SYSTEMS = {
-    "one": one_replica,
-    "two replicas": two_replicas,
-    "one worker": one_worker,
-    "two workers": two_workers,
-}
-
-
 def _ports(count: int) -> list[int]:
     """Ports that are free now."""
     with contextlib.ExitStack() as stack:
@@ -74,10 +57,11 @@ def _work(case: Case, ports: list[int], index: int) -> Prepared:
     workers = [f"127.0.0.1:{port}" for port in ports]
     task = {"type": "worker", "index": index}
     os.environ["TF_CONFIG"] = json.dumps({"cluster": {"worker": workers}, "task": task})
-    return _prepare(case, {"strategy": "multi_worker"})
+    return _prepare(case, strategy="multi_worker")
 
 
-def _prepare(case: Case, devices: dict[str, Any]) -> Prepared:
+def _prepare(case: Case, **devices: Any) -> Prepared:
+    """One update on the devices that these options name."""
     config = _subjects.our_config(case, starting=False, **devices)
     import tensorflow as tf
 
@@ -121,6 +105,15 @@ def _prepare(case: Case, devices: dict[str, Any]) -> Prepared:
     }
 
 
+SYSTEMS: dict[str, Prepare] = {
+    "one": functools.partial(_prepare, strategy="one"),
+    # The process splits its processor.
+    "two replicas": functools.partial(_prepare, strategy="mirrored", logical_devices=2),
+    "one worker": one_worker,
+    "two workers": two_workers,
+}
+
+
 def links(words: Sequence[str]) -> dict[str, float]:
     """The links between GPUs: {name: GB/s} of words NAME=NUMBER.
 
@@ -145,14 +138,7 @@ def exchange_seconds(rows: Sequence[Row]) -> dict[str, float]:
     }
 
 
-def predict(
-    facts: Row,
-    *,
-    tflops: float,
-    images: int,
-    gigabytes_per_s: float,
-    counts: Sequence[int] = (1, 2, 4, 8, 16),
-) -> list[Row]:
+def predict(facts: Row, *, tflops: float, images: int, gigabytes_per_s: float) -> list[Row]:
     """What N GPUs would do, each with `images` of its own in every step.
 
     A step takes t(1) = images F / R and t(N) = t(1) + 2 (N - 1) / N G / B + T L, where F are the
@@ -166,14 +152,13 @@ def predict(
         tflops: R in 10^12 operations per second.
         images: Images per GPU and step.
         gigabytes_per_s: B in 10^9 bytes per second.
-        counts: Numbers of GPUs.
 
     Returns:
         List of dicts with "gpus", "step_ms", "images_per_s" and "efficiency".
     """
     alone = images * facts["gflop"] / IMAGES / (tflops * 1e3)
     found = []
-    for count in counts:
+    for count in (1, 2, 4, 8, 16):
         sent = 2 * (count - 1) / count * facts["reduced_bytes"] / (gigabytes_per_s * 1e9)
         step = alone + sent + (count > 1) * facts["reduced_tensors"] * LATENCY
         found.append(

@@ -4,6 +4,7 @@ Each is called in a process of its own, so that allocators and thread pools do n
 other, and returns (function that runs it once, dict of facts about it).
 """
 
+import functools
 import itertools
 import math
 import os
@@ -17,6 +18,7 @@ import numpy as np
 Case = dict[str, Any]  # the settings of a measurement
 Run = Callable[[], Any]
 Prepared = tuple[Run, dict[str, Any]]
+Prepare = Callable[[Case], Prepared]
 
 # Side of the matrices whose product shows what the hardware can do; files of the pipeline, and how
 # many images one run takes from it: far more than what waits in its buffers when the run starts.
@@ -71,30 +73,43 @@ def updates(model: Any, batch: Any) -> Run:
     return run
 
 
+def our_pair(case: Case) -> tuple[Any, ...]:
+    """Two batches of images as TensorFlow takes them."""
+    import tensorflow as tf
+
+    size = case["image_size"]
+    return tuple(tf.constant(noise(case["batch_size"], size, size, 3, seed=s)) for s in (0, 1))
+
+
+def peer_pair(case: Case) -> tuple[Any, ...]:
+    """Two such batches as PyTorch takes them."""
+    import torch
+
+    shape = (case["batch_size"], 3, case["image_size"], case["image_size"])
+    return tuple(torch.from_numpy(noise(*shape, seed=seed)) for seed in (0, 1))
+
+
+def peer_options(case: Case) -> dict[str, Any]:
+    """The arguments of a PyTorch model."""
+    return {"ngf": case["ngf"], "ndf": case["ndf"], "bfloat16": case["precision"] != "float32"}
+
+
 def our_step(case: Case) -> Prepared:
     """One update, as the training loop makes it."""
     config = our_config(case)
-    import tensorflow as tf
-
     from pix2pix_tf import model as models
 
-    model, size = models.build(config), case["image_size"]
-    batch = tuple(tf.constant(noise(case["batch_size"], size, size, 3, seed=s)) for s in (0, 1))
-    flops = case["batch_size"] * step_flops(model, size)
+    model = models.build(config)
+    flops = case["batch_size"] * step_flops(model, case["image_size"])
     facts = {"parameters": model.count_params(), "gflop": flops / 1e9}
-    return updates(model, batch), facts
+    return updates(model, our_pair(case)), facts
 
 
 def peer_step(case: Case) -> Prepared:
     """One update of the PyTorch model."""
-    import torch
     import torch_peer
 
-    model = torch_peer.Pix2Pix(
-        ngf=case["ngf"], ndf=case["ndf"], bfloat16=case["precision"] != "float32"
-    )
-    shape = (case["batch_size"], 3, case["image_size"], case["image_size"])
-    batch = tuple(torch.from_numpy(noise(*shape, seed=seed)) for seed in (0, 1))
+    model, batch = torch_peer.Pix2Pix(**peer_options(case)), peer_pair(case)
     return lambda: model.train_step(*batch), {"parameters": model.count_params()}
 
 
@@ -105,8 +120,7 @@ def our_generator(case: Case) -> Prepared:
 
     from pix2pix_tf import model as models
 
-    generator, size = models.build_generator(config), case["image_size"]
-    x = tf.constant(noise(case["batch_size"], size, size, 3))
+    generator, (x, _) = models.build_generator(config), our_pair(case)
     translate = tf.function(generator)
     return lambda: translate(x).numpy(), {"parameters": generator.count_params()}
 
@@ -181,11 +195,6 @@ def our_fixed_litert(case: Case, *, quantize: str = "none") -> Prepared:
     return our_litert(case, image_size=size, quantize=quantize)
 
 
-def our_int8_litert(case: Case) -> Prepared:
-    """The same with weights in int8."""
-    return our_fixed_litert(case, quantize="int8")
-
-
 def our_onnx(case: Case) -> Prepared:
     """One call of ONNX Runtime."""
     facts, model, x = exported(case, "onnx")
@@ -197,23 +206,16 @@ def our_onnx(case: Case) -> Prepared:
 
 def peer_generator(case: Case) -> Prepared:
     """One translation by the PyTorch generator, by the statistics of the image, no dropout."""
-    import torch
     import torch_peer
 
-    model = torch_peer.Pix2Pix(
-        ngf=case["ngf"], ndf=case["ndf"], bfloat16=case["precision"] != "float32"
-    )
+    model, (x, _) = torch_peer.Pix2Pix(**peer_options(case)), peer_pair(case)
     model.generator.dropout.eval()
-    shape = (case["batch_size"], 3, case["image_size"], case["image_size"])
-    x = torch.from_numpy(noise(*shape))
     return lambda: model.translate(x), {"parameters": torch_peer.parameters(model.generator)}
 
 
 def our_cycle(case: Case) -> Prepared:
     """One update of CycleGAN, as the training loop makes it."""
     our_config(case)
-    import tensorflow as tf
-
     from cyclegan_tf import model as models
     from cyclegan_tf.config import CycleGANConfig
 
@@ -222,19 +224,14 @@ def our_cycle(case: Case) -> Prepared:
     options |= {"crop_size": size, "load_size": size}
     config = CycleGANConfig(mode="train", input_dir="in", output_dir="out", seed=0, **options)
     model = models.build(config, steps_per_epoch=1000)
-    batch = tuple(tf.constant(noise(case["batch_size"], size, size, 3, seed=s)) for s in (0, 1))
-    return updates(model, batch), {"parameters": model.count_params()}
+    return updates(model, our_pair(case)), {"parameters": model.count_params()}
 
 
 def peer_cycle(case: Case) -> Prepared:
     """One update of CycleGAN in PyTorch."""
-    import torch
     import torch_cycle
 
-    bfloat16 = case["precision"] != "float32"
-    model = torch_cycle.CycleGAN(ngf=case["ngf"], ndf=case["ndf"], bfloat16=bfloat16)
-    shape = (case["batch_size"], 3, case["image_size"], case["image_size"])
-    batch = tuple(torch.from_numpy(noise(*shape, seed=seed)) for seed in (0, 1))
+    model, batch = torch_cycle.CycleGAN(**peer_options(case)), peer_pair(case)
     return lambda: model.train_step(*batch), {"parameters": model.count_params()}
 
 
@@ -311,14 +308,14 @@ FLOAT32_ONLY = {*LITERT, "onnx"}
 # Files for one image at a time.
 SINGLE = {"litert_fixed", "litert_int8"}
 # What is compared in each part: names of systems and how they are prepared.
-PARTS = {
+PARTS: dict[str, dict[str, Prepare]] = {
     "step": {"ours": our_step, "torch": peer_step},
     "inference": {
         "ours": our_generator,
         "saved_model": our_saved_model,
         "litert": our_litert,
         "litert_fixed": our_fixed_litert,
-        "litert_int8": our_int8_litert,
+        "litert_int8": functools.partial(our_fixed_litert, quantize="int8"),
         "onnx": our_onnx,
         "torch": peer_generator,
     },

@@ -6,7 +6,6 @@ Usage: python tools/api_pages.py --output_dir DIR
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
 from pathlib import Path
 
 import _cli
@@ -19,10 +18,8 @@ PACKAGES = ("pix2pix_tf", "cyclegan_tf")
 CALLBACKS = "pix2pix_tf.training.callbacks"
 
 
-def main(arguments: Sequence[str]) -> None:
+def main() -> None:
     """Writes a page for each package and one for the callbacks."""
-    _cli.refuse_arguments(arguments)
-    _cli.require(FLAGS, ["output_dir"])
     import pdoc
     import pdoc.render
 
@@ -43,4 +40,4 @@ def main(arguments: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    _cli.run(main, FLAGS, usage=__doc__)
+    _cli.run(main, FLAGS, usage=__doc__, required=["output_dir"])

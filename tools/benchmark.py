@@ -32,10 +32,8 @@ import _cli
 import _scaling
 import _subjects
 from _scaling import Row
-from _subjects import Case, Prepared
+from _subjects import Prepare
 from absl import flags
-
-Prepare = Callable[[Case], Prepared]
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_string("output_dir", None, "folder for the results", flag_values=FLAGS)
@@ -291,10 +289,8 @@ def check_flags() -> None:
         raise ValueError(f"expected --batch_sizes of at least 1, received {FLAGS.batch_sizes}")
 
 
-def main(arguments: list[str]) -> None:
+def main() -> None:
     """Measures everything and writes the results."""
-    _cli.refuse_arguments(arguments)
-    _cli.require(FLAGS, ["output_dir"])
     check_flags()
     if FLAGS.isa:  # the systems' processes inherit it
         family = "AVX512" if FLAGS.isa.startswith("AVX512") else "AVX2"
@@ -319,4 +315,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    _cli.run(main, FLAGS, usage=__doc__)
+    _cli.run(main, FLAGS, usage=__doc__, required=["output_dir"])

@@ -86,4 +86,4 @@ def main(words: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    _cli.run(main, FLAGS, usage=__doc__)
+    _cli.run(main, FLAGS, usage=__doc__, takes_words=True)

@@ -261,4 +261,4 @@ def fetch(url: str, target: Path) -> None:
 
 if __name__ == "__main__":
     usage = __doc__.format(pix2pix=" ".join(PIX2PIX), cyclegan=" ".join(CYCLEGAN))
-    _cli.run(main, FLAGS, usage=usage)
+    _cli.run(main, FLAGS, usage=usage, takes_words=True)

@@ -132,10 +132,8 @@ def paint() -> None:
         strip.assemble(rows, gap=4).save(Path(FLAGS.output_dir, "outputs.png"), optimize=True)
 
 
-def main(arguments: Sequence[str]) -> None:
+def main() -> None:
     """Does all experiments that there are data for."""
-    _cli.refuse_arguments(arguments)
-    _cli.require(FLAGS, ["output_dir"])
     plans: list[tuple[str | None, dict[str, tuple], Callable[..., list[dict]]]]
     plans = [(FLAGS.facades, FACADES, paired), (FLAGS.horse2zebra, HORSE2ZEBRA, cycle)]
     plan = [
@@ -155,4 +153,9 @@ def main(arguments: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    _cli.run(main, FLAGS, usage=__doc__.format(experiments="  " + ", ".join(EXPERIMENTS)))
+    _cli.run(
+        main,
+        FLAGS,
+        usage=__doc__.format(experiments="  " + ", ".join(EXPERIMENTS)),
+        required=["output_dir"],
+    )

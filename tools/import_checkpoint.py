@@ -127,10 +127,8 @@ def check_whole(missing: list[str], arrays: Mapping[str, np.ndarray]) -> list[st
     return sorted({name.partition("/")[0] for name in missing})
 
 
-def main(arguments: list[str]) -> None:
+def main() -> None:
     """Imports what the flags name."""
-    _cli.refuse_arguments(arguments)
-    _cli.require(FLAGS, ["source", "output_dir"])
     folder = FLAGS.output_dir
     if run_folder.checkpoints(folder):
         raise InputError(f"--output_dir {folder} already contains a run; choose another")
@@ -157,4 +155,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    _cli.run(main, FLAGS, usage=__doc__)
+    _cli.run(main, FLAGS, usage=__doc__, required=["source", "output_dir"])

@@ -59,10 +59,8 @@ def load(
     return sorted(took), len(failed)
 
 
-def main(arguments: list[str]) -> int:
+def main() -> int:
     """Loads the server that the flags name."""
-    _cli.refuse_arguments(arguments)
-    _cli.require(FLAGS, ["url", "file"])
     url, body = urlsplit(FLAGS.url), Path(FLAGS.file).read_bytes()
     if url.scheme != "http" or not url.hostname:
         raise ValueError(f"expected --url http://HOST:PORT/NAME, received {FLAGS.url!r}")
@@ -80,4 +78,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    _cli.run(main, FLAGS, usage=__doc__)
+    _cli.run(main, FLAGS, usage=__doc__, required=["url", "file"])

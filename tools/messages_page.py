@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import _cli
@@ -113,9 +113,8 @@ def _name(node: ast.expr) -> str:
     return "..."
 
 
-def main(arguments: Sequence[str]) -> None:
+def main() -> None:
     """Writes the page."""
-    _cli.refuse_arguments(arguments)
     _cli.write_page(Path(FLAGS.output_file), page())
 
 

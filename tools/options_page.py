@@ -6,7 +6,6 @@ Usage: python tools/options_page.py [--output_file FILE]
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import _cli
@@ -31,13 +30,13 @@ flags.
 
 def page() -> str:
     """The whole page in Markdown."""
-    fields = {}
+    fields, groups = {}, {}
     for program, config in PROGRAMS.items():
         for field in dataclasses.fields(config):
             fields.setdefault(field.name, {})[program] = field
-    groups = dict.fromkeys(next(iter(f.values())).metadata["group"] for f in fields.values())
+            groups[field.metadata["group"]] = None  # a set in order
     lines = [HEAD.rstrip()]
-    for group in sorted(groups, key=list(_order()).index):
+    for group in groups:
         lines += ["", f"## {group}", "", f"| flag | {' | '.join(PROGRAMS)} | meaning |"]
         lines.append("|---" * (len(PROGRAMS) + 2) + "|")
         lines += [
@@ -46,11 +45,6 @@ def page() -> str:
             if next(iter(found.values())).metadata["group"] == group
         ]
     return "\n".join(lines) + "\n"
-
-
-def _order() -> Iterator[str]:
-    for config in PROGRAMS.values():
-        yield from dict.fromkeys(field.metadata["group"] for field in dataclasses.fields(config))
 
 
 def _row(name: str, found: dict) -> str:
@@ -84,9 +78,8 @@ def _rule(field: dataclasses.Field) -> str:
     return "" if kind in ("bool", "str") else f"[{', '.join([kind, *limits])}]"
 
 
-def main(arguments: Sequence[str]) -> None:
+def main() -> None:
     """Writes the page."""
-    _cli.refuse_arguments(arguments)
     _cli.write_page(Path(FLAGS.output_file), page())
 
 

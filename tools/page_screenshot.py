@@ -28,10 +28,8 @@ _OPTIONS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbar
 _PATIENCE = 60  # seconds
 
 
-def main(arguments: list[str]) -> None:
+def main() -> None:
     """Opens the page, waits for its first translation and saves what is seen."""
-    _cli.refuse_arguments(arguments)
-    _cli.require(FLAGS, ["page", "output_file"])
     from selenium import webdriver
 
     options = webdriver.ChromeOptions()
@@ -66,4 +64,4 @@ def _wait(driver: Any) -> None:
 
 
 if __name__ == "__main__":
-    _cli.run(main, FLAGS, usage=__doc__)
+    _cli.run(main, FLAGS, usage=__doc__, required=["page", "output_file"])

@@ -57,10 +57,8 @@ It knows drawn facades only: label maps of photographs give drawings.
 """
 
 
-def main(arguments: list[str]) -> None:
+def main() -> None:
     """Draws, trains, tests and packs."""
-    _cli.refuse_arguments(arguments)
-    _cli.require(FLAGS, ["output_dir"])
     folder = Path(FLAGS.output_dir)
     _draw(folder)
     words = [word for name, value in TRAINING.items() for word in (f"--{name}", str(value))]
@@ -145,4 +143,4 @@ def _constant_l1(folder: Path) -> float:
 
 
 if __name__ == "__main__":
-    _cli.run(main, FLAGS, usage=__doc__)
+    _cli.run(main, FLAGS, usage=__doc__, required=["output_dir"])

@@ -282,10 +282,8 @@ def _installed(edge_method: str | None) -> str:
     raise ValueError(f"{wanted} needs packages that are missing: pip install 'pix2pix-tf[edges]'")
 
 
-def main(arguments: list[str]) -> int | None:
+def main() -> int | None:
     """Processes the folder that the flags name."""
-    _cli.refuse_arguments(arguments)
-    _cli.require(FLAGS, ["input_dir", "output_dir", "operation"])
     folders = [FLAGS.input_dir]
     if FLAGS.operation == "combine":
         _cli.require(FLAGS, ["b_dir"])
@@ -304,4 +302,4 @@ def main(arguments: list[str]) -> int | None:
 
 
 if __name__ == "__main__":
-    _cli.run(main, FLAGS, usage=__doc__)
+    _cli.run(main, FLAGS, usage=__doc__, required=["input_dir", "output_dir", "operation"])

@@ -59,10 +59,8 @@ def place(moves: Sequence[tuple[Path, Path]], *, copy: bool) -> None:
         (shutil.copy2 if copy else shutil.move)(source, target)
 
 
-def main(arguments: list[str]) -> None:
+def main() -> None:
     """Splits the folder that the flags name."""
-    _cli.refuse_arguments(arguments)
-    _cli.require(FLAGS, ["dir"])
     sources = _cli.list_files(FLAGS.dir, suffixes=(*_cli.IMAGE_SUFFIXES, ".npy"))
     parts = assign(
         len(sources),
@@ -82,4 +80,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    _cli.run(main, FLAGS, usage=__doc__)
+    _cli.run(main, FLAGS, usage=__doc__, required=["dir"])

@@ -54,10 +54,8 @@ def assemble(rows: Sequence[Sequence[Image.Image]], *, gap: int) -> Image.Image:
     return strip
 
 
-def main(arguments: Sequence[str]) -> None:
+def main() -> None:
     """Writes the strip."""
-    _cli.refuse_arguments(arguments)
-    _cli.require(FLAGS, ["input_dir", "output_file"])
     folder = Path(FLAGS.input_dir, "images")
     names = FLAGS.names or first_names(folder, kind=FLAGS.kinds[0])
     rows = [
@@ -71,4 +69,4 @@ def main(arguments: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    _cli.run(main, FLAGS, usage=__doc__)
+    _cli.run(main, FLAGS, usage=__doc__, required=["input_dir", "output_file"])

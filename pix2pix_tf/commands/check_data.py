@@ -9,19 +9,10 @@ from pix2pix_tf.data import check
 
 
 def check_data(program: Program, config: Any, explicit: Collection[str]) -> int:
-    """Prints a data set's contents and its faults.
-
-    Args:
-        program: The program.
-        config: Its options.
-        explicit: Names of the options that were given.
-
-    Returns:
-        The exit code: 1 if training or testing would fail.
-    """
+    """Prints a data set's contents and its faults; 1 means that training or testing would fail."""
     runs.warn_without_effect(config, explicit)
-    config = program.unpack(config)
-    lines, usable = check.report(dict(program.data_sets(config)))
+    config = runs.unpack(config, is_paired=program.is_paired)
+    lines, usable = check.report(program.data_sets(config))
     inside = config.recursive or not config.input_dir or check.has_images(config.input_dir)
     if program.is_paired and not inside:
         usable = False

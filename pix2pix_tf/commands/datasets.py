@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from pix2pix_tf import run_folder
@@ -9,11 +10,19 @@ from pix2pix_tf.config import Config, Pix2PixConfig
 from pix2pix_tf.data import check, listing
 from pix2pix_tf.data.check import Contents
 from pix2pix_tf.data.listing import Example
-from pix2pix_tf.data.samples import parse_percentiles
+from pix2pix_tf.data.samples import Side, parse_percentiles
 from pix2pix_tf.errors import print_line
 
 # Beside options.json: the types of the files of A and B that a run was trained on.
 DATA = "data.json"
+
+
+def _file_sides(config: Any, domains: Sequence[str]) -> tuple[tuple[Side, ...], ...]:
+    """For each file of an example, whose domains are given, what is made of it."""
+    if getattr(config, "lab_colorization", False):
+        return ((Side(selection=config.sides[0].selection),),)
+    sides = dict(zip("AB", config.sides, strict=True))
+    return tuple(tuple(sides[domain] for domain in letters) for letters in domains)
 
 
 def paired(config: Pix2PixConfig, folder: str | os.PathLike | None) -> Contents:
@@ -40,7 +49,10 @@ def paired(config: Pix2PixConfig, folder: str | os.PathLike | None) -> Contents:
         places = [place or os.path.join(folder or "", side) for place, side in given]
     lines = [listing.unread(place, recursive=config.recursive) for place in places if place]
     return Contents(
-        examples, config.file_sides, domains, unread="; ".join(filter(None, lines)) or None
+        examples,
+        _file_sides(config, domains),
+        domains,
+        unread="; ".join(filter(None, lines)) or None,
     )
 
 
@@ -48,7 +60,7 @@ def unpaired(config: Any, folder: str | os.PathLike, domain: str) -> Contents:
     """Lists the images of domain "A" or "B" of CycleGAN."""
     return Contents(
         listing.list_images(folder, recursive=config.recursive),
-        config.file_sides(domain),
+        _file_sides(config, (domain,)),
         (domain,),
         unread=listing.unread(folder, recursive=config.recursive),
     )
@@ -107,9 +119,7 @@ def training_examples(
                 config, **{f"value_range_{letter}": f"{low:.9g},{high:.9g}"}
             )
     for contents, (looks, _) in zip(sets, surveyed, strict=True):
-        sides = config.file_sides
-        sides = sides(contents.domains[0]) if callable(sides) else sides
-        resolved = dataclasses.replace(contents, sides=sides)
+        resolved = dataclasses.replace(contents, sides=_file_sides(config, contents.domains))
         for line in check.notes(resolved, looks, direction=direction):
             print_line(line)
     return config, [examples for _, examples in surveyed], types

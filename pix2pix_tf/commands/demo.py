@@ -16,20 +16,11 @@ from pix2pix_tf.errors import InputError, print_line
 
 
 def demo(program: Program, config: Any, explicit: Collection[str]) -> int:
-    """Runs the whole demonstration, or resumes it.
-
-    Args:
-        program: The program.
-        config: Its options.
-        explicit: Names of the options that were given.
-
-    Returns:
-        The exit code.
-    """
+    """Runs the whole demonstration, or resumes it."""
     shown = program.demo
     given = {name: value for name, value in shown.settings.items() if name not in explicit}
     config = dataclasses.replace(config, **given)
-    folder = run_folder.local(config.output_dir, flag="--output_dir", mode="demo")
+    folder = run_folder.local(config.output_dir, mode="demo")
     data, run = folder / "data", str(folder / "run")
     run_folder.prepare_folder(folder)
     runs.warn_without_effect(config, explicit)
@@ -66,7 +57,7 @@ def demo(program: Program, config: Any, explicit: Collection[str]) -> int:
     )
     exported = dataclasses.replace(tested, mode="export", output_dir=str(folder / "export"))
     export(program, exported, set())
-    web_page = _page(program, dataclasses.replace(tested, mode="export"), folder / "page")
+    web_page = _page(program, exported, folder / "page")
     metrics = json.loads((folder / "test" / run_folder.METRICS).read_text(encoding="utf-8"))
     lines, has_learned = shown.summary({**metrics["mean"], "context": metrics["context"]})
     print("", *lines, sep="\n")

@@ -6,7 +6,7 @@ from typing import Any
 
 from pix2pix_tf import run_folder
 from pix2pix_tf.commands import runs
-from pix2pix_tf.commands.program import Direction, Examples, Program
+from pix2pix_tf.commands.program import Examples, Program
 from pix2pix_tf.commands.test import translated
 from pix2pix_tf.data import listing
 from pix2pix_tf.errors import InputError, print_line
@@ -14,21 +14,12 @@ from pix2pix_tf.training import runtime
 
 
 def evaluate(program: Program, config: Any, explicit: Collection[str]) -> int:
-    """Measures images; writes copies of them, metrics.json and the report.
-
-    Args:
-        program: The program.
-        config: Its options.
-        explicit: Names of the options that were given.
-
-    Returns:
-        The exit code.
-    """
-    run_folder.local(config.output_dir, flag="--output_dir", mode="evaluate")
+    """Measures images; writes copies of them, metrics.json and the report."""
+    run_folder.local(config.output_dir, mode="evaluate")
     examples, checkpoint = None, None
     if config.checkpoint:
         config, checkpoint = runs.use_run(config, explicit, program=program.name)
-        config = program.unpack(config)
+        config = runs.unpack(config, is_paired=program.is_paired)
         examples = program.test_examples(config, explicit)
     runs.prepare_results(config.output_dir)
     runs.announce(config, explicit)
@@ -104,9 +95,10 @@ def _of_run(
     )
     compared = []
     for way in examples:
-        names: Direction = program.directions[way]
+        names = program.directions[way]
+        side = config.sides["AB".index(way[-1])]
         # Sets are compared as images.
-        are_images = sets[way] is None or config.ends(way)[1] in (1, 3, 4)
+        are_images = sets[way] is None or side.channels in (1, 3, 4)
         compared.append(
             comparison.of_rows(
                 rows,
@@ -115,7 +107,7 @@ def _of_run(
                 target=names.target,
                 targets=sets[way] if are_images else [],
                 label=names.label,
-                side=config.sides["AB".index(way[-1])],
+                side=side,
             )
         )
     return compared, rows

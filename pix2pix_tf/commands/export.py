@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pix2pix_tf import run_folder
-from pix2pix_tf.commands import datasets, page, runs
+from pix2pix_tf.commands import page, runs
 from pix2pix_tf.commands.program import Program
 from pix2pix_tf.data import sizes
 from pix2pix_tf.errors import print_line
@@ -17,18 +17,9 @@ CALIBRATION = 64
 
 
 def export(program: Program, config: Any, explicit: Collection[str]) -> int:
-    """Writes each generator in `config.export_format`; several into folders of their names.
-
-    Args:
-        program: The program.
-        config: Its options.
-        explicit: Names of the options that were given.
-
-    Returns:
-        The exit code.
-    """
+    """Writes each generator in `config.export_format`; several into folders of their names."""
     config, checkpoint = runs.use_run(config, explicit, program=program.name)
-    folder = run_folder.local(config.output_dir, flag="--output_dir", mode="export")
+    folder = run_folder.local(config.output_dir, mode="export")
     if config.export_format == "web":
         runs.refuse_run_folder(config.output_dir)
     with run_folder.locked(folder):
@@ -45,16 +36,16 @@ def export(program: Program, config: Any, explicit: Collection[str]) -> int:
         size = sizes.sides(config.image_size) if config.image_size else None
         own: dict[str, list[Any]] = {}
         if config.quantize == "int8_calibrated":
-            own = _own_inputs(program, config, size=config.image_size)
-        for name, (generator, model) in models.items():
+            own = _own_inputs(program, config)
+        for way, (generator, model) in models.items():
             exported = formats.export(
                 generator,
                 model,
-                folder / name,
+                folder / way if len(models) > 1 else folder,
                 export_format=config.export_format,
                 quantize=config.stored_weights,
                 image_size=size,
-                calibration=own.get(name or config.directions[0], ()),
+                calibration=own.get(way, ()),
             )
             print_line(exported)
         options = runs.run_options(config, program=program.name)
@@ -62,8 +53,8 @@ def export(program: Program, config: Any, explicit: Collection[str]) -> int:
     return 0
 
 
-def _own_inputs(program: Program, config: Any, *, size: sizes.Size) -> dict[str, list[Any]]:
-    """Some inputs of a run for each direction, float32 [1, h, w, c] in [0, 1] of `size`."""
+def _own_inputs(program: Program, config: Any) -> dict[str, list[Any]]:
+    """Some inputs of a run for each direction, float32 [1, h, w, c] in [0, 1] of --image_size."""
     from pix2pix_tf.data import color, images, pipelines
 
     folder, _ = run_folder.locate(config.checkpoint)
@@ -72,9 +63,12 @@ def _own_inputs(program: Program, config: Any, *, size: sizes.Size) -> dict[str,
     changes = {name: stored[name] for name in places if stored.get(name)}
     if config.input_dir:
         changes = {"input_dir": config.input_dir}
-    config = program.unpack(dataclasses.replace(config, **changes))
+    config = runs.unpack(dataclasses.replace(config, **changes), is_paired=program.is_paired)
     framing = dataclasses.replace(
-        config.framing, preprocess="resize_and_crop", scale_size=size, crop_size=size
+        config.framing,
+        preprocess="resize_and_crop",
+        scale_size=config.image_size,
+        crop_size=config.image_size,
     )
     found = {}
     for way, examples in program.test_examples(config, set()).items():
@@ -94,12 +88,10 @@ def _export_page(config: Any, served: Mapping[str, tuple[Any, Any]], *, folder: 
     """Puts every generator on one page; returns `web.WebPage`."""
     from pix2pix_tf.export import web
 
-    chosen = getattr(config, "direction", None)
     models = []
-    for direction, (_, one) in served.items():
-        about = page.describe_run(
-            config.checkpoint, suffix=direction, direction=direction or chosen
-        )
+    for way, (_, one) in served.items():
+        suffix = way if len(served) > 1 else ""
+        about = page.describe_run(config.checkpoint, suffix=suffix, direction=way)
         models.append(web.PageModel(one, about))
     return web.export(
         models,
@@ -119,15 +111,13 @@ def served(program: Program, config: Any, *, checkpoint: Path) -> dict[str, tupl
         checkpoint: Checkpoint file.
 
     Returns:
-        Dict from directions, or from "" where there is one only, to (generator, its
-        `ServedModel`).
+        Dict from directions to (generator, its `ServedModel`).
     """
     from pix2pix_tf.export.saved_model import ServedModel
 
-    types, ways = datasets.types(config.checkpoint), config.directions
-    found = program.predictors(config, checkpoint, exported=config.mode != "serve")
+    found = program.parts().predictors(config, checkpoint, exported=config.mode != "serve")
     return {
-        way if len(ways) > 1 else "": (
+        way: (
             found[way].generator,
             ServedModel(
                 found[way].generator,
@@ -135,8 +125,8 @@ def served(program: Program, config: Any, *, checkpoint: Path) -> dict[str, tupl
                 filetype=config.output_filetype,
                 channels=found[way].channels,
                 value_ranges=(found[way].sides[0].value_range, found[way].sides[1].value_range),
-                target_type=types.get(way[-1], "uint8"),
+                target_type=found[way].target_type or "uint8",
             ),
         )
-        for way in ways
+        for way in config.directions
     }

@@ -24,7 +24,7 @@ def describe(
     Args:
         name: The name that the page shows.
         options: The run's options.json, or those of an export; may be empty.
-        direction: "AtoB" or "BtoA" of a CycleGAN; None takes `which_direction`.
+        direction: "AtoB" or "BtoA"; None takes `which_direction`.
 
     Returns:
         Dict for JSON: `name`; `from` and `to`, names of the domains; `editor`, what people draw

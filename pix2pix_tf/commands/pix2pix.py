@@ -14,9 +14,9 @@ from pix2pix_tf import options, run_folder
 from pix2pix_tf.commands import datasets, runs, saving
 from pix2pix_tf.commands.program import Training
 from pix2pix_tf.config import PROGRAM, Pix2PixConfig
-from pix2pix_tf.data import cache, decode, images, listing, pipelines
+from pix2pix_tf.data import cache, images, listing, pipelines
 from pix2pix_tf.data.listing import Example
-from pix2pix_tf.data.pipelines import Fetch, Load
+from pix2pix_tf.data.pipelines import Load
 from pix2pix_tf.evaluation import metrics
 from pix2pix_tf.evaluation import results as result_files
 from pix2pix_tf.inference import files
@@ -24,14 +24,10 @@ from pix2pix_tf.inference.predictor import Predictor
 from pix2pix_tf.model import LOSSES
 from pix2pix_tf.networks.layers import Network
 from pix2pix_tf.training import checkpoints, losses
-from pix2pix_tf.training.averages import WeightAverages
 from pix2pix_tf.training.gan import GAN
 
 # Of a step the means of metrics, and images of the first examples.
 Measure = Callable[[int], tuple[dict[str, float], dict[str, np.ndarray]]]
-
-# What the report shows of a training batch; TensorBoard also gets the discriminator's predictions.
-SHOWN = ("inputs", "outputs", "targets")
 
 
 def loader(config: Any, paths: Sequence[Example]) -> Load:
@@ -41,22 +37,15 @@ def loader(config: Any, paths: Sequence[Example]) -> Load:
         config: `Pix2PixConfig` with a seed.
         paths: Image files.
     """
+    folder = run_folder.place(config.output_dir) / run_folder.CACHE
     return pipelines.pair_loader(
         paths,
         reading=config.reading,
         framing=config.framing,
         seed=config.seed,
         flip=config.flip,
-        fetch=_cache(config, paths),
+        fetch=cache.make(config.cache, config.reading, paths, folder=folder),
     )
-
-
-def _cache(config: Any, paths: Sequence[Example]) -> Fetch | None:
-    if config.cache == "none":
-        return None
-    folder = Path(config.output_dir) / run_folder.CACHE
-    with decode.bad_files_named(listing.files(paths), config.reading):
-        return cache.make(config.cache, config.reading, paths, folder=folder)
 
 
 def training(config: Any, examples: Mapping[str, Sequence[Example]]) -> Training:
@@ -68,9 +57,11 @@ def training(config: Any, examples: Mapping[str, Sequence[Example]]) -> Training
     """
     paths, validated = examples["train"], examples["val"]
 
-    def validation(model: GAN) -> Measure:
-        averages = model.weight_averages
-        return _validation(config, model.generator, validated, averages=averages)
+    def names(step: int) -> list[str]:
+        batch = pipelines.batch_paths(
+            paths, step - 1, batch_size=config.batch_size, seed=config.seed
+        )
+        return listing.names(batch)
 
     return Training(
         examples=len(paths),
@@ -78,40 +69,31 @@ def training(config: Any, examples: Mapping[str, Sequence[Example]]) -> Training
         longer="--max_epochs",
         build=lambda steps_per_epoch: models.build(config),
         load=loader(config, paths),
-        named=lambda: decode.bad_files_named(listing.files(paths), config.reading),
+        readings=[(listing.files(paths), config.reading)],
         progress={"L1": LOSSES[2], "D": LOSSES[0], "G": LOSSES[1]},
         images=functools.partial(_images, config),
-        show=functools.partial(_show, config, paths=paths),
-        write_report=lambda: write_training_report(config),
+        names=names,
         translate=lambda model, batch: {"outputs": (batch[0], model(batch[0]))},
         undecided=losses.undecided("discriminator_loss", mode=config.gan_mode),
-        options=runs.run_options(config, program=PROGRAM),
-        validation=validation if validated else None,
-        means=metrics.QUICK,
+        validation=functools.partial(_validation, config, validated) if validated else None,
     )
 
 
-def _validation(
-    config: Any,
-    generator: Network,
-    paths: Sequence[Example],
-    *,
-    averages: WeightAverages | None = None,
-) -> Measure:
+def _validation(config: Any, paths: Sequence[Example], model: GAN) -> Measure:
     """Makes the function that measures `paths` while training, as test would afterwards.
 
     Args:
         config: `Pix2PixConfig` with a seed.
-        generator: The generator that is trained.
         paths: Image files.
-        averages: `WeightAverages` of the generator, which are measured in its place, or None.
+        model: The model that is trained; averages of its weights are measured in their place.
 
     Returns:
         Function of the step to (dict from names to means, dict from kinds to uint8 images of the
         first examples); it adds those to the run's report.
     """
-    measured = generator if averages is None else models.build_generator(config)
-    translate, names = translation(config, measured), listing.names(paths)
+    averages = model.weight_averages
+    measured = model.generator if averages is None else models.build_generator(config)
+    translate, names = translation(config, predictor(config, measured)), listing.names(paths)
 
     def measure(step: int) -> tuple[dict[str, float], dict[str, np.ndarray]]:
         if averages is not None:
@@ -132,28 +114,6 @@ def _stacked(arrays: Sequence[np.ndarray]) -> np.ndarray:
     return np.stack([a for a in arrays if (a.shape, a.dtype) == (first.shape, first.dtype)])
 
 
-def _show(
-    config: Any,
-    step: int,
-    shown_images: Mapping[str, Any],
-    *,
-    paths: Sequence[Example],
-) -> None:
-    chosen = pipelines.batch_paths(paths, step - 1, batch_size=config.batch_size, seed=config.seed)
-    shown = {kind: shown_images[kind] for kind in SHOWN}
-    result_files.write_images(config.output_dir, listing.names(chosen), shown, step=step)
-    write_training_report(config)
-
-
-def write_training_report(config: Any) -> Any:
-    """Writes the run's index.html from the images and the log in its folder."""
-    return result_files.write_training_report(
-        config.output_dir,
-        title=f"pix2pix: training of {Path(config.output_dir).name}",
-        options=runs.run_options(config, program=PROGRAM),
-    )
-
-
 def _images(
     config: Any, batch: tuple[tf.Tensor, tf.Tensor], tensors: Mapping[str, tf.Tensor]
 ) -> dict[str, tf.Tensor]:
@@ -172,50 +132,29 @@ def _images(
     return {**shown, **predictions}
 
 
-def load_generator(config: Any, checkpoint: Path) -> Network:
-    """Builds the generator of a run and restores its weights, averaged ones if there are any.
-
-    Args:
-        config: `Pix2PixConfig` with the run's architecture; without `ema` the weights are those
-            of the last step.
-        checkpoint: Checkpoint file.
-
-    Returns:
-        `keras.Model` from [n, h, w, c] to [n, h, w, c'], in [-1, 1].
-    """
-    generator = models.build_generator(config)
-    checkpoints.restore_weights(checkpoint, generator.variables, averaged=config.ema)
-    return generator
-
-
-def translation(
-    config: Any,
-    generator: Network,
-    *,
-    target_type: str | None = None,
-) -> files.Translate:
+def translation(config: Any, predictor: Predictor) -> files.Translate:
     """The function that translates files as test does; see `files.pairs`."""
     return files.pairs(
-        predictor(config, generator),
+        predictor,
         reading=config.reading,
         framing=config.framing,
         batch_size=config.batch_size,
         seed=config.seed if config.test_dropout else None,
-        target_type=target_type,
     )
 
 
-def translations(config: Any, checkpoint: Path) -> dict[str, files.Translate]:
+def translations(
+    config: Any, checkpoint: Path, *, with_targets: bool = False
+) -> dict[str, files.Translate]:
     """For the direction of a run the function that translates files as test does.
 
     Args:
         config: Resolved `Pix2PixConfig`.
         checkpoint: Checkpoint file.
+        with_targets: False: targets are part of the examples.
     """
-    way = config.which_direction
-    target_type = datasets.types(config.checkpoint).get(way[-1])
-    generator = load_generator(config, checkpoint)
-    return {way: translation(config, generator, target_type=target_type)}
+    found = predictors(config, checkpoint)
+    return {way: translation(config, one) for way, one in found.items()}
 
 
 def constant_image_l1(config: Any, *, known: Sequence[Example], paths: Sequence[Example]) -> float:
@@ -242,22 +181,20 @@ def constant_image_l1(config: Any, *, known: Sequence[Example], paths: Sequence[
     return float(np.abs(targets(paths) - np.median(targets(known), axis=0)).mean())
 
 
-def predictor(config: Any, generator: Network, *, exported: bool = False) -> Predictor:
+def predictor(
+    config: Any, generator: Network, *, target_type: str | None = None, exported: bool = False
+) -> Predictor:
     """The generator of a run as a `Predictor`.
 
     Args:
         config: `Pix2PixConfig` with the run's architecture.
         generator: The run's generator.
+        target_type: See `Predictor`.
         exported: Whether it becomes part of an export, which is a graph.
     """
-    a, b = config.sides
-    sides = (a, b) if config.which_direction == "AtoB" else (b, a)
-    target_type = None
-    if config.checkpoint and sides[1].value_range is not None:
-        target_type = datasets.types(config.checkpoint).get(config.which_direction[-1])
     return Predictor(
         generator,
-        sides=sides,
+        sides=config.sides if config.which_direction == "AtoB" else config.sides[::-1],
         lab=config.lab_colorization,
         direction=config.which_direction,
         tile=0 if exported else config.tile,
@@ -268,9 +205,18 @@ def predictor(config: Any, generator: Network, *, exported: bool = False) -> Pre
 
 
 def predictors(config: Any, checkpoint: Path, *, exported: bool = False) -> dict[str, Predictor]:
-    """For the direction of a run its generator as a `Predictor`."""
-    generator = load_generator(config, checkpoint)
-    return {config.which_direction: predictor(config, generator, exported=exported)}
+    """For the direction of a run its generator as a `Predictor`.
+
+    Args:
+        config: `Pix2PixConfig` with the run's architecture; without `ema` the weights are those
+            of the last step.
+        checkpoint: Checkpoint file.
+        exported: Whether it becomes part of an export, which is a graph.
+    """
+    generator, way = models.build_generator(config), config.which_direction
+    checkpoints.restore_weights(checkpoint, generator.variables, averaged=config.ema)
+    target_type = datasets.types(config.checkpoint).get(way[-1])
+    return {way: predictor(config, generator, target_type=target_type, exported=exported)}
 
 
 def load(run: str | os.PathLike[str], *, tile: int = 0) -> Predictor:
@@ -290,7 +236,7 @@ def load(run: str | os.PathLike[str], *, tile: int = 0) -> Predictor:
     config = Pix2PixConfig(mode="export", output_dir=".", checkpoint=str(run), tile=tile)
     with options.named_for_caller():
         config, checkpoint = runs.use_run(config, set(), program=PROGRAM)
-        return predictor(config, load_generator(config, checkpoint))
+        return predictors(config, checkpoint)[config.which_direction]
 
 
 def save_run(model: GAN, config: Pix2PixConfig, folder: str | os.PathLike[str]) -> None:

@@ -1,9 +1,9 @@
 """The interface of a program to the commands; pix2pix-tf and cyclegan-tf differ only in it."""
 
-import contextlib
 import dataclasses
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from pix2pix_tf.data.check import Contents
@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from pix2pix_tf.data.decode import Reading
     from pix2pix_tf.data.pipelines import Load
-    from pix2pix_tf.inference.files import Translate
-    from pix2pix_tf.inference.predictor import Predictor
     from pix2pix_tf.training.gan import GAN
     from pix2pix_tf.training.steps import ToImages
 
@@ -76,18 +74,15 @@ class Training:
         longer: Flag that makes training end later, where --max_steps does not end it.
         build: Function of the steps per epoch to the compiled model.
         load: What reads and augments an example, as `pipelines.batches` takes it.
-        named: Makes a context in which a file that cannot be decoded becomes an `InputError`.
+        readings: (files, how they are read) of each set, to name a file that cannot be decoded.
         progress: Dict from short names to losses, for the progress bar.
         images: Function of a batch and the tensors of `forward` to images for TensorBoard.
-        show: Function of (step, such images as arrays) that adds to the run's report.
-        write_report: Writes the run's report.
+        names: Function of a step to the names of the examples in its batch.
         translate: Function of (model, batch) to what `callbacks.OutputCheck` compares.
         inversion: Whether outputs should have the colours of their inputs.
         undecided: As `callbacks.DiscriminatorCheck` takes it.
-        options: All options of the run, as options.json has them.
-        validation: Function of the model to what `callbacks.Validation` takes as `measure`, or
-            None.
-        means: Names of what it measures; the least of the first one is the best.
+        validation: Function of the model to what `callbacks.Validation` takes as `measure`, which
+            gives the means of `metrics.QUICK`; or None.
     """
 
     examples: int
@@ -95,17 +90,14 @@ class Training:
     longer: str
     build: Callable[[int], "GAN"]
     load: "Load"
-    named: Callable[[], contextlib.AbstractContextManager]
+    readings: Sequence[tuple[Sequence[str], "Reading"]]
     progress: dict[str, str]
     images: "ToImages"
-    show: Callable[[int, dict[str, Any]], None]
-    write_report: Callable[[], Any]
+    names: Callable[[int], Sequence[str]]
     translate: Callable[["GAN", Any], dict[str, tuple["tf.Tensor", "tf.Tensor"]]]
     inversion: bool = False
     undecided: Mapping[str, float]
-    options: Mapping[str, object]
     validation: Callable[["GAN"], Callable[[int], tuple[dict, dict]]] | None = None
-    means: Sequence[str] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -120,23 +112,22 @@ class Program:
         config_class: Dataclass of the options.
         summary: Paragraphs that `--help` shows.
         directions: What the results of each direction are called.
-        unpack: Function of a config whose `input_dir` names a data set of TensorFlow Datasets to
-            one with folders of its images.
         data_sets: Function of a config to the sets that `--check_data` reads, by their names.
         training_examples: Function of a config to (the config with percentiles resolved, the
             checked training data: a dict from names to examples, "val" for validation; the types
             of the files of each domain).
-        training: Function of (config, training data) to the `Training`.
         test_examples: Function of (config, explicit options) to the files to translate, checked:
             a dict from directions to examples.
         reading: Function of (config, direction) to how the inputs of such examples are read.
         is_paired: Whether targets are part of the examples.
         target_files: Function of (config, direction) to the files of the target set, or None
             for the targets of the examples.
-        translations: Function of (config, checkpoint file, with_targets=bool) to the functions
-            that translate files, see `inference.files`: a dict from directions.
-        predictors: Function of (config, checkpoint file, exported=bool) to the generators as
-            functions of images, a dict from directions to `Predictor`.
+        parts: Imports and returns the module of what needs TensorFlow. Its functions:
+            `training` of (config, training data) makes the `Training`;
+            `translations` of (config, checkpoint file, with_targets=bool) the functions that
+            translate files, see `inference.files`: a dict from directions;
+            `predictors` of (config, checkpoint file, exported=bool) the generators as functions
+            of images: a dict from directions to `Predictor`.
         demo: The demonstration.
     """
 
@@ -145,14 +136,11 @@ class Program:
     config_class: type
     summary: str
     directions: Mapping[str, Direction]
-    unpack: Callable[[Any], Any]
-    data_sets: Callable[[Any], Mapping[str, Contents]]
+    data_sets: Callable[[Any], dict[str, Contents]]
     training_examples: Callable[[Any], tuple[Any, Mapping[str, Examples], dict[str, str]]]
-    training: Callable[[Any, Mapping[str, Any]], Training]
     test_examples: Callable[[Any, Collection[str]], Mapping[str, Examples]]
     reading: Callable[[Any, str], "Reading"]
     is_paired: bool
     target_files: Callable[[Any, str], Sequence[str] | None]
-    translations: Callable[..., Mapping[str, "Translate"]]
-    predictors: Callable[..., Mapping[str, "Predictor"]]
+    parts: Callable[[], ModuleType]
     demo: Demo

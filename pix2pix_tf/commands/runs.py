@@ -8,20 +8,16 @@ import signal
 import sys
 import textwrap
 from collections.abc import Collection, Iterator
-from importlib import metadata
 from pathlib import Path
-from types import ModuleType
-from typing import Any, TypeGuard
+from typing import Any
 
 import safetensors
 
+import pix2pix_tf
 from pix2pix_tf import options, run_folder
-from pix2pix_tf.config import MULTI_WORKER
+from pix2pix_tf.config import MULTI_WORKER, TESTING
 from pix2pix_tf.errors import InputError, print_line
 from pix2pix_tf.training import runtime
-
-# What starts an --input_dir that names a data set of TensorFlow Datasets.
-TFDS = "tfds:"
 
 
 def stored_options(folder: str | os.PathLike[str], *, program: str) -> dict[str, Any]:
@@ -35,23 +31,9 @@ def stored_options(folder: str | os.PathLike[str], *, program: str) -> dict[str,
     return stored
 
 
-def store(config: Any, *, program: str) -> None:
-    """Writes options.json again where training has resolved options."""
-    path = run_folder.place(config.output_dir) / run_folder.OPTIONS
-    run_folder.write_json(path, run_options(config, program=program))
-
-
-def version() -> str:
-    """The version of the package."""
-    try:
-        return metadata.version("pix2pix-tf")
-    except metadata.PackageNotFoundError:
-        return "uninstalled"
-
-
 def run_options(config: Any, *, program: str) -> dict[str, Any]:
     """The contents of options.json: every option, the program and its version."""
-    return {**dataclasses.asdict(config), "program": program, "version": version()}
+    return {**dataclasses.asdict(config), "program": program, "version": pix2pix_tf.__version__}
 
 
 def find_checkpoint(path: str | os.PathLike[str], *, flag: str = "checkpoint") -> tuple[Path, Path]:
@@ -278,17 +260,15 @@ def _refuse_run(folder: Path) -> None:
         )
 
 
-def names_catalog(input_dir: str | None) -> TypeGuard[str]:
-    """Whether an --input_dir names a data set of TensorFlow Datasets."""
-    return (input_dir or "").startswith(TFDS)
-
-
-def load_catalog(input_dir: str) -> ModuleType:
-    """Imports `data.catalog`, which needs TensorFlow Datasets.
+def unpack(config: Any, *, is_paired: bool) -> Any:
+    """`config` with a data set of TensorFlow Datasets replaced by folders of its images.
 
     Raises:
-        InputError: If that is not installed.
+        InputError: If that package is not installed, or has no such data set.
     """
+    input_dir = config.input_dir or ""
+    if not input_dir.startswith("tfds:"):
+        return config
     runtime.import_tensorflow()
     try:
         from pix2pix_tf.data import tfds
@@ -296,7 +276,10 @@ def load_catalog(input_dir: str) -> ModuleType:
         raise InputError(
             f"--input_dir {input_dir} needs an extra: pip install 'pix2pix-tf[tfds]' ({error})"
         ) from None
-    return tfds
+    if not is_paired:
+        return dataclasses.replace(config, input_dir=tfds.unpack_unpaired(input_dir))
+    folder, dataset_mode = tfds.unpack(input_dir, training=config.mode not in TESTING)
+    return dataclasses.replace(config, input_dir=folder, dataset_mode=dataset_mode)
 
 
 def ended(config: Any, *, step: int, stopped: signal.Signals | None) -> int:

@@ -16,16 +16,7 @@ from pix2pix_tf.training import runtime
 
 
 def serve(program: Program, config: Any, explicit: Collection[str]) -> int:
-    """Serves models until SIGINT or SIGTERM; requests in flight are finished.
-
-    Args:
-        program: The program.
-        config: Its options; `checkpoint` lists runs and SavedModels.
-        explicit: Names of the options that were given.
-
-    Returns:
-        The exit code.
-    """
+    """Serves models until SIGINT or SIGTERM; requests in flight are finished."""
     try:
         from pix2pix_tf.server import run
     except ImportError as error:
@@ -73,15 +64,16 @@ def _load(program: Program, config: Any, source: sources.Source) -> list[Any]:
     one, checkpoint = runs.use_run(one, {"direction"}, program=program.name)
     folder, _ = run_folder.locate(source.path)
     stored = run_folder.read_json(folder / run_folder.OPTIONS)
+    models_of_run = served(program, one, checkpoint=checkpoint)
     found = []
-    for direction, (_, model) in served(program, one, checkpoint=checkpoint).items():
+    for way, (_, model) in models_of_run.items():
         if model.channels not in FILE_CHANNELS:
             raise InputError(
                 "--mode serve needs models whose inputs have 1, 3 or 4 channels, as image files "
                 f"have; {source.path} has {model.channels}"
             )
-        name = f"{source.name}-{direction}" if direction else source.name
-        about = page.describe(name, stored, direction=direction or getattr(one, "direction", None))
+        name = f"{source.name}-{way}" if len(models_of_run) > 1 else source.name
+        about = page.describe(name, stored, direction=way)
         wrapped = models.wrap(
             model, name=name, version=source.version, about=about, ranged=_has_range(stored)
         )

@@ -15,18 +15,9 @@ from pix2pix_tf.training import runtime
 
 
 def test(program: Program, config: Any, explicit: Collection[str]) -> int:
-    """Translates the images in `config.input_dir`.
-
-    Args:
-        program: The program.
-        config: Its options.
-        explicit: Names of the options that were given.
-
-    Returns:
-        The exit code.
-    """
+    """Translates the images in `config.input_dir`."""
     config, checkpoint = runs.use_run(config, explicit, program=program.name)
-    config = program.unpack(config)
+    config = runs.unpack(config, is_paired=program.is_paired)
     examples = program.test_examples(config, explicit)
     runs.prepare_results(config.output_dir)
     runs.announce(config, explicit)
@@ -93,7 +84,9 @@ def translated(
     from pix2pix_tf.inference import large_files
 
     runtime.prepare(seed=config.seed, deterministic=config.deterministic)
-    translations = program.translations(config, checkpoint, with_targets=targets is not None)
+    translations = program.parts().translations(
+        config, checkpoint, with_targets=targets is not None
+    )
     volumes = nifti.Volumes()
     with runtime.terminable():
         for way, files in examples.items():

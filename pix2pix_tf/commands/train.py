@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import signal
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pix2pix_tf import run_folder
@@ -28,21 +30,15 @@ if TYPE_CHECKING:  # TensorFlow is loaded once the input is checked
 
 
 def train(program: Program, config: Any, explicit: Collection[str]) -> int:
-    """Trains a new run in the output folder, or resumes one.
-
-    Args:
-        program: The program.
-        config: Its options.
-        explicit: Names of the options that were given.
-
-    Returns:
-        The exit code.
-    """
+    """Trains a new run in the output folder, or resumes one."""
     with runs.begin_run(config, explicit, program=program.name) as start:
-        config, examples, types = program.training_examples(program.unpack(start.config))
+        config = runs.unpack(start.config, is_paired=program.is_paired)
+        config, examples, types = program.training_examples(config)
         if start.writes:
-            runs.store(config, program=program.name)
-            datasets.store_types(config.output_dir, types)
+            folder = run_folder.place(config.output_dir)
+            resolved = runs.run_options(config, program=program.name)
+            run_folder.write_json(folder / run_folder.OPTIONS, resolved)
+            datasets.store_types(folder, types)
         runs.announce(config, explicit)
         print("examples count =", *(len(examples[name]) for name in examples if name != "val"))
         runtime.load_tensorflow(starting=config.strategy == ONE)
@@ -56,6 +52,7 @@ def _train(
     program: Program, start: Start, examples: Mapping[str, Any]
 ) -> tuple[int, signal.Signals | None]:
     """The number of updates made in all, and the signal that ended training or None."""
+    from pix2pix_tf.data import decode
     from pix2pix_tf.training import distribution
 
     files = [file for some in examples.values() for file in listing.files(some)]
@@ -68,7 +65,7 @@ def _train(
         files=files,
     ):
         runtime.prepare(seed=config.seed, deterministic=config.deterministic)
-        training = program.training(config, examples)
+        training = program.parts().training(config, examples)
         per_epoch = -(-training.examples // config.batch_size)
         last_step = config.max_steps or (training.epochs or 0) * per_epoch or None
         if last_step is not None and start.first_step >= last_step:
@@ -76,8 +73,12 @@ def _train(
             print(f"this run is finished: it ends at step {last_step}; a larger {flag} resumes it")
             return start.first_step, None
         model = _model(start, training.build(per_epoch))
-        with training.named():
-            return _fit(model, training, start=start, per_epoch=per_epoch, last_step=last_step)
+        with contextlib.ExitStack() as stack:
+            for of_set, reading in training.readings:
+                stack.enter_context(decode.bad_files_named(of_set, reading))
+            return _fit(
+                program, model, training, start=start, per_epoch=per_epoch, last_step=last_step
+            )
 
 
 def _model(start: Start, model: GAN) -> GAN:
@@ -96,7 +97,13 @@ def _model(start: Start, model: GAN) -> GAN:
 
 
 def _fit(
-    model: GAN, training: Training, *, start: Start, per_epoch: int, last_step: int | None
+    program: Program,
+    model: GAN,
+    training: Training,
+    *,
+    start: Start,
+    per_epoch: int,
+    last_step: int | None,
 ) -> tuple[int, signal.Signals | None]:
     from pix2pix_tf.data import pipelines
     from pix2pix_tf.evaluation import results
@@ -115,6 +122,11 @@ def _fit(
     def batches(step: int) -> Any:
         return distribution.distributed(functools.partial(make, first_step=step))
 
+    def show(step: int, images: Mapping[str, Any]) -> None:
+        shown = {kind: images[kind] for kind in results.KINDS if kind in images}
+        results.write_images(config.output_dir, training.names(step), shown, step=step)
+        _write_report(program, config)
+
     stop = callbacks.Stop(last_step)
     step = fit(
         model,
@@ -126,23 +138,38 @@ def _fit(
             model,
             training,
             batches,
+            show,
             config=config,
+            options=runs.run_options(config, program=program.name),
             first_step=start.first_step,
             per_epoch=per_epoch,
             stop=stop,
         ),
     )
     if distribution.leads():
-        training.write_report()
+        _write_report(program, config)
     return step, stop.signal
+
+
+def _write_report(program: Program, config: Any) -> None:
+    """Writes the run's index.html from the images and the log in its folder."""
+    from pix2pix_tf.evaluation import results
+
+    results.write_training_report(
+        config.output_dir,
+        title=f"{program.title}: training of {Path(config.output_dir).name}",
+        options=runs.run_options(config, program=program.name),
+    )
 
 
 def _callbacks(
     model: GAN,
     training: Training,
     batches: Callable[[int], Any],
+    show: Callable[[int, dict[str, Any]], None],
     *,
     config: Any,
+    options: Mapping[str, Any],
     first_step: int,
     per_epoch: int,
     stop: callbacks.Stop,
@@ -165,7 +192,7 @@ def _callbacks(
         config.summary_freq,
         batch_at=batch_at,
         images=training.images,
-        options=training.options,
+        options=options,
         last_step=last_step,
     )
     return [
@@ -173,9 +200,7 @@ def _callbacks(
         callbacks.Speed(config.batch_size),
         callbacks.Profile(folder / run_folder.TENSORBOARD, config.trace_freq, last_step=last_step),
         tensorboard,
-        callbacks.Images(
-            batch_at, training.images, training.show, config.display_freq, last_step=last_step
-        ),
+        callbacks.Images(batch_at, training.images, show, config.display_freq, last_step=last_step),
         callbacks.Log(
             folder / run_folder.LOG, model.LOSSES, config.progress_freq, last_step=last_step
         ),
@@ -222,6 +247,7 @@ def _validation(
     last_step: int | None,
 ) -> list[keras.callbacks.Callback]:
     """The measurement of other images, if there are any."""
+    from pix2pix_tf.evaluation import metrics
     from pix2pix_tf.training import callbacks
 
     if training.validation is None:
@@ -230,7 +256,7 @@ def _validation(
         callbacks.Validation(
             config.output_dir,
             training.validation(model),
-            training.means,
+            metrics.QUICK,
             config.val_freq,
             tensorboard=tensorboard,
             last_step=last_step,

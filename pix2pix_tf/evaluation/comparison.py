@@ -210,7 +210,7 @@ def of_folders(
     views = _files_of_kind(source, kind)
     exact = {n: p for s in EXACT for n, p in _files_of_kind(source, kind, s).items()}
     outputs = {**views, **exact} or _by_name(listing.list_images(source))
-    true = _by_name(ground_truth(targets, sides=((side,),)))
+    true = _by_name(ground_truth(targets, side=side))
     listing.check_images(list(map(str, outputs.values())), sides=((side,),))
     sides = (Side() if views and not exact else side, side)
     pairs = []
@@ -223,18 +223,18 @@ def of_folders(
     return comparison, [pair.row for pair in pairs]
 
 
-def ground_truth(folder: PathLike, *, sides: Sequence[Sequence[Side]] = ((Side(),),)) -> list[str]:
+def ground_truth(folder: PathLike, *, side: Side) -> list[str]:
     """Lists the images of a folder after a look at each.
 
     Args:
         folder: Path of a folder.
-        sides: As of `listing.check_images`.
+        side: How its files are read.
 
     Raises:
         InputError: If there are none, or one cannot be read.
     """
     files = listing.list_images(folder, flag="--target_dir")
-    listing.check_images(files, sides=sides)
+    listing.check_images(files, sides=((side,),))
     return files
 
 

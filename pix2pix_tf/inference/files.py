@@ -56,17 +56,16 @@ def pairs(
     framing: Framing,
     batch_size: int = 1,
     seed: int | None = None,
-    target_type: str | None = None,
 ) -> Translate:
     """Makes the function that translates the inputs of pairs and measures by the targets.
 
     Args:
         predictor: The generator; weights that change between two calls of the function count.
+            Results of inputs alone have its `target_type`, or the inputs' where that is None.
         reading: How examples become (inputs, targets), or inputs alone.
         framing: Which size they get.
         batch_size: Images that are translated together.
         seed: Of dropout; None switches it off.
-        target_type: NumPy's name of the type of results of inputs alone; None for the inputs'.
 
     Returns:
         Function of examples (files, or pairs of files, as `reading` takes them) that yields
@@ -102,7 +101,6 @@ def pairs(
         seed=seed,
         ranges=ranges,
         kinds=("inputs", "outputs", "targets"),
-        target_type=target_type,
     )
 
 
@@ -115,7 +113,6 @@ def cycles(
     with_targets: bool = False,
     batch_size: int = 1,
     seed: int | None = None,
-    target_type: str | None = None,
 ) -> Translate:
     """Makes the function that translates images there and back and measures the difference.
 
@@ -128,7 +125,6 @@ def cycles(
             results are then compared with.
         batch_size: Images that are translated together.
         seed: Of dropout; None switches it off.
-        target_type: As of `pairs`.
 
     Returns:
         Function of examples (files, or pairs of files) that yields `Translated` for each batch,
@@ -173,7 +169,6 @@ def cycles(
         seed=seed,
         ranges=ranges,
         kinds=(real, fake, true),
-        target_type=target_type,
     )
 
 
@@ -216,7 +211,6 @@ def _translation(
     seed: int | None,
     ranges: dict[str, Range],
     kinds: tuple[str, str, str],
-    target_type: str | None,
 ) -> Translate:
     """What `pairs` and `cycles` share.
 
@@ -231,7 +225,6 @@ def _translation(
         seed: Of dropout; None switches it off.
         ranges: Of each kind of images, the samples that stand for 0 and 1.
         kinds: What inputs, results and their targets are called.
-        target_type: As of `pairs`.
     """
     selection = reading.sides[0].selection
     windowed = bool(predictor.tile) and framing.preprocess == "none" and not reading.lab
@@ -242,7 +235,7 @@ def _translation(
     def by_windows(examples: Sequence[Example], first: int) -> Iterator[Translated]:
         for number, example in enumerate(examples, first):
             drop = None if seed is None else dropout_seeds(seed, number, 1)[0]
-            depth = _result_depth(example, reading, target_type)
+            depth = _result_depth(example, reading, predictor.target_type)
             yield from _by_windows(
                 example, predictor, reading=reading, depth=depth, dropout_seed=drop, kinds=kinds
             )
@@ -263,7 +256,9 @@ def _translation(
                 sources = examples[first : first + len(batch[0])]
                 first += len(sources)
                 files = [listing.source(example, reading.direction) for example in sources]
-                found = [_result_depth(example, reading, target_type) for example in sources]
+                found = [
+                    _result_depth(example, reading, predictor.target_type) for example in sources
+                ]
                 inputs = [codecs.depth(path, selection) for path in files]
                 samples = results.quantize(
                     {kind: unit.numpy() for kind, unit in units.items()},

@@ -37,7 +37,7 @@ def test_experiments_are_trained_measured_and_tabled(experiments, tmp_path):
          "--cycle_steps=4", "--crop_size=32", f"--output_dir={tmp_path}/out",
          f"--facades={tmp_path}/facades", f"--horse2zebra={tmp_path}/h2z"],
     )  # fmt: skip
-    experiments.main([])
+    experiments.main()
     options = json.loads((tmp_path / "out" / "patch-16" / run_folder.OPTIONS).read_text())
     assert (options["netD"], options["n_layers_D"], options["seed"]) == ("n_layers", 1, 1)
     assert options["which_direction"] == "BtoA"
@@ -56,7 +56,7 @@ def test_experiments_are_trained_measured_and_tabled(experiments, tmp_path):
         assert strip.size == (96, 2 * 96 + 4)
         assert strip.crop((0, 100, 96, 196)) == last.resize((96, 96), Image.Resampling.LANCZOS)
 
-    experiments.main([])
+    experiments.main()
     assert len(experiments.done) == 2 + 5 + 2  # both trainings see that they have ended
     assert (tmp_path / "out" / "results.md").read_text().splitlines() == table
 
