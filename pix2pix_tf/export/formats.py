@@ -270,7 +270,8 @@ def agreement(differences: Iterable[np.ndarray]) -> tuple[float, float]:
         worst = float(np.max([worst, np.abs(difference).max()]))
         squares.append(np.mean(np.square(difference)))
     mean = float(np.mean(squares))
-    return worst, -10 * math.log10(mean) if mean > 0 else math.inf
+    # Of NaN the logarithm is NaN, which agrees with nothing.
+    return worst, math.inf if mean == 0 else -10 * math.log10(mean)
 
 
 def probe(shape: Sequence[int]) -> np.ndarray:

@@ -276,3 +276,8 @@ def test_the_extras_that_errors_name_exist():
     text = (ROOT / "setup.py").read_text(encoding="utf-8")
     for export_format in ("litert", "onnx"):
         assert f'"{export_format}": ' in text
+
+
+def test_quantized_images_that_are_no_numbers_do_not_agree():
+    _, decibels = formats.agreement([np.zeros((1, 2, 2, 3)), np.full((1, 2, 2, 3), np.nan)])
+    assert not decibels >= formats.DECIBELS
