@@ -57,9 +57,9 @@ def _of_folders(program: Program, config: Any, scorer: Any) -> tuple[list, list]
         raise InputError("--mode evaluate needs --checkpoint or --input_dir")
     direction = program.directions[config.directions[0]]
     if not config.target_dir:
-        compared, rows = comparison.of_test(config.input_dir, config.output_dir)
+        compared = comparison.of_test(config.input_dir, config.output_dir)
     else:
-        compared, rows = comparison.of_folders(
+        compared = comparison.of_folders(
             config.input_dir,
             config.target_dir,
             config.output_dir,
@@ -67,7 +67,7 @@ def _of_folders(program: Program, config: Any, scorer: Any) -> tuple[list, list]
             pairs_wanted=scorer.wants_pairs,
             side=config.sides["AB".index(config.directions[0][-1])],
         )
-    return [compared], rows
+    return [compared], [pair.row for pair in compared.pairs]
 
 
 def _of_run(

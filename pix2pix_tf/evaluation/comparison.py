@@ -108,9 +108,9 @@ def of_rows(
     *,
     output: str,
     target: str,
-    targets: Sequence[PathLike] | None = None,
-    label: str = "",
-    side: Side = Side(),  # noqa: B008 (frozen)
+    targets: Sequence[PathLike] | None,
+    label: str,
+    side: Side,
 ) -> Comparison:
     """Compares images that a model has just translated.
 
@@ -135,15 +135,12 @@ def of_rows(
     return Comparison(pairs, outputs, true, label, sides)
 
 
-def of_test(source: PathLike, folder: PathLike) -> tuple[Comparison, list[Row]]:
+def of_test(source: PathLike, folder: PathLike) -> Comparison:
     """Compares the outputs and targets in the folder that test wrote, or in its images/.
 
     Args:
         source: Folder.
         folder: Folder of the results, which gets copies of the images.
-
-    Returns:
-        (`Comparison`, the report's rows).
 
     Raises:
         InputError: If there is no NAME-outputs.png with a NAME-targets.png.
@@ -164,7 +161,7 @@ def of_test(source: PathLike, folder: PathLike) -> tuple[Comparison, list[Row]]:
             f"NAME-targets.png as test writes them. Received: {source}"
         )
     outputs, targets = [pair.output for pair in pairs], [pair.target for pair in pairs]
-    return Comparison(pairs, outputs, targets), [pair.row for pair in pairs]
+    return Comparison(pairs, outputs, targets)
 
 
 def _measured_by_test(folder: PathLike) -> dict[str, dict[str, float]]:
@@ -188,8 +185,8 @@ def of_folders(
     *,
     kind: str,
     pairs_wanted: bool | None,
-    side: Side = Side(),  # noqa: B008 (frozen)
-) -> tuple[Comparison, list[Row]]:
+    side: Side,
+) -> Comparison:
     """Compares the images of two folders.
 
     Args:
@@ -199,9 +196,6 @@ def of_folders(
         kind: Kind of test's images, such as "outputs".
         pairs_wanted: Whether there have to be pairs; None takes images of the same names as some.
         side: How the files are read, and which samples stand for -1 and 1.
-
-    Returns:
-        (`Comparison`, the report's rows).
 
     Raises:
         InputError: If a folder contains no image, an image cannot be read, or pairs are missing.
@@ -219,8 +213,7 @@ def of_folders(
             files = {"outputs": output, "targets": true[name]}
             row = _copy(folder, name, files, dict(zip(files, sides, strict=True)))
             pairs.append(Pair(row, output, true[name], sides))
-    comparison = Comparison(pairs, list(outputs.values()), list(true.values()), sides=sides)
-    return comparison, [pair.row for pair in pairs]
+    return Comparison(pairs, list(outputs.values()), list(true.values()), sides=sides)
 
 
 def ground_truth(folder: PathLike, *, side: Side) -> list[str]:
@@ -349,20 +342,13 @@ class Scorer:
         return bool({*self.names} - {*SETS}) if self._asked else None
 
     def pair(
-        self,
-        output: PathLike,
-        target: PathLike,
-        *,
-        known: Mapping[str, float],
-        sides: tuple[Side, Side] = (Side(), Side()),
+        self, pair: Pair, *, known: Mapping[str, float]
     ) -> tuple[dict[str, float], np.ndarray | None]:
         """Measures one pair of files.
 
         Args:
-            output: Path of the image to measure.
-            target: Path of its ground truth, of the same size.
+            pair: The files, images of the same size.
             known: Values that are there already, by title.
-            sides: How the output and its ground truth are read.
 
         Returns:
             (dict from titles to floats, NaN where an image is too small; confusion matrix of
@@ -371,17 +357,16 @@ class Scorer:
         Raises:
             InputError: If a file cannot be read or the sizes differ.
         """
-        sides = sides[::-1]
+        files, sides = (pair.target, pair.output), pair.sides[::-1]
         images = tuple(
-            read_image(path, side.selection)
-            for path, side in zip((target, output), sides, strict=True)
+            read_image(path, side.selection) for path, side in zip(files, sides, strict=True)
         )
         ranges = [side.value_range for side in sides]
         if images[0].shape[:2] != images[1].shape[:2]:
             sizes = " and ".join(f"{a.shape[1]}x{a.shape[0]}" for a in reversed(images))
             raise InputError(
-                f"Expected pairs of one size. Received: {output} and {target}, {sizes} px; "
-                "--metrics fid,kid takes any sizes"
+                f"Expected pairs of one size. Received: {pair.output} and {pair.target}, "
+                f"{sizes} px; --metrics fid,kid takes any sizes"
             )
         wanted = [name for name in self.names if name in TITLES]
         self.settings |= {name: _SETTINGS[name] for name in wanted}
@@ -392,7 +377,7 @@ class Scorer:
             if min(images[0].shape[:2]) < _SMALLEST.get(name, 1):
                 found[TITLES[name]] = np.nan
             elif name == "lpips":
-                found[TITLES[name]] = self._features.lpips(target, output, sides=sides)
+                found[TITLES[name]] = self._features.lpips(*files, sides=sides)
             elif name == "mae":
                 limits = ranges[0] or full_range(images[0].dtype)
                 found[TITLES[name]] = float(metrics.mae(*signed, value_range=limits)[0])
@@ -405,24 +390,14 @@ class Scorer:
         return found, confusion
 
     def sets(
-        self,
-        outputs: Sequence[PathLike],
-        targets: Sequence[PathLike],
-        *,
-        statistics: PathLike,
-        must_match: bool = False,
-        label: str = "",
-        sides: tuple[Side, Side] = (Side(), Side()),
+        self, compared: Comparison, *, statistics: PathLike, must_match: bool
     ) -> dict[str, float]:
         """Measures FID and KID of two sets of files, as far as they were asked for.
 
         Args:
-            outputs: Paths of the images to measure.
-            targets: Paths of the ground truth.
+            compared: The two sets.
             statistics: File that keeps the statistics of the ground truth.
             must_match: Whether such a file of other images is an error; else it is replaced.
-            label: Ending of the names, such as " AtoB".
-            sides: How outputs and ground truth are read.
 
         Returns:
             Dict from "FID", "KID" and "KID_std" to floats.
@@ -430,21 +405,20 @@ class Scorer:
         Raises:
             InputError: If a set is too small, a file cannot be read or the statistics are others.
         """
-        smaller = min(len(outputs), len(targets))
+        label, smaller = compared.label, min(len(compared.outputs), len(compared.targets))
         wanted = [name for name in SETS if name in self.names]
         if not wanted or not self._enough(smaller, label):
             return {}
-        keep = "kid" in wanted
         features = self._features.features(
-            outputs, label=f"features of outputs{label}", side=sides[0]
+            compared.outputs, label=f"features of outputs{label}", side=compared.sides[0]
         )
         true = feature_metrics.ground_truth_statistics(
-            targets,
+            compared.targets,
             measured_by=self._features,
             path=statistics,
             must_match=must_match,
-            keep_features=keep,
-            side=sides[1],
+            keep_features="kid" in wanted,
+            side=compared.sides[1],
         )
         size = self._kid_subset_size or max(2, min(_SUBSET_SIZE, smaller // 2))
         draws = {"kid_subsets": self._kid_subsets, "kid_subset_size": size, "seed": self._seed}
@@ -513,15 +487,7 @@ def measure(
         if len(comparisons) > 1:
             path = path.with_name(f"{path.stem}-{label.strip()}{path.suffix}")
         sets |= _measure_pairs(scorer, compared.pairs, label)
-        must_match = statistics is not None
-        sets |= scorer.sets(
-            outputs,
-            targets,
-            statistics=path,
-            must_match=must_match,
-            label=label,
-            sides=compared.sides,
-        )
+        sets |= scorer.sets(compared, statistics=path, must_match=statistics is not None)
         counts = {"pairs": len(compared.pairs), "outputs": len(outputs), "targets": len(targets)}
         samples |= {f"{name}{label}": count for name, count in counts.items()}
     return {"sets": sets, "samples": samples, "settings": scorer.settings}
@@ -539,7 +505,7 @@ def _measure_pairs(scorer: Scorer, pairs: Sequence[Pair], label: str) -> dict[st
                 del measured[title]
         if scorer.wants_pairs is False:
             continue
-        found, confusion = scorer.pair(pair.output, pair.target, known=known, sides=pair.sides)
+        found, confusion = scorer.pair(pair, known=known)
         measured |= {f"{title}{label}": value for title, value in found.items()}
         confusions += [] if confusion is None else [confusion]
     if not confusions:

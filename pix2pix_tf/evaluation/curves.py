@@ -41,7 +41,6 @@ def draw_curves(log_csv: PathLike, path: PathLike) -> PathLike:
         OSError: If the log cannot be read or the image cannot be written.
     """
     # Imported here: only those who draw wait for matplotlib.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     steps, losses = _read_log(log_csv)
@@ -53,7 +52,6 @@ def draw_curves(log_csv: PathLike, path: PathLike) -> PathLike:
     # Found by eye: matplotlib's own layout draws everything twice.
     margins = {"left": 0.04, "right": 0.99, "bottom": 0.45 / height, "top": 1 - 0.3 / height}
     figure.subplots_adjust(**margins, wspace=0.14, hspace=0.4)
-    FigureCanvasAgg(figure)
     if not len(steps) or not groups:
         figure.text(0.5, 0.5, "No losses are logged yet.", ha="center", color="0.4")
     for place, (title, members) in enumerate(groups.items() if len(steps) else (), start=1):
@@ -77,7 +75,7 @@ def _read_log(log_csv: PathLike) -> tuple[np.ndarray, dict[str, np.ndarray]]:
 def _float(cell: str | None) -> float:
     try:
         return float(cell or "nan")
-    except (TypeError, ValueError):  # a missing cell is None, a torn one any text
+    except ValueError:  # of a torn cell
         return math.nan
 
 

@@ -135,14 +135,12 @@ class FeatureMetrics:
         Raises:
             InputError: If a file cannot be read.
         """
-        batches = [files[first : first + _BATCH] for first in range(0, len(files), _BATCH)]
-        rows, bar = [], progress(files, label)
-        for batch in batches:
-            paths = [os.fspath(file) for file in batch]
-            rows.append(self._ask("features", files=paths, side=side))
-            for _ in batch:
-                next(bar)
-        next(bar, None)
+        rows = []
+        with progress(files, label) as bar:
+            for first in range(0, len(files), _BATCH):
+                batch = [os.fspath(file) for file in files[first : first + _BATCH]]
+                rows.append(self._ask("features", files=batch, side=side))
+                bar.update(len(batch))
         return np.concatenate(rows)
 
     def distances(
@@ -195,10 +193,9 @@ def ground_truth_statistics(
     *,
     measured_by: FeatureMetrics,
     path: PathLike,
-    must_match: bool = False,
-    keep_features: bool = True,
-    label: str = "features of targets",
-    side: Side = Side(),  # noqa: B008 (frozen)
+    must_match: bool,
+    keep_features: bool,
+    side: Side,
 ) -> Statistics:
     """Reads the statistics of a set of images from a file, or computes and stores them there.
 
@@ -208,7 +205,6 @@ def ground_truth_statistics(
         path: An .npz file, which need not exist.
         must_match: Whether a file of other images or weights is an error; else it is replaced.
         keep_features: Whether the features themselves are needed.
-        label: Text of the progress bar.
         side: How the images are read.
 
     Returns:
@@ -231,7 +227,7 @@ def ground_truth_statistics(
     if found is not None and not (keep_features and found.features is None):
         print_line(f"statistics of targets: {path}")
         return found
-    features = measured_by.features(files, label=label, side=side)
+    features = measured_by.features(files, label="features of targets", side=side)
     return save_statistics(path, features, settings=settings, keep_features=keep_features)
 
 
@@ -321,9 +317,6 @@ def load_statistics(path: PathLike, *, settings: Mapping[str, Any]) -> Statistic
 
 # ---- What runs in the process with PyTorch
 
-# The loaded networks: "lpips" from two files to a float, "features" from files to float32 [n, d].
-_networks: dict[str, Callable[..., Any]] = {}
-
 
 def _load(
     *, metrics: Collection[str], inception_weights: str | None, download: bool
@@ -331,9 +324,9 @@ def _load(
     description: dict[str, Any] = {}
     try:
         if "lpips" in metrics:
-            _networks["lpips"] = _load_alexnet(download)
+            _functions["lpips"] = _load_alexnet(download)
         if {*SETS} & {*metrics}:
-            _networks["features"], description = _load_inception(inception_weights, download)
+            _functions["features"], description = _load_inception(inception_weights, download)
     except ImportError as error:
         raise InputError(
             f"--metrics {','.join(metrics)} need an extra: pip install 'pix2pix-tf[metrics]' "
@@ -465,11 +458,15 @@ def _distances(
     return found
 
 
+# What can be asked for. Loading adds "lpips", from two files to a float, and "features", from files
+# to float32 [n, d].
+_functions: dict[str, Callable[..., Any]] = {"load": _load, "distances": _distances}
+
+
 def _serve() -> None:
     """Answers each request by (answer, None), or by (None, one line) if it fails."""
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
     sys.stdout = sys.stderr  # where downloads show their progress
-    functions: dict[str, Callable[..., Any]] = {"load": _load, "distances": _distances}
     answer: tuple[Any, str | None]
     while True:
         try:
@@ -477,7 +474,7 @@ def _serve() -> None:
         except EOFError:
             return
         try:
-            answer = ({**functions, **_networks}[name](**arguments), None)
+            answer = (_functions[name](**arguments), None)
         except Exception as error:
             answer = (None, str(error).partition("\n")[0] or type(error).__name__)
         pickle.dump(answer, answers)

@@ -13,6 +13,13 @@ Images: TypeAlias = Any
 DATA_RANGE = 2.0  # of images in [-1, 1]
 # Wang, Bovik, Sheikh and Simoncelli 2004, section III.C; tf.image.ssim's own defaults.
 SSIM_WINDOW, SSIM_SIGMA, SSIM_K1, SSIM_K2 = 11, 1.5, 0.01, 0.03
+_WINDOW = {
+    "max_val": DATA_RANGE,
+    "filter_size": SSIM_WINDOW,
+    "filter_sigma": SSIM_SIGMA,
+    "k1": SSIM_K1,
+    "k2": SSIM_K2,
+}
 # Wang, Simoncelli and Bovik 2003, section 3.2: the weights of the five scales, finest first.
 MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 # The window has to fit into the coarsest scale, which is halved four times: 176 px.
@@ -138,15 +145,7 @@ def ssim(targets: Images, outputs: Images) -> tf.Tensor:
     """
     targets, outputs = _pair(targets, outputs)
     _check_size(targets, "SSIM", at_least=SSIM_WINDOW)
-    return tf.image.ssim(
-        targets + 1,
-        outputs + 1,
-        max_val=DATA_RANGE,
-        filter_size=SSIM_WINDOW,
-        filter_sigma=SSIM_SIGMA,
-        k1=SSIM_K1,
-        k2=SSIM_K2,
-    )
+    return tf.image.ssim(targets + 1, outputs + 1, **_WINDOW)
 
 
 def ms_ssim(targets: Images, outputs: Images) -> tf.Tensor:
@@ -171,14 +170,7 @@ def ms_ssim(targets: Images, outputs: Images) -> tf.Tensor:
     targets, outputs = _pair(targets, outputs)
     _check_size(targets, "MS-SSIM", at_least=MS_SSIM_SIZE)
     return tf.image.ssim_multiscale(
-        targets + 1,
-        outputs + 1,
-        max_val=DATA_RANGE,
-        power_factors=MS_SSIM_WEIGHTS,
-        filter_size=SSIM_WINDOW,
-        filter_sigma=SSIM_SIGMA,
-        k1=SSIM_K1,
-        k2=SSIM_K2,
+        targets + 1, outputs + 1, power_factors=MS_SSIM_WEIGHTS, **_WINDOW
     )
 
 

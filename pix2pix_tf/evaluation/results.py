@@ -5,7 +5,7 @@ import os
 import platform
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypedDict, TypeVar
 
 import numpy as np
@@ -44,10 +44,10 @@ class Row(TypedDict, total=False):
     metrics: dict[str, float]
 
 
-def progress(items: Iterable[Item], label: str, *, total: int | None = None) -> Iterator[Item]:
-    """Yields `items` under a progress bar, which writes rarely where there is no terminal."""
+def progress(items: Iterable[Item], label: str, *, total: int | None = None) -> "tqdm[Item]":
+    """`items` under a progress bar, which writes rarely where there is no terminal."""
     pause = 0.1 if sys.stdout.isatty() else 10.0
-    yield from tqdm(
+    return tqdm(
         items, label, total, file=sys.stdout, mininterval=pause, maxinterval=pause, unit="image"
     )
 

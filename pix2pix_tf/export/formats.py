@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import importlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -105,47 +105,17 @@ def export(
             "Expected --quantize only with --export_format litert. "
             f"Received: --export_format {export_format}"
         )
-    if export_format == "pict":
-        pict.check({variable.path: variable.shape for variable in generator.variables})
     folder = Path(folder)
-    is_new = not folder.exists()
-    try:
-        if export_format == "saved_model":
+    if export_format == "saved_model":
+        with _removed_on_failure(folder):
             return Exported(folder, saved_model.export(served, folder), math.inf)
-        return _file(
-            generator,
-            served,
-            folder,
-            export_format=export_format,
-            quantize=quantize,
-            image_size=image_size,
-            calibration=calibration,
-        )
-    except BaseException:
-        if is_new:
-            with contextlib.suppress(OSError):  # it was never created
-                folder.rmdir()
-        raise
-
-
-def _file(
-    generator: UNet | ResNet,
-    served: saved_model.ServedModel,
-    folder: Path,
-    *,
-    export_format: str,
-    quantize: str,
-    image_size: tuple[int, int] | None,
-    calibration: Sequence[np.ndarray],
-) -> Exported:
-    """Writes a format that is one file; see `export`."""
 
     def translated(images: np.ndarray) -> np.ndarray:
         return served.serving_default(tf.constant(images))["outputs"].numpy()
 
     expected: Translate = translated
     path, lossy = folder / FILES[export_format], quantize != "none"
-    with run_folder.atomic(path) as temporary:
+    with _removed_on_failure(folder), run_folder.atomic(path) as temporary:
         if export_format == "litert":
             received = _litert(
                 served,
@@ -166,9 +136,26 @@ def _file(
         shapes = [(1, side, side, channels), (2, side, 2 * side, channels)]
         if image_size:
             shapes = [(1, *image_size, channels)]
-        probes = calibration or [probe(shape) for shape in shapes]
-        worst, decibels = _compare(expected, received, probes, lossy=lossy)
+        batches = calibration or [probe(shape) for shape in shapes]
+        worst, decibels = agreement(expected(batch) - received(batch) for batch in batches)
+        if not (decibels >= DECIBELS if lossy else worst <= TOLERANCE):
+            raise InputError(
+                f"the reloaded export differs from the model by {worst:.1e} ({decibels:.1f} dB)"
+            )
     return Exported(path, worst, decibels)
+
+
+@contextlib.contextmanager
+def _removed_on_failure(folder: Path) -> Iterator[None]:
+    """Removes the folder after a failure in the block, if it is new and empty."""
+    is_new = not folder.exists()
+    try:
+        yield
+    except BaseException:
+        if is_new:
+            with contextlib.suppress(OSError):  # it was never created
+                folder.rmdir()
+        raise
 
 
 def input_channels(generator: UNet | ResNet) -> int:
@@ -209,17 +196,31 @@ def _litert(
 
 def _onnx(served: saved_model.ServedModel, path: Path) -> Translate:
     runtime = import_runtime("onnxruntime", extra="onnx")
-    converter = import_runtime("tf2onnx", extra="onnx")
-    function = served.portable()
+    model = to_onnx(served.portable(), sizes="nhw", extra="onnx")
+    path.write_bytes(model.SerializeToString())
+    session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return lambda batch: session.run(["outputs"], {"images": batch})[0]
+
+
+def to_onnx(function: Any, *, sizes: str, extra: str) -> Any:
+    """Converts a `tf.function`.
+
+    Args:
+        function: Has an input signature.
+        sizes: A letter for each of the first dimensions of inputs and outputs, its name.
+        extra: What installs tf2onnx.
+
+    Returns:
+        ONNX's `ModelProto`.
+    """
+    converter = import_runtime("tf2onnx", extra=extra)
     model, _ = converter.convert.from_function(
         function, input_signature=function.input_signature, opset=OPSET
     )
     for value in (*model.graph.input, *model.graph.output):
-        for dimension, name in zip(value.type.tensor_type.shape.dim, "nhw", strict=False):
+        for dimension, name in zip(value.type.tensor_type.shape.dim, sizes, strict=False):
             dimension.dim_param = name
-    path.write_bytes(model.SerializeToString())
-    session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    return lambda batch: session.run(["outputs"], {"images": batch})[0]
+    return model
 
 
 def _keras(generator: UNet | ResNet, path: Path) -> tuple[Translate, Translate]:
@@ -261,23 +262,16 @@ def import_runtime(module: str, *, extra: str) -> Any:
         ) from None
 
 
-def _compare(
-    expected: Translate, received: Translate, batches: Sequence[np.ndarray], *, lossy: bool
-) -> tuple[float, float]:
-    """The largest difference and the agreement in decibels over batches of images."""
+def agreement(differences: Iterable[np.ndarray]) -> tuple[float, float]:
+    """The largest of the differences of images in [0, 1], and the agreement in decibels."""
     worst, squares = 0.0, []
-    for batch in batches:
-        difference = expected(batch) - received(batch)
+    for difference in differences:
         # np.max, unlike max, does not lose a NaN.
         worst = float(np.max([worst, np.abs(difference).max()]))
         squares.append(np.mean(np.square(difference)))
     mean = float(np.mean(squares))
-    decibels = -10 * math.log10(mean) if mean > 0 else math.inf
-    if not (decibels >= DECIBELS if lossy else worst <= TOLERANCE):
-        raise InputError(
-            f"the reloaded export differs from the model by {worst:.1e} ({decibels:.1f} dB)"
-        )
-    return worst, decibels
+    # Of NaN the logarithm is NaN, which agrees with nothing.
+    return worst, math.inf if mean == 0 else -10 * math.log10(mean)
 
 
 def probe(shape: Sequence[int]) -> np.ndarray:

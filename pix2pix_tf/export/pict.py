@@ -13,7 +13,7 @@ import json
 import math
 import re
 import struct
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +43,14 @@ def write(path: run_folder.Place, arrays: Mapping[str, np.ndarray]) -> None:
         arrays: Dict from the reference's names to float32 arrays.
 
     Raises:
-        InputError: As `check`.
+        InputError: If readers of .pict files cannot compute that generator; the message names the
+            option of the model that the format cannot hold.
     """
-    check({name: array.shape for name, array in arrays.items()})
+    if option := _foreign({name: array.shape for name, array in arrays.items()}):
+        raise InputError(
+            f"A .pict file cannot hold a model with {option}; the format is for the generator of "
+            "pix2pix.py: --netG unet --norm batch at 256 pixels, RGB to RGB"
+        )
     names = sorted(arrays)
     index = [{"name": name, "shape": list(arrays[name].shape)} for name in names]
     weights = np.concatenate([arrays[name].ravel() for name in names]).astype(np.float32)
@@ -57,23 +62,7 @@ def write(path: run_folder.Place, arrays: Mapping[str, np.ndarray]) -> None:
         temporary.write_bytes(b"".join(struct.pack(">I", len(b)) + b for b in blocks))
 
 
-def check(shapes: Mapping[str, Collection[int]]) -> None:
-    """Raises an error for a generator that readers of .pict files cannot compute.
-
-    Args:
-        shapes: Dict from the reference's names to the shapes of the weights.
-
-    Raises:
-        InputError: Naming the option of the model that the format cannot hold.
-    """
-    if option := _foreign(shapes):
-        raise InputError(
-            f"A .pict file cannot hold a model with {option}; the format is for the generator of "
-            "pix2pix.py: --netG unet --norm batch at 256 pixels, RGB to RGB"
-        )
-
-
-def _foreign(shapes: Mapping[str, Collection[int]]) -> str | None:
+def _foreign(shapes: Mapping[str, tuple[int, ...]]) -> str | None:
     """The option by which a generator differs from that of pix2pix.py."""
     other = set(shapes) ^ set(_names())
     bottleneck = f"generator/encoder_{_DEPTH}/batch_normalization/"
@@ -87,7 +76,7 @@ def _foreign(shapes: Mapping[str, Collection[int]]) -> str | None:
     if other:
         return f"another --netG or size (it differs in {min(other)})"
     ends = "encoder_1/conv2d/kernel", "decoder_1/conv2d_transpose/kernel"
-    if any(tuple(shapes[f"generator/{end}"])[2] != 3 for end in ends):
+    if any(shapes[f"generator/{end}"][2] != 3 for end in ends):
         return "other --input_channels or --output_channels than 3"
     return None
 

@@ -20,8 +20,6 @@ from pix2pix_tf.networks import cpu_convolution
 TOLERANCE = 1e-5
 # Channels that PNG files can hold.
 FILE_CHANNELS = (1, 3, 4)
-# Side of the image that the comparison translates.
-_PROBE_SIZE = 256
 
 
 class ServedModel(tf.Module):
@@ -61,10 +59,12 @@ class ServedModel(tf.Module):
         self._weights = [variable.value for variable in generator.variables]
         self._translate, self._filetype, self.channels = translate, filetype, channels
         self._ranges, self._target_type = value_ranges, target_type
-        spec = tf.TensorSpec([None, None, None, channels], tf.float32, "images")
-        self.serving_default = tf.function(
-            self._translate_batch, input_signature=[spec], autograph=False
-        )
+        self.serving_default = self._function(None, None, None)
+
+    def _function(self, *batch: int | None) -> Any:
+        """`_translate_batch` for a number of images, a height and a width, None for any."""
+        spec = tf.TensorSpec([*batch, self.channels], tf.float32, "images")
+        return tf.function(self._translate_batch, input_signature=[spec], autograph=False)
 
     def portable(self, size: tuple[int, int] | None = None) -> Any:
         """`serving_default` with the operations that other runtimes have.
@@ -75,9 +75,7 @@ class ServedModel(tf.Module):
         Returns:
             A traced function.
         """
-        shape = [1, *size, self.channels] if size else [None, None, None, self.channels]
-        spec = tf.TensorSpec(shape, tf.float32, "images")
-        function = tf.function(self._translate_batch, input_signature=[spec], autograph=False)
+        function = self._function(1, *size) if size else self._function(None, None, None)
         with cpu_convolution.plain():
             function.get_concrete_function()
         return function
@@ -127,7 +125,7 @@ class ServedModel(tf.Module):
         return default | files if self.channels in FILE_CHANNELS else default
 
 
-def export(served: ServedModel, folder: str | Path, *, image: np.ndarray | None = None) -> float:
+def export(served: ServedModel, folder: str | Path) -> float:
     """Saves a SavedModel, reloads it and compares it with the model it was made from.
 
     The folder gets the model only after the comparison, so a wrong export never appears there.
@@ -135,7 +133,6 @@ def export(served: ServedModel, folder: str | Path, *, image: np.ndarray | None 
     Args:
         served: `ServedModel`.
         folder: Where the SavedModel goes; files of an earlier export there are replaced.
-        image: Float32 [h, w, channels] in [0, 1] to compare with, or None for noise.
 
     Returns:
         The largest difference seen, in units of [0, 1].
@@ -145,12 +142,9 @@ def export(served: ServedModel, folder: str | Path, *, image: np.ndarray | None 
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    if image is None:
-        shape = (_PROBE_SIZE, _PROBE_SIZE, served.channels)
-        image = np.random.default_rng(0).random(shape, np.float32)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".partial-") as temporary:
         tf.saved_model.save(served, temporary, signatures=served.signatures)
-        difference = _compare(served, temporary, image)
+        difference = _compare(served, temporary)
         for name in ("variables", "assets"):
             shutil.rmtree(folder / name, ignore_errors=True)
         for part in sorted(
@@ -160,8 +154,9 @@ def export(served: ServedModel, folder: str | Path, *, image: np.ndarray | None 
     return difference
 
 
-def _compare(served: ServedModel, folder: str, image: np.ndarray) -> float:
+def _compare(served: ServedModel, folder: str) -> float:
     loaded = tf.saved_model.load(folder).signatures
+    image = np.random.default_rng(0).random((256, 256, served.channels), np.float32)
     batch = tf.constant(image[None])
     expected = served.serving_default(batch)["outputs"]
     received = loaded["serving_default"](images=batch)["outputs"]

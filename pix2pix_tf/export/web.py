@@ -12,7 +12,6 @@ import dataclasses
 import gzip
 import hashlib
 import json
-import math
 import os
 import re
 import shutil
@@ -20,7 +19,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,22 +83,22 @@ class WebPage:
         path: index.html.
         size: Bytes of the file, or of all files of the folder.
         runtime_size: The runtime's share of that.
-        differences: The largest difference of each model, in units of [0, 1].
-        decibels: Agreement of each model's images with those of the float32 model.
+        difference: The largest difference of all models, in units of [0, 1].
+        decibels: The least agreement of a model's images with those of the float32 model.
     """
 
     path: Path
     size: int
     runtime_size: int
-    differences: tuple[float, ...]
-    decibels: tuple[float, ...]
+    difference: float
+    decibels: float
 
     def __str__(self) -> str:
         """One line for a person."""
         return (
             f"exported to {self.path}; {self.size / 1e6:.1f} MB, of which the runtime is "
             f"{self.runtime_size / 1e6:.1f} MB; largest difference of the stored weights "
-            f"{max(self.differences):.1e} ({min(self.decibels):.1f} dB)"
+            f"{self.difference:.1e} ({self.decibels:.1f} dB)"
         )
 
 
@@ -130,24 +129,14 @@ def export(
             channels than files hold, or its stored weights change the images too much.
     """
     files = find_runtime(runtime)
-    contents, found = [], []
-    for model in models:
-        data, difference, decibels = convert(model.served, quantize=quantize)
-        contents.append(data)
-        found.append((difference, decibels))
+    found = [convert(model.served, quantize=quantize) for model in models]
+    contents, differences, decibels = zip(*found, strict=True)
     folder = Path(folder)
     abouts = [model.about for model in models]
-    if single_file:
-        parts = {"runtime-script": files / WASM[0], "runtime-wasm": files / WASM[1]}
-        packed = {name: _packed(path.read_bytes()) for name, path in parts.items()}
-        models_packed = {f"model-{n}": _packed(data) for n, data in enumerate(contents)}
-        run_folder.write_text(folder / "index.html", _single(abouts, {**packed, **models_packed}))
-        size = (folder / "index.html").stat().st_size
-        runtime_size = sum(map(len, packed.values()))
-    else:
-        size, runtime_size = _write_folder(folder, abouts, contents, files)
-    differences, agreements = zip(*found, strict=True)
-    return WebPage(folder / "index.html", size, runtime_size, differences, agreements)
+    write = _write_file if single_file else _write_folder
+    size, runtime_size = write(folder, abouts, contents, files)
+    path = folder / "index.html"
+    return WebPage(path, size, runtime_size, max(differences), min(decibels))
 
 
 def convert(served: ServedModel, *, quantize: str) -> tuple[bytes, float, float]:
@@ -169,47 +158,28 @@ def convert(served: ServedModel, *, quantize: str) -> tuple[bytes, float, float]
             f"in a browser; got {served.channels}."
         )
     onnx = formats.import_runtime("onnx", extra="web")
-    converter = formats.import_runtime("tf2onnx", extra="web")
     onnxruntime = formats.import_runtime("onnxruntime", extra="web")
     translate = _on_pixels(served)
-    model, _ = converter.convert.from_function(
-        translate, input_signature=translate.input_signature, opset=formats.OPSET
-    )
-    for value in (*model.graph.input, *model.graph.output):
-        for dimension, name in zip(value.type.tensor_type.shape.dim, "hw", strict=False):
-            dimension.dim_param = name
+    model = formats.to_onnx(translate, sizes="hw", extra="web")
     if quantize != "none":
         _store_smaller(onnx, model, quantize)
     contents = model.SerializeToString()
     session = onnxruntime.InferenceSession(contents, providers=["CPUExecutionProvider"])
 
-    def expected(batch: np.ndarray) -> np.ndarray:
-        return translate(tf.constant(batch))["result"].numpy()
-
-    def received(batch: np.ndarray) -> np.ndarray:
-        return session.run(["result"], {"pixels": batch})[0]
-
-    return contents, *_compare(expected, received)
-
-
-def _compare(
-    expected: Callable[[np.ndarray], np.ndarray], received: Callable[[np.ndarray], np.ndarray]
-) -> tuple[float, float]:
-    """(largest difference in units of [0, 1], decibels) over images of two sizes."""
-    worst, squares = 0, []
+    differences = []
     for shape in ((256, 256, 4), (200, 320, 4)):
         pixels = np.rint(formats.probe((1, *shape))[0] * 255).astype(np.uint8)
         pixels[..., 3] = 255
-        difference = expected(pixels).astype(np.int16) - received(pixels)
-        worst = max(worst, int(np.abs(difference).max()))
-        squares.append(np.mean(np.square(difference / 255)))
-    decibels = -10 * math.log10(max(float(np.mean(squares)), 1e-12))
+        expected = translate(tf.constant(pixels))["result"].numpy()
+        (received,) = session.run(["result"], {"pixels": pixels})
+        differences.append((expected.astype(np.int16) - received) / 255)
+    worst, decibels = formats.agreement(differences)
     if decibels < formats.DECIBELS:
         raise InputError(
             f"The page's images agree with the model's by {decibels:.1f} dB only; at least "
             f"{formats.DECIBELS:.0f} dB are needed. Export with --quantize float16 or none."
         )
-    return worst / 255, decibels
+    return contents, worst, min(decibels, 120.0)  # infinite if the images are equal
 
 
 def _on_pixels(served: ServedModel) -> Any:
@@ -368,24 +338,23 @@ def _packed(contents: bytes) -> str:
     return base64.b64encode(gzip.compress(contents, 9, mtime=0)).decode()
 
 
-def _script(abouts: Sequence[dict[str, Any]], *, backend: dict[str, Any]) -> str:
+def _source(name: str) -> str:
+    return (_SOURCES / name).read_text(encoding="utf-8")
+
+
+def _script(abouts: Sequence[dict[str, Any]], *, files: dict[str, Any] | None) -> str:
     """The page's modules as one: imports and exports between them disappear."""
-    lines = [f"const SETUP = {_json({**backend, 'models': abouts})};"]
+    setup = json.dumps({"files": files, "models": abouts})
+    lines = ["const SETUP = " + setup.replace("<", "\\u003c") + ";"]  # ends no script element
     for name in _SCRIPTS:
-        text = (_SOURCES / name).read_text(encoding="utf-8")
-        text = re.sub(r"^import .*? from .*?;\n", "", text, flags=re.MULTILINE | re.DOTALL)
+        text = re.sub(r"^import .*? from .*?;\n", "", _source(name), flags=re.MULTILINE | re.DOTALL)
         lines.append(re.sub(r"^export ", "", text, flags=re.MULTILINE))
     return "\n".join(lines)
 
 
-def _json(value: Any) -> str:
-    """JSON that may stand in a script element."""
-    return json.dumps(value).replace("<", "\\u003c")
-
-
 def _page(*, head: str, scripts: str, policy: str) -> str:
     """index.html with other links to styles and scripts."""
-    text = (_SOURCES / "index.html").read_text(encoding="utf-8")
+    text = _source("index.html")
     icon = base64.b64encode((_SOURCES / "icon.svg").read_bytes()).decode()
     text = text.replace("/page/icon.svg", f"data:image/svg+xml;base64,{icon}")
     text = re.sub(r"^<(link rel=\"stylesheet\"|script).*\n", "", text, flags=re.MULTILINE)
@@ -395,26 +364,29 @@ def _page(*, head: str, scripts: str, policy: str) -> str:
     return text.replace("</body>", f"{scripts}\n<!-- {_NOTICE} -->\n</body>", 1)
 
 
-def _single(abouts: Sequence[dict[str, Any]], parts: dict[str, str]) -> str:
-    style = (_SOURCES / "page.css").read_text(encoding="utf-8")
-    worker = (_SOURCES / "worker.js").read_text(encoding="utf-8")
-    data = [
-        f'<script type="text/plain" id="{name}">{text}</script>' for name, text in parts.items()
+def _write_file(
+    folder: Path, abouts: Sequence[dict[str, Any]], contents: Sequence[bytes], runtime: Path
+) -> tuple[int, int]:
+    """Writes the page as one file; returns its bytes and the runtime's share."""
+    parts = {
+        "runtime-script": _packed((runtime / WASM[0]).read_bytes()),
+        "runtime-wasm": _packed((runtime / WASM[1]).read_bytes()),
+    }
+    runtime_size = sum(map(len, parts.values()))
+    parts |= {f"model-{number}": _packed(data) for number, data in enumerate(contents)}
+    parts["worker-script"] = _source("worker.js")
+    scripts = [
+        f"<script>\n{_source('check.js')}</script>",
+        *(f'<script type="text/plain" id="{name}">{text}</script>' for name, text in parts.items()),
+        f'<script type="module">\n{_script(abouts, files=None)}</script>',
     ]
-    data.append(f'<script type="text/plain" id="worker-script">{worker}</script>')
-    check = (_SOURCES / "check.js").read_text(encoding="utf-8")
-    script = _script(abouts, backend={"files": None})
-    return _page(
-        head=f"<style>\n{style}</style>",
-        scripts="\n".join(
-            [
-                f"<script>\n{check}</script>",
-                *data,
-                f'<script type="module">\n{script}</script>',
-            ]
-        ),
+    page = _page(
+        head=f"<style>\n{_source('page.css')}</style>",
+        scripts="\n".join(scripts),
         policy=_POLICY.format(source="").replace("  ", " "),
     )
+    run_folder.write_text(folder / "index.html", page)
+    return (folder / "index.html").stat().st_size, runtime_size
 
 
 def _write_folder(
@@ -424,11 +396,8 @@ def _write_folder(
     names = [f"model-{number}.onnx" for number in range(len(contents))]
     files = {"models": names, "runtime": WASM, "webgpu": WEBGPU, "worker": "worker.js"}
     texts = {
-        "page.js": _script(abouts, backend={"files": files}),
-        **{
-            name: (_SOURCES / name).read_text(encoding="utf-8")
-            for name in ("page.css", "worker.js", "check.js")
-        },
+        "page.js": _script(abouts, files=files),
+        **{name: _source(name) for name in ("page.css", "worker.js", "check.js")},
         "index.html": _page(
             head='<link rel="stylesheet" href="page.css">\n<script src="check.js"></script>\n'
             '<script type="module" src="page.js"></script>',

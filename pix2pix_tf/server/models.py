@@ -1,7 +1,7 @@
 """Models as the server sees them: named signatures, functions from arrays to arrays."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ class Signature:
     inputs: dict[str, Tensor]
     outputs: dict[str, Tensor]
     call: Callable[..., dict[str, np.ndarray]]
-    ranged: bool = False
+    ranged: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,8 +54,7 @@ def wrap(
     name: str,
     version: str,
     about: dict[str, Any],
-    functions: Mapping[str, Any] | None = None,
-    ranged: bool = False,
+    ranged: bool,
 ) -> Model:
     """Makes a `Model` of a `ServedModel` or of a loaded SavedModel.
 
@@ -64,18 +63,16 @@ def wrap(
         name: See `Model`.
         version: See `Model`.
         about: See `Model`.
-        functions: Dict of the functions, if they are not `owner.signatures`.
         ranged: As of `Signature`.
 
     Returns:
         `Model`.
     """
-    functions = owner.signatures if functions is None else functions
-    signatures = {key: _signature(functions[key], ranged=ranged) for key in SIGNATURES}
+    signatures = {key: _signature(owner.signatures[key], ranged=ranged) for key in SIGNATURES}
     return Model(name, version, signatures, about, owner)
 
 
-def load_saved_model(source: Source, *, about: dict[str, Any], ranged: bool = False) -> Model:
+def load_saved_model(source: Source, *, about: dict[str, Any], ranged: bool) -> Model:
     """Loads an export. Only for folders that the person who starts the server names.
 
     Args:
@@ -133,13 +130,7 @@ def _caller(concrete: Any) -> Callable[..., dict[str, np.ndarray]]:
     return call
 
 
-def warm_up(model: Model, *, size: int = 256) -> None:
-    """Translates one image, so that the first request does not wait for TensorFlow.
-
-    Args:
-        model: `Model`.
-        size: Side of the image in pixels.
-    """
-    image = np.zeros((size, size, 3), np.uint8)
-    contents = tf.io.encode_png(image).numpy()
+def warm_up(model: Model) -> None:
+    """Translates one image, so that the first request does not wait for TensorFlow."""
+    contents = tf.io.encode_png(np.zeros((256, 256, 3), np.uint8)).numpy()
     model.signatures["serve_image_bytes"].call(input=np.array([contents], object))

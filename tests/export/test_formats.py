@@ -262,3 +262,8 @@ def test_only_litert_is_quantized(model, tmp_path, export_format):
     with pytest.raises(InputError, match=f"with --export_format litert. .* {export_format}"):
         model("unet").export(tmp_path, export_format, quantize="int8")
     assert not list(tmp_path.iterdir())
+
+
+def test_quantized_images_that_are_no_numbers_do_not_agree():
+    _, decibels = formats.agreement([np.zeros((1, 2, 2, 3)), np.full((1, 2, 2, 3), np.nan)])
+    assert not decibels >= formats.DECIBELS
