@@ -1,5 +1,6 @@
 """The package as somebody uses it who knows Keras: their own fit, then our commands."""
 
+import dataclasses
 import subprocess
 import sys
 
@@ -159,8 +160,6 @@ def test_save_run_refuses_what_is_not_the_run(tmp_path):
         ({"norm": "instance"}, "norm"),
         ({"netD": "pixel"}, "pixel"),
     ):
-        import dataclasses
-
         other = dataclasses.replace(config, **changes)
         with pytest.raises(pix2pix_tf.InputError, match=expected) as error:
             pix2pix_tf.save_run(model, other, tmp_path / "run")
