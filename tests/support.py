@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import struct
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import launcher
@@ -55,6 +57,16 @@ def write_all(folder):
     write_pairs(folder / "trainA", 5, size=40)
     write_pairs(folder / "trainB", 4, size=40, seed=1)
     return write_pairs(folder, 5)
+
+
+def png(width, height, *chunks, depth=8, kind=2, interlaced=0):
+    """The bytes of a PNG file of chunks, each (type, data), between header and end."""
+    head = struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, interlaced)
+    contents = b"\x89PNG\r\n\x1a\n"
+    for name, data in ((b"IHDR", head), *chunks, (b"IEND", b"")):
+        contents += struct.pack(">I", len(data)) + name + data
+        contents += struct.pack(">I", zlib.crc32(name + data))
+    return contents
 
 
 def command_line(program, *words):

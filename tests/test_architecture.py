@@ -1,7 +1,6 @@
 """The house rules, read off the source: floors, circles, and what may know what."""
 
 import ast
-import importlib.util
 
 import pytest
 from support import ROOT
@@ -176,7 +175,3 @@ def test_functions_keep_their_budgets():
     for path in FILES + sorted((ROOT / "tools").glob("*.py")):
         for function in functions(path):
             assert length(function) <= 60, f"{path}: {function.name}"
-
-
-def test_the_package_is_installed_as_it_lies_here():
-    assert importlib.util.find_spec("pix2pix_tf") and importlib.util.find_spec("cyclegan_tf")

@@ -60,29 +60,12 @@ def test_unusable_files_are_named(tmp_path, fault):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_file_that_only_tensorflow_cannot_decode_is_named(tmp_path):
-    folder = write_pairs(tmp_path / "data", 2)
-    bad = folder / "2.png"
-    contents = bytearray(bad.read_bytes())
-    middle = len(contents) // 2
-    contents[middle : middle + 8] = bytes(8)
-    bad.write_bytes(contents)
-    line = refused(train(folder, tmp_path / "run", "--max_steps", 4))
-    assert str(bad) in line
-    assert not (tmp_path / "run").exists()
-
-
 @pytest.mark.parametrize(
     ("words", "part"),
     [
         (("--scale_size", 7), "--scale_size to be at least 8. Received: 7"),
-        (("--nfg", 4), "did you mean --ngf?"),
         (("--init_from", "nothing"), "Expected --init_from to name"),
         (("tset",), "Received: tset; did you mean test?"),
-        (("--ngf", "many"), "--ngf=many"),
-        (("--batch_size", 0), "--batch_size to be at least 1. Received: 0"),
-        (("--lr", -1), "--lr"),
-        (("--which_direction", "up"), "AtoB"),
     ],
 )
 def test_bad_flags(pairs, tmp_path, words, part):
@@ -110,27 +93,12 @@ def test_what_is_no_run_is_refused(pairs, tmp_path, mode):
 
 @pytest.mark.parametrize("mode", ["train", "test", "export"])
 def test_another_architecture_than_the_runs_is_refused(pairs, run, tmp_path, mode):
-    line = refused(
-        run_forked(
-            "pix2pix-tf",
-            "--mode",
-            mode,
-            "--input_dir",
-            pairs,
-            "--output_dir",
-            tmp_path / "out",
-            "--checkpoint",
-            run,
-            "--ngf",
-            4,
-        )  # fmt: skip
-    )
+    words = ("--mode", mode, "--input_dir", pairs, "--output_dir", tmp_path / "out")
+    line = refused(run_forked("pix2pix-tf", *words, "--checkpoint", run, "--ngf", 4))
     assert "Expected --ngf to be omitted or 2" in line and "Received: 4" in line
 
 
 def test_damaged_run_folders_are_named(pairs, run, tmp_path):
-    import shutil
-
     words = ("--mode", "test", "--input_dir", pairs, "--output_dir", tmp_path / "out")
     copy = shutil.copytree(run, tmp_path / "copy")
     (checkpoint,) = run_folder.checkpoints(copy)
@@ -161,21 +129,6 @@ def test_a_read_only_output_folder(pairs, tmp_path):
         # Permissions do not bind root, but nobody creates files in the kernel's own folder.
         folder = Path("/proc")
     assert str(folder) in refused(train(pairs, folder))
-
-
-def test_a_full_disk_keeps_the_checkpoint_before(pairs, run, tmp_path):
-    import shutil
-
-    copy = shutil.copytree(run, tmp_path / "run")
-    (before,) = run_folder.checkpoints(copy)
-    contents = before.read_bytes()
-
-    words = ("--mode", "train", "--input_dir", pairs, "--output_dir", copy, "--checkpoint", copy)
-    words = (*words, "--max_steps", 2, "--summary_freq", 0)
-    line = refused(run_forked("pix2pix-tf", *words, largest_file=len(contents) // 2))
-    assert "File too large" in line
-    assert before.read_bytes() == contents
-    assert [path.name for path in before.parent.iterdir()] == [before.name]
 
 
 @pytest.mark.parametrize("number", [1, 2])

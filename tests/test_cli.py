@@ -1,6 +1,5 @@
 """The commands as a person runs them: train, stop, continue, test, export, reload."""
 
-import csv
 import json
 import os
 import signal
@@ -11,13 +10,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from support import command_line, run_forked, write_pairs
+from support import command_line, logged_losses, run_forked, state
 
 from pix2pix_tf import run_folder
 
 SMALL = ("--ngf", 2, "--ndf", 2, "--seed", 3, "--crop_size", 32, "--scale_size", 36)
-QUIET = ("--netD", "pixel", "--summary_freq", 0)
-EAGER = (*QUIET, "--run_eagerly")
+EAGER = ("--netD", "pixel", "--summary_freq", 0, "--run_eagerly")
 
 
 def train(pairs, folder, *words, **options):
@@ -25,19 +23,14 @@ def train(pairs, folder, *words, **options):
     return run_forked("pix2pix-tf", *start, *words, **options)
 
 
-def rows(folder):
-    with open(folder / run_folder.LOG, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+def test(pairs, run, out, *words):
+    start = ("--mode", "test", "--input_dir", pairs, "--checkpoint", run, "--output_dir", out)
+    done = run_forked("pix2pix-tf", *start, *words)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
-def losses(folder):
-    return [{k: v for k, v in row.items() if k != "images_per_second"} for row in rows(folder)]
-
-
-def tensors(folder):
-    import safetensors.numpy
-
-    return safetensors.numpy.load_file(run_folder.checkpoints(folder)[-1])
+test.__test__ = False
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +63,7 @@ def test_the_run_folder_holds_what_the_readme_says(run):
     }  # fmt: skip
     assert json.loads((folder / run_folder.OPTIONS).read_text())["ngf"] == 2
     assert [run_folder.checkpoint_step(path) for path in run_folder.checkpoints(folder)] == [4, 6]
-    assert [int(row["step"]) for row in rows(folder)] == [2, 4, 6]
+    assert logged_losses(folder)[:, 0].tolist() == [2, 4, 6]
     names = {path.name for path in (folder / "images").iterdir()}
     assert {name[:8] for name in names} == {"00000003", "00000006"}
     assert {name.rpartition("-")[2] for name in names} == {
@@ -107,11 +100,10 @@ def test_continuing_gives_what_an_uninterrupted_run_gives(pairs, run, tmp_path):
     done = run_forked("pix2pix-tf", *again, "--checkpoint", tmp_path / "run", "--max_steps", 6)
     assert done.returncode == 0, done.stderr
     assert "resuming at step 3" in done.stdout
-    expected = {row["step"]: row for row in losses(whole)}
-    found = {row["step"]: row for row in losses(tmp_path / "run")}
-    assert {step: found[step] for step in expected} == expected
-    assert len(rows(tmp_path / "run")) == len(found)
-    first, second = tensors(whole), tensors(tmp_path / "run")
+    found = logged_losses(tmp_path / "run")
+    assert found[:, 0].tolist() == [2, 3, 4, 6]
+    np.testing.assert_array_equal(found[[0, 2, 3]], logged_losses(whole))
+    first, second = state(whole, 6), state(tmp_path / "run", 6)
     assert first.keys() == second.keys()
     for name in first:
         np.testing.assert_array_equal(first[name], second[name], err_msg=name)
@@ -128,7 +120,7 @@ def test_a_signal_saves_and_says_how_to_continue(launcher, pairs, tmp_path, numb
     words = ("--mode", "train", "--input_dir", pairs, "--output_dir", tmp_path / "run", *SMALL)
     printed, errors = tmp_path / "out", tmp_path / "err"
     options = {"printed": printed, "errors": errors}
-    process = launcher.start("pix2pix-tf", *words, "--progress_freq", 1, *QUIET, **options)
+    process = launcher.start("pix2pix-tf", *words, "--progress_freq", 1, *EAGER, **options)
     launcher.printed(process, printed, r"\nprogress  epoch")
     os.kill(process, number)
     assert launcher.wait(process) == code
@@ -139,64 +131,29 @@ def test_a_signal_saves_and_says_how_to_continue(launcher, pairs, tmp_path, numb
     assert saved in printed.read_text()
 
 
-@pytest.mark.parametrize("batch_size", [1, 2])
-def test_test_writes_one_result_per_input(pairs, run, tmp_path, batch_size):
-    folder, _ = run
-    done = run_forked(
-        "pix2pix-tf", "--mode", "test", "--input_dir", pairs, "--output_dir", tmp_path,
-        "--checkpoint", folder, "--batch_size", batch_size,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("evaluated image") == 5
-    names = {path.name for path in (tmp_path / "images").iterdir()}
-    kinds = ("inputs", "outputs", "targets")
-    assert names == {f"{i}-{kind}.png" for i in range(1, 6) for kind in kinds}
-    metrics = json.loads((tmp_path / run_folder.METRICS).read_text())
-    assert metrics["count"] == len(metrics["per_image"]) == 5
-    output = np.asarray(Image.open(tmp_path / "images" / "2-outputs.png"), np.float32)
-    target = np.asarray(Image.open(tmp_path / "images" / "2-targets.png"), np.float32)
-    expected = np.abs(output - target).mean() / 127.5
-    assert metrics["per_image"]["2"]["L1"] == pytest.approx(expected, rel=1e-5)
-    page = (tmp_path / run_folder.INDEX).read_text()
-    assert page.rstrip().endswith("</html>")
-    assert page.count("2-outputs.png") >= 1
-
-
-def test_test_is_repeatable_and_dropout_can_be_switched_off(pairs, run, tmp_path):
+def test_test_writes_one_result_per_input_and_repeats_it(pairs, run, tmp_path):
     folder, _ = run
     results = []
     for number, words in enumerate([(), ("--batch_size", 3), ("--notest_dropout",)]):
-        done = run_forked(
-            "pix2pix-tf", "--mode", "test", "--input_dir", pairs, "--checkpoint", folder,
-            "--output_dir", tmp_path / str(number), *words,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        path = tmp_path / str(number) / "images" / "4-outputs.png"
-        results.append(np.asarray(Image.open(path), np.int16))
+        out = tmp_path / str(number)
+        assert test(pairs, folder, out, *words).count("evaluated image") == 5
+        names = {path.name for path in (out / "images").iterdir()}
+        kinds = ("inputs", "outputs", "targets")
+        assert names == {f"{i}-{kind}.png" for i in range(1, 6) for kind in kinds}
+        metrics = json.loads((out / run_folder.METRICS).read_text())
+        assert metrics["count"] == len(metrics["per_image"]) == 5
+        output, target = (
+            np.asarray(Image.open(out / "images" / f"2-{kind}.png"), np.float32)
+            for kind in ("outputs", "targets")
+        )
+        expected = np.abs(output - target).mean() / 127.5
+        assert metrics["per_image"]["2"]["L1"] == pytest.approx(expected, rel=1e-5)
+        page = (out / run_folder.INDEX).read_text()
+        assert page.rstrip().endswith("</html>")
+        assert page.count("2-outputs.png") >= 1
+        results.append(output)
     assert np.abs(results[0] - results[1]).max() <= 1
     assert (results[0] != results[2]).any()
-
-
-def test_aspect_ratio_stretches_the_pictures(pairs, run, tmp_path):
-    folder, _ = run
-    done = run_forked(
-        "pix2pix-tf", "--mode", "test", "--input_dir", pairs, "--output_dir", tmp_path,
-        "--checkpoint", folder, "--aspect_ratio", 1.5,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert Image.open(tmp_path / "images" / "1-outputs.png").size == (48, 32)
-
-
-def test_test_takes_the_architecture_from_the_run(tmp_path, pairs):
-    words = ("--separable_conv", "--which_direction", "BtoA", "--max_steps", 1, *EAGER)
-    assert train(pairs, tmp_path / "run", *words).returncode == 0
-    done = run_forked(
-        "pix2pix-tf", "--mode", "test", "--input_dir", pairs, "--output_dir", tmp_path / "test",
-        "--checkpoint", tmp_path / "run",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert "separable_conv = True" in done.stdout
-    assert "which_direction = BtoA" in done.stdout
 
 
 def test_export_is_reloaded_and_compared(run, tmp_path):
@@ -210,16 +167,16 @@ def test_export_is_reloaded_and_compared(run, tmp_path):
     assert set(signatures) == {"serving_default", "serve_image_bytes", "serve_base64"}
 
 
-def test_lab_colorization_end_to_end(pairs, tmp_path):
-    done = train(pairs, tmp_path / "run", "--lab_colorization", "--max_steps", 1, *EAGER)
+def test_lab_colorization_end_to_end_in_stretched_pictures(pairs, tmp_path):
+    words = ("--lab_colorization", "--separable_conv", "--max_steps", 1, *EAGER)
+    done = train(pairs, tmp_path / "run", *words)
     assert done.returncode == 0, done.stderr
-    done = run_forked(
-        "pix2pix-tf", "--mode", "test", "--input_dir", pairs, "--output_dir", tmp_path / "test",
-        "--checkpoint", tmp_path / "run",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert Image.open(tmp_path / "test" / "images" / "1-inputs.png").mode == "L"
-    assert Image.open(tmp_path / "test" / "images" / "1-outputs.png").mode == "RGB"
+    printed = test(pairs, tmp_path / "run", tmp_path / "test", "--aspect_ratio", 1.5)
+    # The run's architecture.
+    assert "separable_conv = True" in printed and "lab_colorization = True" in printed
+    for kind, mode in (("inputs", "L"), ("outputs", "RGB")):
+        image = Image.open(tmp_path / "test" / "images" / f"1-{kind}.png")
+        assert (image.mode, image.size) == (mode, (48, 32))
 
 
 def test_on_a_terminal_a_live_bar_shows_the_losses(pairs, tmp_path):
@@ -247,15 +204,3 @@ def test_on_a_terminal_a_live_bar_shows_the_losses(pairs, tmp_path):
     assert re.search(r"█.* L1 0\.\d+ D 1\.\d+ G 0\.\d+ ep 1 (image/sec|sec/step) [\d.]+", bar)
     assert len(bar) <= 80
     assert b"progress  epoch" not in printed
-
-
-def test_odd_grey_alpha_and_deep_files_among_usual_ones(tmp_path):
-    folder = write_pairs(tmp_path / "data", 1)
-    rng = np.random.default_rng(0)
-    pixels = rng.integers(0, 256, (33, 67, 4), np.uint8)
-    Image.fromarray(pixels[..., :3]).save(folder / "2.jpg")
-    Image.fromarray(pixels[..., 0]).save(folder / "3.png")
-    Image.fromarray(pixels).save(folder / "4.png")
-    Image.fromarray(pixels[..., 0].astype(np.uint16) * 257).save(folder / "5.png")
-    done = train(folder, tmp_path / "run", "--max_epochs", 1, *EAGER)
-    assert done.returncode == 0, done.stderr

@@ -1,5 +1,6 @@
 """The package as somebody uses it who knows Keras: their own fit, then our commands."""
 
+import dataclasses
 import subprocess
 import sys
 
@@ -42,13 +43,13 @@ def test_importing_a_package_loads_no_tensorflow(package):
 
 
 def test_a_notebook_about_pix2pix(tmp_path, launcher):
-    folder, run = write_pairs(tmp_path / "pairs", 6, size=32), tmp_path / "run"
+    folder, run = write_pairs(tmp_path / "pairs", 6, size=16), tmp_path / "run"
     data = pix2pix_tf.training_pairs(
-        pix2pix_tf.list_images(folder), batch_size=2, crop_size=32, scale_size=36, seed=1
+        pix2pix_tf.list_images(folder), batch_size=2, crop_size=16, scale_size=18, seed=1
     )
     model = pix2pix_tf.Pix2Pix(
-        generator=pix2pix_tf.UNet(ngf=4, depth=5, seed=1),
-        discriminator=pix2pix_tf.PatchGAN(ndf=4, seed=2),
+        generator=pix2pix_tf.UNet(ngf=2, depth=4, seed=1),
+        discriminator=pix2pix_tf.PatchGAN(ndf=2, n_layers=1, seed=2),
         l1_weight=50.0,
         seed=1,
     )
@@ -82,7 +83,8 @@ def test_a_notebook_about_pix2pix(tmp_path, launcher):
     loaded.fit(data, steps_per_epoch=2, verbose=0, shuffle=False)
     assert int(loaded.step) == 8
 
-    options = {"ngf": 4, "ndf": 4, "crop_size": 32, "scale_size": 36, "l1_weight": 50.0}
+    options = {"ngf": 2, "ndf": 2, "crop_size": 16, "scale_size": 18, "l1_weight": 50.0}
+    options |= {"netD": "n_layers", "n_layers_D": 1}
     options |= {"mode": "train", "input_dir": str(folder), "output_dir": str(run)}
     config = pix2pix_tf.Pix2PixConfig(**options, batch_size=2)
     pix2pix_tf.save_run(loaded, config, run)
@@ -159,8 +161,6 @@ def test_save_run_refuses_what_is_not_the_run(tmp_path):
         ({"norm": "instance"}, "norm"),
         ({"netD": "pixel"}, "pixel"),
     ):
-        import dataclasses
-
         other = dataclasses.replace(config, **changes)
         with pytest.raises(pix2pix_tf.InputError, match=expected) as error:
             pix2pix_tf.save_run(model, other, tmp_path / "run")

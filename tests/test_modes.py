@@ -64,7 +64,7 @@ def read(request, tmp_path_factory):
 
     small = ("--ngf", 1, "--ndf", 1, "--netG", "unet", "--netD", "pixel", "--crop_size", 8)
     small += ("--load_size", 12, "--max_steps", 1, "--summary_freq", 1, "--display_freq", 1)
-    small += ("--init_type", "xavier")
+    small += ("--init_type", "xavier", "--run_eagerly")
     small += ("--val_dir", data, "--val_freq", 1) if program is PIX2PIX else ("--pool_size", 2)
     run = ("--checkpoint", folder / "run")
     with pytest.MonkeyPatch.context() as patch:

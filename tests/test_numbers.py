@@ -9,7 +9,7 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image
-from support import write_pairs
+from support import SMALLEST, png, write_pairs
 from test_any_data import run, test, train, untrained
 
 from cyclegan_tf import cli as cyclegan
@@ -255,10 +255,6 @@ def test_missing_pixels_are_reported(tmp_path):
     assert decode.read(npy(array), contents.sides[0][0]).numpy().min() >= 0
 
 
-def chunk(kind, data):
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
 def damaged(kind):
     """Files that a look at both ends does not give away."""
     pixels, buffer = RNG.integers(0, 256, (64, 64, 3), np.uint8), io.BytesIO()
@@ -269,19 +265,16 @@ def damaged(kind):
     if kind == "png zeros":
         middle = len(contents) // 2
         return contents[:middle] + bytes(40) + contents[middle + 40 :]
-    head = struct.pack(">IIBBBBB", 64, 64, 8, 2, 0, 0, 0)
     packed = zlib.compress(b"".join(b"\0" + row.tobytes() for row in pixels))
-    parts = (chunk(b"IHDR", head), chunk(b"IDAT", packed[: len(packed) // 2]), chunk(b"IEND", b""))
-    return codecs.PNG_MARK + b"".join(parts)
+    return png(64, 64, (b"IDAT", packed[: len(packed) // 2]))
 
 
 @pytest.mark.parametrize("kind", ["jpeg cut", "png zeros", "png cut"])
 def test_damage_inside_stops_a_run_before_it_starts(tmp_path, capsys, kind):
     folder = write_pairs(tmp_path / "data", 3, size=32)
     (folder / "bad.png").write_bytes(damaged(kind))
-    words = ("--mode", "train", "--input_dir", folder, "--crop_size", 32, "--scale_size", 32,
-             "--ngf", 2, "--ndf", 2, "--max_steps", 1, "--summary_freq", 0,
-             "--run_eagerly")  # fmt: skip
+    words = ("--mode", "train", "--input_dir", folder, *SMALLEST["pix2pix-tf"], "--max_steps", 1)
+    words += ("--run_eagerly",)
     assert run(*words, "--output_dir", tmp_path / "run") == 1
     assert "bad.png" in capsys.readouterr().err
     assert run(*words, "--output_dir", tmp_path / "kept", "--skip_bad_files") == 0
@@ -292,13 +285,11 @@ def test_damage_inside_stops_a_run_before_it_starts(tmp_path, capsys, kind):
 def test_damage_that_decoders_accept_is_an_error():
     pixels = RNG.integers(0, 256, (64, 64, 3), np.uint8)
     rows = [b"\0" + row.tobytes() for row in pixels]
-    head = struct.pack(">IIBBBBB", 64, 64, 8, 2, 0, 0, 0)
-    packed = zlib.compress(b"".join(rows[:40]))
-    short = (chunk(b"IHDR", head), chunk(b"IDAT", packed), chunk(b"IEND", b""))
+    short = png(64, 64, (b"IDAT", zlib.compress(b"".join(rows[:40]))))
     buffer = io.BytesIO()
     Image.fromarray(pixels // 16).save(buffer, "PNG")
     half = len(buffer.getvalue()) // 2
-    cut = [codecs.PNG_MARK + b"".join(short), buffer.getvalue()[:half] + bytes(half)]
+    cut = [short, buffer.getvalue()[:half] + bytes(half)]
     for compression in ("tiff_lzw", "tiff_adobe_deflate"):
         buffer = io.BytesIO()
         Image.fromarray(pixels).save(buffer, "TIFF", compression=compression)
@@ -322,11 +313,10 @@ def test_pngs_of_every_kind_have_all_their_data(mode, interlaced):
         columns, rows = len(range(x, 13, dx)), len(range(y, 3, dy))
         if columns:
             data += (b"\0" + bytes((columns * channels * depth + 7) // 8)) * rows
-    head = struct.pack(">IIBBBBB", 13, 3, depth, kind, 0, 0, interlaced)
+    palette = [(b"PLTE", bytes(48))] if kind == 3 else []
     for kept, is_whole in ((data, True), (data[:-1], False)):
-        parts = [chunk(b"IHDR", head), chunk(b"IDAT", zlib.compress(kept)), chunk(b"IEND", b"")]
-        parts[1:1] = [chunk(b"PLTE", bytes(48))] if kind == 3 else []
-        contents = codecs.PNG_MARK + b"".join(parts)
+        chunks = (*palette, (b"IDAT", zlib.compress(kept)))
+        contents = png(13, 3, *chunks, depth=depth, kind=kind, interlaced=interlaced)
         if is_whole:
             assert codecs.load(contents).array.shape == (3, 13, channels if kind != 3 else 3)
         else:
@@ -339,12 +329,9 @@ def test_a_transparent_value_is_alpha(kind, bits):
     channels = 3 if kind == 2 else 1
     row = b"\0" + bytes([0b00011011] * (bits * channels))
     value = {1: 1, 2: 3, 4: 11, 8: 27, 16: 0x1B1B}[bits]
-    head = struct.pack(">IIBBBBB", 8, 2, bits, kind, 0, 0, 0)
-    parts = (
-        chunk(b"IHDR", head), chunk(b"tRNS", struct.pack(">H", value) * channels),
-        chunk(b"IDAT", zlib.compress(row * 2)), chunk(b"IEND", b""),
-    )  # fmt: skip
-    contents = codecs.PNG_MARK + b"".join(parts)
+    transparent = (b"tRNS", struct.pack(">H", value) * channels)
+    pixels = (b"IDAT", zlib.compress(row * 2))
+    contents = png(8, 2, transparent, pixels, depth=bits, kind=kind)
     samples = codecs.load(contents)
     assert samples.has_alpha and samples.array.shape == (2, 8, channels + 1)
     unit = codecs.load_unit(contents, Side(channels=4))
@@ -432,9 +419,7 @@ def test_transparency_slivers_and_sizes_are_reported(tmp_path, capsys):
 @pytest.mark.parametrize("bits", [1, 2, 4])
 def test_coarse_grey_is_opaque(bits):
     row = b"\0" + bytes([0b10110001] * bits)
-    head = struct.pack(">IIBBBBB", 8, 4, bits, 0, 0, 0, 0)
-    parts = (chunk(b"IHDR", head), chunk(b"IDAT", zlib.compress(row * 4)), chunk(b"IEND", b""))
-    contents = codecs.PNG_MARK + b"".join(parts)
+    contents = png(8, 4, (b"IDAT", zlib.compress(row * 4)), depth=bits, kind=0)
     assert (decode.read(contents, Side(channels=4)).numpy()[..., 3] == 1).all()
 
 
@@ -459,10 +444,8 @@ def test_cyclegan_skips_bad_files_and_keeps_types(tmp_path, capsys):
                 array = RNG.integers(0, 200, (16, 16, 3)).astype(dtype)
                 np.save(tmp_path / "data" / f"{phase}{side}" / f"{number}.npy", array)
     (tmp_path / "data" / "trainA" / "x.jpg").write_bytes(damaged("jpeg cut"))
-    small = ("--netG", "unet", "--netD", "pixel", "--ngf", 2, "--ndf", 2, "--crop_size", 8,
-             "--load_size", 8, "--summary_freq", 0, "--max_steps", 1, "--run_eagerly")  # fmt: skip
     words = ("--mode", "train", "--input_dir", tmp_path / "data", "--output_dir", tmp_path / "run")
-    words = [*words, *small, "--value_range", "0,200"]
+    words += (*SMALLEST["cyclegan-tf"], "--max_steps", 1, "--run_eagerly", "--value_range", "0,200")
     assert cyclegan.main([str(word) for word in words]) == 1
     assert "x.jpg" in capsys.readouterr().err
     assert cyclegan.main([str(word) for word in [*words, "--skip_bad_files"]]) == 0

@@ -64,15 +64,6 @@ def test_shared_options_keep_their_meaning(config_class):
             assert mine.metadata[rule] == shared.metadata[rule], shared.name
 
 
-@pytest.mark.parametrize("config_class", [Pix2PixConfig, CycleGANConfig])
-def test_help_shows_each_group_once(config_class):
-    text = options.help_text(config_class, program="program", summary="")
-    headings = [line for line in text.splitlines() if line.endswith(":") and line[0] != " "]
-    groups = ["Run:", "Training:", "Data:", "Model:", "Monitoring:", "Test and export:"]
-    groups += ["Evaluate:", "Devices:", "Serve:"]
-    assert headings[-len(groups) :] == groups
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -147,7 +138,7 @@ def test_pix2pix_trains_with_the_other_networks(options):
     model = models.build(pix2pix(ngf=2, ndf=2, **options))
     pair = np.random.default_rng(0).uniform(-1, 1, (2, 1, 256, 256, 3)).astype(np.float32)
     before = [variable.numpy() for variable in model.trainable_variables]
-    losses = tf.function(model.train_step, autograph=False)(tuple(pair))
+    losses = model.train_step(tuple(pair))
     assert all(np.isfinite(value) for value in losses.values())
     moved = {
         variable.path.split("/")[0]
@@ -177,12 +168,14 @@ def test_every_update_runs_in_python_if_wanted(build, config, run_eagerly):
 @pytest.mark.parametrize(
     ("options", "generator", "discriminator"),
     [
+        # affinelayer/pix2pix-tensorflow: 57,190,084 together.
+        ({}, 54_420_483, 2_769_601),
         # junyanz/pytorch-CycleGAN-and-pix2pix, issue 422: 54.414 M and 2.769 M.
         ({"netG": "unet_256"}, 54_413_955, 2_768_705),
         ({"norm": "instance", "netG": "resnet_9blocks"}, 11_378_179, 2_767_809),
     ],
 )
-def test_other_generators_come_with_pytorchs_discriminator(options, generator, discriminator):
+def test_parameter_counts_are_those_of_each_reference(options, generator, discriminator):
     model = models.build(pix2pix(**options))
     assert model.generator.count_params() == generator
     assert model.discriminator.count_params() == discriminator

@@ -17,6 +17,7 @@ from pix2pix_tf.errors import InputError
 WORDS = (
     *SMALLEST["pix2pix-tf"], "--seed", 3, "--save_freq", 1, "--keep_checkpoints", 2,
     "--progress_freq", 1, "--summary_freq", 2, "--display_freq", 2, "--val_freq", 2,
+    "--run_eagerly",
 )  # fmt: skip
 
 

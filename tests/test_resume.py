@@ -8,9 +8,8 @@ import shutil
 
 import numpy as np
 import pytest
-import safetensors.numpy
 from PIL import Image
-from support import SMALLEST
+from support import SMALLEST, state
 
 from pix2pix_tf import run_folder
 from pix2pix_tf.training import checkpoints
@@ -44,10 +43,6 @@ def run(launcher, pairs, tmp_path_factory):
     )  # fmt: skip
     assert code == 0, text
     return folder
-
-
-def weights(path):
-    return safetensors.numpy.load_file(path)
 
 
 def last_line(text):
@@ -118,7 +113,7 @@ def test_another_learning_rate_can_be_gone_on_with(run, train, tmp_path):
     words = ("--resume", "--lr", 0, "--max_steps", 8, "--keep_checkpoints", 2)
     code, text = train(folder, *words)
     assert code == 0, text
-    before, after = (weights(run_folder.checkpoint_path(folder, step)) for step in (6, 8))
+    before, after = (state(folder, step) for step in (6, 8))
     name = "generator/encoder_1/conv2d/kernel"
     np.testing.assert_array_equal(before[name], after[name])
 
@@ -140,10 +135,7 @@ def test_init_from_takes_the_weights_only(run, train, tmp_path):
     code, text = train(folder, *words)
     assert code == 0, text
     assert "ngf = 1" in text and "starting from the weights of" in text
-    old, new = (
-        weights(run_folder.checkpoint_path(run, 6)),
-        weights(run_folder.checkpoint_path(folder, 1)),
-    )
+    old, new = state(run, 6), state(folder, 1)
     for name in new:
         if name.startswith(("generator/", "discriminator/")):
             np.testing.assert_array_equal(new[name], old[name], err_msg=name)
@@ -205,7 +197,7 @@ def test_averaging_can_start_later(run, train, tmp_path):
     words = ("--resume", "--ema_decay", 0.5, "--max_steps", 3)
     code, text = train(tmp_path / "run", *words)
     assert code == 0 and "averaging of weights starts here" in text
-    before, after = (weights(run_folder.checkpoint_path(tmp_path / "run", step)) for step in (2, 3))
+    before, after = (state(tmp_path / "run", step) for step in (2, 3))
     name = "generator/encoder_1/conv2d/kernel"
     expected = (before[name] + after[name]) / 2
     np.testing.assert_allclose(after[checkpoints.averaged_name(name)], expected, atol=1e-7)

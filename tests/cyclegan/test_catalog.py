@@ -5,6 +5,7 @@ import zipfile
 
 import pytest
 from archives import jpeg, served
+from support import SMALLEST
 
 from cyclegan_tf import cli
 from pix2pix_tf import run_folder
@@ -56,11 +57,9 @@ def test_a_data_set_becomes_four_folders_of_its_own_files(local, tmp_path):
 def test_it_is_trained_tested_and_checked(local, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path / "tfds"))
     source = ("--input_dir", "tfds:cycle_gan/horse2zebra")
-    words = ("--mode", "train", *source, "--output_dir", str(tmp_path / "run"), "--netG", "unet",
-             "--netD", "pixel", "--ngf", "1", "--ndf", "1", "--load_size", "12", "--crop_size", "8",
-             "--pool_size", "1", "--max_steps", "1", "--summary_freq", "0",
-             "--run_eagerly")  # fmt: skip
-    assert cli.main(words) == 0
+    words = ("--mode", "train", *source, "--output_dir", tmp_path / "run", "--max_steps", 1)
+    words += (*SMALLEST["cyclegan-tf"], "--run_eagerly")
+    assert cli.main([str(word) for word in words]) == 0
     assert "examples count = 3 2" in capsys.readouterr().out
     words = ("--mode", "test", *source, "--output_dir", str(tmp_path / "out"), "--checkpoint",
              str(tmp_path / "run"), "--direction", "both")  # fmt: skip

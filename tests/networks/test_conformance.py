@@ -14,7 +14,6 @@ from layer_cases import CASES
 from pix2pix_tf import networks
 from pix2pix_tf.networks.layers import Composite, Network
 from pix2pix_tf.networks.steps import Generator
-from pix2pix_tf.networks.unet import UNet
 
 every = pytest.mark.parametrize("kind", CASES, ids=lambda kind: kind.__name__)
 
@@ -115,9 +114,3 @@ def test_the_size_of_the_result_is_known_without_weights(kind):
 def test_two_devices_compute_what_one_does(launcher, tmp_path):
     code, text = launcher.run("replicas", "layers", printed=tmp_path / "printed.txt")
     assert code == 0, text
-
-
-def test_a_clone_has_as_many_parameters_as_its_original():
-    model = UNet(ngf=4, depth=5)
-    model.build((None, 32, 32, 3))
-    assert keras.models.clone_model(model).count_params() == model.count_params() == 66_051

@@ -93,23 +93,3 @@ def test_inference_normalises_as_training_does_at_batch_size_one(kind):
     for image, result in zip(images, together, strict=True):
         alone = network(image[None], training=True)[0]
         np.testing.assert_allclose(result, alone, atol=5e-6)
-
-
-@pytest.mark.parametrize(
-    ("make", "inputs", "count"),
-    [
-        # junyanz/pytorch-CycleGAN-and-pix2pix prints 11.378M, 7.838M, 54.414M, 2.765M, 2.769M.
-        (lambda: make_generator("resnet_9blocks", norm="instance"), 3, 11_378_179),
-        (lambda: make_generator("resnet_6blocks", norm="instance"), 3, 7_837_699),
-        (lambda: make_generator("unet_256", norm="batch"), 3, 54_413_955),
-        (lambda: make_discriminator("basic", norm="instance"), 3, 2_764_737),
-        (lambda: make_discriminator("basic", norm="batch", bias=False), 6, 2_768_705),
-        # affinelayer/pix2pix-tensorflow: 57,190,084 together.
-        (lambda: make_generator("unet"), 3, 54_420_483),
-        (lambda: make_discriminator("basic"), 6, 2_769_601),
-    ],
-)
-def test_parameter_counts(make, inputs, count):
-    network = make()
-    network.build((None, 256, 256, inputs))
-    assert network.count_params() == count

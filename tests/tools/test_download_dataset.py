@@ -6,7 +6,6 @@ import io
 import os
 import re
 import signal
-import subprocess
 import sys
 import tarfile
 import threading
@@ -106,7 +105,7 @@ def server():
     server.server_close()
 
 
-ENVIRONMENT = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
+DIRECT = {"no_proxy": "*"}
 
 
 @pytest.fixture
@@ -114,10 +113,10 @@ def download(run_tool, server, tmp_path):
     """Serves a body as NAME's archive and runs the script; returns the process and the folder."""
     out = tmp_path / "out"
 
-    def run(body, *words, name="set", environment=ENVIRONMENT, **flags):
+    def run(body, **flags):
         server.files["/archive"] = body
         flags = {"url": server.url("archive"), "output_dir": out, **flags}
-        return run_tool("download_dataset", name, *words, flags=flags, env=environment), out
+        return run_tool("download_dataset", "set", flags=flags, environment=DIRECT), out
 
     return run
 
@@ -159,8 +158,8 @@ def test_unpacks_into_a_folder_of_the_name(download, body):
 def test_names_lead_to_the_projects_host(run_tool, server, tmp_path, name, path):
     url = f"http://efrosgans.eecs.berkeley.edu/{path}"
     server.files[url] = tar_of(under(name)) if path.endswith("gz") else zip_of(under(name))
-    proxy = {**ENVIRONMENT, "http_proxy": server.url("")}  # a proxy sees the whole address
-    done = run_tool("download_dataset", name, cwd=tmp_path, env=proxy)
+    proxy = {"http_proxy": server.url(""), "no_proxy": ""}  # a proxy sees the whole address
+    done = run_tool("download_dataset", name, cwd=tmp_path, environment=proxy)
     assert (done.returncode, done.stderr) == (0, "")
     assert tree(tmp_path) == under(name)
     assert server.requests == [(url, None)]
@@ -312,27 +311,21 @@ def test_a_full_disk_is_one_line(download, tmp_path):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stopped_download_keeps_its_part(server, tmp_path, number):
+def test_a_stopped_download_keeps_its_part(launcher, server, tmp_path, number):
     body = tar_of(under("facades"))
     server.files["/archive"], server.faults = body, ["stall"]
-    command = [sys.executable, str(ROOT / "tools" / "download_dataset.py"), "set"]
-    command += [f"--url={server.url('archive')}", f"--output_dir={tmp_path}"]
-    # A shell that runs the tests in the background has SIGINT ignored.
-    heard = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
-    pipes = {"stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, env=ENVIRONMENT, **pipes, **heard) as process:
-        assert server.stalled.wait(30)
-        part = tmp_path / "set.part"
-        for _ in range(1000):
-            if part.exists():
-                break
-            time.sleep(0.01)
-        process.send_signal(number)
-        _, errors = process.communicate(timeout=30)
-    assert process.returncode == 128 + number
-    assert "Traceback" not in errors
-    assert body.startswith(part.read_bytes())
-    assert [path.name for path in tmp_path.iterdir()] == ["set.part"]
+    printed, out = tmp_path / "printed.txt", tmp_path / "out"
+    words = ("set", f"--url={server.url('archive')}", f"--output_dir={out}")
+    script = ROOT / "tools" / "download_dataset.py"
+    process = launcher.start(script, *words, printed=printed, environment=DIRECT)
+    assert server.stalled.wait(30)
+    while not (out / "set.part").exists():
+        os.kill(process, 0)  # as long as it is there
+        time.sleep(0.01)
+    os.kill(process, number)
+    assert launcher.wait(process) == 128 + number
+    assert "Traceback" not in printed.read_text()
+    assert list(tree(out)) == ["set.part"] and body.startswith(tree(out)["set.part"])
 
 
 def test_what_exists_is_left_alone(download, server, tmp_path):
@@ -360,10 +353,7 @@ def test_refuses_in_one_line(run_tool, tmp_path, words, flags, message):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_help_lists_every_flag_and_name(run_tool):
-    done = run_tool("download_dataset", "--help")
-    assert done.returncode == 0
-    for flag in ("output_dir", "url", "sha256", "tries"):
-        assert f"--{flag}:" in done.stdout
+def test_help_lists_every_name(run_tool):
+    shown = run_tool("download_dataset", "--help").stdout
     for name in ("facades", "night2day", "edges2handbags", "horse2zebra", "monet2photo"):
-        assert name in done.stdout
+        assert name in shown

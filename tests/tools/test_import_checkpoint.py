@@ -127,10 +127,3 @@ def test_a_network_with_a_part_missing_is_refused(run_tool, tmp_path):
     line = refused(run_tool("import_checkpoint", flags=flags))
     assert "the source has no generator/" in line
     assert not (tmp_path / "run").exists()
-
-
-def test_help_lists_every_flag(run_tool):
-    done = run_tool("import_checkpoint", "--help")
-    assert done.returncode == 0
-    for flag in ("source", "output_dir", "program", "direction"):
-        assert f"--{flag}:" in done.stdout

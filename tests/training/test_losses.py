@@ -21,11 +21,6 @@ def test_values_are_the_references_formulas():
     assert float(losses.generator_gan_loss(LOGITS[::-1])) == pytest.approx(expected, 1e-6)
 
 
-def test_a_discriminator_that_cannot_tell_costs_two_ln_two():
-    zero = np.zeros((1, 30, 30, 1), np.float32)
-    assert float(losses.discriminator_loss(zero, zero)) == pytest.approx(2 * np.log(2))
-
-
 def test_verdicts_on_images_of_two_sizes_weigh_the_same():
     real, fake = np.full((1, 4, 5, 1), 3, np.float32), np.full((1, 1, 9, 1), -1, np.float32)
     expected = -np.log(sigmoid(real).mean()) - np.log(1 - sigmoid(fake).mean())
@@ -41,10 +36,6 @@ def test_saturated_logits_give_finite_losses_and_gradients(size):
     for value in values:
         assert np.isfinite(value)
         assert np.isfinite(tape.gradient(value, logits)).all()
-
-
-def test_l1_is_a_mean_over_all_elements():
-    assert float(losses.l1_loss(np.ones((2, 4, 4, 3), "f4"), np.zeros((2, 4, 4, 3), "f4"))) == 1
 
 
 def test_half_precision_is_averaged_in_float32():

@@ -14,13 +14,20 @@ def rate(epoch, *, step_in_epoch=0, **options):
     return float(schedule(tf.constant((epoch - 1) * STEPS + step_in_epoch, tf.int64)))
 
 
-@pytest.mark.parametrize(
-    ("epoch", "expected"),
-    [(1, 2e-4), (100, 2e-4), (101, 2e-4 * 100 / 101), (150, 2e-4 * 51 / 101), (200, 2e-4 / 101)],
-)
-def test_linear_at_its_edges(epoch, expected):
-    assert rate(epoch) == pytest.approx(expected, rel=1e-5)
-    assert rate(epoch, step_in_epoch=STEPS - 1) == rate(epoch)
+# Epochs at the edges of each policy, and the rates there.
+EDGES = {
+    "linear": {1: 2e-4, 100: 2e-4, 101: 2e-4 * 100 / 101, 150: 2e-4 * 51 / 101, 200: 2e-4 / 101},
+    "step": {1: 2e-4, 50: 2e-4, 51: 2e-5, 100: 2e-5, 101: 2e-6},
+    "cosine": {1: 2e-4, 51: 1e-4, 101: 0.0, 151: 1e-4, 201: 2e-4},
+}
+
+
+@pytest.mark.parametrize("policy", EDGES)
+def test_rates_at_the_edges(policy):
+    for epoch, expected in EDGES[policy].items():
+        assert rate(epoch, policy=policy) == pytest.approx(expected, rel=1e-5, abs=1e-10)
+    last = rate(101, policy=policy, step_in_epoch=STEPS - 1)
+    assert last == rate(101, policy=policy)
 
 
 def test_linear_is_zero_after_the_end_and_never_negative():
@@ -33,20 +40,6 @@ def test_linear_without_decay_and_without_constant_part():
     assert [rate(e, n_epochs=0, n_epochs_decay=3) for e in (1, 2, 3)] == pytest.approx(
         [1.5e-4, 1e-4, 0.5e-4]
     )
-
-
-@pytest.mark.parametrize(
-    ("epoch", "expected"), [(1, 2e-4), (50, 2e-4), (51, 2e-5), (100, 2e-5), (101, 2e-6)]
-)
-def test_step_at_its_edges(epoch, expected):
-    assert rate(epoch, policy="step") == pytest.approx(expected, rel=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("epoch", "expected"), [(1, 2e-4), (51, 1e-4), (101, 0.0), (151, 1e-4), (201, 2e-4)]
-)
-def test_cosine_at_its_edges(epoch, expected):
-    assert rate(epoch, policy="cosine") == pytest.approx(expected, rel=1e-5, abs=1e-10)
 
 
 def test_cosine_of_no_epochs_is_finite():
