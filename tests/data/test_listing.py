@@ -49,7 +49,7 @@ def test_usual_files_pass(tmp_path, mode):
         Image.fromarray(np.zeros((4, 8), np.uint16)).save(path)
     else:
         save(path, mode=mode)
-    assert listing.fault(path) is None
+    assert listing.look(path).fault is None
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png"])
@@ -60,14 +60,14 @@ def test_truncated_files_are_found(tmp_path, suffix, part):
     Image.fromarray(noise).save(path)
     contents = path.read_bytes()
     path.write_bytes(contents[: int(len(contents) * part)])
-    assert listing.fault(path)
+    assert listing.look(path).fault
 
 
 def test_bytes_after_the_end_of_an_image_are_allowed(tmp_path):
     path = tmp_path / "a.jpg"
     save(path)
     path.write_bytes(path.read_bytes() + b"\0" * 5000)
-    assert listing.fault(path) is None
+    assert listing.look(path).fault is None
 
 
 def test_bad_files_are_named_with_the_reason(tmp_path):

@@ -114,7 +114,7 @@ def inside():
 @pytest.mark.parametrize("name", ZOO)
 def test_every_file_is_read_right_eagerly_and_in_a_graph(zoo, inside, name):
     contents, expected, tolerance = ZOO[name]
-    assert listing.fault(zoo / name) is None
+    assert listing.look(zoo / name).fault is None
     eager = decode.read(contents).numpy()
     np.testing.assert_array_equal(eager, inside(tf.constant(contents)))
     if expected is None:
@@ -157,9 +157,9 @@ def test_files_cut_at_ten_places_are_refused(tmp_path, name, part):
     contents = ZOO[name][0]
     path = tmp_path / name
     path.write_bytes(contents[: int(len(contents) * part)])
-    why = listing.fault(path)
-    assert why and "\n" not in why
-    assert not listing.look(str(path)).width
+    seen = listing.look(path)
+    assert seen.fault and "\n" not in seen.fault
+    assert not seen.width
 
 
 @pytest.mark.filterwarnings("ignore")  # Pillow's and tifffile's, of what they skip
