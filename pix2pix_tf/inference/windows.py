@@ -19,7 +19,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Any, Protocol
 
 import keras
 import numpy as np
@@ -166,21 +166,13 @@ class Scratch:
         shape: (h, w, c).
         dtype: NumPy's type of the elements.
         folder: Where the file lies; None for the system's folder of temporary files.
-        file: Another file to keep the map in, without a buffer, instead of one without a name.
-        at: Offset of the first element in the file, in bytes.
     """
 
     def __init__(
-        self,
-        shape: tuple[int, int, int],
-        dtype: np.dtype,
-        folder: str | None = None,
-        *,
-        file: IO[bytes] | None = None,
-        at: int = 0,
+        self, shape: tuple[int, int, int], dtype: np.dtype, folder: str | None = None
     ) -> None:
-        self._shape, self._dtype, self._at = shape, np.dtype(dtype), at
-        self._file = file or tempfile.TemporaryFile(dir=folder, prefix="pix2pix-", buffering=0)
+        self._shape, self._dtype = shape, dtype
+        self._file = tempfile.TemporaryFile(dir=folder, prefix="pix2pix-", buffering=0)
 
     def _segments(self, window: Window) -> Iterator[tuple[int, slice]]:
         """Offsets in bytes and the rows of the window that lie there in one piece."""
@@ -190,7 +182,7 @@ class Scratch:
         together = rows if columns == width else 1
         for row in range(0, rows, together):
             first = (window.top + row) * width + window.left
-            yield self._at + first * pixel, slice(row, row + together)
+            yield first * pixel, slice(row, row + together)
 
     def read(self, window: Window) -> np.ndarray:
         """Reads [1, rows, columns, c]."""
@@ -416,31 +408,12 @@ def _reflected(size: int, start: int, stop: int) -> np.ndarray:
     return np.minimum(index, period - index)
 
 
-class Cropped:
-    """Writes the part of windows that an image of `shape` has.
-
-    Args:
-        sink: Where it is written.
-        shape: (h, w).
-    """
-
-    def __init__(self, sink: Sink, shape: tuple[int, int]) -> None:
-        self._sink, self._shape = sink, shape
-
-    def write(self, window: Window, values: np.ndarray) -> None:
-        """Writes float32 [1, rows, columns, c] in [-1, 1]."""
-        bottom, right = min(window.bottom, self._shape[0]), min(window.right, self._shape[1])
-        if window.top < bottom and window.left < right:
-            inner = Window(window.top, bottom, window.left, right)
-            self._sink.write(inner, values[:, : inner.shape[0], : inner.shape[1]])
-
-
 class Evaluation:
     """One evaluation of a generator on one image.
 
     Args:
         plan: Its `Plan`.
-        source: The image, see `evaluate`.
+        source: The image, padded.
         seed: int64 [2], the image's dropout seed, or None.
         folder: Folder of the files.
         progress: Called with the share of the work that is done, in [0, 1].
@@ -449,7 +422,7 @@ class Evaluation:
     def __init__(
         self,
         plan: Plan,
-        source: "Source",
+        source: Source,
         *,
         seed: tf.Tensor | None,
         folder: str | None,
@@ -460,8 +433,8 @@ class Evaluation:
         work = [one.passes * math.prod(one.shape) * one.geometry.cost for one in plan.maps]
         self._work = sum(work) + math.prod(plan.maps[-1].shape) * plan.maps[-1].geometry.cost
 
-    def run(self, sink: "Sink") -> None:
-        """Evaluates all steps and writes the image."""
+    def run(self, sink: Sink, shape: tuple[int, int]) -> None:
+        """Evaluates all steps and writes what belongs to an image of `shape` without padding."""
         maps = self._plan.maps
         try:
             for number, one in enumerate(maps, 1):
@@ -471,7 +444,11 @@ class Evaluation:
                         other.store.close()
                         other.store = None
             for window in maps[-1].windows():
-                sink.write(window, to_image(self._value(len(maps), window)).numpy())
+                values = to_image(self._value(len(maps), window)).numpy()
+                bottom, right = min(window.bottom, shape[0]), min(window.right, shape[1])
+                if window.top < bottom and window.left < right:
+                    inner = Window(window.top, bottom, window.left, right)
+                    sink.write(inner, values[:, : inner.shape[0], : inner.shape[1]])
                 self._count(maps[-1], window)
         finally:
             for one in maps:
@@ -571,15 +548,13 @@ class Statistics:
         """Adds a window [1, h, w, c], in parts of whose float64 copies there is little."""
         rows = max(PART_ELEMENTS // math.prod(x.shape[2:]), 1)
         for top in range(0, x.shape[1], rows):
-            self._add(x[0][top : top + rows][None])
-
-    def _add(self, x: tf.Tensor) -> None:
-        count = x.shape[1] * x.shape[2]
-        mean, variance = (np.asarray(part, np.float64).reshape(-1) for part in moments(x))
-        total, apart = self._count + count, mean - self._mean
-        self._squares += variance * count + apart**2 * (self._count * count / total)
-        self._mean += apart * (count / total)
-        self._count = total
+            part = x[0][top : top + rows][None]
+            count = math.prod(part.shape[1:3])
+            mean, variance = (np.asarray(one, np.float64).reshape(-1) for one in moments(part))
+            total, apart = self._count + count, mean - self._mean
+            self._squares += variance * count + apart**2 * (self._count * count / total)
+            self._mean += apart * (count / total)
+            self._count = total
 
     def result(self) -> tuple[tf.Tensor, tf.Tensor]:
         """Mean and variance, float32 [1, 1, 1, c] each."""
@@ -625,7 +600,7 @@ def evaluate(
             seed=dropout_seed,
             folder=folder,
             progress=progress or (lambda share: None),
-        ).run(Cropped(sink, source.shape[:2]))
+        ).run(sink, source.shape[:2])
 
 
 @contextlib.contextmanager
