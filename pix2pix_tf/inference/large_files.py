@@ -84,7 +84,7 @@ class TiffSource:
                 array[high - window.top : low - window.top, first - start : last - start] = part[
                     high - top : low - top, first - left : last - left
                 ]
-        samples = Samples(array, nodata=self.nodata)
+        samples = Samples(array)
         for nodata in (self.nodata, self._chosen.selection.nodata):
             samples = without_missing(samples, nodata)
         return samples
@@ -195,11 +195,6 @@ class Result:
     def close(self) -> None:
         """Frees the space."""
         self._store.close()
-
-
-def is_large(path: str | os.PathLike) -> bool:
-    """Whether a file is read by windows where a tile is given."""
-    return tiff.large_size(path) is not None
 
 
 def translate_tiff(

@@ -134,7 +134,7 @@ def test_two_images_per_example_become_two_folders(tmp_path):
 
     folder, mode = catalog.unpack("tfds:pairs", training=True, data_dir=tmp_path)
     assert mode == "folders"
-    examples = listing.list_examples(folder, mode)
+    examples = listing.list_pairs(f"{folder}/A", f"{folder}/B")
     assert len(examples) == 3
     for a, b in examples:
         left, right = (np.asarray(Image.open(path)) for path in (a, b))
