@@ -2,12 +2,13 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from pix2pix_tf import run_folder
 from pix2pix_tf.data import cache, decode, pipelines
 from pix2pix_tf.data.decode import Reading
-from pix2pix_tf.data.pipelines import Fetch, Load
+from pix2pix_tf.data.pipelines import Load
 
 Paths = tuple[Sequence[str], Sequence[str]]
 
@@ -18,18 +19,6 @@ def readings(config: Any) -> tuple[Reading, Reading]:
     return a, b
 
 
-def _caches(config: Any, paths: Paths) -> tuple[Fetch | None, Fetch | None]:
-    if config.cache == "none":
-        return None, None
-    folder = run_folder.place(config.output_dir) / run_folder.CACHE
-    with bad_files_named(config, paths):
-        a, b = (
-            cache.make(config.cache, reading, files, folder=folder / domain)
-            for reading, files, domain in zip(readings(config), paths, "AB", strict=True)
-        )
-    return a, b
-
-
 def loader(config: Any, paths: Paths) -> Load:
     """What reads and augments the images that a run trains on; see `pipelines.unpaired_loader`.
 
@@ -37,13 +26,18 @@ def loader(config: Any, paths: Paths) -> Load:
         config: `CycleGANConfig` with a seed.
         paths: (files of A, files of B).
     """
+    folder = Path(config.output_dir) / run_folder.CACHE
+    a, b = (
+        cache.make(config.cache, reading, files, folder=folder / domain)
+        for reading, files, domain in zip(readings(config), paths, "AB", strict=True)
+    )
     return pipelines.unpaired_loader(
         *paths,
         readings=readings(config),
         framing=config.framing,
         seed=config.seed,
         flip=config.flip,
-        fetches=_caches(config, paths),
+        fetches=(a, b),
     )
 
 

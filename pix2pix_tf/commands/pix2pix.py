@@ -16,7 +16,7 @@ from pix2pix_tf.commands.program import Training
 from pix2pix_tf.config import PROGRAM, Pix2PixConfig
 from pix2pix_tf.data import cache, decode, images, listing, pipelines
 from pix2pix_tf.data.listing import Example
-from pix2pix_tf.data.pipelines import Fetch, Load
+from pix2pix_tf.data.pipelines import Load
 from pix2pix_tf.evaluation import metrics
 from pix2pix_tf.evaluation import results as result_files
 from pix2pix_tf.inference import files
@@ -41,22 +41,15 @@ def loader(config: Any, paths: Sequence[Example]) -> Load:
         config: `Pix2PixConfig` with a seed.
         paths: Image files.
     """
+    folder = Path(config.output_dir) / run_folder.CACHE
     return pipelines.pair_loader(
         paths,
         reading=config.reading,
         framing=config.framing,
         seed=config.seed,
         flip=config.flip,
-        fetch=_cache(config, paths),
+        fetch=cache.make(config.cache, config.reading, paths, folder=folder),
     )
-
-
-def _cache(config: Any, paths: Sequence[Example]) -> Fetch | None:
-    if config.cache == "none":
-        return None
-    folder = Path(config.output_dir) / run_folder.CACHE
-    with decode.bad_files_named(listing.files(paths), config.reading):
-        return cache.make(config.cache, config.reading, paths, folder=folder)
 
 
 def training(config: Any, examples: Mapping[str, Sequence[Example]]) -> Training:

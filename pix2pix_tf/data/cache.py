@@ -11,30 +11,37 @@ import tensorflow as tf
 
 from pix2pix_tf import run_folder
 from pix2pix_tf.data import codecs, images, listing, nifti
-from pix2pix_tf.data.decode import Reading
+from pix2pix_tf.data.decode import Reading, bad_files_named
 from pix2pix_tf.data.listing import Example
 from pix2pix_tf.data.pipelines import Fetch
 
 
 def make(
     kind: str, reading: Reading, examples: Sequence[Example], *, folder: str | os.PathLike
-) -> Fetch:
+) -> Fetch | None:
     """Decodes every example once.
 
     Args:
-        kind: "memory" or "disk".
+        kind: "memory" or "disk", or "none" for no cache.
         reading: How they are read.
         examples: Files, or pairs of files.
         folder: Folder for the cache on disk, which later runs on the same files use again.
 
     Returns:
-        Function of an index (int64 scalar tensor) to what `reading.decode` gives for that example.
+        Function of an index (int64 scalar tensor) to what `reading.decode` gives for that example,
+        or None for "none".
+
+    Raises:
+        InputError: With the name of a file that cannot be decoded.
     """
-    dtype = _dtype(reading, examples)
-    if kind == "memory":
-        kept = list(_decoded(reading, examples, dtype))
-    else:
-        kept = _on_disk(reading, examples, dtype=dtype, path=Path(folder) / "decoded")
+    if kind == "none":
+        return None
+    with bad_files_named(listing.files(examples), reading):
+        dtype = _dtype(reading, examples)
+        if kind == "memory":
+            kept = list(_decoded(reading, examples, dtype))
+        else:
+            kept = _on_disk(reading, examples, dtype=dtype, path=Path(folder) / "decoded")
     channels = [side.channels for side in reading.decoded_sides]
 
     def fetch(index: tf.Tensor) -> tuple[tf.Tensor, ...]:

@@ -174,22 +174,21 @@ class Scratch:
         self._shape, self._dtype = shape, dtype
         self._file = tempfile.TemporaryFile(dir=folder, prefix="pix2pix-", buffering=0)
 
-    def _segments(self, window: Window) -> Iterator[tuple[int, slice]]:
-        """Offsets in bytes and the rows of the window that lie there in one piece."""
+    def _segments(self, window: Window, values: np.ndarray) -> Iterator[tuple[int, memoryview]]:
+        """Offsets in the file, and the bytes of `values` that lie there in one piece."""
         _, width, channels = self._shape
         pixel = channels * self._dtype.itemsize
         rows, columns = window.shape
         together = rows if columns == width else 1
         for row in range(0, rows, together):
             first = (window.top + row) * width + window.left
-            yield first * pixel, slice(row, row + together)
+            part: Any = values[0, row : row + together].view(np.uint8)
+            yield first * pixel, memoryview(part).cast("B")
 
     def read(self, window: Window) -> np.ndarray:
         """Reads [1, rows, columns, c]."""
         values = np.empty((1, *window.shape, self._shape[2]), self._dtype)
-        for offset, rows in self._segments(window):
-            row: Any = values[0, rows].view(np.uint8)
-            part = memoryview(row).cast("B")
+        for offset, part in self._segments(window, values):
             while part:  # the system may read less than it is asked for, at most 2 GiB
                 count = os.preadv(self._file.fileno(), [part], offset)
                 if not count:
@@ -199,10 +198,7 @@ class Scratch:
 
     def write(self, window: Window, values: np.ndarray | tf.Tensor) -> None:
         """Writes [1, rows, columns, c]."""
-        values = np.ascontiguousarray(values)
-        for offset, rows in self._segments(window):
-            row: Any = values[0, rows].view(np.uint8)
-            part = memoryview(row).cast("B")
+        for offset, part in self._segments(window, np.ascontiguousarray(values)):
             while part:
                 count = os.pwrite(self._file.fileno(), part, offset)
                 part, offset = part[count:], offset + count
@@ -335,24 +331,22 @@ def plan(steps: tuple[Step, ...], shape: tuple[int, int, int], *, tile: int) -> 
         maps.append(Map(step, geometry, cells, best_sides(cells, area)))
         channels.append(step.level.filters)
         sizes.append(maps[-1].size)
-    kept, used, disk = 0, 0, 0
+    used, disk = {"memory": 0, "file": 0, "none": 0}, 0
     for number, one in enumerate(maps, 1):
         again = one.geometry.cost <= CHEAP and one.step.add is None
         again &= all(not at or maps[at - 1].place != "none" for at in one.step.sources)
         if number == len(maps):  # The image is written as soon as it is made.
             one.place = "none"
-        elif kept + one.bytes > KEPT_TILES * budget * one.dtype.itemsize:
+        elif used["memory"] + one.bytes > KEPT_TILES * budget * one.dtype.itemsize:
             one.place = "none" if again else "file"
         if one.place == "none":
             for source in one.step.sources:
                 last[source] = max(last[source], last.get(number, number))
-        kept += one.bytes * (one.place == "memory")
-        used += one.bytes * (one.place == "file")
-        disk = max(disk, used)
+        used[one.place] += one.bytes
+        disk = max(disk, used["file"])
         for at, other in enumerate(maps[:number], 1):
             if last.get(at) == number:
-                kept -= other.bytes * (other.place == "memory")
-                used -= other.bytes * (other.place == "file")
+                used[other.place] -= other.bytes
     return Plan(tuple(maps), last, disk)
 
 
