@@ -300,8 +300,8 @@ def _by_windows(
         source,
         sides=predictor.sides,
         tile=predictor.tile,
-        half=halves[0],
         dtype=depth.dtype,
+        half=halves[0],
         dropout_seed=dropout_seed,
         scratch_dir=predictor.scratch_dir,
     )

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from pix2pix_tf import run_folder
-from pix2pix_tf.data import codecs, tiff
+from pix2pix_tf.data import tiff
 from pix2pix_tf.data.samples import (
     Range,
     Samples,
@@ -163,8 +163,6 @@ class Result:
         Pixels that are missing in the source are missing in the result. The file appears when it
         is complete.
         """
-        is_half = self._half is not None
-        place = tiff.place_of(self._source, is_half=is_half)
         with (
             TiffSource(self._source, self._chosen, half=self._half) as source,
             run_folder.atomic(path) as temporary,
@@ -174,7 +172,7 @@ class Result:
                 self._tiles(source),
                 shape=self.shape,
                 dtype=self.dtype,
-                place=place,
+                place=tiff.place_of(self._source, is_half=self._half is not None),
                 tile=TILE,
             )
 
@@ -203,8 +201,8 @@ def translate_tiff(
     *,
     sides: tuple[Side, Side],
     tile: int,
+    dtype: str,
     half: int | None = None,
-    dtype: str | None = None,
     dropout_seed: tf.Tensor | None = None,
     scratch_dir: str | None = None,
 ) -> Result:
@@ -215,15 +213,14 @@ def translate_tiff(
         path: The file.
         sides: How images that go in, and images that come out, correspond to [0, 1].
         tile: As for `windows.evaluate`.
+        dtype: NumPy's name of the type of the result.
         half: As of `TiffSource`.
-        dtype: NumPy's name of the type of the result; None for the source's.
         dropout_seed: int64 [2], or None for no dropout.
         scratch_dir: As for `windows.evaluate`.
 
     Raises:
         InputError: If the source cannot be read by windows.
     """
-    dtype = dtype or codecs.depth(path).dtype
     with contextlib.ExitStack() as stack:
         source = stack.enter_context(TiffSource(path, sides[0], half=half))
         shape = (*source.shape[:2], generator.output_channels)

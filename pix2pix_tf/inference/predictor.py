@@ -228,6 +228,7 @@ class Predictor:
             source,
             sides=self.sides,
             tile=self.tile,
+            dtype=self._type(np.dtype(codecs.depth(source).dtype)).name,
             scratch_dir=self.scratch_dir,
         ) as result:
             result.save(target)
