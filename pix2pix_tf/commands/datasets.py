@@ -27,8 +27,6 @@ def _file_sides(config: Any, domains: Sequence[str]) -> tuple[tuple[Side, ...], 
 
 def paired(config: Pix2PixConfig, folder: str | os.PathLike | None) -> Contents:
     """Lists a data set of pix2pix."""
-    is_main = folder == config.input_dir
-    folders = (config.input_dir_A, config.input_dir_B) if is_main else (None, None)
     if config.lab_colorization:
         domains: tuple[str, ...] = ("A",)
     else:
@@ -36,18 +34,17 @@ def paired(config: Pix2PixConfig, folder: str | os.PathLike | None) -> Contents:
         domains = {"aligned": ("AB",), "folders": ("A", "B"), "single": (single,)}[
             config.dataset_mode
         ]
-    examples = listing.list_examples(
-        folder,
-        config.dataset_mode,
-        folders=folders,
-        pair_by=config.pair_by,
-        recursive=config.recursive,
-    )
-    places = [folder]
+    recursive = config.recursive
+    examples: Sequence[Example]
     if config.dataset_mode == "folders":
-        given = zip(folders, "AB", strict=True)
-        places = [place or os.path.join(folder or "", side) for place, side in given]
-    lines = [listing.unread(place, recursive=config.recursive) for place in places if place]
+        is_main = folder == config.input_dir
+        given = (config.input_dir_A, config.input_dir_B) if is_main else (None, None)
+        places = listing.folders_of_pairs(folder, given)
+        examples = listing.list_pairs(*places, by=config.pair_by, recursive=recursive)
+    else:
+        places = [folder or ""]
+        examples = listing.list_images(places[0], recursive=recursive)
+    lines = [listing.unread(place, recursive=recursive) for place in places]
     return Contents(
         examples,
         _file_sides(config, domains),

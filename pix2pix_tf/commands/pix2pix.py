@@ -122,13 +122,14 @@ def _images(
         name: images.from_unit(tf.sigmoid(tensors[name]))
         for name in ("predict_real", "predict_fake")
     }
-    shown = images.displayed(
+    units = images.units(
         inputs,
         targets,
         tensors["outputs"],
         lab=config.lab_colorization,
         direction=config.which_direction,
     )
+    shown = {kind: images.from_unit(images.viewable(unit)) for kind, unit in units.items()}
     return {**shown, **predictions}
 
 

@@ -12,7 +12,8 @@ import tensorflow as tf
 from pix2pix_tf import run_folder
 from pix2pix_tf.data import codecs, images, listing, nifti
 from pix2pix_tf.data.decode import Reading, bad_files_named
-from pix2pix_tf.data.pipelines import Example, Fetch
+from pix2pix_tf.data.listing import Example
+from pix2pix_tf.data.pipelines import Fetch
 
 
 def make(
@@ -55,8 +56,7 @@ def make(
 
 def _dtype(reading: Reading, examples: Sequence[Example]) -> np.dtype:
     """uint8 where that is lossless, else float32 in [0, 1]."""
-    paths = np.asarray(examples, dtype=object).ravel()
-    sides = reading.decoded_sides
+    sides, paths = reading.decoded_sides, listing.files(examples)
     plain = all(side.channels in (3, 4) and side.value_range is None for side in sides)
     plain = plain and all(codecs.depth(path, sides[0].selection).dtype == "uint8" for path in paths)
     return np.dtype(np.uint8 if plain else np.float32)
@@ -115,9 +115,9 @@ def _views(raw: np.ndarray, shapes: list) -> Iterator[tuple[np.ndarray, ...]]:
 
 def _key(reading: Reading, examples: Sequence[Example]) -> str:
     """Changes with the files and with how they are read."""
-    paths = np.asarray(examples, dtype=object).ravel()
     states = [
-        (str(path), (at := os.stat(nifti.file_of(path))).st_size, at.st_mtime_ns) for path in paths
+        (path, (at := os.stat(nifti.file_of(path))).st_size, at.st_mtime_ns)
+        for path in listing.files(examples)
     ]
     made = [repr(reading), states]
     return hashlib.sha256(json.dumps(made).encode("utf-8", errors="surrogateescape")).hexdigest()

@@ -156,7 +156,7 @@ def notes(contents: Contents, looks: Sequence[Look], *, direction: str | None = 
 
 
 def _files(group: Sequence[Look]) -> str:
-    return f"{len(group)} file{'s' * (len(group) > 1)} ({_name(group[0].path, None)} ...)"
+    return f"{len(group)} file{'s' * (len(group) > 1)} ({_name(group[0].path)} ...)"
 
 
 def _layout_notes(contents: Contents, looks: Sequence[Look], direction: str | None) -> list[str]:
@@ -170,7 +170,7 @@ def _layout_notes(contents: Contents, looks: Sequence[Look], direction: str | No
             reason = "" if odd else ", though its halves look like one image"
             lines.append(
                 f"warning: each file is split into A {half}x{seen.height} and B "
-                f"{seen.width - half}x{seen.height}{reason} ({_name(seen.path, None)} ...); "
+                f"{seen.width - half}x{seen.height}{reason} ({_name(seen.path)} ...); "
                 "--dataset_mode single or folders takes whole images"
             )
     elif len(contents.domains) == 2:
@@ -179,7 +179,7 @@ def _layout_notes(contents: Contents, looks: Sequence[Look], direction: str | No
             a, b = differ[0]
             lines.append(
                 f"warning: {len(differ)} pairs differ in size and are resized to fit "
-                f"({_name(a.path, None)} {a.size} and {b.size} ...)"
+                f"({_name(a.path)} {a.size} and {b.size} ...)"
             )
     if direction:
         sides = {"A": "A", "B": "B"}
@@ -210,7 +210,7 @@ def _ranges(
 
 def _range_notes(domain: str, dtype: str, side: Side, values: tuple[float, float]) -> list[str]:
     """Warnings about values that lie outside of the range, or in a sliver of it."""
-    if side.palette is not None or side.one_hot or dtype == "bool":
+    if side.is_labelled or dtype == "bool":
         return []
     low, high = side.value_range or full_range(dtype)
     text = f"{domain}: values {_span(values)} of {_span((low, high))}"
@@ -279,7 +279,7 @@ def _by_digest(looks: Sequence[Look]) -> dict[bytes, list[str]]:
     return found
 
 
-def _name(path: str, fault: str | None) -> str:
+def _name(path: str, fault: str | None = None) -> str:
     # A line break in a file's name would spoil the screen.
     name = Path(path).name.encode("unicode_escape").decode("ascii")
     return f"{name} ({fault})" if fault else name
@@ -302,12 +302,12 @@ def _duplicate_lines(digests: dict[str, dict[bytes, list[str]]]) -> list[str]:
     for name, found in digests.items():
         alike = [paths for paths in found.values() if len(paths) > 1]
         if alike:
-            shown = _some([f"{_name(a, None)} = {_name(b, None)}" for a, b, *_ in alike])
+            shown = _some([f"{_name(a)} = {_name(b)}" for a, b, *_ in alike])
             lines.append(f"equal images within {name}: {len(alike)}: {shown}")
     for first, second in itertools.combinations(digests, 2):
         shared = [key for key in digests[first] if key in digests[second]]
         if shared:
             pairs = [(digests[first][key][0], digests[second][key][0]) for key in shared]
-            shown = _some([f"{_name(a, None)} = {_name(b, None)}" for a, b in pairs])
+            shown = _some([f"{_name(a)} = {_name(b)}" for a, b in pairs])
             lines.append(f"equal images in {first} and {second}: {len(shared)}: {shown}")
     return lines

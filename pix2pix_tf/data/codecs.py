@@ -15,7 +15,6 @@ from PIL import Image, ImageOps
 from pix2pix_tf import run_folder
 from pix2pix_tf.data import dicom, nifti, tiff
 from pix2pix_tf.data.samples import (
-    MAX_PIXELS,
     TOO_LARGE,
     WHOLE,
     Depth,
@@ -106,8 +105,7 @@ def _load(contents: bytes, selection: Selection) -> Samples:
     if contents.startswith(nifti.MARK):
         return Samples(nifti.read(contents, series=selection.series))
     if dicom.is_dicom(contents):
-        array, missing, nodata = dicom.read(contents, plane=selection.plane, max_pixels=MAX_PIXELS)
-        return Samples(array, missing=missing, nodata=nodata)
+        return dicom.read(contents, plane=selection.plane)
     if contents.startswith(JPEG_MARK):
         _check_jpeg(contents)
     samples = _read_pillow(contents)
@@ -292,7 +290,7 @@ def with_missing(
     rows = (np.arange(height) + 0.5) * missing.shape[0] / height
     columns = (np.arange(width) + 0.5) * missing.shape[1] / width
     there = missing[rows.astype(int)][:, columns.astype(int)]
-    return marked(array, there, selection.nodata if samples.nodata is None else samples.nodata)
+    return marked(array, there, samples.nodata)
 
 
 def geometry(path: str | os.PathLike) -> str:
@@ -328,8 +326,7 @@ def write_in_geometry(
     contents = contents_of(source)
     samples = load(contents, selection)
     array = resampled(array, *samples.array.shape[:2])
-    nodata = selection.nodata if samples.nodata is None else samples.nodata
-    array = marked(array, samples.missing, nodata)
+    array = marked(array, samples.missing, samples.nodata)
     if nifti.is_slice(source):
         volumes.add(path, str(source), array)
         return

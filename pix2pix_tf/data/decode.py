@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from pix2pix_tf.data import codecs, images, nifti, resize
+from pix2pix_tf.data import codecs, color, images, nifti, resize
 from pix2pix_tf.data.samples import LUMINANCE, MAX_PIXELS, Range, Side
 from pix2pix_tf.errors import InputError
 
@@ -26,27 +26,9 @@ _EXIF = (
 _EXIF_WITHIN = 1024
 
 
-def decode(contents: tf.Tensor, *, channels: int = 3) -> tf.Tensor:
-    """Decodes JPEG, PNG, GIF or BMP bytes.
-
-    Grey is widened, alpha is dropped (or added, opaque) and 16 bits become 8.
-
-    Args:
-        contents: String scalar, the bytes of a file.
-        channels: 3, or 4 with alpha.
-
-    Returns:
-        uint8 [h, w, channels].
-
-    Raises:
-        tf.errors.InvalidArgumentError: If the bytes are no such image, or claim to be one of more
-            than `samples.MAX_PIXELS`: that is refused before any memory is spent on it.
-    """
-    with tf.control_dependencies(_size_checks(contents)):
-        return _decode(contents, channels)
-
-
 def _decode(contents: tf.Tensor, channels: int) -> tf.Tensor:
+    """JPEG, PNG, GIF or BMP bytes to uint8 [h, w, 3], or 4 with alpha, which is added opaque."""
+
     def colour() -> tf.Tensor:
         image = tf.io.decode_image(contents, channels=3, expand_animations=False)
         return tf.ensure_shape(image, [None, None, 3])
@@ -127,7 +109,9 @@ def _to_unit(image: tf.Tensor, value_range: Range, *, has_alpha: bool) -> tf.Ten
 
 
 def decode_unit(contents: tf.Tensor, *, channels: int = 3, value_range: Range = None) -> tf.Tensor:
-    """Decodes JPEG or PNG bytes of 8 or 16 bits, upright.
+    """Decodes bytes of a JPEG, GIF, BMP, or PNG of 8 or 16 bits, upright.
+
+    Grey is widened, alpha is dropped or added.
 
     Args:
         contents: String scalar, the bytes of a file.
@@ -136,6 +120,10 @@ def decode_unit(contents: tf.Tensor, *, channels: int = 3, value_range: Range = 
 
     Returns:
         float32 [h, w, channels] in [0, 1].
+
+    Raises:
+        tf.errors.InvalidArgumentError: If the bytes are no such image, or claim to be one of more
+            than `samples.MAX_PIXELS`: that is refused before any memory is spent on it.
     """
     decoded = max(channels, 3)
     head = tf.strings.substr(contents, 0, 32) + b"\0" * 32
@@ -273,18 +261,13 @@ class Reading:
         if self.dataset_mode == "single":
             return (images.to_signed(decoded[0]),)
         if self.lab:
-            pair = images.split_lab(decoded[0])
+            pair = color.split(decoded[0])
         elif self.dataset_mode == "folders":
             pair = tuple(map(images.to_signed, decoded))
         else:
             pair = images.split_pair(decoded[0])[0], images.split_pair(decoded[-1])[1]
         pair = pair if self.direction == "AtoB" else pair[::-1]
         return (pair[0], resize.same_size(*pair)) if alike else pair
-
-    def attempt(self, contents: tf.Tensor) -> None:
-        """Decodes the bytes of one file; raises an error if it is damaged."""
-        for side in self.decoded_sides:
-            read(contents, side)
 
 
 @contextlib.contextmanager
@@ -303,7 +286,8 @@ def bad_files_named(paths: Sequence[str], reading: Reading) -> Iterator[None]:
     except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError):
         for path in paths:
             try:
-                reading.attempt(contents_of(path))
+                for side in reading.decoded_sides:
+                    read(contents_of(path), side)
             except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError, ValueError) as error:
                 text = error.message if isinstance(error, tf.errors.OpError) else str(error)
                 reason = text.splitlines()[0].rpartition("}} ")[2]

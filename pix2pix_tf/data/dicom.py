@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from pix2pix_tf.data.samples import Samples, check_size, picked
 from pix2pix_tf.errors import InputError
 
 SUFFIX = ".dcm"
@@ -51,11 +52,7 @@ def _dataset(contents: bytes) -> Any:
 
 def _frame(dataset: Any, plane: int | None) -> int:
     count = int(dataset.get("NumberOfFrames") or 1)
-    if count > 1 and plane is None:
-        raise ValueError(f"{count} planes; --plane 0 to {count - 1} picks one")
-    if count > 1 and (plane or 0) >= count:
-        raise ValueError(f"--plane {plane}, expected 0 to {count - 1}")
-    return (plane or 0) if count > 1 else 0
+    return picked(plane, count, things="planes", flag="plane") if count > 1 else 0
 
 
 def _rescale(dataset: Any, frame: int) -> tuple[float, float]:
@@ -75,19 +72,16 @@ def _rescale(dataset: Any, frame: int) -> tuple[float, float]:
     return slope, float(found[-1].get("RescaleIntercept") or 0)
 
 
-def read(
-    contents: bytes, *, plane: int | None = None, max_pixels: int
-) -> tuple[np.ndarray, np.ndarray | None, float | None]:
+def read(contents: bytes, *, plane: int | None = None) -> Samples:
     """Decodes a file to physical units, such as Hounsfield units.
 
     Args:
         contents: Bytes of the file.
         plane: Which frame, where there are several.
-        max_pixels: Most pixels of a frame.
 
     Returns:
-        ([h, w] or [h, w, 3], of the stored type without a rescale, else the least integer type for
-        whole numbers or float32; bool [h, w], the padding, or None; the padding's value or None).
+        `Samples` of [h, w] or [h, w, 3], of the stored type without a rescale, else the least
+        integer type for whole numbers or float32. The padding is missing.
 
     Raises:
         ValueError: What is wrong, without the file's name.
@@ -96,8 +90,7 @@ def read(
     from pydicom import pixels
 
     frame = _frame(dataset, plane)
-    if int(dataset.Rows) * int(dataset.Columns) > max_pixels:
-        raise ValueError(f"it claims more than {max_pixels} pixels")
+    check_size(int(dataset.Columns), int(dataset.Rows))
     try:
         stored = pixels.pixel_array(dataset, index=frame)
     except (RuntimeError, NotImplementedError):
@@ -107,20 +100,21 @@ def read(
         ) from None
     stored = stored.astype(stored.dtype.newbyteorder("="), copy=False)
     if dataset.PhotometricInterpretation == "PALETTE COLOR":
-        return pixels.apply_color_lut(stored, dataset), None, None
+        return Samples(pixels.apply_color_lut(stored, dataset))
     if stored.ndim == 3:
-        return stored, None, None
+        return Samples(stored)
     if dataset.get("ModalityLUTSequence"):
-        return pixels.apply_modality_lut(stored, dataset), None, None
+        return Samples(pixels.apply_modality_lut(stored, dataset))
     slope, intercept = _rescale(dataset, frame)
     array = _physical(stored, slope, intercept, bits=int(dataset.BitsStored))
     padding = dataset.get("PixelPaddingValue")
     if not isinstance(padding, int):
-        return array, None, None
+        return Samples(array)
     limit = dataset.get("PixelPaddingRangeLimit")
     ends = sorted((padding, limit if isinstance(limit, int) else padding))
     missing = (stored >= ends[0]) & (stored <= ends[1])
-    return array, missing if missing.any() else None, padding * slope + intercept
+    nodata = padding * slope + intercept
+    return Samples(array, missing=missing if missing.any() else None, nodata=nodata)
 
 
 def _physical(stored: np.ndarray, slope: float, intercept: float, *, bits: int) -> np.ndarray:
@@ -183,7 +177,8 @@ def write(
         kind = "int" if int(dataset.get("PixelRepresentation") or 0) else "uint"
         kind += "8" if int(dataset.BitsAllocated) <= 8 else "16"
         stored, slope, intercept = _stored(array[..., 0], slope, intercept, dtype=kind)
-        photometric = "MONOCHROME1" if _is_inverted(dataset) else "MONOCHROME2"
+        is_inverted = dataset.get("PhotometricInterpretation") == "MONOCHROME1"
+        photometric = "MONOCHROME1" if is_inverted else "MONOCHROME2"
         dataset.set_pixel_data(stored, photometric, 8 * stored.dtype.itemsize)
         dataset.RescaleSlope, dataset.RescaleIntercept = f"{slope:.10g}", f"{intercept:.10g}"
         if missing is not None and missing.any():
@@ -213,10 +208,6 @@ def _mark_as_derived(dataset: Any) -> None:
     dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
     if "SOPClassUID" not in dataset:
         dataset.SOPClassUID = pydicom.uid.SecondaryCaptureImageStorage
-
-
-def _is_inverted(dataset: Any) -> bool:
-    return dataset.get("PhotometricInterpretation") == "MONOCHROME1"
 
 
 def _keep_frame(dataset: Any, frame: int) -> None:

@@ -32,53 +32,14 @@ def split_pair(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Cuts a side-by-side image at half its width; with an odd width B is one pixel wider.
 
     Args:
-        image: uint8, or float in [0, 1], [h, w, c].
+        image: Float [h, w, c] in [0, 1].
 
     Returns:
         (A, B): float32 in [-1, 1], [h, w // 2, c] and [h, w - w // 2, c].
     """
-    image = to_signed(to_unit(image))
+    image = to_signed(image)
     middle = tf.shape(image)[1] // 2
     return image[:, :middle], image[:, middle:]
-
-
-def split_lab(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Splits a colour image into lightness (A) and colour (B).
-
-    Args:
-        image: uint8, or float in [0, 1], [h, w, 3].
-
-    Returns:
-        (A, B): float32 in [-1, 1], [h, w, 1] and [h, w, 2].
-    """
-    return color.split(to_unit(image))
-
-
-def displayed(
-    inputs: tf.Tensor,
-    targets: tf.Tensor,
-    outputs: tf.Tensor,
-    *,
-    lab: bool = False,
-    direction: str = "AtoB",
-) -> dict[str, tf.Tensor]:
-    """Converts a batch to uint8 images for display.
-
-    In Lab mode the half that is not an image by itself is joined with the lightness, as the
-    reference does: AtoB shows lightness in and colour out, BtoA the other way round.
-
-    Args:
-        inputs: Float [n, h, w, c] in [-1, 1].
-        targets: Likewise.
-        outputs: Likewise.
-        lab: Whether the batch is in Lab colour.
-        direction: "AtoB" or "BtoA".
-
-    Returns:
-        Dict from "inputs", "outputs", "targets" to uint8 [n, h, w, 1, 3 or 4].
-    """
-    shown = units(inputs, targets, outputs, lab=lab, direction=direction)
-    return {kind: from_unit(viewable(batch)) for kind, batch in shown.items()}
 
 
 def viewable(batch: tf.Tensor) -> tf.Tensor:
@@ -92,10 +53,24 @@ def units(
     targets: tf.Tensor | None,
     outputs: tf.Tensor,
     *,
-    lab: bool = False,
-    direction: str = "AtoB",
+    lab: bool,
+    direction: str,
 ) -> dict[str, tf.Tensor]:
-    """As `displayed`, in float32 [n, h, w, c] in [0, 1]; without targets if they are None."""
+    """Converts a batch to images in [0, 1].
+
+    In Lab mode the half that is not an image by itself is joined with the lightness, as the
+    reference does: AtoB shows lightness in and colour out, BtoA the other way round.
+
+    Args:
+        inputs: Float [n, h, w, c] in [-1, 1].
+        targets: Likewise, or None.
+        outputs: Likewise.
+        lab: Whether the batch is in Lab colour.
+        direction: "AtoB" or "BtoA".
+
+    Returns:
+        Dict from "inputs", "outputs", and "targets" if there are any, to float32 [n, h, w, c].
+    """
     if lab and direction == "AtoB":
         shown = (from_signed(inputs), color.join(inputs, outputs), color.join(inputs, targets))
     elif lab:

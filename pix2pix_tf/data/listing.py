@@ -1,6 +1,7 @@
 """Lists the image files of folders, in order, and checks their contents."""
 
 import dataclasses
+import functools
 import hashlib
 import itertools
 import os
@@ -25,46 +26,26 @@ Example = str | tuple[str, str]
 COLOUR: Sequence[Sequence[Side]] = ((Side(),),)
 # How many bad files one message names.
 _NAMED = 5
-# Between columns of one photograph and of two; see `_looks_like_one`.
-_SEAM = 3.0
 
 
-def list_examples(
-    folder: str | os.PathLike | None,
-    dataset_mode: str = "aligned",
-    *,
-    folders: tuple[str | None, str | None] = (None, None),
-    pair_by: str = "name",
-    recursive: bool = False,
-) -> list[Example]:
-    """Lists the examples of a data set.
-
-    Args:
-        folder: Path of a folder; with "folders" it contains the folders A and B.
-        dataset_mode: "aligned", "folders" or "single".
-        folders: With "folders" the folders of A and B, where they are elsewhere.
-        pair_by: With "folders" "name" or "order"; see `list_pairs`.
-        recursive: Also list nested folders.
-
-    Returns:
-        List of paths, or with "folders" of (path of A, path of B).
+def folders_of_pairs(
+    folder: str | os.PathLike | None, given: tuple[str | None, str | None]
+) -> list[str | os.PathLike]:
+    """The folders of A and B: those that are given, else A and B in a folder.
 
     Raises:
-        InputError: If a folder is missing or empty, or A and B do not match.
+        InputError: If that does not contain them.
     """
-    if dataset_mode != "folders":
-        return [*list_images(folder or "", recursive=recursive)]
-    a, b = (
-        given or run_folder.place(folder or "") / side
-        for given, side in zip(folders, "AB", strict=True)
-    )
-    for side, given, place in zip("AB", folders, (a, b), strict=True):
-        if not given and not run_folder.place(place).is_dir():
+    found: list[str | os.PathLike] = []
+    for side, place in zip("AB", given, strict=True):
+        inside = run_folder.place(folder or "") / side
+        if not place and not inside.is_dir():
             raise InputError(
                 f"Expected --input_dir to contain the folders A and B, in capitals, or "
                 f"--input_dir_{side}. Received: {folder}{_folders_in(folder)}"
             )
-    return [*list_pairs(a, b, by=pair_by, recursive=recursive)]
+        found.append(place or inside)
+    return found
 
 
 def list_images(
@@ -285,8 +266,8 @@ class Look:
 
 def look(
     path: str,
-    *,
     sides: Sequence[Side] = COLOUR[0],
+    *,
     minimum_width: int = 1,
     sampled: int = 0,
     with_digest: bool = False,
@@ -302,7 +283,7 @@ def look(
         with_digest: Whether to compute the digest.
         windowed: Whether of a large TIFF, which is read by windows, only the head is read.
     """
-    if windowed and tiff.large_size(path):
+    if windowed and tiff.is_large(path):
         return _look_at_head(path, sides)
     try:
         samples = codecs.load(codecs.contents_of(path), sides[0].selection)
@@ -355,13 +336,17 @@ def _look_at_head(path: str, sides: Sequence[Side]) -> Look:
             page, _ = tiff.windowed_page(file, sides[0].selection)
     except ValueError as error:
         return Look(path, str(error))
-    count, fault = int(page.samplesperpixel), None
-    for side in sides:
-        labelled = side.one_hot or side.palette is not None
-        if not (labelled and count == 1) and not converts(count, side.channels):
-            fault = f"{count} channel{'s' * (count > 1)}, expected {side.channels}"
+    count = int(page.samplesperpixel)
     height, width = int(page.imagelength), int(page.imagewidth)
+    fault = _channel_fault(count, page.dtype, sides)
     return Look(path, fault, height=height, width=width, channels=count, dtype=page.dtype.name)
+
+
+def _channel_fault(count: int, dtype: np.dtype, sides: Sequence[Side]) -> str | None:
+    for side in sides:
+        if not side.has_labels(count, dtype) and not converts(count, side.channels):
+            return f"{count} channel{'s' * (count > 1)}, expected {side.channels}"
+    return None
 
 
 def _fault(samples: Samples, sides: Sequence[Side], minimum_width: int) -> str | None:
@@ -369,15 +354,14 @@ def _fault(samples: Samples, sides: Sequence[Side], minimum_width: int) -> str |
     width, channels = array.shape[1:]
     if width < minimum_width:
         return f"{width} pixel wide, a pair needs at least {minimum_width}"
+    if fault := _channel_fault(channels, array.dtype, sides):
+        return fault
     for side in sides:
-        labelled = side.one_hot or side.palette is not None
-        if labelled and channels == 1 and array.dtype.kind in "uib":
+        if side.has_labels(channels, array.dtype):
             try:
                 side.to_unit(samples)
             except ValueError as error:
                 return str(error)
-        elif not converts(channels, side.channels):
-            return f"{channels} channel{'s' * (channels > 1)}, expected {side.channels}"
     if array.dtype.kind != "f":
         return None
     finite = np.isfinite(array).all(-1)
@@ -419,20 +403,16 @@ def survey(
     Returns:
         A `Look` for each of `files(examples)`.
     """
-
-    def one(path: str, of_file: Sequence[Side]) -> Look:
-        return look(
-            path,
-            sides=of_file,
-            minimum_width=minimum_width,
-            sampled=sampled,
-            with_digest=with_digest,
-            windowed=windowed,
-        )
-
+    look_at = functools.partial(
+        look,
+        minimum_width=minimum_width,
+        sampled=sampled,
+        with_digest=with_digest,
+        windowed=windowed,
+    )
     with ThreadPoolExecutor(os.cpu_count()) as pool, warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        return list(pool.map(one, files(examples), itertools.cycle(sides)))
+        return list(pool.map(look_at, files(examples), itertools.cycle(sides)))
 
 
 def usable(
@@ -473,8 +453,3 @@ def check_images(
         InputError: With the first files that cannot be used, and why.
     """
     usable(examples, survey(examples, sides, minimum_width=minimum_width))
-
-
-def fault(path: str | os.PathLike, *, minimum_width: int = 1) -> str | None:
-    """Why an image file cannot be used, or None."""
-    return look(str(path), minimum_width=minimum_width).fault

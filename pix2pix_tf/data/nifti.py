@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from pix2pix_tf import run_folder
+from pix2pix_tf.data.samples import picked
 from pix2pix_tf.errors import InputError
 
 SUFFIXES = (".nii", ".nii.gz")
@@ -86,11 +87,7 @@ def slices(path: str | os.PathLike) -> list[str]:
         InputError: If it cannot be read, or nibabel is not installed.
     """
     with run_folder.fetched(path) as local:
-        image = _load(local)
-        import nibabel
-
-        orientation = nibabel.io_orientation(image.affine)
-        count = image.shape[int(np.argmax(orientation[:, 0] == 2))]
+        count = _canonical_shape(_load(local))[2]
     width = len(str(count - 1))
     return [f"{path}#{number:0{width}d}" for number in range(count)]
 
@@ -134,11 +131,7 @@ def _samples(image: Any, series: int | None) -> np.ndarray:
     import nibabel
 
     count = image.shape[3] if image.ndim == 4 else 1
-    if count > 1 and series is None:
-        raise ValueError(f"{count} volumes; --series 0 to {count - 1} picks one")
-    if (series or 0) >= count > 1:
-        raise ValueError(f"--series {series}, expected 0 to {count - 1}")
-    number = (series or 0) if count > 1 else 0
+    number = picked(series, count, things="volumes", flag="series") if count > 1 else 0
     array = np.asanyarray(image.dataobj if image.ndim == 3 else image.dataobj[..., number])
     if array.dtype == np.float64 and image.get_data_dtype() != np.float64:
         array = array.astype(np.float32)  # scaled integers

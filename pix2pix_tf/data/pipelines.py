@@ -6,24 +6,20 @@ again without the ones before it: a resumed run sees what an uninterrupted one w
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from pix2pix_tf.data.augment import jitter, still
 from pix2pix_tf.data.decode import Reading
+from pix2pix_tf.data.listing import Example
 from pix2pix_tf.data.samples import Range, Side
 from pix2pix_tf.data.sizes import Framing, Size
 
-# A file, or the files of A and B.
-Example = str | tuple[str, str]
-# What `cache.make` makes: from an index to what `Reading.decode` gives.
+# From the index of an example, an int64 scalar, to what `Reading.decode` gives.
 Fetch = Callable[[tf.Tensor], tuple[tf.Tensor, ...]]
 # From the number of an example, an int64 scalar counted from the start of training, to its images.
 Load = Callable[[tf.Tensor], tuple[tf.Tensor, ...]]
-# Defaults are frozen.
-_READING, _FRAMING = Reading(), Framing()
 
 
 def example_index(number: tf.Tensor | int, count: int, seed: int) -> tf.Tensor:
@@ -130,18 +126,22 @@ def pair_loader(
     Returns:
         Function of the number of an example to (input, target), float32 [h, w, c] in [-1, 1].
     """
-    count = len(paths)
-    files: Any = None if fetch else tf.constant(np.asarray(paths, dtype=object), tf.string)
+    decoded = fetch or _from_files(paths, reading)
 
     @_traced
     def load(number: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        index = example_index(number, count, seed)
-        decoded = fetch(index) if fetch else reading.decode(files[index])
-        pair = reading.assemble(decoded, alike=framing.preprocess != "resize_and_crop")
+        images = decoded(example_index(number, len(paths), seed))
+        pair = reading.assemble(images, alike=framing.preprocess != "resize_and_crop")
         draw = tf.stack([tf.constant(seed, tf.int64), number])
         return tuple(jitter(pair, draw, framing, flip=flip))
 
     return load
+
+
+def _from_files(paths: Sequence[Example], reading: Reading) -> Fetch:
+    """Decodes an example whenever it is asked for."""
+    files = tf.constant(np.asarray(paths, dtype=object), tf.string)
+    return lambda index: reading.decode(files[index])
 
 
 def _traced(load: Load) -> Load:
@@ -313,18 +313,16 @@ def unpaired_loader(
         Function of the number of an example to (image of A, image of B), float32 [h, w, c] in
         [-1, 1].
     """
-    files: list[Any] = [
-        None if fetch else tf.constant(np.asarray(paths, dtype=object), tf.string)
-        for paths, fetch in zip((paths_a, paths_b), fetches, strict=True)
+    decoded = [
+        fetch or _from_files(paths, reading)
+        for paths, reading, fetch in zip((paths_a, paths_b), readings, fetches, strict=True)
     ]
     counts = (len(paths_a), len(paths_b))
 
     @_traced
     def load(number: tf.Tensor) -> tuple[tf.Tensor, ...]:
         def one(side: int, index: tf.Tensor) -> tf.Tensor:
-            reading, fetch = readings[side], fetches[side]
-            decoded = fetch(index) if fetch else reading.decode(files[side][index])
-            image = reading.assemble(decoded, alike=False)
+            image = readings[side].assemble(decoded[side](index), alike=False)
             return jitter(image, _stream(number, seed, side + 1), framing, flip=flip)[0]
 
         return tuple(map(one, (0, 1), unpaired_indices(number, counts, seed)))
@@ -335,8 +333,8 @@ def unpaired_loader(
 def test_pairs(
     paths: Sequence[Example],
     *,
-    reading: Reading = _READING,
-    framing: Framing = _FRAMING,
+    reading: Reading = Reading(),  # noqa: B008 (frozen)
+    framing: Framing = Framing(),  # noqa: B008 (frozen)
     batch_size: int = 1,
 ) -> tf.data.Dataset:
     """Every example once, in order, neither mirrored nor cropped.

@@ -52,7 +52,7 @@ class Samples:
         array: [h, w, c] of the file's own type.
         missing: bool [h, w], pixels without data; None if there are none.
         has_alpha: Whether the last channel is transparency.
-        nodata: The sample that stands for missing pixels by the file's own tag, or None.
+        nodata: The sample that stands for missing pixels, of several the file's own, or None.
     """
 
     array: np.ndarray
@@ -61,13 +61,26 @@ class Samples:
     nodata: float | None = None
 
 
+def picked(number: int | None, count: int, *, things: str, flag: str) -> int:
+    """The number of the one of `count` things that a flag picks, or of the only one.
+
+    Raises:
+        ValueError: If there are several and none is picked, or fewer.
+    """
+    if number is None and count > 1:
+        raise ValueError(f"{count} {things}; --{flag} 0 to {count - 1} picks one")
+    if (number or 0) >= count:
+        raise ValueError(f"--{flag} {number}, expected 0 to {count - 1}")
+    return number or 0
+
+
 def without_missing(samples: Samples, nodata: float | None) -> Samples:
-    """Adds to `missing` the pixels whose every channel is `nodata`."""
+    """Adds to `missing` the pixels whose every channel is `nodata`; the first becomes `nodata`."""
     if nodata is None:
         return samples
     array = samples.array
-    if array.ndim == 2:
-        array = array[..., None]
+    if samples.nodata is None:
+        samples = dataclasses.replace(samples, nodata=nodata)
     if math.isnan(nodata) and array.dtype.kind != "f":
         return samples
     same = np.isnan(array) if math.isnan(nodata) else array == nodata
@@ -244,10 +257,19 @@ class Side:
     one_hot: bool = False
 
     @property
+    def is_labelled(self) -> bool:
+        """Whether grey integer files contain label ids."""
+        return self.palette is not None or self.one_hot
+
+    @property
     def is_plain(self) -> bool:
         """Whether TensorFlow reads usual files as this side needs them."""
-        labelled = self.palette is not None or self.one_hot
-        return not labelled and self.selection.nodata is None and self.channels in (1, 3, 4)
+        special = self.is_labelled or self.selection.nodata is not None
+        return not special and self.channels in (1, 3, 4)
+
+    def has_labels(self, channels: int, dtype: np.dtype) -> bool:
+        """Whether files of so many channels and such a type contain label ids."""
+        return self.is_labelled and channels == 1 and dtype.kind in "uib"
 
     def to_unit(self, samples: Samples) -> np.ndarray:
         """Converts a decoded file to float32 [h, w, channels] in [0, 1]; missing pixels are 0.
@@ -258,8 +280,7 @@ class Side:
         array = samples.array
         if self.value_range is None and samples.missing is not None and array.dtype.kind == "f":
             array = np.where(samples.missing[..., None], 0, array)
-        is_label = array.shape[-1] == 1 and array.dtype.kind in "uib"
-        if is_label and (self.palette is not None or self.one_hot):
+        if self.has_labels(array.shape[-1], array.dtype):
             return self._labels_to_unit(array[..., 0].astype(np.int64))
         unit = to_unit(array, self.value_range)
         if samples.missing is not None:

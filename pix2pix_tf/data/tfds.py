@@ -150,7 +150,17 @@ def unpack_unpaired(address: str, *, data_dir: str | None = None) -> str:
 
 
 def _prepared(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
-    builder = _builder(name, data_dir)
+    own = name.split("/")
+    try:
+        if own[0] == "pix2pix":
+            builder = Pix2pix(config=own[1] if len(own) > 1 else None, data_dir=data_dir)
+        else:
+            builder = tfds.builder(name, data_dir=data_dir)
+    except (ValueError, tfds.core.DatasetNotFoundError) as error:
+        why = str(error).splitlines()[0]
+        raise InputError(
+            f"Expected a data set of TensorFlow Datasets. Received: {name} ({why})"
+        ) from None
     builder.download_and_prepare()
     return builder
 
@@ -173,19 +183,6 @@ def _unpacked(builder: tfds.core.DatasetBuilder, split: str, *, kinds: list[str]
     if not folder.is_dir():
         _write(builder, split, kinds=kinds, folder=folder)
     return folder
-
-
-def _builder(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
-    own = name.split("/")
-    try:
-        if own[0] == "pix2pix":
-            return Pix2pix(config=own[1] if len(own) > 1 else None, data_dir=data_dir)
-        return tfds.builder(name, data_dir=data_dir)
-    except (ValueError, tfds.core.DatasetNotFoundError) as error:
-        why = str(error).splitlines()[0]
-        raise InputError(
-            f"Expected a data set of TensorFlow Datasets. Received: {name} ({why})"
-        ) from None
 
 
 def _usual_split(builder: tfds.core.DatasetBuilder, training: bool) -> str:

@@ -19,6 +19,7 @@ from pix2pix_tf.data.samples import (
     Selection,
     check_size,
     holds,
+    picked,
     upright,
     without_missing,
 )
@@ -68,12 +69,10 @@ def read(contents: bytes, selection: Selection) -> Samples | None:
         page = series.keyframe
         check_size(int(page.imagewidth), int(page.imagelength))
         array = _plane(series.asarray(), series.axes, selection)
-        tags = {code: page.tags.get(code) for code in (ORIENTATION, _NO_DATA)}
+        orientation = int(page.tags.valueof(ORIENTATION, 1))
+        nodata = _number(page.tags.valueof(_NO_DATA))
         has_alpha = any(int(kind) in (1, 2) for kind in page.extrasamples)
-    orientation = tags[ORIENTATION]
-    array = upright(array, int(orientation.value) if orientation else 1)
-    nodata = _number(tags[_NO_DATA].value) if tags[_NO_DATA] else None
-    return without_missing(Samples(array, has_alpha=has_alpha, nodata=nodata), nodata)
+    return without_missing(Samples(upright(array, orientation), has_alpha=has_alpha), nodata)
 
 
 def _check_tags(file: Any, page: Any) -> None:
@@ -109,15 +108,7 @@ def _picked_series(file: Any, selection: Selection) -> Any:
     """The series of a TIFF that is read; thumbnails, overviews and masks do not count."""
     series = [one for one in file.series if not (one.keyframe.is_reduced or one.keyframe.is_mask)]
     series = series or list(file.series)
-    if len(series) > 1 and selection.series is None:
-        raise ValueError(f"{len(series)} series; --series 0 to {len(series) - 1} picks one")
-    return _item(series, selection.series, flag="series")
-
-
-def _item(items: list, number: int | None, *, flag: str) -> Any:
-    if (number or 0) >= len(items):
-        raise ValueError(f"--{flag} {number}, expected 0 to {len(items) - 1}")
-    return items[number or 0]
+    return series[picked(selection.series, len(series), things="series", flag="series")]
 
 
 def _plane(array: np.ndarray, axes: str, selection: Selection) -> np.ndarray:
@@ -128,30 +119,10 @@ def _plane(array: np.ndarray, axes: str, selection: Selection) -> np.ndarray:
     array = np.transpose(array, order)
     count = math.prod(array.shape[: len(others)])
     height, width = array.shape[len(others) : len(others) + 2]
-    if count > 1 and selection.plane is None:
-        sizes = ", ".join(f"{name} {size}" for name, size in zip(others, array.shape, strict=False))
-        raise ValueError(f"{count} planes ({sizes}); --plane 0 to {count - 1} picks one")
-    planes = array.reshape(count, height, width, -1)
-    return _item(list(planes), selection.plane if count > 1 else None, flag="plane")
-
-
-def large_size(path: str | os.PathLike) -> tuple[int, int] | None:
-    """The (height, width) of a local TIFF of more than LARGE_PIXELS pixels; None of other files."""
-    if run_folder.is_remote(path) or nifti.is_slice(path):
-        return None
-    try:
-        with open(path, "rb") as opened:
-            if not is_tiff(opened.read(dicom.HEAD)):
-                return None
-            import tifffile
-
-            opened.seek(0)
-            with tifffile.TiffFile(opened) as file:
-                page = file.pages.first
-                height, width = int(page.imagelength), int(page.imagewidth)
-    except Exception:  # a damaged file, or no tifffile: whoever reads it reports that
-        return None
-    return (height, width) if height * width > LARGE_PIXELS else None
+    sizes = ", ".join(f"{name} {size}" for name, size in zip(others, array.shape, strict=False))
+    plane = selection.plane if count > 1 else None
+    number = picked(plane, count, things=f"planes ({sizes})", flag="plane")
+    return array.reshape(count, height, width, -1)[number]
 
 
 def windowed_page(file: Any, selection: Selection = WHOLE) -> tuple[Any, float | None]:
@@ -166,8 +137,7 @@ def windowed_page(file: Any, selection: Selection = WHOLE) -> tuple[Any, float |
     """
     series = _picked_series(file, selection)
     page = series.keyframe
-    tag = page.tags.get(ORIENTATION)
-    turned = tag is not None and int(tag.value) != 1
+    turned = int(page.tags.valueof(ORIENTATION, 1)) != 1
     if turned or not _is_plain(page) or series.axes not in ("YX", "YXS") or len(series.pages) != 1:
         raise ValueError("turned images, planes and uncommon colour spaces are read as a whole")
     return page, _number(page.tags.valueof(_NO_DATA))
@@ -213,6 +183,16 @@ def place_of(path: str | os.PathLike, *, is_half: bool = False) -> Place:
             tags=tuple((tag.code, int(tag.dtype), tag.value) for tag in tags),
             size=(int(page.imagelength), int(page.imagewidth) // (1 + is_half)),
         )
+
+
+def is_large(path: str | os.PathLike) -> bool:
+    """Whether a file is a local TIFF of more than LARGE_PIXELS pixels."""
+    if run_folder.is_remote(path):
+        return False
+    try:
+        return math.prod(place_of(path).size) > LARGE_PIXELS
+    except Exception:  # a damaged file: whoever reads it reports that
+        return False
 
 
 def _scaled_tags(place: Place, height: int, width: int, dtype: np.dtype) -> list[tuple]:

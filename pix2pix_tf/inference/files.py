@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from pix2pix_tf.data import codecs, decode, images, listing, pipelines
+from pix2pix_tf.data import codecs, decode, images, listing, pipelines, tiff
 from pix2pix_tf.data.decode import Reading
-from pix2pix_tf.data.pipelines import Example
+from pix2pix_tf.data.listing import Example
 from pix2pix_tf.data.samples import Depth, Range, full_range
 from pix2pix_tf.data.sizes import Framing
 from pix2pix_tf.evaluation import metrics, report, results
@@ -81,9 +81,6 @@ def pairs(
         outputs = predictor.signed(inputs, dropout_seeds=_seeds(seed, first, inputs))
         return images.units(inputs, targets, outputs, lab=reading.lab, direction=reading.direction)
 
-    ranges: dict[str, Range] = dict.fromkeys(("outputs", "targets"), predictor.sides[1].value_range)
-    ranges["inputs"] = predictor.sides[0].value_range
-
     def measure(signed: dict[str, np.ndarray], spans: np.ndarray) -> dict[str, np.ndarray]:
         if "targets" not in signed:
             return {}
@@ -99,7 +96,6 @@ def pairs(
         framing=framing,
         batch_size=batch_size,
         seed=seed,
-        ranges=ranges,
         kinds=("inputs", "outputs", "targets"),
     )
 
@@ -147,11 +143,6 @@ def cycles(
             signed[true] = batch[1]
         return {kind: images.from_signed(images_in) for kind, images_in in signed.items()}
 
-    ranges: dict[str, Range] = dict.fromkeys(
-        (real, f"rec_{source}", f"idt_{source}"), reading.sides[0].value_range
-    )
-    ranges |= dict.fromkeys((fake, true), reading.sides[1].value_range)
-
     def measure(signed: dict[str, np.ndarray], spans: np.ndarray) -> dict[str, np.ndarray]:
         measured = {f"cycle L1 {source}": metrics.l1(signed[real], signed[f"rec_{source}"])}
         if true in signed:
@@ -167,7 +158,6 @@ def cycles(
         framing=framing,
         batch_size=batch_size,
         seed=seed,
-        ranges=ranges,
         kinds=(real, fake, true),
     )
 
@@ -209,7 +199,6 @@ def _translation(
     framing: Framing,
     batch_size: int,
     seed: int | None,
-    ranges: dict[str, Range],
     kinds: tuple[str, str, str],
 ) -> Translate:
     """What `pairs` and `cycles` share.
@@ -223,14 +212,13 @@ def _translation(
         framing: Which size they get.
         batch_size: Images that are translated together.
         seed: Of dropout; None switches it off.
-        ranges: Of each kind of images, the samples that stand for 0 and 1.
-        kinds: What inputs, results and their targets are called.
+        kinds: What inputs, results and their targets are called; other kinds are like inputs.
     """
     selection = reading.sides[0].selection
     windowed = bool(predictor.tile) and framing.preprocess == "none" and not reading.lab
 
     def is_large(example: Example) -> bool:
-        return windowed and large_files.is_large(listing.source(example, reading.direction))
+        return windowed and tiff.is_large(listing.source(example, reading.direction))
 
     def by_windows(examples: Sequence[Example], first: int) -> Iterator[Translated]:
         for number, example in enumerate(examples, first):
@@ -260,6 +248,7 @@ def _translation(
                     _result_depth(example, reading, predictor.target_type) for example in sources
                 ]
                 inputs = [codecs.depth(path, selection) for path in files]
+                ranges = {kind: predictor.sides[kind in kinds[1:]].value_range for kind in units}
                 samples = results.quantize(
                     {kind: unit.numpy() for kind, unit in units.items()},
                     {kind: found if kind in kinds[1:] else inputs for kind in units},
@@ -306,8 +295,8 @@ def _by_windows(
         source,
         sides=predictor.sides,
         tile=predictor.tile,
-        half=halves[0],
         dtype=depth.dtype,
+        half=halves[0],
         dropout_seed=dropout_seed,
         scratch_dir=predictor.scratch_dir,
     )
@@ -332,13 +321,12 @@ def _by_windows(
 
 
 def summary(
-    batches: Iterator[Translated], *, samples: int = SAMPLES
+    batches: Iterator[Translated],
 ) -> tuple[dict[str, float], dict[str, list[np.ndarray]]]:
-    """Means of the metrics, and the first images, of what `pairs` or `cycles` yields.
+    """Means of the metrics, and the images of the first SAMPLES examples.
 
     Args:
-        batches: Results.
-        samples: Number of examples whose images are kept.
+        batches: What `pairs` or `cycles` yields.
 
     Returns:
         (dict from names to means, dict from kinds to lists of arrays [h, w, c]).
@@ -350,5 +338,5 @@ def summary(
             rows.setdefault(name, []).append(values)
         for kind, arrays in batch.images.items():
             kept = first.setdefault(kind, [])
-            kept += arrays[: samples - len(kept)]
+            kept += arrays[: SAMPLES - len(kept)]
     return {name: float(np.mean(np.concatenate(values))) for name, values in rows.items()}, first

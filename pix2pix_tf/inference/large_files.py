@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from pix2pix_tf import run_folder
-from pix2pix_tf.data import codecs, tiff
+from pix2pix_tf.data import tiff
 from pix2pix_tf.data.samples import (
     Range,
     Samples,
@@ -84,7 +84,7 @@ class TiffSource:
                 array[high - window.top : low - window.top, first - start : last - start] = part[
                     high - top : low - top, first - left : last - left
                 ]
-        samples = Samples(array, nodata=self.nodata)
+        samples = Samples(array)
         for nodata in (self.nodata, self._chosen.selection.nodata):
             samples = without_missing(samples, nodata)
         return samples
@@ -163,8 +163,6 @@ class Result:
         Pixels that are missing in the source are missing in the result. The file appears when it
         is complete.
         """
-        is_half = self._half is not None
-        place = tiff.place_of(self._source, is_half=is_half)
         with (
             TiffSource(self._source, self._chosen, half=self._half) as source,
             run_folder.atomic(path) as temporary,
@@ -174,7 +172,7 @@ class Result:
                 self._tiles(source),
                 shape=self.shape,
                 dtype=self.dtype,
-                place=place,
+                place=tiff.place_of(self._source, is_half=self._half is not None),
                 tile=TILE,
             )
 
@@ -197,19 +195,14 @@ class Result:
         self._store.close()
 
 
-def is_large(path: str | os.PathLike) -> bool:
-    """Whether a file is read by windows where a tile is given."""
-    return tiff.large_size(path) is not None
-
-
 def translate_tiff(
     generator: keras.Model,
     path: str | os.PathLike,
     *,
     sides: tuple[Side, Side],
     tile: int,
+    dtype: str,
     half: int | None = None,
-    dtype: str | None = None,
     dropout_seed: tf.Tensor | None = None,
     scratch_dir: str | None = None,
 ) -> Result:
@@ -220,15 +213,14 @@ def translate_tiff(
         path: The file.
         sides: How images that go in, and images that come out, correspond to [0, 1].
         tile: As for `windows.evaluate`.
+        dtype: NumPy's name of the type of the result.
         half: As of `TiffSource`.
-        dtype: NumPy's name of the type of the result; None for the source's.
         dropout_seed: int64 [2], or None for no dropout.
         scratch_dir: As for `windows.evaluate`.
 
     Raises:
         InputError: If the source cannot be read by windows.
     """
-    dtype = dtype or codecs.depth(path).dtype
     with contextlib.ExitStack() as stack:
         source = stack.enter_context(TiffSource(path, sides[0], half=half))
         shape = (*source.shape[:2], generator.output_channels)

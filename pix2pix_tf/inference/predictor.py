@@ -170,21 +170,19 @@ class Predictor:
             if not nifti.is_volume(target):
                 raise InputError(f"results of volumes are written as .nii or .nii.gz; got {target}")
             for part in nifti.slices(source):
-                result, depth = self._of_file(part)
-                self._write_in_geometry(target, result, part, depth=depth, volumes=volumes)
+                self._translate_in_geometry(part, target, volumes=volumes)
             volumes.close()
             return
         suffix = target.suffix.lower()
         if suffix == dicom.SUFFIX and codecs.geometry(source) == suffix:
-            result, depth = self._of_file(source)
-            self._write_in_geometry(target, result, source, depth=depth, volumes=volumes)
+            self._translate_in_geometry(source, target, volumes=volumes)
             return
         if suffix not in (*ENCODED, *EXACT):
             raise InputError(
                 "results are written as .png, .jpg, .tif or .npy, those of DICOM also as .dcm; "
                 f"got {target}"
             )
-        if self.tile and not self.lab and tiff.large_size(source):
+        if self.tile and not self.lab and tiff.is_large(source):
             self._translate_by_windows(source, target)
             return
         result, depth = self._of_file(source)
@@ -211,15 +209,11 @@ class Predictor:
         result = self._translate(tf.constant(unit[None]))[0].numpy()
         return result, codecs.depth(source, side.selection)
 
-    def _write_in_geometry(
-        self,
-        target: Any,
-        result: np.ndarray,
-        source: str | os.PathLike,
-        *,
-        depth: Depth,
-        volumes: nifti.Volumes,
+    def _translate_in_geometry(
+        self, source: str | os.PathLike, target: Any, *, volumes: nifti.Volumes
     ) -> None:
+        """Translates a DICOM file or a slice of a volume into the like."""
+        result, depth = self._of_file(source)
         dtype = self._type(np.dtype(depth.dtype))
         array = from_unit(result, dtype, self.sides[1].value_range)
         selection = self.sides[0].selection
@@ -234,6 +228,7 @@ class Predictor:
             source,
             sides=self.sides,
             tile=self.tile,
+            dtype=self._type(np.dtype(codecs.depth(source).dtype)).name,
             scratch_dir=self.scratch_dir,
         ) as result:
             result.save(target)

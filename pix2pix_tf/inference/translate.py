@@ -62,24 +62,29 @@ def translate(
         return generator(resize.reflect_to_multiple(batch, multiple, least=least), **drop)
 
     if tile:
+        channels = getattr(generator, "output_channels", None)
 
-        def exact(batch: tf.Tensor, *seeds: tf.Tensor) -> tf.Tensor:
-            return translate_windows(
-                generator,
-                batch.numpy(),
-                tile=tile,
-                scratch_dir=scratch_dir,
-                dropout_seeds=seeds[0] if seeds else None,
-            )
+        def exact(batch: tf.Tensor, *seeds: tf.Tensor) -> np.ndarray:
+            source = np.asarray(batch, np.float32)
+            result = np.empty((*source.shape[:3], channels), np.float32)
+            for index, image in enumerate(source):
+                windows.evaluate(
+                    generator,
+                    Pixels(image),
+                    Pixels(result[index]),
+                    tile=tile,
+                    dropout_seed=seeds[0][index] if seeds else None,
+                    scratch_dir=scratch_dir,
+                    progress=Progress(),
+                )
+            return result
 
         given = [batch, *drop.values()]
         if tf.executing_eagerly():  # in this thread, so that Ctrl-C gets through
-            tensors = map(tf.convert_to_tensor, given)
-            result = whole() if largest <= tile else tf.convert_to_tensor(exact(*tensors))
+            result = whole() if largest <= tile else tf.convert_to_tensor(exact(*given))
         else:
             outside = lambda: tf.py_function(exact, given, tf.float32)  # noqa: E731
             result = tf.cond(largest <= tile, whole, outside)
-            channels = getattr(generator, "output_channels", None)
             result = tf.ensure_shape(result, [None, None, None, channels])
     elif blend_tile:
         side = resize.rounded_up(blend_tile, multiple)
@@ -87,41 +92,6 @@ def translate(
     else:
         result = whole()
     return result[:, : shape[1], : shape[2]]
-
-
-def translate_windows(
-    generator: keras.Model,
-    batch: np.ndarray,
-    *,
-    tile: int,
-    scratch_dir: str | None = None,
-    dropout_seeds: tf.Tensor | None = None,
-) -> np.ndarray:
-    """Translates images in bounded memory, see `windows.evaluate`.
-
-    Args:
-        generator: A built `UNet` or `ResNet`.
-        batch: float32 [n, h, w, c] in [-1, 1].
-        tile: Side in pixels; memory is bounded to what a tile needs.
-        scratch_dir: Folder for what is not kept in memory; None for the system's.
-        dropout_seeds: int64 [n, 2], one per image; None switches dropout off.
-
-    Returns:
-        float32 [n, h, w, c'] in [-1, 1].
-    """
-    batch = np.asarray(batch, np.float32)
-    result = np.empty((*batch.shape[:3], generator.output_channels), np.float32)
-    for index, image in enumerate(batch):
-        windows.evaluate(
-            generator,
-            Pixels(image),
-            Pixels(result[index]),
-            tile=tile,
-            dropout_seed=None if dropout_seeds is None else dropout_seeds[index],
-            scratch_dir=scratch_dir,
-            progress=Progress(),
-        )
-    return result
 
 
 class Pixels:

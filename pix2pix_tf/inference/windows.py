@@ -19,7 +19,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Any, Protocol
 
 import keras
 import numpy as np
@@ -166,38 +166,29 @@ class Scratch:
         shape: (h, w, c).
         dtype: NumPy's type of the elements.
         folder: Where the file lies; None for the system's folder of temporary files.
-        file: Another file to keep the map in, without a buffer, instead of one without a name.
-        at: Offset of the first element in the file, in bytes.
     """
 
     def __init__(
-        self,
-        shape: tuple[int, int, int],
-        dtype: np.dtype,
-        folder: str | None = None,
-        *,
-        file: IO[bytes] | None = None,
-        at: int = 0,
+        self, shape: tuple[int, int, int], dtype: np.dtype, folder: str | None = None
     ) -> None:
-        self._shape, self._dtype, self._at = shape, np.dtype(dtype), at
-        self._file = file or tempfile.TemporaryFile(dir=folder, prefix="pix2pix-", buffering=0)
+        self._shape, self._dtype = shape, dtype
+        self._file = tempfile.TemporaryFile(dir=folder, prefix="pix2pix-", buffering=0)
 
-    def _segments(self, window: Window) -> Iterator[tuple[int, slice]]:
-        """Offsets in bytes and the rows of the window that lie there in one piece."""
+    def _segments(self, window: Window, values: np.ndarray) -> Iterator[tuple[int, memoryview]]:
+        """Offsets in the file, and the bytes of `values` that lie there in one piece."""
         _, width, channels = self._shape
         pixel = channels * self._dtype.itemsize
         rows, columns = window.shape
         together = rows if columns == width else 1
         for row in range(0, rows, together):
             first = (window.top + row) * width + window.left
-            yield self._at + first * pixel, slice(row, row + together)
+            part: Any = values[0, row : row + together].view(np.uint8)
+            yield first * pixel, memoryview(part).cast("B")
 
     def read(self, window: Window) -> np.ndarray:
         """Reads [1, rows, columns, c]."""
         values = np.empty((1, *window.shape, self._shape[2]), self._dtype)
-        for offset, rows in self._segments(window):
-            row: Any = values[0, rows].view(np.uint8)
-            part = memoryview(row).cast("B")
+        for offset, part in self._segments(window, values):
             while part:  # the system may read less than it is asked for, at most 2 GiB
                 count = os.preadv(self._file.fileno(), [part], offset)
                 if not count:
@@ -207,10 +198,7 @@ class Scratch:
 
     def write(self, window: Window, values: np.ndarray | tf.Tensor) -> None:
         """Writes [1, rows, columns, c]."""
-        values = np.ascontiguousarray(values)
-        for offset, rows in self._segments(window):
-            row: Any = values[0, rows].view(np.uint8)
-            part = memoryview(row).cast("B")
+        for offset, part in self._segments(window, np.ascontiguousarray(values)):
             while part:
                 count = os.pwrite(self._file.fileno(), part, offset)
                 part, offset = part[count:], offset + count
@@ -343,24 +331,22 @@ def plan(steps: tuple[Step, ...], shape: tuple[int, int, int], *, tile: int) -> 
         maps.append(Map(step, geometry, cells, best_sides(cells, area)))
         channels.append(step.level.filters)
         sizes.append(maps[-1].size)
-    kept, used, disk = 0, 0, 0
+    used, disk = {"memory": 0, "file": 0, "none": 0}, 0
     for number, one in enumerate(maps, 1):
         again = one.geometry.cost <= CHEAP and one.step.add is None
         again &= all(not at or maps[at - 1].place != "none" for at in one.step.sources)
         if number == len(maps):  # The image is written as soon as it is made.
             one.place = "none"
-        elif kept + one.bytes > KEPT_TILES * budget * one.dtype.itemsize:
+        elif used["memory"] + one.bytes > KEPT_TILES * budget * one.dtype.itemsize:
             one.place = "none" if again else "file"
         if one.place == "none":
             for source in one.step.sources:
                 last[source] = max(last[source], last.get(number, number))
-        kept += one.bytes * (one.place == "memory")
-        used += one.bytes * (one.place == "file")
-        disk = max(disk, used)
+        used[one.place] += one.bytes
+        disk = max(disk, used["file"])
         for at, other in enumerate(maps[:number], 1):
             if last.get(at) == number:
-                kept -= other.bytes * (other.place == "memory")
-                used -= other.bytes * (other.place == "file")
+                used[other.place] -= other.bytes
     return Plan(tuple(maps), last, disk)
 
 
@@ -416,31 +402,12 @@ def _reflected(size: int, start: int, stop: int) -> np.ndarray:
     return np.minimum(index, period - index)
 
 
-class Cropped:
-    """Writes the part of windows that an image of `shape` has.
-
-    Args:
-        sink: Where it is written.
-        shape: (h, w).
-    """
-
-    def __init__(self, sink: Sink, shape: tuple[int, int]) -> None:
-        self._sink, self._shape = sink, shape
-
-    def write(self, window: Window, values: np.ndarray) -> None:
-        """Writes float32 [1, rows, columns, c] in [-1, 1]."""
-        bottom, right = min(window.bottom, self._shape[0]), min(window.right, self._shape[1])
-        if window.top < bottom and window.left < right:
-            inner = Window(window.top, bottom, window.left, right)
-            self._sink.write(inner, values[:, : inner.shape[0], : inner.shape[1]])
-
-
 class Evaluation:
     """One evaluation of a generator on one image.
 
     Args:
         plan: Its `Plan`.
-        source: The image, see `evaluate`.
+        source: The image, padded.
         seed: int64 [2], the image's dropout seed, or None.
         folder: Folder of the files.
         progress: Called with the share of the work that is done, in [0, 1].
@@ -449,7 +416,7 @@ class Evaluation:
     def __init__(
         self,
         plan: Plan,
-        source: "Source",
+        source: Source,
         *,
         seed: tf.Tensor | None,
         folder: str | None,
@@ -460,8 +427,8 @@ class Evaluation:
         work = [one.passes * math.prod(one.shape) * one.geometry.cost for one in plan.maps]
         self._work = sum(work) + math.prod(plan.maps[-1].shape) * plan.maps[-1].geometry.cost
 
-    def run(self, sink: "Sink") -> None:
-        """Evaluates all steps and writes the image."""
+    def run(self, sink: Sink, shape: tuple[int, int]) -> None:
+        """Evaluates all steps and writes what belongs to an image of `shape` without padding."""
         maps = self._plan.maps
         try:
             for number, one in enumerate(maps, 1):
@@ -471,7 +438,11 @@ class Evaluation:
                         other.store.close()
                         other.store = None
             for window in maps[-1].windows():
-                sink.write(window, to_image(self._value(len(maps), window)).numpy())
+                values = to_image(self._value(len(maps), window)).numpy()
+                bottom, right = min(window.bottom, shape[0]), min(window.right, shape[1])
+                if window.top < bottom and window.left < right:
+                    inner = Window(window.top, bottom, window.left, right)
+                    sink.write(inner, values[:, : inner.shape[0], : inner.shape[1]])
                 self._count(maps[-1], window)
         finally:
             for one in maps:
@@ -571,15 +542,13 @@ class Statistics:
         """Adds a window [1, h, w, c], in parts of whose float64 copies there is little."""
         rows = max(PART_ELEMENTS // math.prod(x.shape[2:]), 1)
         for top in range(0, x.shape[1], rows):
-            self._add(x[0][top : top + rows][None])
-
-    def _add(self, x: tf.Tensor) -> None:
-        count = x.shape[1] * x.shape[2]
-        mean, variance = (np.asarray(part, np.float64).reshape(-1) for part in moments(x))
-        total, apart = self._count + count, mean - self._mean
-        self._squares += variance * count + apart**2 * (self._count * count / total)
-        self._mean += apart * (count / total)
-        self._count = total
+            part = x[0][top : top + rows][None]
+            count = math.prod(part.shape[1:3])
+            mean, variance = (np.asarray(one, np.float64).reshape(-1) for one in moments(part))
+            total, apart = self._count + count, mean - self._mean
+            self._squares += variance * count + apart**2 * (self._count * count / total)
+            self._mean += apart * (count / total)
+            self._count = total
 
     def result(self) -> tuple[tf.Tensor, tf.Tensor]:
         """Mean and variance, float32 [1, 1, 1, c] each."""
@@ -625,7 +594,7 @@ def evaluate(
             seed=dropout_seed,
             folder=folder,
             progress=progress or (lambda share: None),
-        ).run(Cropped(sink, source.shape[:2]))
+        ).run(sink, source.shape[:2])
 
 
 @contextlib.contextmanager

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pix2pix_tf.data import codecs
+from pix2pix_tf.data import codecs, tiff
 from pix2pix_tf.data.samples import Side, from_unit, to_unit
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.evaluation import metrics
 from pix2pix_tf.inference import large_files, translate, windows
+from pix2pix_tf.inference.predictor import Predictor
 from pix2pix_tf.networks.factory import make_generator
 
 tifffile = pytest.importorskip("tifffile")
@@ -72,7 +73,7 @@ def test_a_file_is_translated_as_the_array(tmp_path, dtype):
     network.build((None, None, None, 3))
     pixels = from_unit(RNG.random((150, 90, 3)), dtype)
     tifffile.imwrite(tmp_path / "x.tif", pixels, photometric="rgb", tile=(64, 64))
-    options = {"sides": (Side(),) * 2, "tile": 32, "scratch_dir": str(tmp_path)}
+    options = {"sides": (Side(),) * 2, "tile": 32, "dtype": dtype, "scratch_dir": str(tmp_path)}
     with large_files.translate_tiff(network, tmp_path / "x.tif", **options) as result:
         result.save(tmp_path / "y.tif")
     signed = to_unit(pixels)[None] * 2 - 1
@@ -83,6 +84,20 @@ def test_a_file_is_translated_as_the_array(tmp_path, dtype):
     steps = {"uint8": 1, "uint16": 1, "float32": 1e-5}[dtype]
     assert np.abs(found.astype(float) - expected.astype(float)).max() <= steps
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x.tif", "y.tif"]
+
+
+def test_a_large_file_gets_the_type_of_the_targets_in_their_units(tmp_path, monkeypatch):
+    network = make_generator("unet", ngf=4, depth=4)
+    network.build((None, None, None, 3))
+    tifffile.imwrite(tmp_path / "x.tif", from_unit(RNG.random((70, 50, 3)), "uint8"))
+    sides = (Side(), Side(value_range=(-1000, 1000)))
+    translate_file = Predictor(network, sides=sides, tile=32, target_type="int16").translate_file
+    translate_file(tmp_path / "x.tif", tmp_path / "whole.tif")
+    monkeypatch.setattr(tiff, "LARGE_PIXELS", 1000)
+    translate_file(tmp_path / "x.tif", tmp_path / "windows.tif")
+    whole, found = (tifffile.imread(tmp_path / f"{name}.tif") for name in ("whole", "windows"))
+    assert whole.dtype == found.dtype == np.int16 and whole.min() < 0
+    assert np.abs(whole.astype(int) - found).max() <= 1
 
 
 def test_files_that_cannot_be_read_by_windows_are_refused(tmp_path):
@@ -101,8 +116,8 @@ def test_missing_pixels_stay_missing(tmp_path):
     pixels[10:20, 5:9] = -9999
     options = {"extratags": [(42113, 2, 0, "-9999", True)], "metadata": None}
     tifffile.imwrite(tmp_path / "x.tif", pixels, **options)
-    sides = (Side(channels=1),) * 2
-    with large_files.translate_tiff(network, tmp_path / "x.tif", sides=sides, tile=32) as result:
+    options = {"sides": (Side(channels=1),) * 2, "tile": 32, "dtype": "float32"}
+    with large_files.translate_tiff(network, tmp_path / "x.tif", **options) as result:
         result.save(tmp_path / "y.tif")
     with tifffile.TiffFile(tmp_path / "y.tif") as file:
         found, tag = file.asarray(), file.pages.first.tags[42113].value
