@@ -122,11 +122,6 @@ def _fit(
     def batches(step: int) -> Any:
         return distribution.distributed(functools.partial(make, first_step=step))
 
-    def show(step: int, images: Mapping[str, Any]) -> None:
-        shown = {kind: images[kind] for kind in results.KINDS if kind in images}
-        results.write_images(config.output_dir, training.names(step), shown, step=step)
-        _write_report(program, config)
-
     stop = callbacks.Stop(last_step)
     step = fit(
         model,
@@ -135,20 +130,23 @@ def _fit(
         last_step=last_step,
         steps_per_epoch=per_epoch,
         callbacks=_callbacks(
-            model,
-            training,
-            batches,
-            show,
-            config=config,
-            options=runs.run_options(config, program=program.name),
-            first_step=start.first_step,
-            per_epoch=per_epoch,
-            stop=stop,
+            program, model, training, batches, start=start, per_epoch=per_epoch, stop=stop
         ),
     )
     if distribution.leads():
         _write_report(program, config)
     return step, stop.signal
+
+
+def _show(
+    program: Program, training: Training, config: Any, step: int, images: Mapping[str, Any]
+) -> None:
+    """Adds the images of a batch to the run's report."""
+    from pix2pix_tf.evaluation import results
+
+    shown = {kind: images[kind] for kind in results.KINDS if kind in images}
+    results.write_images(config.output_dir, training.names(step), shown, step=step)
+    _write_report(program, config)
 
 
 def _write_report(program: Program, config: Any) -> None:
@@ -163,21 +161,21 @@ def _write_report(program: Program, config: Any) -> None:
 
 
 def _callbacks(
+    program: Program,
     model: GAN,
     training: Training,
     batches: Callable[[int], Any],
-    show: Callable[[int, dict[str, Any]], None],
     *,
-    config: Any,
-    options: Mapping[str, Any],
-    first_step: int,
+    start: Start,
     per_epoch: int,
     stop: callbacks.Stop,
 ) -> list[keras.callbacks.Callback]:
     """The callbacks of a training, in the order that `callbacks` asks for."""
     from pix2pix_tf.training import callbacks
 
-    folder, last_step = run_folder.place(config.output_dir), stop.last_step
+    config, last_step = start.config, stop.last_step
+    folder = run_folder.place(config.output_dir)
+    show = functools.partial(_show, program, training, config)
 
     # The batch of a step is a function of the step: it is made again, once for all who show it.
     @functools.lru_cache(maxsize=1)
@@ -185,14 +183,14 @@ def _callbacks(
         return next(iter(batches(step)))
 
     def first_batches() -> Iterator[Any]:
-        yield from batches(first_step)
+        yield from batches(start.first_step)
 
     tensorboard = callbacks.TensorBoard(
         folder / run_folder.TENSORBOARD,
         config.summary_freq,
         batch_at=batch_at,
         images=training.images,
-        options=options,
+        options=runs.run_options(config, program=program.name),
         last_step=last_step,
     )
     return [

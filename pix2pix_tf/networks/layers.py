@@ -339,9 +339,11 @@ def dropout_mask(x: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
         return _uniform(shape, key, counter) >= DROPOUT_RATE
 
     if seeds.shape[0] is None:
-        return tf.map_fn(keep, seeds, fn_output_signature=tf.bool)
-    # A loop would be traced, and differentiated, for every place with dropout.
-    return tf.stack([keep(seed) for seed in tf.unstack(seeds)])
+        mask = tf.map_fn(keep, seeds, fn_output_signature=tf.bool)
+    else:  # A loop would be traced, and differentiated, for every place with dropout.
+        mask = tf.stack([keep(seed) for seed in tf.unstack(seeds)])
+    mask.set_shape(x.shape)
+    return mask
 
 
 def dropout_window(

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from support import ROOT, refused
 
-SMALL = {"ngf": 2, "ndf": 2, "batch_sizes": 1, "rounds": 2, "runs": 1, "precisions": "float32"}
+SMALL = {"ngf": 2, "ndf": 2, "batch_sizes": 1, "rounds": 1, "runs": 1, "precisions": "float32"}
 SMALL |= {"cycle_size": 64}
 
 
@@ -19,7 +19,7 @@ def test_measures_our_parts(run_tool, tmp_path):
     systems = [(row["part"], row["system"]) for row in report["rows"]]
     assert systems == [("peak", "ours"), ("step", "ours"), ("pipeline", "ours")]
     for row in report["rows"]:
-        assert len(row["seconds"]) == 2
+        assert len(row["seconds"]) == 1
         assert min(row["seconds"]) <= row["median"] <= max(row["seconds"])
         assert row["system"] in done.stdout
     assert report["machine"]["cores"] >= 1
