@@ -13,7 +13,6 @@ from pix2pix_tf import run_folder
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.model import Pix2Pix
 from pix2pix_tf.networks.patchgan import PatchGAN
-from pix2pix_tf.networks.resnet import ResNet
 from pix2pix_tf.networks.unet import UNet
 from pix2pix_tf.training import callbacks, checkpoints
 from pix2pix_tf.training.fit import fit
@@ -29,7 +28,7 @@ def pix2pix(**options):
 
 def cyclegan(**options):
     networks = {
-        name: ResNet(blocks=1, ngf=2, seed=seed, name=name)
+        name: UNet(depth=2, ngf=2, norm="instance", bottleneck_norm=False, seed=seed, name=name)
         if name.startswith("gen")
         else PatchGAN(n_layers=1, ndf=2, norm="instance", seed=seed, name=name)
         for seed, name in enumerate(("gen_ab", "gen_ba", "disc_a", "disc_b"))
