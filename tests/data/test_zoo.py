@@ -130,7 +130,9 @@ def test_the_whole_zoo_is_one_data_set(zoo):
     assert next(iter(batches))[0].shape == (len(paths), 32, 32, 3)
 
 
-@pytest.mark.parametrize("name", ["colour.tif", "float.npy", "colour16.png", "cmyk.jpg"])
+@pytest.mark.parametrize(
+    "name", ["colour.tif", "float.npy", "colour16.png", "grey.jpg", "cmyk.jpg"]
+)
 @pytest.mark.parametrize("part", [0, 0.1, 0.2, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.96])
 def test_files_cut_at_ten_places_are_refused(tmp_path, name, part):
     contents = ZOO[name][0]
