@@ -131,18 +131,22 @@ def export(
         else:
             received, lossy = _pict(generator, expected, temporary), True
         channels = input_channels(generator) if export_format == "keras" else served.channels
-        # Sides that the generator takes as they are: all its multiples are powers of two.
-        side = max(256, generator.multiple)
-        shapes = [(1, side, side, channels), (2, side, 2 * side, channels)]
-        if image_size:
-            shapes = [(1, *image_size, channels)]
-        batches = calibration or [probe(shape) for shape in shapes]
+        batches = calibration or _probes(channels, generator.multiple, image_size)
         worst, decibels = agreement(expected(batch) - received(batch) for batch in batches)
         if not (decibels >= DECIBELS if lossy else worst <= TOLERANCE):
             raise InputError(
                 f"the reloaded export differs from the model by {worst:.1e} ({decibels:.1f} dB)"
             )
     return Exported(path, worst, decibels)
+
+
+def _probes(channels: int, multiple: int, image_size: tuple[int, int] | None) -> list[np.ndarray]:
+    """Images to compare an export on: of `image_size`, or of two sizes in batches of 1 and 2."""
+    if image_size:
+        return [probe((1, *image_size, channels))]
+    # Sides that the generator takes as they are: all its multiples are powers of two.
+    side = max(256, multiple)
+    return [probe((1, side, side, channels)), probe((2, side, 2 * side, channels))]
 
 
 @contextlib.contextmanager

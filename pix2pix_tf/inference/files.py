@@ -1,6 +1,7 @@
 """Folders of images: translated and measured, as test, evaluate and validation do."""
 
 import contextlib
+import dataclasses
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -88,9 +89,9 @@ def pairs(
             signed["targets"], signed["outputs"], unchanged=signed["inputs"], spans=spans
         )
 
-    return _translation(
-        look,
-        measure,
+    return _Translation(
+        look=look,
+        measure=measure,
         predictor=predictor,
         reading=reading,
         framing=framing,
@@ -150,9 +151,9 @@ def cycles(
             measured |= {f"{name} {direction}": values for name, values in scores.items()}
         return measured
 
-    return _translation(
-        look,
-        measure,
+    return _Translation(
+        look=look,
+        measure=measure,
         predictor=predictor,
         reading=reading,
         framing=framing,
@@ -190,20 +191,11 @@ def _seeds(seed: int | None, first: tf.Tensor, batch: tf.Tensor) -> tf.Tensor | 
     return dropout_seeds(seed, first, tf.shape(batch, tf.int64)[0])
 
 
-def _translation(
-    look: Look,
-    measure: Callable[[dict[str, np.ndarray], np.ndarray], dict[str, np.ndarray]],
-    *,
-    predictor: Predictor,
-    reading: Reading,
-    framing: Framing,
-    batch_size: int,
-    seed: int | None,
-    kinds: tuple[str, str, str],
-) -> Translate:
-    """What `pairs` and `cycles` share.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Translation:
+    """A function of examples that yields `Translated`; what `pairs` and `cycles` share.
 
-    Args:
+    Attributes:
         look: Makes the images of a batch.
         measure: Makes metrics of them, float32 [n, h, w, c] in [-1, 1] by their kinds (as files
             of the sources' types hold them), and of the widths [n] of results' ranges of values.
@@ -214,110 +206,116 @@ def _translation(
         seed: Of dropout; None switches it off.
         kinds: What inputs, results and their targets are called; other kinds are like inputs.
     """
-    selection = reading.sides[0].selection
-    windowed = bool(predictor.tile) and framing.preprocess == "none" and not reading.lab
 
-    def is_large(example: Example) -> bool:
-        return windowed and tiff.is_large(listing.source(example, reading.direction))
+    look: Look
+    measure: Callable[[dict[str, np.ndarray], np.ndarray], dict[str, np.ndarray]]
+    predictor: Predictor
+    reading: Reading
+    framing: Framing
+    batch_size: int
+    seed: int | None
+    kinds: tuple[str, str, str]
 
-    def by_windows(examples: Sequence[Example], first: int) -> Iterator[Translated]:
-        for number, example in enumerate(examples, first):
-            drop = None if seed is None else dropout_seeds(seed, number, 1)[0]
-            depth = _result_depth(example, reading, predictor.target_type)
-            yield from _by_windows(
-                example, predictor, reading=reading, depth=depth, dropout_seed=drop, kinds=kinds
+    def __call__(self, examples: Sequence[Example]) -> Iterator[Translated]:
+        """Translates examples in their order, large ones by windows."""
+        number = 0
+        for by_windows, group in itertools.groupby(examples, self._is_large):
+            chosen = list(group)
+            yield from (self._by_windows if by_windows else self._whole)(chosen, number)
+            number += len(chosen)
+
+    def _source(self, example: Example) -> str:
+        return listing.source(example, self.reading.direction)
+
+    def _is_large(self, example: Example) -> bool:
+        windowed = self.predictor.tile and self.framing.preprocess == "none"
+        return bool(windowed) and not self.reading.lab and tiff.is_large(self._source(example))
+
+    def _depth(self, example: Example) -> Depth:
+        """How the result of an example is stored: as its target, else as the targets' type."""
+        is_pair = self.reading.dataset_mode != "single" or not isinstance(example, str)
+        target = listing.target(example, self.reading.direction)
+        depth = codecs.depth(target, self.reading.sides[0].selection)
+        dtype = self.predictor.target_type
+        return depth if is_pair or dtype is None else Depth(dtype, depth.suffix)
+
+    def _whole(self, examples: Sequence[Example], number: int) -> Iterator[Translated]:
+        """Translates images in batches; `number` is that of the first one."""
+        batches = pipelines.test_pairs(
+            examples, reading=self.reading, framing=self.framing, batch_size=self.batch_size
+        )
+        first = 0
+        with decode.bad_files_named(listing.files(examples), self.reading):
+            for batch in batches:
+                units = self.look(batch, tf.constant(number + first, tf.int64))
+                chosen = examples[first : first + len(batch[0])]
+                first += len(chosen)
+                yield self._finished(units, chosen)
+
+    def _finished(self, units: dict[str, tf.Tensor], examples: Sequence[Example]) -> Translated:
+        """The results of a batch, from its images in [0, 1]."""
+        _, *of_target = self.kinds
+        files = [self._source(example) for example in examples]
+        found = [self._depth(example) for example in examples]
+        inputs = [codecs.depth(path, self.reading.sides[0].selection) for path in files]
+        ranges = {kind: self.predictor.sides[kind in of_target].value_range for kind in units}
+        samples = results.quantize(
+            {kind: unit.numpy() for kind, unit in units.items()},
+            {kind: found if kind in of_target else inputs for kind in units},
+            ranges,
+        )
+        signed = {kind: results.to_signed(samples[kind], ranges[kind]) for kind in samples}
+        measured = self.measure(signed, _spans(found, ranges[self.kinds[1]]))
+        views = results.viewable(samples, ranges)
+        return Translated(views, measured, samples[self.kinds[1]], found, files)
+
+    def _by_windows(self, examples: Sequence[Example], number: int) -> Iterator[Translated]:
+        """Translates large TIFFs one by one; `number` is that of the first one."""
+        for at, example in enumerate(examples, number):
+            yield from self._large(
+                example, None if self.seed is None else dropout_seeds(self.seed, at, 1)[0]
             )
 
-    def translated(examples: Sequence[Example]) -> Iterator[Translated]:
-        first = 0
-        for by_window, group in itertools.groupby(examples, is_large):
-            yield from (by_windows if by_window else whole)(chosen := list(group), first)
-            first += len(chosen)
-
-    def whole(examples: Sequence[Example], number: int) -> Iterator[Translated]:
-        first = 0
-        with decode.bad_files_named(listing.files(examples), reading):
-            for batch in pipelines.test_pairs(
-                examples, reading=reading, framing=framing, batch_size=batch_size
-            ):
-                units = look(batch, tf.constant(number + first, tf.int64))
-                sources = examples[first : first + len(batch[0])]
-                first += len(sources)
-                files = [listing.source(example, reading.direction) for example in sources]
-                found = [
-                    _result_depth(example, reading, predictor.target_type) for example in sources
-                ]
-                inputs = [codecs.depth(path, selection) for path in files]
-                ranges = {kind: predictor.sides[kind in kinds[1:]].value_range for kind in units}
-                samples = results.quantize(
-                    {kind: unit.numpy() for kind, unit in units.items()},
-                    {kind: found if kind in kinds[1:] else inputs for kind in units},
-                    ranges,
-                )
-                signed = {kind: results.to_signed(samples[kind], ranges[kind]) for kind in samples}
-                views = results.viewable(samples, ranges)
-                measured = measure(signed, _spans(found, ranges[kinds[1]]))
-                yield Translated(views, measured, samples[kinds[1]], found, files)
-
-    return translated
-
-
-def _result_depth(example: Example, reading: Reading, target_type: str | None) -> Depth:
-    """How the result of an example is stored: as its target, else as `target_type`."""
-    is_pair = reading.dataset_mode != "single" or not isinstance(example, str)
-    target = listing.target(example, reading.direction)
-    depth = codecs.depth(target, reading.sides[0].selection)
-    return depth if is_pair or target_type is None else Depth(target_type, depth.suffix)
+    def _large(self, example: Example, dropout_seed: tf.Tensor | None) -> Iterator[Translated]:
+        reading, predictor, depth = self.reading, self.predictor, self._depth(example)
+        halves: tuple[int | None, int | None] = (None, None)
+        if reading.dataset_mode == "aligned":
+            halves = (0, 1) if reading.direction == "AtoB" else (1, 0)
+        source = self._source(example)
+        result = large_files.translate_tiff(
+            predictor.generator,
+            source,
+            sides=predictor.sides,
+            tile=predictor.tile,
+            dtype=depth.dtype,
+            half=halves[0],
+            dropout_seed=dropout_seed,
+            scratch_dir=predictor.scratch_dir,
+        )
+        found: dict[str, np.ndarray] = {}
+        with contextlib.ExitStack() as stack:
+            shown: dict[str, large_files.TiffSource | large_files.Result] = {}
+            inputs = large_files.TiffSource(source, predictor.sides[0], half=halves[0])
+            shown[self.kinds[0]], shown[self.kinds[1]] = inputs, result
+            if reading.dataset_mode != "single":
+                path = listing.target(example, reading.direction)
+                target = large_files.TiffSource(path, predictor.sides[1], half=halves[1])
+                span = float(_spans([depth], predictor.sides[1].value_range)[0])
+                shown[self.kinds[2]], found = target, large_files.compare(target, result, span=span)
+                if inputs.shape == target.shape:
+                    scores = large_files.compare(target, inputs, span=span)
+                    found |= {f"{name}{report.OF_INPUT}": value for name, value in scores.items()}
+            for image in shown.values():
+                stack.enter_context(image)
+            units = {k: (large_files.reduced(image)[None] + 1) / 2 for k, image in shown.items()}
+            samples = results.quantize(units, dict.fromkeys(units, [Depth()]), {})
+            yield Translated(results.viewable(samples, {}), found, [result], [depth], [source])
 
 
 def _spans(depths: list[Depth], value_range: Range) -> np.ndarray:
     """The widths [n] of the ranges of values of results, in their units."""
     limits = [value_range or full_range(depth.dtype) for depth in depths]
     return np.array([high - low for low, high in limits])
-
-
-def _by_windows(
-    example: Example,
-    predictor: Predictor,
-    *,
-    reading: Reading,
-    depth: Depth,
-    dropout_seed: tf.Tensor | None,
-    kinds: tuple[str, str, str],
-) -> Iterator[Translated]:
-    """Translates one large TIFF; see `_translation`."""
-    halves: tuple[int | None, int | None] = (None, None)
-    if reading.dataset_mode == "aligned":
-        halves = (0, 1) if reading.direction == "AtoB" else (1, 0)
-    source = listing.source(example, reading.direction)
-    result = large_files.translate_tiff(
-        predictor.generator,
-        source,
-        sides=predictor.sides,
-        tile=predictor.tile,
-        dtype=depth.dtype,
-        half=halves[0],
-        dropout_seed=dropout_seed,
-        scratch_dir=predictor.scratch_dir,
-    )
-    found: dict[str, np.ndarray] = {}
-    with contextlib.ExitStack() as stack:
-        shown: dict[str, large_files.TiffSource | large_files.Result] = {}
-        shown[kinds[0]] = large_files.TiffSource(source, predictor.sides[0], half=halves[0])
-        shown[kinds[1]] = result
-        if reading.dataset_mode != "single":
-            path = listing.target(example, reading.direction)
-            target = large_files.TiffSource(path, predictor.sides[1], half=halves[1])
-            span = float(_spans([depth], predictor.sides[1].value_range)[0])
-            shown[kinds[2]], found = target, large_files.compare(target, result, span=span)
-            if shown[kinds[0]].shape == target.shape:
-                scores = large_files.compare(target, shown[kinds[0]], span=span)
-                found |= {f"{name}{report.OF_INPUT}": value for name, value in scores.items()}
-        for image in shown.values():
-            stack.enter_context(image)
-        units = {kind: (large_files.reduced(image)[None] + 1) / 2 for kind, image in shown.items()}
-        samples = results.quantize(units, dict.fromkeys(units, [Depth()]), {})
-        yield Translated(results.viewable(samples, {}), found, [result], [depth], [source])
 
 
 def summary(

@@ -5,9 +5,11 @@ whole image. `blend_tile` is for exports, which are graphs: tiles are translated
 normalised by its own statistics, and blended.
 """
 
+import functools
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
@@ -62,29 +64,14 @@ def translate(
         return generator(resize.reflect_to_multiple(batch, multiple, least=least), **drop)
 
     if tile:
-        channels = getattr(generator, "output_channels", None)
-
-        def exact(batch: tf.Tensor, *seeds: tf.Tensor) -> np.ndarray:
-            source = np.asarray(batch, np.float32)
-            result = np.empty((*source.shape[:3], channels), np.float32)
-            for index, image in enumerate(source):
-                windows.evaluate(
-                    generator,
-                    Pixels(image),
-                    Pixels(result[index]),
-                    tile=tile,
-                    dropout_seed=seeds[0][index] if seeds else None,
-                    scratch_dir=scratch_dir,
-                    progress=Progress(),
-                )
-            return result
-
+        exact = functools.partial(_by_windows, generator, tile, scratch_dir)
         given = [batch, *drop.values()]
         if tf.executing_eagerly():  # in this thread, so that Ctrl-C gets through
             result = whole() if largest <= tile else tf.convert_to_tensor(exact(*given))
         else:
             outside = lambda: tf.py_function(exact, given, tf.float32)  # noqa: E731
             result = tf.cond(largest <= tile, whole, outside)
+            channels = getattr(generator, "output_channels", None)
             result = tf.ensure_shape(result, [None, None, None, channels])
     elif blend_tile:
         side = resize.rounded_up(blend_tile, multiple)
@@ -92,6 +79,29 @@ def translate(
     else:
         result = whole()
     return result[:, : shape[1], : shape[2]]
+
+
+def _by_windows(
+    generator: Any,
+    tile: int,
+    scratch_dir: str | None,
+    batch: tf.Tensor,
+    dropout_seeds: tf.Tensor | None = None,
+) -> np.ndarray:
+    """Translates images one by one in bounded memory; see `translate`."""
+    source = np.asarray(batch, np.float32)
+    result = np.empty((*source.shape[:3], generator.output_channels), np.float32)
+    for index, image in enumerate(source):
+        windows.evaluate(
+            generator,
+            Pixels(image),
+            Pixels(result[index]),
+            tile=tile,
+            dropout_seed=None if dropout_seeds is None else dropout_seeds[index],
+            scratch_dir=scratch_dir,
+            progress=Progress(),
+        )
+    return result
 
 
 class Pixels:
