@@ -16,11 +16,12 @@ from pix2pix_tf.export import saved_model
 from pix2pix_tf.model import build_generator
 
 
-def make(filetype="png", **options):
+def make(filetype="png", wrong=0.0, **options):
     config = Pix2PixConfig(
         mode="export", output_dir="o", checkpoint="c", ngf=2, output_filetype=filetype, **options
     )
     generator = build_generator(config)
+    generator.set_weights([weight + np.float32(wrong) for weight in generator.get_weights()])
     return saved_model.ServedModel(
         generator, pix2pix.predictor(config, generator).unit, filetype=filetype
     )
@@ -85,8 +86,9 @@ def test_jpeg_results():
     assert Image.open(io.BytesIO(output.numpy()[0])).format == "JPEG"
 
 
-def test_an_export_that_differs_is_not_delivered(exported, tmp_path, monkeypatch):
-    save, other = tf.saved_model.save, make(crop_size=32, scale_size=32)
+@pytest.mark.parametrize("wrong", [0.1, np.nan])
+def test_an_export_that_differs_is_not_delivered(exported, tmp_path, monkeypatch, wrong):
+    save, other = tf.saved_model.save, make(wrong=wrong, crop_size=32, scale_size=32)
 
     def save_another(_, folder, **options):
         save(other, folder, signatures=other.signatures)
