@@ -6,6 +6,8 @@ import zipfile
 
 import numpy as np
 
+from pix2pix_tf.porting import torch_names
+
 KINDS = {"float32": "FloatStorage", "float64": "DoubleStorage", "int64": "LongStorage"}
 
 
@@ -68,3 +70,12 @@ def write(path, arrays, *, legacy=False):
         out.write(struct.pack("<q", arrays[key].size) + data)
     path.write_bytes(out.getvalue())
     return path
+
+
+def state_dict(network):
+    """A network's weights as the PyTorch code keeps them: dict from its keys to numpy arrays."""
+    table = torch_names.names(network)
+    return {
+        table[path]: torch_names.to_torch(network, path, variable.numpy())
+        for path, variable in torch_names.weights(network).items()
+    }

@@ -81,15 +81,6 @@ def load_state_dict(network: Network, state: Mapping[str, np.ndarray]) -> None:
         variable.assign(values[path])
 
 
-def state_dict(network: Network) -> dict[str, np.ndarray]:
-    """The network's weights as the PyTorch code keeps them: dict from its keys to numpy arrays."""
-    table = names(network)
-    return {
-        table[path]: to_torch(network, path, variable.numpy())
-        for path, variable in weights(network).items()
-    }
-
-
 def from_torch(network: Network, path: str, array: np.ndarray) -> np.ndarray:
     """Brings an array of PyTorch's layout into that of our weight `path`."""
     if array.ndim == 4:

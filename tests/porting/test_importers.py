@@ -19,7 +19,7 @@ from pix2pix_tf.errors import InputError
 from pix2pix_tf.export import pict
 from pix2pix_tf.networks import layers
 from pix2pix_tf.networks.factory import make_discriminator, make_generator
-from pix2pix_tf.porting import reader, torch, torch_names
+from pix2pix_tf.porting import reader, torch
 
 TORCH = GOLDENS / "torch"
 
@@ -373,7 +373,7 @@ def test_pix2pix_with_its_discriminator(tmp_path):
 def theirs(kind, network):
     """A state dict with random numbers of the names and shapes of the PyTorch code."""
     network.build((None, 256, 256, 3))
-    return torch_names.state_dict(network)
+    return torch_files.state_dict(network)
 
 
 @pytest.mark.parametrize(

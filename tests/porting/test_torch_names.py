@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import safetensors.numpy
+import torch_files
 from support import GOLDENS
 
 from pix2pix_tf.errors import InputError
@@ -24,7 +25,7 @@ def state():
 
 def test_what_is_loaded_comes_out_again(unet, state):
     torch_names.load_state_dict(unet, state)
-    again = torch_names.state_dict(unet)
+    again = torch_files.state_dict(unet)
     assert set(again) == set(state)
     for key, value in state.items():
         np.testing.assert_array_equal(again[key], value, err_msg=key)
