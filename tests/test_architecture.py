@@ -11,12 +11,14 @@ FILES = [path for name in PACKAGES for path in sorted((ROOT / name).rglob("*.py"
 # and from all floors below always.
 FLOORS = (
     ("errors",),
+    ("optional",),
     ("options", "run_folder", "networks"),
     ("data", "training"),
     ("evaluation",),
     ("inference",),
     ("config",),
     ("model", "export", "porting", "server", "demo"),
+    ("extras",),
     ("commands",),
     ("cli",),
     ("__main__", "__init__"),

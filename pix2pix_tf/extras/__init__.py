@@ -1,0 +1,1 @@
+"""Optional features, one folder for each extra; the core works without any of them."""

@@ -1,0 +1,37 @@
+"""Optional features: the one table of `extras/`, and the one error of a missing extra.
+
+The core never imports a folder of `extras/` by name; it asks `load` for what it needs of one.
+"""
+
+import importlib
+from typing import Any
+
+from pix2pix_tf.errors import InputError
+
+# The extra of pyproject.toml, which is also a folder of `pix2pix_tf/extras`.
+EXTRAS = ("medical", "metrics", "pict", "porting", "server", "tfds", "tiff", "web", "workers")
+
+
+def load(extra: str, home: str, *, needed_by: str) -> Any:
+    """Imports one object of an optional feature.
+
+    Args:
+        extra: Name of the extra, one of `EXTRAS`.
+        home: Where the object is defined inside of the extra's folder, as "module:name".
+        needed_by: What needs it, the beginning of the error, such as "--mode serve".
+
+    Returns:
+        The object, such as a class or a function.
+
+    Raises:
+        InputError: If the extra, or a package that it brings, is not installed.
+    """
+    module, _, name = home.partition(":")
+    try:
+        loaded = importlib.import_module(f"pix2pix_tf.extras.{extra}.{module}")
+    except ImportError as error:
+        raise InputError(
+            f"{needed_by} needs an extra: pip install 'pix2pix-tf[{extra}]' "
+            f"(no module {error.name})"
+        ) from None
+    return getattr(loaded, name)
