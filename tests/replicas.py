@@ -15,7 +15,7 @@ from pix2pix_tf.training.optimizers import FusedAdam, LossScaling
 
 
 def two_replicas():
-    distribution.split(2)
+    distribution.split_devices(2)
     operations = tf.distribute.ReductionToOneDevice()
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"], cross_device_ops=operations)
 

@@ -77,8 +77,8 @@ def _prepare(case: Case, **devices: Any) -> Prepared:
     scope = contextlib.ExitStack()
     with contextlib.redirect_stdout(sys.stderr):
         if config.strategy == "multi_worker":
-            scope.enter_context(distribution.connected())
-        strategy = distribution.entered(
+            scope.enter_context(distribution.multi_worker_strategy())
+        strategy = distribution.strategy_scope(
             config.strategy,
             batch_size=config.batch_size,
             norm=config.norm,
@@ -87,7 +87,7 @@ def _prepare(case: Case, **devices: Any) -> Prepared:
         scope.enter_context(strategy)
     model: Any = models.build(config)
     model.make_train_function()
-    iterator = iter(distribution.distributed(batches))
+    iterator = iter(distribution.distribute_batches(batches))
 
     def run() -> None:
         for value in model.train_function(iterator).values():

@@ -147,17 +147,17 @@ def begin_run(config: Any, explicit: Collection[str], *, program: str) -> Iterat
 
     from pix2pix_tf.training import distribution
 
-    with distribution.connected(), contextlib.ExitStack() as stack:
-        if distribution.leads():
+    with distribution.multi_worker_strategy(), contextlib.ExitStack() as stack:
+        if distribution.is_chief():
             try:
                 start = stack.enter_context(_begin(config, explicit, program=program))
             except (InputError, OSError) as error:
-                distribution.exchange({"error": str(error)})
+                distribution.all_gather_json({"error": str(error)})
                 raise
             resolved = run_options(start.config, program=program)
-            distribution.exchange({"options": resolved, "first_step": start.first_step})
+            distribution.all_gather_json({"options": resolved, "first_step": start.first_step})
         else:
-            decided = distribution.exchange(None)[0]
+            decided = distribution.all_gather_json(None)[0]
             if "error" in decided:
                 raise InputError(f"{decided['error']} (on the chief)")
             start = _follow(config, explicit, decided, program=program)

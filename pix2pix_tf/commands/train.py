@@ -57,7 +57,7 @@ def _train(
 
     files = [file for some in examples.values() for file in listing.files(some)]
     config = start.config
-    with distribution.entered(
+    with distribution.strategy_scope(
         config.strategy,
         batch_size=config.batch_size,
         norm=config.norm,
@@ -116,11 +116,11 @@ def _fit(
     print(f"input pipeline alone: {callbacks.rounded(rate)} image/sec")
     if start.checkpoint is not None:
         print_line(f"resuming at step {start.first_step}: {start.checkpoint}")
-    if distribution.leads():
+    if distribution.is_chief():
         results.remove_later_images(config.output_dir, start.first_step)
 
     def batches(step: int) -> Any:
-        return distribution.distributed(functools.partial(make, first_step=step))
+        return distribution.distribute_batches(functools.partial(make, first_step=step))
 
     stop = callbacks.Stop(last_step)
     step = fit(
@@ -133,7 +133,7 @@ def _fit(
             program, model, training, batches, start=start, per_epoch=per_epoch, stop=stop
         ),
     )
-    if distribution.leads():
+    if distribution.is_chief():
         _write_report(program, config)
     return step, stop.signal
 

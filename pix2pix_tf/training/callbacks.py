@@ -121,13 +121,13 @@ class Log(StepCallback):
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Opens the file."""
-        if distribution.leads():
+        if distribution.is_chief():
             columns = ["step", "epoch", *self.losses, SPEED]
             self._log = StepLog(self.path, columns, first_step=self.model.step)
 
     def on_step_end(self, step: int, logs: dict[str, float]) -> None:
         """Writes a row."""
-        if distribution.leads():
+        if distribution.is_chief():
             row = {"step": str(step), "epoch": str(self.epoch)}
             row |= {name: repr(logs[name]) for name in self.losses if name in logs}
             self._log.write(row | {SPEED: rounded(logs.get(SPEED, 0.0))})
@@ -162,7 +162,7 @@ class Progress(StepCallback):
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Announces the first step, which takes longer than the others."""
-        if not distribution.leads():
+        if not distribution.is_chief():
             return
         print("building the graph: the first step takes longer", flush=True)
         if sys.stdout.isatty():
@@ -176,7 +176,7 @@ class Progress(StepCallback):
 
     def on_step_end(self, step: int, logs: dict[str, float]) -> None:
         """Moves the bar, or prints lines every `freq` steps."""
-        if not distribution.leads():
+        if not distribution.is_chief():
             return
         is_shown = self.every and (step % self.every == 0 or step == self.last_step)
         if self._bar is not None:
@@ -248,14 +248,14 @@ class Images(StepCallback):
 
         def look(*batch: tf.Tensor) -> dict[str, tf.Tensor]:
             _, tensors = self.model.forward(*batch)
-            return distribution.joined(self.images(batch, tensors))
+            return distribution.gather_images(self.images(batch, tensors))
 
-        self._look = distribution.everywhere(look)
+        self._look = distribution.on_every_replica(look)
 
     def on_step_begin(self, step: int) -> None:
         """Shows the batch of `step`."""
         images = self._look(*self.batch_at(step - 1))
-        if distribution.leads():
+        if distribution.is_chief():
             self.show(step, {tag: batch.numpy() for tag, batch in images.items()})
 
 
@@ -289,7 +289,7 @@ class Checkpoints(StepCallback):
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Notes the step that training starts from, which needs no checkpoint."""
         self._saved = self.model.step
-        if self.freq and distribution.leads():
+        if self.freq and distribution.is_chief():
             (run_folder.place(self.folder) / run_folder.CHECKPOINTS).mkdir(
                 parents=True, exist_ok=True
             )
@@ -306,7 +306,7 @@ class Checkpoints(StepCallback):
             self._save(step)
 
     def _save(self, step: int) -> None:
-        if not distribution.leads() or self.model.first_broken():
+        if not distribution.is_chief() or self.model.first_broken():
             return
         # The rows of its steps must be on the disk before the checkpoint is.
         for name in (run_folder.LOG, run_folder.VALIDATION):
@@ -348,7 +348,7 @@ class Validation(StepCallback):
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Opens val.csv and finds out what was the best so far."""
-        if distribution.leads():
+        if distribution.is_chief():
             self._path = run_folder.best_path(self.folder)
             self._best = _noted(self._path, self.means[0])
             self._log = StepLog(
@@ -359,7 +359,7 @@ class Validation(StepCallback):
 
     def on_step_end(self, step: int, logs: dict[str, float]) -> None:
         """Measures."""
-        if not distribution.leads():
+        if not distribution.is_chief():
             return
         means, images = self.measure(step)
         shown = "  ".join(f"{name} {value:.4f}" for name, value in means.items())
@@ -407,7 +407,7 @@ class Stop(StepCallback):
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Installs the signal handlers."""
-        self.signal, self._agreed = None, distribution.agreement()
+        self.signal, self._agreed = None, distribution.any_worker_stops()
         if threading.current_thread() is threading.main_thread():
             self._handlers = {number: signal.signal(number, self._note) for number in EXIT_CODES}
 

@@ -23,7 +23,7 @@ from pix2pix_tf.training import runtime
 
 
 @contextlib.contextmanager
-def entered(
+def strategy_scope(
     kind: str = "one",
     *,
     batch_size: int,
@@ -34,7 +34,7 @@ def entered(
     """Makes the strategy that a run trains with; models built in the block are distributed by it.
 
     Args:
-        kind: "one"; "mirrored"; or "multi_worker", the strategy that `connected` entered before.
+        kind: "one"; "mirrored"; or "multi_worker", see `multi_worker_strategy`.
         batch_size: Number of images of all devices together.
         norm: Normalisation of the networks; it is reported what "batch" means on several devices.
         logical_devices: Number of devices that "mirrored" splits each GPU, or the processor, into.
@@ -68,7 +68,7 @@ def entered(
 
 def _mirrored(logical_devices: int) -> tf.distribute.Strategy:
     if logical_devices > 1:
-        split(logical_devices)
+        split_devices(logical_devices)
     else:
         runtime.grow_memory()
     gpus = tf.config.list_logical_devices("GPU")
@@ -85,7 +85,7 @@ def _mirrored(logical_devices: int) -> tf.distribute.Strategy:
         return tf.distribute.MirroredStrategy(devices, cross_device_ops=operations)
 
 
-def split(count: int) -> None:
+def split_devices(count: int) -> None:
     """Splits each GPU, or the processor if there is none, into `count` logical devices.
 
     Raises:
@@ -116,7 +116,7 @@ def _gpu_megabytes() -> int:
 
 
 @contextlib.contextmanager
-def connected() -> Iterator[None]:
+def multi_worker_strategy() -> Iterator[None]:
     """Connects the workers of TF_CONFIG; in the block the strategy of all of them is entered.
 
     TensorFlow waits until every worker has come. It must not have been used before.
@@ -169,7 +169,7 @@ def _cluster() -> tuple[list[str], str]:
         ) from None
 
 
-def exchange(value: object) -> list[Any]:
+def all_gather_json(value: object) -> list[Any]:
     """Gathers a value of each worker on all workers; all call it at the same time.
 
     Args:
@@ -183,7 +183,7 @@ def exchange(value: object) -> list[Any]:
         return [value]
     text = np.frombuffer(json.dumps(value).encode("ascii"), np.uint8).astype(np.int32)
 
-    @everywhere
+    @on_every_replica
     def gathered(part: tf.Tensor) -> tf.Tensor:
         return tf.distribute.get_replica_context().all_gather(tf.identity(part), axis=0)
 
@@ -199,7 +199,7 @@ def _compare(files: Sequence[str]) -> None:
     """Makes sure that all workers have training files of the same names, wherever they are."""
     names = "\0".join(map(os.path.basename, files))
     digest = hashlib.sha256(names.encode("utf-8", "surrogateescape")).hexdigest()
-    found = exchange([len(files), digest])
+    found = all_gather_json([len(files), digest])
     if odd := [index for index, other in enumerate(found) if other != found[0]]:
         counts = ", ".join(f"{found[index][0]} on worker {index}" for index in [0, *odd])
         raise InputError(
@@ -208,7 +208,7 @@ def _compare(files: Sequence[str]) -> None:
         )
 
 
-def leads() -> bool:
+def is_chief() -> bool:
     """Whether this process writes: it is alone, or the chief of several."""
     resolver = tf.distribute.get_strategy().cluster_resolver
     if resolver is None:
@@ -217,7 +217,7 @@ def leads() -> bool:
     return (resolver.task_type, resolver.task_id) == (first, 0)
 
 
-def distributed(make_dataset: Callable[..., tf.data.Dataset]) -> Iterable[Any]:
+def distribute_batches(make_dataset: Callable[..., tf.data.Dataset]) -> Iterable[Any]:
     """The batches of all devices of this process.
 
     Args:
@@ -231,7 +231,7 @@ def distributed(make_dataset: Callable[..., tf.data.Dataset]) -> Iterable[Any]:
     return strategy.distribute_datasets_from_function(lambda context: make_dataset(context=context))
 
 
-def local(batch: Any) -> Any:
+def local_shard(batch: Any) -> Any:
     """The part of a batch that is on this machine: tensors in the same structure."""
     strategy = tf.distribute.get_strategy()
     return tf.nest.map_structure(
@@ -249,11 +249,11 @@ def variable(value: tf.Tensor, name: str | None = None) -> tf.Variable:
     )
 
 
-def everywhere(function: Callable[..., Any]) -> Callable[..., Any]:
+def on_every_replica(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compiles a function that is called on every replica; all workers call it together.
 
     Args:
-        function: Returns the same on every replica, see `total` and `joined`.
+        function: Returns the same on every replica, see `all_reduce_sum` and `gather_images`.
 
     Returns:
         tf.function of tensors, or of the parts of a batch, to the result on the first replica of
@@ -270,13 +270,13 @@ def everywhere(function: Callable[..., Any]) -> Callable[..., Any]:
     return tf.function(on_replicas, autograph=False, reduce_retracing=True)
 
 
-def total(value: Any) -> Any:
+def all_reduce_sum(value: Any) -> Any:
     """The sum of the replicas' values; called on every replica."""
     context = tf.distribute.get_replica_context()
     return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
 
 
-def joined(images: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+def gather_images(images: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     """All replicas' images [n, ...] in the order of the global batch; called on every replica."""
     context = tf.distribute.get_replica_context()
     if context.num_replicas_in_sync == 1:
@@ -288,7 +288,7 @@ def joined(images: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     }
 
 
-def agreement() -> Callable[[bool], bool]:
+def any_worker_stops() -> Callable[[bool], bool]:
     """Makes a function of a bool that returns whether it is true on any worker.
 
     All workers call it at the same time, so that they stop together.
@@ -296,14 +296,14 @@ def agreement() -> Callable[[bool], bool]:
     if tf.distribute.get_strategy().cluster_resolver is None:
         return bool
 
-    @everywhere
+    @on_every_replica
     def votes(value: tf.Tensor) -> tf.Tensor:
-        return total(tf.cast(value, tf.float32))
+        return all_reduce_sum(tf.cast(value, tf.float32))
 
     return lambda value: bool(votes(tf.constant(bool(value))) > 0)
 
 
-def share(state: Mapping[str, Any]) -> None:
+def broadcast_state(state: Mapping[str, Any]) -> None:
     """Gives all workers the chief's values.
 
     Args:
@@ -312,13 +312,13 @@ def share(state: Mapping[str, Any]) -> None:
     if tf.distribute.get_strategy().cluster_resolver is None:
         return
 
-    @everywhere
+    @on_every_replica
     def chiefs(value: tf.Tensor) -> tf.Tensor:
         context = tf.distribute.get_replica_context()
         is_first = tf.equal(context.replica_id_in_sync_group, 0)
-        return total(tf.where(is_first, value, tf.zeros_like(value)))
+        return all_reduce_sum(tf.where(is_first, value, tf.zeros_like(value)))
 
     for variable in state.values():
         value = chiefs(tf.convert_to_tensor(variable))
-        if not leads():
+        if not is_chief():
             variable.assign(value)

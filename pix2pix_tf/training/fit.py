@@ -26,7 +26,7 @@ def fit(
     Args:
         model: Compiled `gan.GAN` whose state is that of `first_step`.
         batches: Function of the number of updates made to the endless batches that follow, as of
-            `distribution.distributed`.
+            `distribution.distribute_batches`.
         first_step: Number of updates already made.
         last_step: Number of updates after which training ends, or None.
         steps_per_epoch: Updates per pass over the data.
@@ -36,7 +36,7 @@ def fit(
     Returns:
         Number of updates made in all.
     """
-    distribution.share(model.state)
+    distribution.broadcast_state(model.state)
     model.step = first_step
     epochs = 2**62 if last_step is None else -(-last_step // steps_per_epoch)
     training = _OneTraining(

@@ -238,7 +238,7 @@ class GAN(keras.Model):
         values, gradients = self.update(batch)
         # Every replica's share of a loss is already divided by the number of replicas, and the
         # sum of a scalar is itself: the losses need no exchange of their own.
-        sums = distribution.total(finite.sums([*values.values(), *gradients]))
+        sums = distribution.all_reduce_sum(finite.sums([*values.values(), *gradients]))
         values = dict(zip(values, tf.unstack(sums[: len(values)]), strict=True))
         self._step.assign_add(1)
         found = tf.stack([finite.first_broken(sums), tf.convert_to_tensor(self._step)])

@@ -27,7 +27,7 @@ class Alarm:
         """Takes in whether it was seen at `step`; `values` are for the line."""
         if self._seen < self._patience:
             self._seen = self._seen + 1 if seen else 0
-            if self._seen == self._patience and distribution.leads():
+            if self._seen == self._patience and distribution.is_chief():
                 text = self._text.format(step=step, **values)
                 # Above the live bar, if there is one.
                 tqdm.write(f"warning: {text}", file=sys.stderr)
@@ -112,7 +112,7 @@ class OutputCheck(StepCallback):
         """
         if not self._kept:
             for batch in itertools.islice(self._batches, self.SEARCHED):
-                batch = distribution.local(batch)
+                batch = distribution.local_shard(batch)
                 kept = self._kept or [batch]
                 if [part.shape for part in batch] == [part.shape for part in kept[0]]:
                     self._kept.append(batch)

@@ -97,9 +97,9 @@ class TensorBoard(StepCallback):
             """Images and gradients of the global batch."""
             _, tensors, gen, disc = self.model.compute_gradients(*batch)
             images = self.images(batch, tensors) if self.images is not None else {}
-            return distribution.joined(images), distribution.total([*gen, *disc])
+            return distribution.gather_images(images), distribution.all_reduce_sum([*gen, *disc])
 
-        self._look: Any = distribution.everywhere(look)
+        self._look: Any = distribution.on_every_replica(look)
 
     @contextlib.contextmanager
     def _at(self, step: int) -> Iterator[None]:
@@ -143,7 +143,7 @@ class TensorBoard(StepCallback):
             return
         batch = self.batch_at(step - 1)
         images, gradients = self._look(*batch)
-        if not distribution.leads():
+        if not distribution.is_chief():
             return
         variables = [*self.model.generator_variables, *self.model.discriminator_variables]
         with self._at(step):
@@ -162,7 +162,7 @@ class TensorBoard(StepCallback):
 
     def on_step_end(self, step: int, logs: dict[str, float]) -> None:
         """Writes the scalars."""
-        if distribution.leads():
+        if distribution.is_chief():
             averages = self.model.loss_averages.result(step)
             scalars = {f"{LOSSES}/{name}": value for name, value in averages.items()}
             if SPEED in logs:
@@ -209,12 +209,12 @@ class Profile(StepCallback):
 
     def on_step_begin(self, step: int) -> None:
         """Starts the profiler."""
-        if distribution.leads():
+        if distribution.is_chief():
             with writing(self.folder):
                 tf.profiler.experimental.start(self.folder)
 
     def on_step_end(self, step: int, logs: dict[str, float]) -> None:
         """Writes the profile; Keras has waited for the step's losses."""
-        if distribution.leads():
+        if distribution.is_chief():
             with writing(self.folder):
                 tf.profiler.experimental.stop()

@@ -98,7 +98,7 @@ def test_in_a_process_with_two_devices(launcher, pairs, tmp_path, check):
 )
 def test_missing_devices_are_refused(parts, message):
     with pytest.raises(InputError, match=message):
-        with distribution.entered("mirrored", batch_size=4, logical_devices=parts):
+        with distribution.strategy_scope("mirrored", batch_size=4, logical_devices=parts):
             pass
 
 
@@ -144,10 +144,10 @@ WORKERS = ["one:1", "two:2"]
 )
 def test_a_wrong_tf_config_is_one_line(monkeypatch, text, message):
     monkeypatch.setenv("TF_CONFIG", text)
-    with pytest.raises(InputError, match=message) as caught, distribution.connected():
+    with pytest.raises(InputError, match=message) as caught, distribution.multi_worker_strategy():
         pass
     assert "\n" not in str(caught.value)
 
 
 def test_one_process_exchanges_with_itself():
-    assert distribution.exchange({"step": 3}) == [{"step": 3}] and distribution.leads()
+    assert distribution.all_gather_json({"step": 3}) == [{"step": 3}] and distribution.is_chief()
