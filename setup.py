@@ -44,7 +44,7 @@ PACKAGE_DATA = [
     "pretrained/*/*.*",
     "pretrained/*/checkpoints/*",
     "py.typed",
-    "server/web/*",
+    "extras/serve/static/*",
 ]
 
 setup(
@@ -78,6 +78,9 @@ setup(
         "medical": MEDICAL,
         "metrics": METRICS,
         "onnx": ONNX,
+        # They need no packages of their own.
+        "pict": [],
+        "porting": [],
         "serve": SERVE,
         "tiff": TIFF,
         "tfds": TFDS,

@@ -9,7 +9,7 @@ from typing import Any
 from pix2pix_tf.errors import InputError
 
 # The extra of pyproject.toml, which is also a folder of `pix2pix_tf/extras`.
-EXTRAS = ("medical", "metrics", "pict", "porting", "server", "tfds", "tiff", "web", "workers")
+EXTRAS = ("medical", "metrics", "pict", "porting", "serve", "tfds", "tiff", "web", "workers")
 
 
 def load(extra: str, home: str, *, needed_by: str) -> Any:
@@ -17,11 +17,12 @@ def load(extra: str, home: str, *, needed_by: str) -> Any:
 
     Args:
         extra: Name of the extra, one of `EXTRAS`.
-        home: Where the object is defined inside of the extra's folder, as "module:name".
+        home: Where the object is defined inside of the extra's folder, as "module:name", or
+            "module" for the module itself.
         needed_by: What needs it, the beginning of the error, such as "--mode serve".
 
     Returns:
-        The object, such as a class or a function.
+        The object, such as a class, a function or a module.
 
     Raises:
         InputError: If the extra, or a package that it brings, is not installed.
@@ -34,4 +35,4 @@ def load(extra: str, home: str, *, needed_by: str) -> Any:
             f"{needed_by} needs an extra: pip install 'pix2pix-tf[{extra}]' "
             f"(no module {error.name})"
         ) from None
-    return getattr(loaded, name)
+    return getattr(loaded, name) if name else loaded

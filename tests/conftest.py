@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from launcher import shared
-from support import ROOT, write_pairs
+from support import ROOT, run_forked, write_pairs
 
 import pix2pix_tf
 from pix2pix_tf.training import runtime
@@ -59,3 +59,14 @@ def pairs(tmp_path_factory):
 def launcher():
     """Starts commands quickly."""
     return shared()
+
+
+@pytest.fixture(scope="session")
+def run_tool():
+    """Runs tools/NAME.py with flags; returns the finished process with its output as text."""
+
+    def run(name, *words, flags=None, **options):
+        words = [*words, *(f"--{flag}={value}" for flag, value in (flags or {}).items())]
+        return run_forked(ROOT / "tools" / f"{name}.py", *words, **options)
+
+    return run

@@ -5,6 +5,8 @@ import ast
 import pytest
 from support import ROOT
 
+from pix2pix_tf import optional
+
 PACKAGES = ("pix2pix_tf", "cyclegan_tf")
 FILES = [path for name in PACKAGES for path in sorted((ROOT / name).rglob("*.py"))]
 # From the ground up; a file may import from its own floor's other rooms never, from its own room
@@ -17,14 +19,14 @@ FLOORS = (
     ("evaluation",),
     ("inference",),
     ("config",),
-    ("model", "export", "porting", "server", "demo"),
+    ("model", "export", "demo"),
     ("extras",),
     ("commands",),
     ("cli",),
     ("__main__", "__init__"),
 )
 # Rooms of one floor that build on each other.
-BESIDE = {("networks", "options"), ("options", "run_folder"), ("export", "porting")}
+BESIDE = {("networks", "options"), ("options", "run_folder")}
 ABOVE_TENSORFLOW = ("config", "cli", "__main__", "__init__")
 # What commands do once TensorFlow is loaded; the others of them import it when they need it.
 WITH_TENSORFLOW = ("pix2pix", "saving")
@@ -114,6 +116,22 @@ def test_arrows_point_down():
                 continue
             upward.append(f"{name} -> {target}")
     assert not upward
+
+
+def test_wings_stand_apart():
+    """The core reaches a wing through `optional` alone, and so does another wing."""
+    crossing = []
+    for name, path in MODULES.items():
+        wing = name.split(".")[2:3] if room(name) == "extras" else []
+        for target in arrows(path):
+            if room(target) == "extras" and target.split(".")[2:3] not in ([], wing):
+                crossing.append(f"{name} -> {target}")
+    assert not crossing
+
+
+def test_every_wing_is_an_extra():
+    wings = {path.name for path in (ROOT / "pix2pix_tf" / "extras").iterdir() if path.is_dir()}
+    assert wings - {"__pycache__"} <= set(optional.EXTRAS)
 
 
 def test_there_is_no_circle():

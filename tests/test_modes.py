@@ -71,7 +71,7 @@ def read(request, tmp_path_factory):
     run = ("--checkpoint", folder / "run")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Config, "__getattribute__", recorded)
-        patch.setattr("pix2pix_tf.server.run.run", lambda *_, **__: None)
+        patch.setattr("pix2pix_tf.extras.serve.run.run", lambda *_, **__: None)
         for words in (
             ("train", "--input_dir", data, "--output_dir", folder / "run", *small),
             ("test", "--input_dir", data, "--output_dir", folder / "test", *run),

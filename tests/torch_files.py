@@ -6,7 +6,7 @@ import zipfile
 
 import numpy as np
 
-from pix2pix_tf.porting import torch_names
+from pix2pix_tf.extras.porting import torch_names
 
 KINDS = {"float32": "FloatStorage", "float64": "DoubleStorage", "int64": "LongStorage"}
 

@@ -32,7 +32,7 @@ from pix2pix_tf import run_folder
 from pix2pix_tf.commands import runs
 from pix2pix_tf.config import Pix2PixConfig
 from pix2pix_tf.errors import InputError
-from pix2pix_tf.porting.imported import Imported
+from pix2pix_tf.extras.porting.imported import Imported
 from pix2pix_tf.training import runtime
 
 FLAGS = flags.FlagValues()
@@ -133,7 +133,7 @@ def main() -> None:
     if run_folder.checkpoints(folder):
         raise InputError(f"--output_dir {folder} already contains a run; choose another")
     runtime.load_tensorflow()
-    from pix2pix_tf.porting import reader
+    from pix2pix_tf.extras.porting import reader
     from pix2pix_tf.training import checkpoints
 
     imported = reader.read(FLAGS.source, program=FLAGS.program, direction=FLAGS.direction)

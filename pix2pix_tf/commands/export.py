@@ -5,8 +5,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from pix2pix_tf import run_folder
-from pix2pix_tf.commands import page, runs
+from pix2pix_tf import optional, run_folder
+from pix2pix_tf.commands import runs
 from pix2pix_tf.commands.program import Program
 from pix2pix_tf.data import sizes
 from pix2pix_tf.errors import print_line
@@ -86,14 +86,14 @@ def _own_inputs(program: Program, config: Any) -> dict[str, list[Any]]:
 
 def _export_page(config: Any, served: Mapping[str, tuple[Any, Any]], *, folder: Path) -> Any:
     """Puts every generator on one page; returns `web.WebPage`."""
-    from pix2pix_tf.export import web
-
+    web = optional.load("web", "page", needed_by="--export_format web")
+    describe_run = optional.load("serve", "page:describe_run", needed_by="--export_format web")
     models = []
     for way, (_, one) in served.items():
         suffix = way if len(served) > 1 else ""
-        about = page.describe_run(config.checkpoint, suffix=suffix, direction=way)
+        about = describe_run(config.checkpoint, suffix=suffix, direction=way)
         models.append(web.PageModel(one, about))
-    return web.export(
+    return web.export_page(
         models,
         folder,
         quantize=config.stored_weights,

@@ -12,9 +12,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pix2pix_tf import run_folder
+from pix2pix_tf import optional, run_folder
 from pix2pix_tf.errors import InputError
-from pix2pix_tf.export import keras_functional, pict, saved_model
+from pix2pix_tf.export import keras_functional, saved_model
 from pix2pix_tf.networks.resnet import ResNet
 from pix2pix_tf.networks.unet import UNet
 
@@ -238,8 +238,11 @@ def _keras(generator: UNet | ResNet, path: Path) -> tuple[Translate, Translate]:
 
 
 def _pict(generator: UNet, translate: Translate, path: Path) -> Translate:
-    pict.write(path, {variable.path: variable.numpy() for variable in generator.variables})
-    arrays = pict.read(path)
+    needed_by = "--export_format pict"
+    write_pict = optional.load("pict", "pict_file:write_pict", needed_by=needed_by)
+    read_pict = optional.load("pict", "pict_file:read_pict", needed_by=needed_by)
+    write_pict(path, {variable.path: variable.numpy() for variable in generator.variables})
+    arrays = read_pict(path)
 
     def translated(batch: np.ndarray) -> np.ndarray:
         exact = generator.get_weights()

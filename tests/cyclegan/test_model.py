@@ -6,7 +6,7 @@ from support import GOLDENS, tolerance
 
 from cyclegan_tf import model as models
 from cyclegan_tf.config import CycleGANConfig
-from pix2pix_tf.porting import torch_names
+from pix2pix_tf.extras.porting import torch_names
 
 FOLDER = GOLDENS / "torch"
 # The PyTorch code names its networks by generator.

@@ -6,8 +6,8 @@ import safetensors.numpy
 import tensorflow as tf
 from support import GOLDENS, tolerance
 
+from pix2pix_tf.extras.porting import torch_names
 from pix2pix_tf.networks.factory import make_discriminator, make_generator
-from pix2pix_tf.porting import torch_names
 
 FOLDER = GOLDENS / "torch"
 # The width of every golden network.

@@ -15,13 +15,13 @@ import uvicorn
 from PIL import Image
 
 from pix2pix_tf.errors import InputError
-from pix2pix_tf.server import connections
-from pix2pix_tf.server.app import application
-from pix2pix_tf.server.limits import Limits
-from pix2pix_tf.server.worker import Worker
+from pix2pix_tf.extras.serve import connections
+from pix2pix_tf.extras.serve.app import application
+from pix2pix_tf.extras.serve.limits import Limits
+from pix2pix_tf.extras.serve.worker import Worker
 
 if TYPE_CHECKING:  # it loads TensorFlow, and the address is taken before that
-    from pix2pix_tf.server.models import Model
+    from pix2pix_tf.extras.serve.models import Model
 
 # Seconds to send the headers of a request.
 _HEADER_SECONDS = 10.0

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from pix2pix_tf import run_folder
+from pix2pix_tf import optional, run_folder
 from pix2pix_tf.errors import InputError
-from pix2pix_tf.export import pict
-from pix2pix_tf.porting import tf1_names
-from pix2pix_tf.porting.imported import Imported, channel_options, with_direction
+from pix2pix_tf.extras.porting import tf1_names
+from pix2pix_tf.extras.porting.imported import Imported, channel_options, with_direction
 
 PROGRAM = "pix2pix-tf"
 # Of the reference's options: what a resumed training takes. The variables show the rest, or it
@@ -112,7 +111,8 @@ def read_pict(path: Path, *, direction: str | None = None) -> Imported:
     Raises:
         InputError: If it is damaged.
     """
-    stored = pict.read(path)
+    read_file = optional.load("pict", "pict_file:read_pict", needed_by="a .pict file")
+    stored = read_file(path)
     named = re.search(r"AtoB|BtoA", path.name)
     arrays = {tf1_names.modern(name): array for name, array in stored.items()}
     exported = _stored_options(path.with_name(f"export_{run_folder.OPTIONS}"))

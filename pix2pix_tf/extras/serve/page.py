@@ -1,4 +1,4 @@
-"""The description of a model on the page: its domains, editor and examples."""
+"""The page to draw on, which the server and the web export share, and how it shows a model."""
 
 import re
 from collections.abc import Mapping
@@ -8,6 +8,8 @@ from typing import Any
 from pix2pix_tf import run_folder
 from pix2pix_tf.demo import facades
 
+# index.html, its style and its modules.
+STATIC = Path(__file__).with_name("static")
 # Drawn facades to begin with.
 _EXAMPLES = 12
 # The data sets of pix2pix and CycleGAN are called FROM2TO.

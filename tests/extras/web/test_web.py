@@ -16,7 +16,7 @@ import cyclegan_tf
 import pix2pix_tf
 from pix2pix_tf.data import images
 from pix2pix_tf.errors import InputError
-from pix2pix_tf.export import web
+from pix2pix_tf.extras.web import page as web
 from tests.export.test_formats import ONNX, Model
 
 pytestmark = ONNX
@@ -149,7 +149,7 @@ def test_lab_and_grey_on_one_page_in_a_folder(runtime, driver, tmp_path):
         unit = tf.constant(picture[None] / np.float32(255))
         return images.from_unit(models["lab"].served.serving_default(unit)["outputs"][0]).numpy()
 
-    written = web.export(pages, tmp_path / "page", single_file=False, quantize="none")
+    written = web.export_page(pages, tmp_path / "page", single_file=False, quantize="none")
     assert written.size == sum(p.stat().st_size for p in (tmp_path / "page").iterdir())
     with served(tmp_path / "page") as address:
         cut_off(driver, False)

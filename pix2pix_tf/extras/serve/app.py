@@ -19,7 +19,6 @@ import binascii
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -33,16 +32,16 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pix2pix_tf.server import rest
-from pix2pix_tf.server.limits import Limits, RequestError, area, check_file, check_pixels
-from pix2pix_tf.server.worker import Worker
+from pix2pix_tf.extras.serve import rest
+from pix2pix_tf.extras.serve.limits import Limits, RequestError, area, check_file, check_pixels
+from pix2pix_tf.extras.serve.page import STATIC
+from pix2pix_tf.extras.serve.worker import Worker
 
 if TYPE_CHECKING:  # it loads TensorFlow, and the address is taken before that
-    from pix2pix_tf.server.models import Model, Signature
+    from pix2pix_tf.extras.serve.models import Model, Signature
 
 Result = TypeVar("Result")
 
-WEB = Path(__file__).with_name("web")
 # Seconds before the rate of a body counts, and the bytes a second that it then needs.
 _GRACE, _LEAST_RATE = 5.0, 4096
 # Nothing but our own files, no inline script or style; blob: is what was drawn.
@@ -81,7 +80,7 @@ def application(
         Route("/", _index),
         Route("/health", _health),
         Route("/page/models", server.page_models),
-        Mount("/page", StaticFiles(directory=WEB)),
+        Mount("/page", StaticFiles(directory=STATIC)),
         Route("/v1/models", server.list_models),
     ]
     for path in ("/v1/models/{name}", "/v1/models/{name}/versions/{version}"):
@@ -129,7 +128,7 @@ class _Headers:
 
 
 async def _index(_: Request) -> Response:
-    return FileResponse(WEB / "index.html")
+    return FileResponse(STATIC / "index.html")
 
 
 async def _health(_: Request) -> Response:

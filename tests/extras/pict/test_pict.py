@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pix2pix_tf.errors import InputError
-from pix2pix_tf.export import pict
+from pix2pix_tf.extras.pict import pict_file
 from pix2pix_tf.networks.factory import make_generator
 
 
@@ -25,7 +25,7 @@ def arrays():
 @pytest.fixture
 def file(tmp_path, arrays):
     path = tmp_path / "facades_BtoA.pict"
-    pict.write(path, arrays)
+    pict_file.write_pict(path, arrays)
     return path
 
 
@@ -58,18 +58,18 @@ def test_three_blocks_as_the_browser_reads_them(file, arrays):
 
 def test_the_code_book_is_finest_around_zero():
     weights = np.concatenate([[-2.0, 1.0], np.zeros(10)]).astype(np.float32)
-    book = pict.code_book(weights)
+    book = pict_file.code_book(weights)
     gaps = np.diff(book)
     assert book[0] == pytest.approx(-2, abs=0.05) and book[-1] == pytest.approx(1, abs=0.03)
     assert gaps[0] / gaps.min() > 100
     # mu-law: the middle of the range of 255 and 1 is where log(1 + 255 x) is half of log(256).
-    symmetric = pict.code_book(np.array([-1, 1], np.float32))
+    symmetric = pict_file.code_book(np.array([-1, 1], np.float32))
     quarter = (np.sqrt(256) - 1) / 255
     assert np.interp(192, np.arange(256) + 0.5, symmetric) == pytest.approx(quarter, rel=1e-3)
 
 
 def test_reading_gives_the_weights_back(file, arrays):
-    found = pict.read(file)
+    found = pict_file.read_pict(file)
     book = np.frombuffer(list(blocks(file.read_bytes()))[1], "<f4")
     assert list(found) == sorted(arrays)
     for name, weights in found.items():
@@ -80,8 +80,8 @@ def test_reading_gives_the_weights_back(file, arrays):
 
 def test_constant_weights_survive(tmp_path):
     zeros = {name: np.zeros_like(array) for name, array in arrays_of().items()}
-    pict.write(tmp_path / "zeros.pict", zeros)
-    assert all(not array.any() for array in pict.read(tmp_path / "zeros.pict").values())
+    pict_file.write_pict(tmp_path / "zeros.pict", zeros)
+    assert all(not array.any() for array in pict_file.read_pict(tmp_path / "zeros.pict").values())
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_constant_weights_survive(tmp_path):
 )
 def test_other_networks_are_refused(tmp_path, options, option):
     with pytest.raises(InputError, match=option):
-        pict.write(tmp_path / "x.pict", arrays_of(**options))
+        pict_file.write_pict(tmp_path / "x.pict", arrays_of(**options))
     assert not list(tmp_path.iterdir())
 
 
@@ -147,5 +147,5 @@ DAMAGES = {
 def test_hostile_files_are_refused_in_one_line(file, damage):
     file.write_bytes(DAMAGES[damage](file.read_bytes()))
     with pytest.raises(InputError, match="Expected a .pict file. Received: ") as caught:
-        pict.read(file)
+        pict_file.read_pict(file)
     assert len(str(caught.value).splitlines()) == 1 and len(str(caught.value)) < 400

@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from pix2pix_tf.server.worker import Worker
+from pix2pix_tf.extras.serve.worker import Worker
 
 
 class Model:

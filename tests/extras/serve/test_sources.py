@@ -4,7 +4,7 @@ import pytest
 
 from pix2pix_tf import run_folder
 from pix2pix_tf.errors import InputError
-from pix2pix_tf.server import sources
+from pix2pix_tf.extras.serve import sources
 
 
 def run(folder):

@@ -12,7 +12,7 @@ import torch_files
 from support import GOLDENS
 
 from pix2pix_tf.errors import InputError
-from pix2pix_tf.porting import pth
+from pix2pix_tf.extras.porting import pth
 
 FOLDER = GOLDENS / "torch"
 

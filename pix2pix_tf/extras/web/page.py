@@ -1,8 +1,8 @@
-"""A web page that translates in the browser: the page of `--mode serve`, ONNX Runtime Web, models.
+"""A web page that translates in the browser: the page of `serve`, ONNX Runtime Web, models.
 
-One file that opens from the file system, or a folder for a static host. The page is the one in
-`server/web`; only the client differs: `server.js` asks a server, `local.js` runs `worker.js`, which
-runs the model. The runtime comes from its npm package of a pinned version and is kept in the
+One file that opens from the file system, or a folder for a static host. The page is the server's;
+only the client differs: `server.js` asks a server, `local.js` runs `worker.js`, which runs the
+model. The runtime comes from its npm package of a pinned version and is kept in the
 user's cache.
 """
 
@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from pix2pix_tf import run_folder
+from pix2pix_tf import optional, run_folder
 from pix2pix_tf.data import images
 from pix2pix_tf.data.samples import LUMINANCE
 from pix2pix_tf.errors import InputError
@@ -49,7 +49,6 @@ _ARCHIVE = f"onnxruntime-web-{VERSION}.tgz"
 _NPM_TIMEOUT = 600
 # Arrays of fewer elements stay float32: biases, scales, constants of the graph.
 _FEW = 1024
-_SOURCES = Path(__file__).parents[1] / "server" / "web"
 # In the order in which the page's modules need each other.
 _SCRIPTS = ("drawing.js", "local.js", "client.js", "page.js")
 _NOTICE = f"ONNX Runtime Web {VERSION}, Copyright (c) Microsoft Corporation, MIT License."
@@ -68,7 +67,7 @@ class PageModel:
     Args:
         served: Its `ServedModel`.
         about: What the page shows of it, for JSON: `name`, `from`, `to`, `editor`, `palette`,
-            `examples`; see `commands.page`.
+            `examples`; see `serve.page.describe`.
     """
 
     served: ServedModel
@@ -102,7 +101,7 @@ class WebPage:
         )
 
 
-def export(
+def export_page(
     models: Sequence[PageModel],
     folder: str | os.PathLike[str],
     *,
@@ -144,13 +143,13 @@ def convert(served: ServedModel, *, quantize: str) -> tuple[bytes, float, float]
 
     Args:
         served: The model.
-        quantize: See `export`.
+        quantize: See `export_page`.
 
     Returns:
         (the file's contents, the largest difference to the model in units of [0, 1], decibels).
 
     Raises:
-        InputError: See `export`.
+        InputError: See `export_page`.
     """
     if served.channels not in FILE_CHANNELS:
         raise InputError(
@@ -338,8 +337,13 @@ def _packed(contents: bytes) -> str:
     return base64.b64encode(gzip.compress(contents, 9, mtime=0)).decode()
 
 
+def _static() -> Path:
+    """The folder of the page's files."""
+    return optional.load("serve", "page:STATIC", needed_by="--export_format web")
+
+
 def _source(name: str) -> str:
-    return (_SOURCES / name).read_text(encoding="utf-8")
+    return (_static() / name).read_text(encoding="utf-8")
 
 
 def _script(abouts: Sequence[dict[str, Any]], *, files: dict[str, Any] | None) -> str:
@@ -355,7 +359,7 @@ def _script(abouts: Sequence[dict[str, Any]], *, files: dict[str, Any] | None) -
 def _page(*, head: str, scripts: str, policy: str) -> str:
     """index.html with other links to styles and scripts."""
     text = _source("index.html")
-    icon = base64.b64encode((_SOURCES / "icon.svg").read_bytes()).decode()
+    icon = base64.b64encode((_static() / "icon.svg").read_bytes()).decode()
     text = text.replace("/page/icon.svg", f"data:image/svg+xml;base64,{icon}")
     text = re.sub(r"^<(link rel=\"stylesheet\"|script).*\n", "", text, flags=re.MULTILINE)
     meta = f'<meta http-equiv="content-security-policy" content="{policy}">\n'

@@ -16,10 +16,10 @@ from pix2pix_tf import model as models
 from pix2pix_tf import run_folder
 from pix2pix_tf.config import Pix2PixConfig
 from pix2pix_tf.errors import InputError
-from pix2pix_tf.export import pict
+from pix2pix_tf.extras.pict import pict_file
+from pix2pix_tf.extras.porting import reader, torch
 from pix2pix_tf.networks import layers
 from pix2pix_tf.networks.factory import make_discriminator, make_generator
-from pix2pix_tf.porting import reader, torch
 
 TORCH = GOLDENS / "torch"
 
@@ -192,7 +192,7 @@ def weights():
 
 
 def test_pict_files(tmp_path, weights):
-    pict.write(tmp_path / "facades_BtoA.pict", weights)
+    pict_file.write_pict(tmp_path / "facades_BtoA.pict", weights)
     imported = reader.read(tmp_path / "facades_BtoA.pict")
     assert imported.options == {
         "ngf": 2, "separable_conv": False, "bottleneck_norm": True, "which_direction": "BtoA",
@@ -207,7 +207,7 @@ def test_pict_files(tmp_path, weights):
 
 
 def test_an_exported_pict_keeps_its_direction(tmp_path, weights):
-    pict.write(tmp_path / "model.pict", weights)
+    pict_file.write_pict(tmp_path / "model.pict", weights)
     assert len(reader.read(tmp_path / "model.pict").notes) == 1
     run_folder.write_json(tmp_path / "export_options.json", {"which_direction": "BtoA"})
     imported = reader.read(tmp_path / "model.pict")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pix2pix_tf.data import codecs
-from pix2pix_tf.server.limits import Limits, RequestError, check_file
+from pix2pix_tf.extras.serve.limits import Limits, RequestError, check_file
 
 LIMITS = Limits(max_request_bytes=10**6, max_pixels=2 * 256**2, max_queue=1, max_batch=1, timeout=1)
 

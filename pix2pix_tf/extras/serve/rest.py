@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from pix2pix_tf.server.limits import RequestError
+from pix2pix_tf.extras.serve.limits import RequestError
 
 DEFAULT_SIGNATURE = "serving_default"
 # Names of protobuf's DataType, for the metadata.

@@ -5,8 +5,8 @@ import torch_files
 from support import GOLDENS
 
 from pix2pix_tf.errors import InputError
+from pix2pix_tf.extras.porting import torch_names
 from pix2pix_tf.networks.factory import make_discriminator, make_generator
-from pix2pix_tf.porting import torch_names
 
 FOLDER = GOLDENS / "torch"
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pix2pix_tf.server import rest
-from pix2pix_tf.server.limits import RequestError
-from pix2pix_tf.server.rest import Tensor
+from pix2pix_tf.extras.serve import rest
+from pix2pix_tf.extras.serve.limits import RequestError
+from pix2pix_tf.extras.serve.rest import Tensor
 
 FLOATS, STRINGS = Tensor("float32", (None, None, None, 3)), Tensor("string", (None,))
 SIGNATURES = {

@@ -10,8 +10,8 @@ from support import GOLDENS, refused, run_forked, write_pairs
 
 import pix2pix_tf
 from pix2pix_tf import run_folder
-from pix2pix_tf.export import pict
-from pix2pix_tf.porting import reader
+from pix2pix_tf.extras.pict import pict_file
+from pix2pix_tf.extras.porting import reader
 
 
 def imported(run_tool, source, folder, **flags):
@@ -54,7 +54,7 @@ def test_a_tensorflow_1_folder_is_used_and_continued(run_tool, tmp_path, inputs)
 def test_a_pict_file_is_used_and_a_discriminator_starts_afresh(run_tool, tmp_path, inputs):
     weights = reader.read(GOLDENS / "small").arrays
     generator = {name: weights[name] for name in weights if name.startswith("generator/")}
-    pict.write(tmp_path / "drawings.pict", generator)
+    pict_file.write_pict(tmp_path / "drawings.pict", generator)
     run = tmp_path / "run"
     printed = imported(run_tool, tmp_path / "drawings.pict", run, direction="BtoA")
     assert "starts afresh: averages, disc_adam, discriminator, gen_adam" in printed
@@ -118,11 +118,11 @@ def test_a_network_with_a_part_missing_is_refused(run_tool, tmp_path):
     weights = reader.read(GOLDENS / "small").arrays
     index = {n: a for n, a in weights.items() if n.startswith("generator/") and "er_5" not in n}
     # Written past our own checks.
-    original, pict._names = pict._names, lambda: index
+    original, pict_file._names = pict_file._names, lambda: index
     try:
-        pict.write(tmp_path / "part.pict", index)
+        pict_file.write_pict(tmp_path / "part.pict", index)
     finally:
-        pict._names = original
+        pict_file._names = original
     flags = {"source": tmp_path / "part.pict", "output_dir": tmp_path / "run"}
     line = refused(run_tool("import_checkpoint", flags=flags))
     assert "the source has no generator/" in line

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from pix2pix_tf.errors import InputError
-from pix2pix_tf.porting import tf1, torch
-from pix2pix_tf.porting.imported import Imported
+from pix2pix_tf.extras.porting import tf1, torch
+from pix2pix_tf.extras.porting.imported import Imported
 
 
 def read(

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from pix2pix_tf.errors import InputError
+from pix2pix_tf.extras.porting import pth, torch_architecture, torch_names
+from pix2pix_tf.extras.porting.imported import Imported, channel_options, with_direction
 from pix2pix_tf.networks.factory import make_discriminator, make_generator
-from pix2pix_tf.porting import pth, torch_architecture, torch_names
-from pix2pix_tf.porting.imported import Imported, channel_options, with_direction
 
 PIX2PIX, CYCLEGAN = "pix2pix-tf", "cyclegan-tf"
 _FILE = re.compile(r"(?P<epoch>.*?)_?net_(?P<role>[GD](_[AB])?)\.(pth|pt)")

@@ -8,9 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from pix2pix_tf.errors import InputError
-from pix2pix_tf.server.limits import RequestError
-from pix2pix_tf.server.rest import Tensor
-from pix2pix_tf.server.sources import Source
+from pix2pix_tf.extras.serve.limits import RequestError
+from pix2pix_tf.extras.serve.rest import Tensor
+from pix2pix_tf.extras.serve.sources import Source
 
 # Those of `saved_model.ServedModel`.
 SIGNATURES = ("serving_default", "serve_image_bytes", "serve_base64")
@@ -37,7 +37,7 @@ class Model:
         name: Its name in addresses.
         version: A number, as a string.
         signatures: Dict from names to `Signature`.
-        about: What the page shows of it, for JSON; see `commands.page`.
+        about: What the page shows of it, for JSON; see `page.describe`.
         keep: Objects that own the variables.
     """
 

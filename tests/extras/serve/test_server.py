@@ -20,7 +20,7 @@ from PIL import Image
 from support import ROOT, refused, run_forked
 
 import pix2pix_tf
-from pix2pix_tf.server.connections import RateLimit
+from pix2pix_tf.extras.serve.connections import RateLimit
 
 
 @pytest.fixture(scope="module")

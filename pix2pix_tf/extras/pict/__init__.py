@@ -1,0 +1,1 @@
+"""The weight files of the reference's browser demo."""

@@ -1,0 +1,1 @@
+"""A web page that translates images in the browser."""
