@@ -14,7 +14,7 @@ from typing import Any
 import safetensors
 
 import pix2pix_tf
-from pix2pix_tf import options, run_folder
+from pix2pix_tf import optional, options, run_folder
 from pix2pix_tf.config import MULTI_WORKER, TESTING
 from pix2pix_tf.errors import InputError, print_line
 from pix2pix_tf.training import runtime
@@ -270,15 +270,11 @@ def unpack(config: Any, *, is_paired: bool) -> Any:
     if not input_dir.startswith("tfds:"):
         return config
     runtime.import_tensorflow()
-    try:
-        from pix2pix_tf.data import tfds
-    except ImportError as error:
-        raise InputError(
-            f"--input_dir {input_dir} needs an extra: pip install 'pix2pix-tf[tfds]' ({error})"
-        ) from None
+    name = "unpack" if is_paired else "unpack_unpaired"
+    unpack_images = optional.load("tfds", f"catalog:{name}", needed_by=f"--input_dir {input_dir}")
     if not is_paired:
-        return dataclasses.replace(config, input_dir=tfds.unpack_unpaired(input_dir))
-    folder, dataset_mode = tfds.unpack(input_dir, training=config.mode not in TESTING)
+        return dataclasses.replace(config, input_dir=unpack_images(input_dir))
+    folder, dataset_mode = unpack_images(input_dir, training=config.mode not in TESTING)
     return dataclasses.replace(config, input_dir=folder, dataset_mode=dataset_mode)
 
 

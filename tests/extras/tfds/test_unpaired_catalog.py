@@ -14,7 +14,7 @@ from pix2pix_tf.errors import InputError
 
 tfds = pytest.importorskip("tensorflow_datasets", reason="the extra [tfds] is not installed")
 
-from pix2pix_tf.data import tfds as catalog  # noqa: E402
+from pix2pix_tf.extras.tfds import catalog  # noqa: E402
 
 COUNTS = {"trainA": 3, "trainB": 2, "testA": 2, "testB": 1}
 
