@@ -1,24 +1,47 @@
-"""Fixtures, and the place the tested package comes from."""
+"""Fixtures, markers, and the place the tested package comes from."""
 
+import functools
 import os
 from pathlib import Path
 
 import pytest
+import runs
+from hypothesis import HealthCheck, settings
 from launcher import shared
-from support import ROOT, run_forked, write_pairs
+from support import ROOT, write_pairs, write_unpaired
 
 import pix2pix_tf
 from pix2pix_tf.training import runtime
 
+# Fixtures whose tests carry a marker.
+MARKERS = {"launcher": "process", "driver": "browser"}
+
+for profile, examples in (("default", 25), ("ci", 150)):
+    settings.register_profile(
+        profile, max_examples=examples, deadline=None, derandomize=True,
+        suppress_health_check=[HealthCheck.function_scoped_fixture],
+    )  # fmt: skip
+
 
 def pytest_configure():
-    # In CI the wheel is tested, not the checkout.
-    inside = Path(pix2pix_tf.__file__).is_relative_to(ROOT / "pix2pix_tf")
-    if os.environ.get("CI") and inside:
-        raise pytest.UsageError("Expected an installed pix2pix_tf. Received: the checkout's")
-    # Sums are rounded by how many threads share them: the same on machines of any number of cores.
+    in_checkout = Path(pix2pix_tf.__file__).is_relative_to(ROOT / "pix2pix_tf")
+    if os.environ.get("CI") and in_checkout:
+        raise pytest.UsageError("Expected an installed pix2pix_tf in CI. Received: the checkout's")
+    settings.load_profile("ci" if os.environ.get("CI") else "default")
+    # Rounding depends on how many threads share a sum: the same on machines of any number of cores.
     os.environ["TF_NUM_INTRAOP_THREADS"] = "2"
-    runtime.load_tensorflow()
+    # Test files that need TensorFlow import it; selections without them start in a second.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    runtime.prefer_onednn()
+
+
+def pytest_itemcollected(item):
+    """Adds the markers that follow from a test's folder and fixtures."""
+    folders = item.path.relative_to(Path(__file__).parent).parts
+    if folders[0] == "extras":
+        item.add_marker(folders[1])
+    for fixture in set(MARKERS) & set(item.fixturenames):
+        item.add_marker(MARKERS[fixture])
 
 
 # Why a test may be skipped in CI; any other reason fails the run.
@@ -56,17 +79,41 @@ def pairs(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def unpaired(tmp_path_factory):
+    """A folder with trainA, trainB, testA and testB of three, two, three and two images."""
+    return write_unpaired(tmp_path_factory.mktemp("unpaired"))
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory, pairs, unpaired):
+    """A function from the name of a program to the folder of a run of two updates.
+
+    Tests share the folder: those that change it make a copy.
+    """
+
+    @functools.cache
+    def make(program="pix2pix-tf"):
+        folder = tmp_path_factory.mktemp("runs") / program
+        source = pairs if program == "pix2pix-tf" else unpaired
+        process = runs.train(program, source, folder)
+        assert process.returncode == 0, process.stderr
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def launcher():
     """Starts commands quickly."""
     return shared()
 
 
 @pytest.fixture(scope="session")
-def run_tool():
+def run_tool(launcher):
     """Runs tools/NAME.py with flags; returns the finished process with its output as text."""
 
     def run(name, *words, flags=None, **options):
         words = [*words, *(f"--{flag}={value}" for flag, value in (flags or {}).items())]
-        return run_forked(ROOT / "tools" / f"{name}.py", *words, **options)
+        return launcher.complete(ROOT / "tools" / f"{name}.py", *words, **options)
 
     return run

@@ -52,6 +52,15 @@ def write_pairs(folder, count, *, size=64, suffix=".png", seed=0):
     return folder
 
 
+def write_unpaired(folder):
+    """Writes trainA, trainB, testA and testB of three, two, three and two images."""
+    for seed, (name, count) in enumerate(
+        {"trainA": 3, "trainB": 2, "testA": 3, "testB": 2}.items()
+    ):
+        write_pairs(folder / name, count, size=40, seed=seed)
+    return folder
+
+
 def write_all(folder):
     """Writes pairs, and the two folders of images that are not paired."""
     write_pairs(folder / "trainA", 5, size=40)

@@ -16,6 +16,8 @@ from support import SMALLEST, command_line, refused, run_command, run_forked, wr
 from pix2pix_tf import run_folder
 from pix2pix_tf.training import checkpoints
 
+pytestmark = pytest.mark.process
+
 SMALL = (*SMALLEST["pix2pix-tf"], "--ngf", 2, "--seed", 3, "--run_eagerly")
 
 

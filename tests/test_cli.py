@@ -14,6 +14,8 @@ from support import command_line, logged_losses, run_forked, state
 
 from pix2pix_tf import run_folder
 
+pytestmark = pytest.mark.process
+
 SMALL = ("--ngf", 2, "--ndf", 2, "--seed", 3, "--crop_size", 32, "--scale_size", 36)
 EAGER = ("--netD", "pixel", "--summary_freq", 0, "--run_eagerly")
 

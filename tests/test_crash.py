@@ -11,6 +11,8 @@ from support import SMALLEST, shown_by_tensorboard, write_all
 
 from pix2pix_tf import run_folder
 
+pytestmark = pytest.mark.slow
+
 # Other points than these: PIX2PIX_CRASH_SEED=2 pytest tests/test_crash.py
 SEED = int(os.environ.get("PIX2PIX_CRASH_SEED", "1"))
 KILLS = {"pix2pix-tf": 8, "cyclegan-tf": 4}

@@ -6,7 +6,9 @@ import shutil
 import pytest
 
 from pix2pix_tf import run_folder
-from pix2pix_tf.commands import page
+from pix2pix_tf.extras.serve import page
+
+pytestmark = pytest.mark.slow
 
 SMALL = ("--ngf", 1, "--ndf", 1, "--summary_freq", 0, "--max_steps", 3)
 SIZES = ("--crop_size", 32, "--scale_size", 36, "--netD", "pixel")

@@ -10,6 +10,8 @@ from support import SMALLEST, refused, run_command, run_forked
 from pix2pix_tf import run_folder
 from pix2pix_tf.training import checkpoints
 
+pytestmark = pytest.mark.process
+
 # A checkpoint has 200 kB.
 SMALL = (*SMALLEST["pix2pix-tf"], "--ngf", 6, "--seed", 3, "--run_eagerly")
 

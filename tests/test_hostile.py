@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from support import png
@@ -27,10 +27,6 @@ from pix2pix_tf.errors import InputError
 from pix2pix_tf.evaluation import curves
 from pix2pix_tf.training import checkpoints, logs
 
-FUZZ = settings(
-    max_examples=150, deadline=None, derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)  # fmt: skip
 CONFIGS = (Pix2PixConfig, CycleGANConfig)
 NAMES = sorted({name for config in CONFIGS for name in config.__dataclass_fields__})
 VALUES = st.recursive(
@@ -111,7 +107,6 @@ def test_a_bmp_from_the_top_is_decoded():
     assert decode.decode_unit(tf.constant(bytes(contents))).shape == (24, 40, 3)
 
 
-@FUZZ
 @given(
     kind=st.sampled_from(["PNG", "JPEG"]), cut=st.integers(0, 4000), seed=st.integers(0, 2**31),
     flips=st.integers(0, 8), head=st.binary(max_size=8),
@@ -132,7 +127,6 @@ def test_any_bytes_are_an_image_or_a_reason(tmp_path, kind, cut, seed, flips, he
         pass
 
 
-@FUZZ
 @given(
     stored=st.dictionaries(st.sampled_from(NAMES) | st.text(), VALUES, max_size=6),
     config_class=st.sampled_from(CONFIGS), resuming=st.booleans(),
@@ -153,7 +147,6 @@ def test_any_options_are_adopted_or_refused(tmp_path, stored, config_class, resu
     assert (found.mode, found.input_dir if not resuming else "in") == ("train", "in")
 
 
-@FUZZ
 @given(contents=st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 def test_any_bytes_are_json_or_refused(tmp_path, contents):
     path = tmp_path / run_folder.OPTIONS
@@ -176,7 +169,6 @@ def test_a_large_file_is_not_read_as_options(tmp_path):
         options.adopt(config, set(), {"ngf": stored["a"]}, source=tmp_path, resuming=True)
 
 
-@FUZZ
 @given(
     words=st.lists(
         st.sampled_from([f"--{name}" for name in NAMES] + ["--", "-", "--no_flip", "--flip=x"])
@@ -221,7 +213,6 @@ def assert_refused_or_same(path):
             np.testing.assert_array_equal(found[name], variable)
 
 
-@FUZZ
 @given(place=st.integers(0, 10_000), value=st.integers(1, 255))
 def test_no_changed_byte_of_a_checkpoint_goes_unnoticed(checkpoint, tmp_path, place, value):
     contents = bytearray(checkpoint.read_bytes())
@@ -231,7 +222,6 @@ def test_no_changed_byte_of_a_checkpoint_goes_unnoticed(checkpoint, tmp_path, pl
     assert_refused_or_same(path)
 
 
-@FUZZ
 @given(contents=st.binary(max_size=300))
 def test_any_bytes_are_no_checkpoint(tmp_path, contents):
     path = tmp_path / "step-00000001.safetensors"
@@ -242,7 +232,6 @@ def test_any_bytes_are_no_checkpoint(tmp_path, contents):
 DTYPES = ["F32", "F64", "I64", "BF16", "F16", "BOOL", "U8", "F8_E4M3", "F8_E5M2", "X", 3, None]
 
 
-@FUZZ
 @given(
     entry=st.fixed_dictionaries(
         {
@@ -281,7 +270,6 @@ LOGS = st.binary(max_size=300) | st.lists(
 ).map(lambda parts: "".join(["step,loss\n", *parts]).encode())
 
 
-@FUZZ
 @given(contents=LOGS)
 def test_any_bytes_are_a_log(tmp_path, contents):
     path = tmp_path / run_folder.LOG
@@ -294,7 +282,7 @@ def test_any_bytes_are_a_log(tmp_path, contents):
     assert [int(row["step"]) for row in kept] == [step for step in steps if step <= 5]
 
 
-@settings(FUZZ, max_examples=8)
+@settings(max_examples=8)
 @given(contents=LOGS)
 def test_any_bytes_are_drawn(tmp_path, contents):
     path = tmp_path / run_folder.LOG

@@ -5,6 +5,8 @@ import pytest
 from nbclient import NotebookClient
 from support import ROOT
 
+pytestmark = pytest.mark.slow
+
 NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.ipynb"))
 # Replaces values of the cell that is tagged "parameters".
 SHORT = {

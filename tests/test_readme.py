@@ -26,6 +26,8 @@ from support import GOLDENS, ROOT
 
 from pix2pix_tf.demo import facades
 
+pytestmark = pytest.mark.slow
+
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PAGES = [*DOCUMENTS, ROOT / "CONTRIBUTING.md", ROOT / "docker" / "README.md"]
 LINK = re.compile(r"\]\(([^)\s]+)\)")

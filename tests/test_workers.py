@@ -13,6 +13,8 @@ from support import assert_equal_to_rounding, logged_losses, state, write_pairs
 
 from pix2pix_tf import run_folder
 
+pytestmark = [pytest.mark.slow, pytest.mark.workers]
+
 # A gain at which no unit sits so near to its kink that rounding decides on which side.
 NETWORKS = (
     "--ngf", 1, "--ndf", 1, "--norm", "instance", "--init_gain", 0.2, "--crop_size", 16,

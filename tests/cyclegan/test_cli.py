@@ -10,6 +10,8 @@ from support import SMALLEST, logged_losses, refused, run_forked, state, write_p
 from cyclegan_tf.model import LOSSES
 from pix2pix_tf import run_folder
 
+pytestmark = pytest.mark.process
+
 SMALL = (*SMALLEST["cyclegan-tf"], "--dropout", "--seed", 3, "--progress_freq", 1)
 
 

@@ -14,6 +14,8 @@ from pix2pix_tf import run_folder
 from pix2pix_tf.data import codecs, decode, listing
 from pix2pix_tf.data.samples import Selection, Side
 
+pytestmark = pytest.mark.medical
+
 pydicom = pytest.importorskip("pydicom", reason="the extra [medical] is not installed")
 nibabel = pytest.importorskip("nibabel", reason="the extra [medical] is not installed")
 from pydicom.data import get_testdata_file  # noqa: E402

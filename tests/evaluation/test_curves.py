@@ -130,6 +130,7 @@ def test_a_missing_log_is_an_error_and_leaves_the_picture(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.process
 def test_drawing_leaves_pyplot_alone(tmp_path):
     log = write_log(tmp_path / "log.csv", ["loss"], noise(3, 1))
     code = (

@@ -21,6 +21,8 @@ from pix2pix_tf.evaluation.feature_metrics import (
     save_statistics,
 )
 
+pytestmark = pytest.mark.metrics
+
 
 @pytest.fixture(scope="module")
 def measured(weights):
@@ -104,6 +106,7 @@ def test_without_the_extra_one_line_says_how_to_get_it(tmp_path, monkeypatch):
             FeatureMetrics([metric])
 
 
+@pytest.mark.process
 def test_inception_weights_that_are_missing_or_do_not_fit_are_one_line(
     needs_torch, tmp_path, monkeypatch
 ):
@@ -124,6 +127,7 @@ def test_inception_weights_that_are_missing_or_do_not_fit_are_one_line(
         assert str(path) in str(raised.value) and len(str(raised.value).splitlines()) == 1
 
 
+@pytest.mark.process
 def test_a_pickle_that_runs_code_is_not_loaded(needs_torch, tmp_path):
     path, trace = tmp_path / "evil.pth", tmp_path / "trace"
     code = (
@@ -244,6 +248,7 @@ def write_images(folder, *, size=(40, 33)):
     return files
 
 
+@pytest.mark.process
 def test_lpips_is_its_definition(alexnet, tmp_path):
     with pytest.raises(ValueError, match="--download_weights") as raised:
         FeatureMetrics(["lpips"])

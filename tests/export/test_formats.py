@@ -120,6 +120,7 @@ def test_litert_of_one_size_runs_in_xnnpack(model, exported, name):
         interpreter.set_tensor(interpreter.get_input_details()[0]["index"], wrong)
 
 
+@pytest.mark.process
 @LITERT
 def test_int8_is_calibrated_by_the_images_of_a_folder(tmp_path):
     facades.write_pairs(tmp_path / "data", 6, seed=3)
@@ -160,6 +161,7 @@ def test_keras_files_hold_the_network(model, exported, name):
     assert loaded.count_params() == model(name).generator.count_params()
 
 
+@pytest.mark.process
 def test_keras_files_open_without_this_package(model, exported, tmp_path):
     path = exported("resnet", "keras").path
     with zipfile.ZipFile(path) as archive:

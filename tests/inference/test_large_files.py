@@ -12,6 +12,8 @@ from pix2pix_tf.inference import large_files, translate, windows
 from pix2pix_tf.inference.predictor import Predictor
 from pix2pix_tf.networks.factory import make_generator
 
+pytestmark = pytest.mark.tiff
+
 tifffile = pytest.importorskip("tifffile")
 
 RNG = np.random.default_rng(0)

@@ -83,7 +83,7 @@ def test_the_result_is_that_of_the_whole_image(small_windows, kind, options):
     assert check(network, 103, 90, tile=8, seed=seed) < TOLERANCE
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(
     kind=st.sampled_from(["unet", "resnet_6blocks"]),
     norm=st.sampled_from(["batch", "instance", "none"]),

@@ -41,6 +41,7 @@ def test_gpus_ports_and_another_image(run_tool, tmp_path):
     assert shown[-3:] == ["mine:1", "pix2pix-tf", "--help"]
 
 
+@pytest.mark.process
 def test_it_runs_what_it_prints(tmp_path):
     """With a `docker` on the path that repeats its arguments."""
     fake = tmp_path / "docker"

@@ -72,6 +72,7 @@ def test_never_overwrites(run_tool, folder):
     assert (folder / "val" / "11.png").read_text() == "precious"
 
 
+@pytest.mark.process
 def test_takes_every_image_suffix_and_any_name(tmp_path):
     names = [
         "a b.JPG",

@@ -7,7 +7,6 @@ import os
 import signal
 
 import pytest
-from launcher import shared
 
 from pix2pix_tf import run_folder
 from pix2pix_tf.cli import PIX2PIX
@@ -44,9 +43,9 @@ def served(tmp_path_factory):
 class Server:
     """A server process and how to talk to it."""
 
-    def __init__(self, process, printed, log):
-        self.process, self._log = process, log
-        found = shared().printed(process, printed, r"serving at \S+:(\d+)\b.*\n")
+    def __init__(self, launcher, process, printed, log):
+        self._launcher, self.process, self._log = launcher, process, log
+        found = launcher.printed(process, printed, r"serving at \S+:(\d+)\b.*\n")
         self.port = int(found[1])
 
     @property
@@ -75,27 +74,27 @@ class Server:
 
     def wait(self):
         """Waits for its end; returns the exit code."""
-        return shared().wait(self.process)
+        return self._launcher.wait(self.process)
 
 
 @contextlib.contextmanager
-def running(folder, log, *flags, files=None):
+def running(launcher, folder, log, *flags, files=None):
     """A server of `folder`, ended at the end; `files` bounds its open files."""
     words = ["--mode", "serve", "--checkpoint", folder, "--port", "0", *flags]
     printed = log.with_name("printed")
-    process = shared().start("pix2pix-tf", *words, printed=printed, errors=log, open_files=files)
+    process = launcher.start("pix2pix-tf", *words, printed=printed, errors=log, open_files=files)
     try:
-        yield Server(process, printed, log)
+        yield Server(launcher, process, printed, log)
     finally:
         with contextlib.suppress(ProcessLookupError):  # it was stopped
             os.kill(process, signal.SIGKILL)
 
 
 @pytest.fixture(scope="session")
-def server(served, tmp_path_factory):
+def server(launcher, served, tmp_path_factory):
     """One server for all tests; at the end it must have failed nowhere and stop properly."""
     log = tmp_path_factory.mktemp("log") / "stderr"
-    with running(served, log) as server:
+    with running(launcher, served, log) as server:
         yield server
         server.terminate()
         assert server.wait() == 0
@@ -103,11 +102,11 @@ def server(served, tmp_path_factory):
 
 
 @pytest.fixture
-def start(served, tmp_path):
+def start(launcher, served, tmp_path):
     """Starts another server, of one model, with flags."""
 
     def start(*flags, run=served / "facades", **options):
-        return running(run, tmp_path / "stderr", *flags, **options)
+        return running(launcher, run, tmp_path / "stderr", *flags, **options)
 
     return start
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pix2pix_tf.extras.serve import rest
@@ -108,19 +108,16 @@ REQUESTS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=200, deadline=None)
 @given(REQUESTS)
 def test_whatever_json_comes_is_parsed_or_refused(document):
     refused_or_right(json.dumps(document).encode())
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=200) | st.text(string.printable, max_size=200).map(str.encode))
 def test_whatever_bytes_come_are_parsed_or_refused(body):
     refused_or_right(body)
 
 
-@settings(max_examples=200, deadline=None)
 @given(
     st.lists(st.lists(st.floats(0, 1, width=32), min_size=3, max_size=3), min_size=1, max_size=6),
     st.booleans(),

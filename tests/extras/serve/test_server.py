@@ -299,6 +299,7 @@ def test_formats_that_training_reads_are_taken(server, kind):
     assert server.ask("POST", "/facades", file(array, kind)[:60])[0] == 400
 
 
+@pytest.mark.process
 def test_a_taken_port_and_missing_runs_are_one_line(server, served, tmp_path):
     words = ["--mode", "serve", "--checkpoint", served]
     line = refused(run_forked("pix2pix-tf", *words, "--port", server.port))
@@ -309,6 +310,7 @@ def test_a_taken_port_and_missing_runs_are_one_line(server, served, tmp_path):
     assert "needs --checkpoint" in line
 
 
+@pytest.mark.process
 def test_runs_of_other_channels(start, make_run):
     grey = make_run("grey", crop_size=32, input_channels=1, output_channels=4)
     with start("--tile", 32, run=grey) as server:
@@ -322,6 +324,7 @@ def test_runs_of_other_channels(start, make_run):
     assert "1, 3 or 4 channels" in line and "five has 5" in line
 
 
+@pytest.mark.process
 def test_the_load_test_counts_answers_and_failures(server, tmp_path):
     (tmp_path / "in.png").write_bytes(file(pixels((64, 64))))
     tool = [sys.executable, ROOT / "tools" / "load_test.py", "--file", tmp_path / "in.png"]

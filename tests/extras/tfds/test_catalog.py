@@ -13,6 +13,8 @@ from pix2pix_tf import cli
 from pix2pix_tf.data import listing, pipelines
 from pix2pix_tf.errors import InputError
 
+pytestmark = pytest.mark.tfds
+
 tfds = pytest.importorskip("tensorflow_datasets", reason="the extra [tfds] is not installed")
 
 from pix2pix_tf.extras.tfds import catalog  # noqa: E402

@@ -12,6 +12,8 @@ from pix2pix_tf import run_folder
 from pix2pix_tf.data import listing
 from pix2pix_tf.errors import InputError
 
+pytestmark = pytest.mark.tfds
+
 tfds = pytest.importorskip("tensorflow_datasets", reason="the extra [tfds] is not installed")
 
 from pix2pix_tf.extras.tfds import catalog  # noqa: E402

@@ -19,7 +19,7 @@ from pix2pix_tf.errors import InputError
 from pix2pix_tf.extras.web import page as web
 from tests.export.test_formats import ONNX, Model
 
-pytestmark = ONNX
+pytestmark = [ONNX, pytest.mark.process]
 
 
 @pytest.fixture(scope="session")
