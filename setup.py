@@ -85,6 +85,7 @@ setup(
         "tiff": TIFF,
         "tfds": TFDS,
         "web": WEB,
+        "workers": [],
         "test": TEST,
     },
     entry_points={

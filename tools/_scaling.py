@@ -66,6 +66,7 @@ def _prepare(case: Case, **devices: Any) -> Prepared:
     import tensorflow as tf
 
     from pix2pix_tf import model as models
+    from pix2pix_tf.extras.workers import cluster
     from pix2pix_tf.training import distribution
 
     def batches(*, context: Any) -> Any:
@@ -77,7 +78,7 @@ def _prepare(case: Case, **devices: Any) -> Prepared:
     scope = contextlib.ExitStack()
     with contextlib.redirect_stdout(sys.stderr):
         if config.strategy == "multi_worker":
-            scope.enter_context(distribution.multi_worker_strategy())
+            scope.enter_context(cluster.multi_worker_strategy())
         strategy = distribution.strategy_scope(
             config.strategy,
             batch_size=config.batch_size,

@@ -139,52 +139,32 @@ def begin_run(config: Any, explicit: Collection[str], *, program: str) -> Iterat
         InputError: If the output folder contains another run or cannot be written, or the workers
             cannot be connected or lose one.
     """
-    if config.strategy != MULTI_WORKER:
-        with _begin(config, explicit, program=program) as start:
-            yield start
-        return
-    runtime.import_tensorflow()
-
-    from pix2pix_tf.training import distribution
-
-    with distribution.multi_worker_strategy(), contextlib.ExitStack() as stack:
-        if distribution.is_chief():
-            try:
-                start = stack.enter_context(_begin(config, explicit, program=program))
-            except (InputError, OSError) as error:
-                distribution.all_gather_json({"error": str(error)})
-                raise
-            resolved = run_options(start.config, program=program)
-            distribution.all_gather_json({"options": resolved, "first_step": start.first_step})
-        else:
-            decided = distribution.all_gather_json(None)[0]
-            if "error" in decided:
-                raise InputError(f"{decided['error']} (on the chief)")
-            start = _follow(config, explicit, decided, program=program)
-            # What the chief prints is not printed twice.
-            nowhere = stack.enter_context(open(os.devnull, "w", encoding="utf-8"))
-            stack.enter_context(contextlib.redirect_stdout(nowhere))
+    begin = _begin(config, explicit, program=program)
+    if config.strategy == MULTI_WORKER:
+        runtime.import_tensorflow()
+        begin_on_chief = optional.load(
+            "workers", "cluster:begin_on_chief", needed_by="--strategy multi_worker"
+        )
+        begin = begin_on_chief(
+            begin,
+            command={"program": program, "version": pix2pix_tf.__version__},
+            describe=lambda start: [dataclasses.asdict(start.config), start.first_step],
+            follow=lambda chief: Start(
+                _adopt_all(config, explicit, chief[0]), first_step=chief[1], writes=False
+            ),
+        )
+    with begin as start:
         yield start
 
 
-def _follow(
-    config: Any, explicit: Collection[str], decided: dict[str, Any], *, program: str
-) -> Start:
-    """The start that the chief decided on."""
-    mine, theirs = run_options(config, program=program), decided["options"]
-    if any(mine[name] != theirs.get(name) for name in ("program", "version")):
-        raise InputError(
-            f"Expected {program} {mine['version']} on all workers. Received: "
-            f"{theirs.get('program')} {theirs.get('version')} on the chief"
-        )
-    places = {name for name in explicit if "_dir" in name}
+def _adopt_all(config: Any, explicit: Collection[str], chief: dict[str, Any]) -> Any:
+    """`config` with the chief's options, except explicit folders of images."""
     changes = {
-        field.name: options.stored_value(config, field.name, stored=theirs, source="the chief")
+        field.name: options.stored_value(config, field.name, stored=chief, source="the chief")
         for field in dataclasses.fields(config)
-        if field.name not in places
+        if not (field.name in explicit and "_dir" in field.name)
     }
-    config = dataclasses.replace(config, **changes)
-    return Start(config, first_step=decided["first_step"], writes=False)
+    return dataclasses.replace(config, **changes)
 
 
 @contextlib.contextmanager

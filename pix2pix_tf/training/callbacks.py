@@ -407,7 +407,7 @@ class Stop(StepCallback):
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Installs the signal handlers."""
-        self.signal, self._agreed = None, distribution.any_worker_stops()
+        self.signal = None
         if threading.current_thread() is threading.main_thread():
             self._handlers = {number: signal.signal(number, self._note) for number in EXIT_CODES}
 
@@ -418,7 +418,7 @@ class Stop(StepCallback):
 
     def on_step_end(self, step: int, logs: dict[str, float]) -> None:
         """Stops `fit` if it is time."""
-        if self._agreed(self.signal is not None):
+        if distribution.any_worker_stops(self.signal is not None):
             self.signal = self.signal or signal.SIGTERM
             self.model.stop_training = True
         if step == self.last_step:

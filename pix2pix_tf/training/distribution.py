@@ -8,16 +8,12 @@ each replica's own images.
 """
 
 import contextlib
-import hashlib
-import json
-import os
-import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
+from pix2pix_tf import optional
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.training import runtime
 
@@ -34,7 +30,7 @@ def strategy_scope(
     """Makes the strategy that a run trains with; models built in the block are distributed by it.
 
     Args:
-        kind: "one"; "mirrored"; or "multi_worker", see `multi_worker_strategy`.
+        kind: "one"; "mirrored"; or "multi_worker", the strategy that is entered already.
         batch_size: Number of images of all devices together.
         norm: Normalisation of the networks; it is reported what "batch" means on several devices.
         logical_devices: Number of devices that "mirrored" splits each GPU, or the processor, into.
@@ -48,7 +44,8 @@ def strategy_scope(
         strategy = _mirrored(logical_devices)
     else:
         strategy = tf.distribute.get_strategy()
-        _compare(files)
+        if _has_workers():
+            _of_workers("check_same_files")(files)
     replicas = strategy.num_replicas_in_sync
     if batch_size % replicas:
         raise InputError(
@@ -115,106 +112,9 @@ def _gpu_megabytes() -> int:
         ) from None
 
 
-@contextlib.contextmanager
-def multi_worker_strategy() -> Iterator[None]:
-    """Connects the workers of TF_CONFIG; in the block the strategy of all of them is entered.
-
-    TensorFlow waits until every worker has come. It must not have been used before.
-
-    Raises:
-        InputError: If TF_CONFIG names no cluster, the workers cannot be connected, or one is lost.
-    """
-    addresses, own = _cluster()
-    print(f"connecting to {', '.join(addresses)} as {own}", flush=True)
-    runtime.grow_memory()
-    try:
-        # Ctrl-C ends the process while TensorFlow's C++ code waits, as SIGTERM does.
-        with runtime.handled(signal.SIGINT, signal.SIG_DFL), runtime.quiet():
-            strategy = tf.distribute.MultiWorkerMirroredStrategy()
-    except (tf.errors.OpError, RuntimeError, ValueError) as error:
-        why = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(f"cannot connect to {', '.join(addresses)} as {own}: {why}") from None
-    try:
-        with strategy.scope():
-            yield
-    except (
-        tf.errors.UnavailableError,
-        tf.errors.AbortedError,
-        tf.errors.CancelledError,
-        tf.errors.DeadlineExceededError,
-    ) as error:
-        # The lines in front of this one, if it is there, name the operation.
-        lines = error.message.splitlines() or [type(error).__name__]
-        why = next((line for line in lines if "aborted" in line), lines[-1])
-        raise InputError(
-            f"a worker has stopped ({why[:200]}); start all workers again with --resume"
-        ) from None
-
-
-def _cluster() -> tuple[list[str], str]:
-    """The addresses of all workers in TF_CONFIG, the chief's first, and this worker's own."""
-    text = os.environ.get("TF_CONFIG", "")
-    try:
-        value = json.loads(text)
-        jobs, task = value["cluster"], value["task"]
-        own = jobs[task["type"]][task["index"]]
-        if not set(jobs) <= {"chief", "worker"} or task["index"] < 0:
-            raise ValueError("a job other than chief and worker, or a negative index")
-        return [*jobs.get("chief", ()), *jobs.get("worker", ())], str(own)
-    except (ValueError, KeyError, TypeError, IndexError) as error:
-        why = f"{text[:100]} ({type(error).__name__}: {error})" if text else "nothing"
-        raise InputError(
-            'Expected TF_CONFIG to be JSON such as {"cluster": {"worker": ["host1:2222", '
-            '"host2:2222"]}, "task": {"type": "worker", "index": 0}}. Received: ' + why
-        ) from None
-
-
-def all_gather_json(value: object) -> list[Any]:
-    """Gathers a value of each worker on all workers; all call it at the same time.
-
-    Args:
-        value: What JSON can hold.
-
-    Returns:
-        The values of all workers, the chief's first; the value alone on a single worker.
-    """
-    strategy = tf.distribute.get_strategy()
-    if strategy.cluster_resolver is None:
-        return [value]
-    text = np.frombuffer(json.dumps(value).encode("ascii"), np.uint8).astype(np.int32)
-
-    @on_every_replica
-    def gathered(part: tf.Tensor) -> tf.Tensor:
-        return tf.distribute.get_replica_context().all_gather(tf.identity(part), axis=0)
-
-    sizes = gathered(tf.constant([len(text)])).numpy()
-    padded = np.pad(text, (0, sizes.max() - len(text)))
-    rows = gathered(tf.constant(padded[None])).numpy().astype(np.uint8)
-    # Every replica of a worker sends the same.
-    each = max(len(strategy.extended.worker_devices), 1)
-    return [json.loads(row[:size].tobytes()) for row, size in zip(rows, sizes, strict=True)][::each]
-
-
-def _compare(files: Sequence[str]) -> None:
-    """Makes sure that all workers have training files of the same names, wherever they are."""
-    names = "\0".join(map(os.path.basename, files))
-    digest = hashlib.sha256(names.encode("utf-8", "surrogateescape")).hexdigest()
-    found = all_gather_json([len(files), digest])
-    if odd := [index for index, other in enumerate(found) if other != found[0]]:
-        counts = ", ".join(f"{found[index][0]} on worker {index}" for index in [0, *odd])
-        raise InputError(
-            "all workers need the same training images; the names differ from the chief's (worker "
-            f"0) on worker {', '.join(map(str, odd))} ({counts})"
-        )
-
-
 def is_chief() -> bool:
-    """Whether this process writes: it is alone, or the chief of several."""
-    resolver = tf.distribute.get_strategy().cluster_resolver
-    if resolver is None:
-        return True
-    first = "chief" if "chief" in resolver.cluster_spec().jobs else "worker"
-    return (resolver.task_type, resolver.task_id) == (first, 0)
+    """Whether this process writes: it is alone, or the chief of several workers."""
+    return tf.distribute.get_strategy().extended.should_checkpoint
 
 
 def distribute_batches(make_dataset: Callable[..., tf.data.Dataset]) -> Iterable[Any]:
@@ -288,37 +188,23 @@ def gather_images(images: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     }
 
 
-def any_worker_stops() -> Callable[[bool], bool]:
-    """Makes a function of a bool that returns whether it is true on any worker.
+# ---- Several workers; a process that is alone agrees with itself
 
-    All workers call it at the same time, so that they stop together.
-    """
-    if tf.distribute.get_strategy().cluster_resolver is None:
-        return bool
 
-    @on_every_replica
-    def votes(value: tf.Tensor) -> tf.Tensor:
-        return all_reduce_sum(tf.cast(value, tf.float32))
+def _has_workers() -> bool:
+    return tf.distribute.get_strategy().cluster_resolver is not None
 
-    return lambda value: bool(votes(tf.constant(bool(value))) > 0)
+
+def _of_workers(name: str) -> Callable[..., Any]:
+    return optional.load("workers", f"cluster:{name}", needed_by="--strategy multi_worker")
+
+
+def any_worker_stops(stop: bool) -> bool:
+    """Whether `stop` is true on a worker; all workers call it at the same time."""
+    return _of_workers("any_worker_stops")(stop) if _has_workers() else stop
 
 
 def broadcast_state(state: Mapping[str, Any]) -> None:
-    """Gives all workers the chief's values.
-
-    Args:
-        state: Dict from names to variables, the same names on every worker.
-    """
-    if tf.distribute.get_strategy().cluster_resolver is None:
-        return
-
-    @on_every_replica
-    def chiefs(value: tf.Tensor) -> tf.Tensor:
-        context = tf.distribute.get_replica_context()
-        is_first = tf.equal(context.replica_id_in_sync_group, 0)
-        return all_reduce_sum(tf.where(is_first, value, tf.zeros_like(value)))
-
-    for variable in state.values():
-        value = chiefs(tf.convert_to_tensor(variable))
-        if not is_chief():
-            variable.assign(value)
+    """Gives all workers the chief's values of variables, by name."""
+    if _has_workers():
+        _of_workers("broadcast_state")(state)

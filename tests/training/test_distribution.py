@@ -1,7 +1,5 @@
 """Several devices in one process, by the command line: the same run as on one."""
 
-import json
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -119,35 +117,3 @@ def test_a_batch_that_devices_cannot_share_is_refused(launcher, data, tmp_path):
     assert code == 1
     line = text.splitlines()[-1]
     assert "Expected --batch_size to be a multiple of 2" in line and "Received: 3" in line
-
-
-def tf_config(spec, kind, index):
-    return json.dumps({"cluster": spec, "task": {"type": kind, "index": index}})
-
-
-WORKERS = ["one:1", "two:2"]
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "Expected TF_CONFIG to be JSON such as .* Received: nothing"),
-        ("{", "Received: { .JSONDecodeError"),
-        ("[]", "Received: .. .TypeError"),
-        ('{"cluster": {"worker": ["a:1"]}}', "KeyError: 'task'"),
-        (tf_config({"worker": WORKERS}, "worker", "x"), "TypeError"),
-        (tf_config({"worker": []}, "worker", 0), "IndexError"),
-        (tf_config({"worker": WORKERS}, "worker", 2), "IndexError"),
-        (tf_config({"ps": WORKERS}, "ps", 0), "other than chief and worker"),
-        (tf_config({"worker": WORKERS}, "evaluator", 0), "KeyError: 'evaluator'"),
-    ],
-)
-def test_a_wrong_tf_config_is_one_line(monkeypatch, text, message):
-    monkeypatch.setenv("TF_CONFIG", text)
-    with pytest.raises(InputError, match=message) as caught, distribution.multi_worker_strategy():
-        pass
-    assert "\n" not in str(caught.value)
-
-
-def test_one_process_exchanges_with_itself():
-    assert distribution.all_gather_json({"step": 3}) == [{"step": 3}] and distribution.is_chief()

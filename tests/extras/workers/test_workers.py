@@ -12,6 +12,8 @@ import pytest
 from support import assert_equal_to_rounding, logged_losses, state, write_pairs
 
 from pix2pix_tf import run_folder
+from pix2pix_tf.errors import InputError
+from pix2pix_tf.extras.workers import cluster
 
 pytestmark = [pytest.mark.slow, pytest.mark.workers]
 
@@ -115,3 +117,31 @@ def test_workers_that_disagree_end_with_one_line_each(start, ended, tmp_path):
     assert (code, code_of_other) == (1, 1) and "Traceback" not in chief + other
     assert "Expected a run of pix2pix-tf" in chief.splitlines()[-1]
     assert other.splitlines()[-1] == f"{chief.splitlines()[-1]} (on the chief)"
+
+
+def tf_config(spec, kind, index):
+    return json.dumps({"cluster": spec, "task": {"type": kind, "index": index}})
+
+
+WORKERS = ["one:1", "two:2"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "Expected TF_CONFIG to be JSON such as .* Received: nothing"),
+        ("{", "Received: { .JSONDecodeError"),
+        ("[]", "Received: .. .TypeError"),
+        ('{"cluster": {"worker": ["a:1"]}}', "KeyError: 'task'"),
+        (tf_config({"worker": WORKERS}, "worker", "x"), "TypeError"),
+        (tf_config({"worker": []}, "worker", 0), "IndexError"),
+        (tf_config({"worker": WORKERS}, "worker", 2), "IndexError"),
+        (tf_config({"ps": WORKERS}, "ps", 0), "other than chief and worker"),
+        (tf_config({"worker": WORKERS}, "evaluator", 0), "KeyError: 'evaluator'"),
+    ],
+)
+def test_a_wrong_tf_config_is_one_line(monkeypatch, text, message):
+    monkeypatch.setenv("TF_CONFIG", text)
+    with pytest.raises(InputError, match=message) as caught, cluster.multi_worker_strategy():
+        pass
+    assert "\n" not in str(caught.value)
