@@ -46,7 +46,7 @@ def pytest_itemcollected(item):
 
 # Why a test may be skipped in CI; any other reason fails the run.
 ALLOWED_SKIPS = (
-    "needs the extra [bench]",  # PyTorch, several gigabytes
+    "needs PyTorch",  # several gigabytes
     "needs the extra [metrics]",
     "the extra edges is not installed",
     "needs chromium",

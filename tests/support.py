@@ -15,6 +15,11 @@ from PIL import Image
 
 from pix2pix_tf import run_folder
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib  # which pytest brings
+
 ROOT = Path(__file__).parent.parent
 GOLDENS = Path(__file__).parent / "goldens"
 
@@ -29,6 +34,11 @@ SMALLEST = {
         "--load_size", 9, "--pool_size", 2, "--summary_freq", 0,
     ),
 }  # fmt: skip
+
+
+def pyproject():
+    """The contents of pyproject.toml."""
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
 def tolerance(tight, *, without_onednn):

@@ -1,10 +1,9 @@
 """Every command and Python block of README.md and docs/ is run, on little data.
 
 Commands keep their words; to trainings flags are appended that make them small. Lines that install
-something are compared with what setup.py offers.
+something are compared with what pyproject.toml offers.
 """
 
-import ast
 import contextlib
 import importlib.util
 import os
@@ -22,7 +21,7 @@ import numpy as np
 import pytest
 from evaluation import inception
 from PIL import Image
-from support import GOLDENS, ROOT
+from support import GOLDENS, ROOT, pyproject
 
 from pix2pix_tf.demo import facades
 
@@ -172,11 +171,7 @@ class Place:
 def check_installs(words):
     """pip install . or ".[extra,extra]" with extras that there are."""
     assert words[0] == "install"
-    offered = next(
-        {key.value for key in node.value.keys}
-        for node in ast.walk(ast.parse((ROOT / "setup.py").read_text(encoding="utf-8")))
-        if isinstance(node, ast.keyword) and node.arg == "extras_require"
-    )
+    offered = set(pyproject()["project"]["optional-dependencies"])
     for word in words[1:]:
         extras = re.fullmatch(r"\.(?:\[([\w,]+)\])?", word)
         assert extras, word

@@ -6,9 +6,8 @@ Usage: python tools/benchmark.py --output_dir DIR [flags]
 from it what several GPUs would do.
 
 Every system runs in a process of its own and they take turns (A B A B), so that whatever else the
-machine does meets all of them; the medians are compared. PyTorch (the extra [bench]), LiteRT and
-ONNX (extras [litert], [onnx]) are left out where they are not installed. DIR receives
-benchmark.json and benchmark.png.
+machine does meets all of them; the medians are compared. PyTorch, LiteRT and ONNX (extras [litert],
+[onnx]) are left out where they are not installed. DIR receives benchmark.json and benchmark.png.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def test_the_systems_run(monkeypatch, part, system, package):
 
 def test_compares_networks_of_one_size_with_pytorch(run_tool, tmp_path):
     if importlib.util.find_spec("torch") is None:
-        pytest.skip("needs the extra [bench]")
+        pytest.skip("needs PyTorch")
     flags = {"output_dir": tmp_path, "parts": "step,cycle,pipeline", **SMALL}
     done = run_tool("benchmark", flags=flags)
     assert done.returncode == 0, done.stderr
