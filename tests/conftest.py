@@ -110,10 +110,12 @@ def launcher():
 
 @pytest.fixture(scope="session")
 def run_tool(launcher):
-    """Runs tools/NAME.py with flags; returns the finished process with its output as text."""
+    """Runs a script by its name with flags; returns the process with its output as text."""
 
     def run(name, *words, flags=None, **options):
         words = [*words, *(f"--{flag}={value}" for flag, value in (flags or {}).items())]
-        return launcher.complete(ROOT / "tools" / f"{name}.py", *words, **options)
+        folders = (ROOT / folder for folder in ("tools", "benchmarks", "scripts"))
+        script = next(path for folder in folders if (path := folder / f"{name}.py").is_file())
+        return launcher.complete(script, *words, **options)
 
     return run

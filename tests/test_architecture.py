@@ -8,6 +8,7 @@ from support import ROOT
 from pix2pix_tf import optional
 
 PACKAGES = ("pix2pix_tf", "cyclegan_tf")
+SCRIPTS = ("tools", "benchmarks", "scripts")
 FILES = [path for name in PACKAGES for path in sorted((ROOT / name).rglob("*.py"))]
 # From the ground up; a file may import from its own floor's other rooms never, from its own room
 # and from all floors below always.
@@ -174,9 +175,9 @@ def test_flags_stay_in_the_command_line():
         assert not uses or path.name in ("cli.py", "options.py"), path
 
 
-def test_nothing_imports_tools_or_tests():
+def test_no_package_imports_scripts_or_tests():
     for path in FILES:
-        assert not {name.split(".")[0] for name in imports(path)} & {"tools", "tests"}, path
+        assert not {name.split(".")[0] for name in imports(path)} & {*SCRIPTS, "tests"}, path
 
 
 @pytest.mark.parametrize("name", (*ABOVE_TENSORFLOW, "commands"))
@@ -192,6 +193,7 @@ def test_the_command_line_does_not_load_tensorflow(name):
 
 
 def test_functions_keep_their_budgets():
-    for path in FILES + sorted((ROOT / "tools").glob("*.py")):
+    scripts = [path for name in SCRIPTS for path in sorted((ROOT / name).glob("*.py"))]
+    for path in FILES + scripts:
         for function in functions(path):
             assert length(function) <= 60, f"{path}: {function.name}"

@@ -42,7 +42,9 @@ SMALL = {
         "--load_size": "18",
     },
 }
-TOOLS = {"tools/experiments.py": ("--max_steps=2", "--ngf=1")}
+# Folders of what `python` runs.
+SCRIPTS = ("tools", "benchmarks", "scripts", "examples")
+TOOLS = {"benchmarks/experiments.py": ("--max_steps=2", "--ngf=1")}
 SHORT = ("--ngf", "1", "--ndf", "1", "--max_steps", "2", "--run_eagerly")
 # Trained once; a document that trains one of them itself starts without it.
 PHOTOS = "pix2pix-tf --mode train --input_dir photos/train --output_dir"
@@ -97,7 +99,7 @@ class Place:
         if program in SMALL:
             self._run_program(program, words)
         elif program == "python":
-            assert words[0].startswith("tools/") and (ROOT / words[0]).is_file(), line
+            assert words[0].split("/")[0] in SCRIPTS and (ROOT / words[0]).is_file(), line
             self._launch(ROOT / words[0], *words[1:], *TOOLS.get(words[0], ()))
         elif program == "pip":
             check_installs(words)

@@ -1,4 +1,4 @@
-"""tools/benchmark.py with the smallest networks."""
+"""benchmarks/benchmark.py with the smallest networks."""
 
 import importlib.util
 import json
@@ -36,7 +36,7 @@ def test_measures_our_parts(run_tool, tmp_path):
 def test_the_systems_run(monkeypatch, part, system, package):
     if package:
         pytest.importorskip(package)
-    monkeypatch.syspath_prepend(ROOT / "tools")
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
     subjects = importlib.import_module("_subjects")
     case = {"batch_size": 1, "image_size": 64 if part == "cycle" else 256, "ngf": 1, "ndf": 1}
     run, facts = subjects.PARTS[part][system]({**case, "precision": "float32"})
@@ -71,7 +71,7 @@ def test_refuses_what_it_does_not_know(run_tool, tmp_path, flag, value):
 
 
 def test_predicts_what_gpus_would_do(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "tools")
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
     scaling = importlib.import_module("_scaling")
     medians = {"one": 1.0, "two replicas": 1.3, "one worker": 1.0, "two workers": 2.5}
     # Two images are 100 GFLOP; the gradients are 1 GB, the smallest exchanges 3 ms in all.

@@ -7,7 +7,11 @@ import sys
 import pytest
 from support import ROOT
 
-SOURCES = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "tools").glob("*.py")}
+SOURCES = {
+    path.stem: path.read_text(encoding="utf-8")
+    for folder in ("tools", "benchmarks", "scripts")
+    for path in (ROOT / folder).glob("*.py")
+}
 TOOLS = sorted(name for name, source in SOURCES.items() if "_cli.run(" in source)
 
 

@@ -1,4 +1,4 @@
-"""tools/experiments.py on little data: two experiments, done once, then only read."""
+"""benchmarks/experiments.py on little data: two experiments, done once, then only read."""
 
 import importlib
 import json
@@ -14,7 +14,7 @@ from pix2pix_tf.demo import facades
 @pytest.fixture
 def experiments(launcher, tmp_path, monkeypatch):
     """The tool as a module, whose commands are started quickly and noted in `done`."""
-    monkeypatch.syspath_prepend(ROOT / "tools")
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
     module = importlib.import_module("experiments")
     module.done = []
 

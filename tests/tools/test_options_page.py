@@ -9,7 +9,7 @@ from pix2pix_tf.config import Pix2PixConfig
 
 
 def test_the_committed_page_is_current(run_tool, tmp_path):
-    """After a change of options: python tools/options_page.py."""
+    """After a change of options: python scripts/options_page.py."""
     done = run_tool("options_page", flags={"output_file": tmp_path / "new" / "page.md"})
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "new" / "page.md").read_text(encoding="utf-8")

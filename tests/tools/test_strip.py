@@ -1,4 +1,4 @@
-"""tools/strip.py: which picture lands where."""
+"""scripts/strip.py: which picture lands where."""
 
 import numpy as np
 from PIL import Image

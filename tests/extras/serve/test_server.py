@@ -327,7 +327,7 @@ def test_runs_of_other_channels(start, make_run):
 @pytest.mark.process
 def test_the_load_test_counts_answers_and_failures(server, tmp_path):
     (tmp_path / "in.png").write_bytes(file(pixels((64, 64))))
-    tool = [sys.executable, ROOT / "tools" / "load_test.py", "--file", tmp_path / "in.png"]
+    tool = [sys.executable, ROOT / "benchmarks" / "load_test.py", "--file", tmp_path / "in.png"]
     tool += ["--clients", "3", "--seconds", "1"]
     for model, code in (("facades", 0), ("nobody", 1)):
         url = f"http://127.0.0.1:{server.port}/{model}"

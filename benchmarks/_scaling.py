@@ -1,4 +1,4 @@
-"""Measurements of several devices for tools/benchmark.py, and predictions for GPUs.
+"""Measurements of several devices for benchmarks/benchmark.py, and predictions for GPUs.
 
 The functions prepare one system each, as those of `_subjects`: an update with the same images, on
 one device, on two replicas in one process, and on one and two workers, which are processes that
@@ -18,7 +18,6 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-import _cli  # noqa: F401 - it finds the package of a checkout
 import _subjects
 from _subjects import Case, Prepare, Prepared
 from absl import flags

@@ -1,6 +1,6 @@
 """Measures training steps, the input pipeline and inference, and PyTorch beside them.
 
-Usage: python tools/benchmark.py --output_dir DIR [flags]
+Usage: python benchmarks/benchmark.py --output_dir DIR [flags]
 
 --parts devices measures an update on one and two replicas and on one and two workers, and predicts
 from it what several GPUs would do.
@@ -19,6 +19,7 @@ import multiprocessing
 import os
 import platform
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -27,12 +28,15 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from absl import flags
+
+sys.path.append(str(Path(__file__).parents[1] / "tools"))
+
 import _cli
 import _scaling
 import _subjects
 from _scaling import Row
 from _subjects import Prepare
-from absl import flags
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_string("output_dir", None, "folder for the results", flag_values=FLAGS)

@@ -1,6 +1,6 @@
 """Trains and measures the experiments of docs/experiments.md, one after the other.
 
-Usage: python tools/experiments.py --output_dir DIR --facades FACADES [--horse2zebra H2Z] [flags]
+Usage: python benchmarks/experiments.py --output_dir DIR --facades FACADES [flags]
 
 FACADES has train/ and val/, H2Z trainA/, trainB/, testA/ and testB/. What is done already is not
 done again, interrupted work is resumed. DIR/results.md gets a table, DIR/outputs.png a column
@@ -17,11 +17,15 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import _cli
-import strip
 from absl import flags
 
 from pix2pix_tf import run_folder
+
+sys.path.append(str(Path(__file__).parents[1] / "tools"))
+sys.path.append(str(Path(__file__).parents[1] / "scripts"))
+
+import _cli
+import strip
 
 # Name: flags beside those of all.
 FACADES = {

@@ -1,19 +1,23 @@
 """Writes the page of all options, docs/options.md, from the dataclasses that define them.
 
-Usage: python tools/options_page.py [--output_file FILE]
+Usage: python scripts/options_page.py [--output_file FILE]
 """
 
 from __future__ import annotations
 
 import dataclasses
+import sys
 from pathlib import Path
 
-import _cli
 from absl import flags
 
 from cyclegan_tf.config import CycleGANConfig
 from pix2pix_tf.config import Pix2PixConfig
 from pix2pix_tf.options import description, type_name
+
+sys.path.append(str(Path(__file__).parents[1] / "tools"))
+
+import _cli
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_string("output_file", "docs/options.md", "where to", flag_values=FLAGS)
@@ -21,7 +25,7 @@ flags.DEFINE_string("output_file", "docs/options.md", "where to", flag_values=FL
 PROGRAMS = {"pix2pix-tf": Pix2PixConfig, "cyclegan-tf": CycleGANConfig}
 HEAD = """# Every option
 
-Written by `python tools/options_page.py`; `pix2pix-tf --help` and `cyclegan-tf --help` show the
+Written by `python scripts/options_page.py`; `pix2pix-tf --help` and `cyclegan-tf --help` show the
 same, `pix2pix-tf train --help` only what matters for a mode. A program without a default here does
 not have the option; `none` means that nothing is set. `--noNAME` or `--no_NAME` turns off boolean
 flags.

@@ -1,4 +1,4 @@
-"""What tools/benchmark.py measures: functions that prepare one thing and return how to run it.
+"""What benchmarks/benchmark.py measures: functions that prepare one thing and return how to run it.
 
 Each is called in a process of its own, so that allocators and thread pools do not disturb each
 other, and returns (function that runs it once, dict of facts about it).

@@ -1,4 +1,4 @@
-"""The jitter of pix2pix in PyTorch's plain standard form, for tools/benchmark.py to compare with.
+"""The jitter of pix2pix in PyTorch's plain form, for benchmarks/benchmark.py to compare with.
 
 Pairs side by side are opened with Pillow, resized to 286, cropped to 256, mirrored and scaled to
 [-1, 1] in the worker processes of a DataLoader.

@@ -1,6 +1,6 @@
 """Joins images of a test or an evaluation side by side in one PNG.
 
-Usage: python tools/strip.py --input_dir TEST --output_file STRIP.png [flags]
+Usage: python scripts/strip.py --input_dir TEST --output_file STRIP.png [flags]
 
 Every name becomes a column, every kind a row. The kinds of pix2pix-tf are inputs, outputs and
 targets; those of cyclegan-tf real_A, fake_B, rec_A, idt_A, true_B and the reverse.
@@ -8,12 +8,16 @@ targets; those of cyclegan-tf real_A, fake_B, rec_A, idt_A, true_B and the rever
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import _cli
 from absl import flags
 from PIL import Image
+
+sys.path.append(str(Path(__file__).parents[1] / "tools"))
+
+import _cli
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_string("input_dir", None, "folder that test wrote", flag_values=FLAGS)

@@ -1,4 +1,4 @@
-"""CycleGAN in PyTorch's plain standard form, for tools/benchmark.py to compare with.
+"""CycleGAN in PyTorch's plain standard form, for benchmarks/benchmark.py to compare with.
 
 The networks are those of cyclegan_tf at its defaults: a residual generator with instance
 normalisation and 70x70 discriminators; the step is the usual one, each pass a call of its own.

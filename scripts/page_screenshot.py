@@ -1,6 +1,6 @@
 """Writes a screenshot of an exported page, as docs/pictures/page.png is.
 
-Usage: python tools/page_screenshot.py --page PAGE/index.html --output_file FILE.png [flags]
+Usage: python scripts/page_screenshot.py --page PAGE/index.html --output_file FILE.png [flags]
 
 Needs Chromium with its driver (Debian: chromium chromium-driver) and the package selenium.
 """
@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import io
 import shutil
+import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-import _cli
 from absl import flags
 from PIL import Image
+
+sys.path.append(str(Path(__file__).parents[1] / "tools"))
+
+import _cli
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_string("page", None, "index.html that --export_format web wrote", flag_values=FLAGS)

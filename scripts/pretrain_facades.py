@@ -1,6 +1,6 @@
 """Trains the model that ships in the package: label maps of drawn facades to their images.
 
-Usage: python tools/pretrain_facades.py --output_dir DIR [flags]
+Usage: python scripts/pretrain_facades.py --output_dir DIR [flags]
 
 Draws facades of three sizes, trains on random crops, tests on 100 facades that it has not seen and
 writes DIR/facades: options.json, the averaged generator in float16 and a card. A second call
@@ -11,12 +11,16 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import types
 from pathlib import Path
 
-import _cli
 import numpy as np
 from absl import flags
+
+sys.path.append(str(Path(__file__).parents[1] / "tools"))
+
+import _cli
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_string("output_dir", None, "folder for data, run and result", flag_values=FLAGS)
@@ -46,7 +50,7 @@ Translates label maps of building facades, twelve flat colors, to images of them
 | | |
 |---|---|
 | data | {count} facades of {sizes} px drawn by `pix2pix_tf.demo`, seed {seed}; no photographs |
-| command | `python tools/pretrain_facades.py --output_dir DIR --max_steps {steps} --seed {seed}` |
+| command | `python {script} --output_dir DIR --max_steps {steps} --seed {seed}` |
 | training | {steps} steps of one {crop} px crop: `{flags}` |
 | weights | moving average of the generator, {parameters:,} parameters, float16 |
 | held-out | {tests} of 256 px: L1 {L1:.3f} in [-1, 1], PSNR {PSNR:.2f} dB, SSIM {SSIM:.3f} |
@@ -116,6 +120,7 @@ def _pack(folder: Path, words: str) -> Path:
     card = CARD.format(
         count=len(SIZES) * FLAGS.per_size,
         sizes=", ".join(map(str, SIZES)),
+        script="scripts/pretrain_facades.py",
         seed=FLAGS.seed,
         steps=step,
         crop=TRAINING["crop_size"],

@@ -1,4 +1,4 @@
-"""pix2pix in PyTorch's plain standard form, for tools/benchmark.py to compare with.
+"""pix2pix in PyTorch's plain standard form, for benchmarks/benchmark.py to compare with.
 
 The networks are pix2pix_tf's own, without the innermost normalisation, which PyTorch refuses at
 batch size 1; the step is the usual one: one update of the discriminator with the translated image

@@ -1,15 +1,19 @@
 """Writes the pages of the public API as HTML, from the docstrings, with pdoc (extra [dev]).
 
-Usage: python tools/api_pages.py --output_dir DIR
+Usage: python scripts/api_pages.py --output_dir DIR
 """
 
 from __future__ import annotations
 
 import importlib
+import sys
 from pathlib import Path
 
-import _cli
 from absl import flags
+
+sys.path.append(str(Path(__file__).parents[1] / "tools"))
+
+import _cli
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_string("output_dir", None, "folder for the pages", flag_values=FLAGS)

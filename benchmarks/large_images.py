@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Measures the memory, disk and time that images take with `--tile`; draws docs/pictures.
 
-    python tools/large_images.py --sizes 1024 2048 4096 --tile 512 --output large_images.csv
-    python tools/large_images.py --output large_images.csv --plot large_images.svg
+    python benchmarks/large_images.py --sizes 1024 2048 4096 --tile 512 --output large_images.csv
+    python benchmarks/large_images.py --output large_images.csv --plot large_images.svg
 
 Each measurement is a process of its own: the peak is that of the process above its size after
 TensorFlow is loaded, the generator is built and a small image has been translated. `--whole`

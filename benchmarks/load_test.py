@@ -1,6 +1,6 @@
 """Sends images to a running server for a while; prints the response times.
 
-Usage: python tools/load_test.py --url http://127.0.0.1:8000/NAME --file IN.png [flags]
+Usage: python benchmarks/load_test.py --url http://127.0.0.1:8000/NAME --file IN.png [flags]
 
 Each client sends its next request when its last one was answered. Exit code 1 if a request failed.
 """
@@ -8,14 +8,18 @@ Each client sends its next request when its last one was answered. Exit code 1 i
 from __future__ import annotations
 
 import http.client
+import sys
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import _cli
 from absl import flags
+
+sys.path.append(str(Path(__file__).parents[1] / "tools"))
+
+import _cli
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_string("url", None, "address of a model, as in POST /NAME", flag_values=FLAGS)
