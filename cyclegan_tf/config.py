@@ -11,20 +11,18 @@ from typing import TYPE_CHECKING
 
 from pix2pix_tf.config import (
     CHECK_DATA,
+    COMMANDS,
     COMPARE,
     MOST_PIXELS,
     MOST_STEPS,
-    SIZE,
-    TESTING,
     Config,
-    changed,
     data_option,
+    override_option,
     run_option,
     training_option,
 )
 from pix2pix_tf.data import sizes
-from pix2pix_tf.data.samples import Side
-from pix2pix_tf.errors import InputError
+from pix2pix_tf.errors import OptionError
 
 if TYPE_CHECKING:
     from pix2pix_tf.data.decode import Reading
@@ -36,40 +34,36 @@ PROGRAM = "cyclegan-tf"
 class CycleGANConfig(Config):
     """Options of one command; invalid ones raise `InputError` when the object is made."""
 
+    # Without validation, training translates nothing as test does.
+    COMMANDS = {**COMMANDS, "train": dataclasses.replace(COMMANDS["train"], extra="")}
+    resize_method = "bicubic"
+
     # Run
-    input_dir: str | None = changed(
+    input_dir: str | None = override_option(
         "input_dir",
         help="Folder with the folders trainA and trainB (train), testA and testB (test), or "
         "tfds:cycle_gan/NAME for a data set of TensorFlow Datasets; test also takes a folder of "
         "images.",
     )
     input_dir_A: str | None = run_option(
-        None,
-        "Folder of images of A, in place of the one in --input_dir.",
-        modes=("train", *TESTING, CHECK_DATA),
-        adopted="run",
+        None, "Folder of images of A, in place of the one in --input_dir.", inherit="run"
     )
     input_dir_B: str | None = run_option(
-        None,
-        "Folder of images of B, in place of the one in --input_dir.",
-        modes=("train", *TESTING, CHECK_DATA),
-        adopted="run",
+        None, "Folder of images of B, in place of the one in --input_dir.", inherit="run"
     )
-    output_dir: str | None = changed(
+    output_dir: str | None = override_option(
         "output_dir", help="Folder for the results; demo writes to cyclegan-demo."
     )
 
     # Training
-    gan_mode: str = changed("gan_mode", default="lsgan")
-    n_epochs: int = training_option(
-        100, "Epochs at the full learning rate.", minimum=0, maximum=MOST_STEPS
-    )
+    gan_mode: str = override_option("gan_mode", default="lsgan")
+    n_epochs: int = training_option(100, "Epochs at the full learning rate.", ge=0, le=MOST_STEPS)
     n_epochs_decay: int = training_option(
         100,
         "Further epochs, over which --lr_policy linear falls to zero; training ends after them, "
         "or at --max_steps.",
-        minimum=0,
-        maximum=MOST_STEPS,
+        ge=0,
+        le=MOST_STEPS,
     )
     lr_policy: str = training_option(
         "linear",
@@ -78,21 +72,21 @@ class CycleGANConfig(Config):
         choices=("linear", "step", "cosine"),
     )
     lr_decay_iters: int = training_option(
-        50, "Epochs between two drops of --lr_policy step.", minimum=1, maximum=MOST_STEPS
+        50, "Epochs between two drops of --lr_policy step.", ge=1, le=MOST_STEPS
     )
-    lambda_A: float = training_option(10.0, "Weight of the cycle A to B to A.", minimum=0)
-    lambda_B: float = training_option(10.0, "Weight of the cycle B to A to B.", minimum=0)
+    lambda_A: float = training_option(10.0, "Weight of the cycle A to B to A.", ge=0)
+    lambda_B: float = training_option(10.0, "Weight of the cycle B to A to B.", ge=0)
     lambda_identity: float = training_option(
         0.5,
         "Weight, relative to the cycles, of the identity loss: images that already are in the "
         "output's domain stay as they are; 0 saves two passes per step.",
-        minimum=0,
+        ge=0,
     )
     pool_size: int = training_option(
         50,
         "Translated images per domain that are kept to train the discriminators with; 0 for none.",
-        minimum=0,
-        maximum=10_000,
+        ge=0,
+        le=10_000,
     )
 
     # Data
@@ -100,72 +94,59 @@ class CycleGANConfig(Config):
         "AtoB",
         "The generator that test, evaluate and export use; evaluate without it uses both where it "
         "finds both sets. In train, BtoA exchanges --lambda_A and --lambda_B.",
-        modes=("train", *TESTING, "export", "serve", COMPARE, CHECK_DATA),
         choices=("AtoB", "BtoA", "both"),
-        adopted="run",
+        inherit="run",
     )
     load_size: sizes.Size = data_option(
         286,
         "Images are resized to this size in pixels before the random crop; one number or HxW.",
-        also="scale_size",
-        kind=SIZE,
-        minimum=1,
-        maximum=MOST_PIXELS,
+        alias="scale_size",
+        ge=1,
+        le=MOST_PIXELS,
     )
-    input_channels: int = changed(
+    input_channels: int = override_option(
         "input_channels",
         help="Channels of images of A. 1, 3 and 4 are converted from what files have; other "
         "numbers must match the files.",
     )
-    output_channels: int = changed(
+    output_channels: int = override_option(
         "output_channels",
         help="Channels of images of B. Where they are not those of A, there is no identity loss: "
         "--lambda_identity 0.",
     )
 
-    resize_method = "bicubic"
-
-    # Test and export: without validation, training has no use for them.
-    test_dropout: bool = changed("test_dropout", modes=("demo", *TESTING))
-    tile: int = changed("tile", modes=("demo", *TESTING, "serve"))
-    scratch_dir: str | None = changed("scratch_dir", modes=("demo", *TESTING, "serve"))
-
     # Model
-    netG: str = changed("netG", default="resnet_9blocks")
-    norm: str = changed("norm", default="instance")
-    dropout: bool = changed("dropout", default=False, help="Dropout in the generators.")
+    netG: str = override_option("netG", default="resnet_9blocks")
+    norm: str = override_option("norm", default="instance")
+    dropout: bool = override_option("dropout", default=False, help="Dropout in the generators.")
 
     def _check_program(self) -> None:
-        self._check_scale(self.load_size, flag="--load_size")
-        if self.mode not in ("train", "demo") or self.check_data:
+        self._check_scale("load_size")
+        if self.command not in ("train", "demo"):
             return
         if self.mode == "train" and self.direction == "both":
-            raise InputError("Expected --direction AtoB or BtoA with --mode train. Received: both")
+            raise OptionError("Expected {direction} AtoB or BtoA with {mode} train. Received: both")
         if self.lambda_identity and self.input_channels != self.output_channels:
             # As PyTorch CycleGAN, cycle_gan_model.py.
-            raise InputError(
-                "the identity loss needs equal channels: set --lambda_identity 0; got "
+            raise OptionError(
+                "the identity loss needs equal channels: set {lambda_identity} 0. Received: "
                 f"{self.input_channels} channels in A and {self.output_channels} in B"
             )
-        if self.pool_size and not sizes.same_for_all(self.preprocess):
-            raise InputError(
-                f"Expected --pool_size 0 with --preprocess {self.preprocess}, where images differ "
-                f"in size. Received: {self.pool_size}"
-            )
+        if self.pool_size:
+            self._require_one_size("pool_size", 0)
 
     def _require_input(self) -> None:
-        named = {"A": self.input_dir_A, "B": self.input_dir_B}
-        if self.input_dir or (self.check_data and any(named.values())):
-            return
-        needed = {"AtoB": "A", "BtoA": "B"}.get(self.direction, "AB")
-        if self.mode == "train" and not self.check_data:
-            needed = "AB"
-        if self.purpose == COMPARE or not any(named.values()):
+        folders = {"A": self.input_dir_A, "B": self.input_dir_B}
+        if self.command == COMPARE or not any(folders.values()):
             self._require("input_dir")
-        self._require_sides({domain: named[domain] for domain in needed})
+        elif self.command != CHECK_DATA:
+            domains = (
+                "AB" if self.mode == "train" or self.direction == "both" else self.direction[0]
+            )
+            self._require_sides({domain: folders[domain] for domain in domains})
 
-    def _conditions(self) -> Iterator[tuple[str, str]]:
-        yield from super()._conditions()
+    def _unused(self) -> Iterator[tuple[str, str]]:
+        yield from super()._unused()
         if self.lr_policy != "step":
             yield "lr_decay_iters", f"with --lr_policy {self.lr_policy}"
 
@@ -185,11 +166,6 @@ class CycleGANConfig(Config):
         weights = (self.lambda_A, self.lambda_B)
         # PyTorch's --direction BtoA exchanges the domains, and with them what the weights are of.
         return weights[::-1] if self.direction == "BtoA" else weights
-
-    @property
-    def sides(self) -> tuple[Side, Side]:
-        """What the networks see of images of A and of B."""
-        return self._sides(self.channels)
 
     @property
     def readings(self) -> "tuple[Reading, Reading]":

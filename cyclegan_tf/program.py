@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from cyclegan_tf import model as models
 from cyclegan_tf.config import PROGRAM, CycleGANConfig
-from pix2pix_tf import options, run_folder
+from pix2pix_tf import run_folder
 from pix2pix_tf.commands import datasets, runs, saving
 from pix2pix_tf.commands.program import Training
 from pix2pix_tf.data import cache, images, listing, pipelines
@@ -157,9 +157,8 @@ def load(run: str | os.PathLike[str], *, direction: str = "AtoB", tile: int = 0)
     config = CycleGANConfig(
         mode="export", output_dir=".", direction=direction, tile=tile, checkpoint=str(run)
     )
-    with options.named_for_caller():
-        config, checkpoint = runs.use_run(config, {"direction"}, program=PROGRAM)
-        return predictors(config, checkpoint)[direction]
+    config, checkpoint = runs.use_run(config, {"direction"}, program=PROGRAM)
+    return predictors(config, checkpoint)[direction]
 
 
 def save_run(model: GAN, config: CycleGANConfig, folder: str | os.PathLike[str]) -> None:

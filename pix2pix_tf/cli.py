@@ -20,7 +20,7 @@ from pix2pix_tf.commands.program import Demo, Direction, Examples, Program
 from pix2pix_tf.commands.serve import serve
 from pix2pix_tf.commands.test import test
 from pix2pix_tf.commands.train import train
-from pix2pix_tf.config import CHECK_DATA, MODES, PROGRAM, TESTING, Pix2PixConfig
+from pix2pix_tf.config import CHECK_DATA, MODES, PROGRAM, Pix2PixConfig
 from pix2pix_tf.data import check, listing, sizes
 from pix2pix_tf.demo import facades
 from pix2pix_tf.errors import InputError, printable
@@ -57,7 +57,6 @@ def run(program: Program, argv: Sequence[str] | None = None) -> int:
     if argv is None:
         argv = sys.argv[1:]
         _prepare_streams()
-    before = options.in_command.set(True)
     try:
         code = _run(program, _with_flags(argv))
         sys.stdout.flush()
@@ -74,19 +73,18 @@ def run(program: Program, argv: Sequence[str] | None = None) -> int:
             raise
         print(f"{program.name}: {printable(line)}", file=sys.stderr)
         return 1
-    finally:
-        options.in_command.reset(before)
 
 
 def _run(program: Program, words: list[str]) -> int:
     if any(word in options.HELP for word in words):
         mode = next((mode for mode in (*MODES, CHECK_DATA) if _names(words, mode)), None)
+        config_class = program.config_class
         text = options.help_text(
-            program.config_class,
+            config_class.options_of(mode) if mode else dataclasses.fields(config_class),
             program=program.name,
             summary=program.summary,
             mode=mode,
-            of_run=mode in (*TESTING, "export", "serve"),
+            uses_run=mode is not None and config_class.COMMANDS[mode].uses_run,
         )
         sys.stdout.write(text)
         return 0
@@ -98,8 +96,7 @@ def _run(program: Program, words: list[str]) -> int:
     if any(map(run_folder.is_remote, dataclasses.astuple(config))):
         # Its file systems open addresses.
         runtime.import_tensorflow()
-    mode = CHECK_DATA if config.check_data else config.mode
-    return VERBS[mode](program, config, explicit)
+    return VERBS[CHECK_DATA if config.check_data else config.mode](program, config, explicit)
 
 
 def _with_flags(argv: Sequence[str]) -> list[str]:
@@ -124,7 +121,7 @@ def _names(words: list[str], mode: str) -> bool:
 def _line(error: Exception) -> str | None:
     """The one line that explains an error, or None for a defect."""
     if isinstance(error, InputError):
-        return str(error)
+        return error.command_line_text()
     if isinstance(error, OSError):
         name = f" ({error.filename})" if error.filename else ""
         return f"{error.strerror or error}{name}"

@@ -16,14 +16,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pix2pix_tf import options, run_folder
 from pix2pix_tf.data import sizes
 from pix2pix_tf.data.samples import AUTO, Selection, Side, parse_percentiles, parse_range
-from pix2pix_tf.errors import InputError
+from pix2pix_tf.errors import OptionError
 from pix2pix_tf.options import option
 
 if TYPE_CHECKING:
     from pix2pix_tf.data.decode import Reading
 
+PROGRAM = "pix2pix-tf"
 MODES = ("train", "test", "evaluate", "export", "serve", "demo")
-# `Config.purpose` also knows the comparison of two folders by evaluate, and the data check.
+TESTING = ("test", "evaluate")
+# Commands that are no modes: the comparison of two folders by evaluate, and the data check.
 COMPARE, CHECK_DATA = "compare", "check_data"
 # A number of steps or epochs that leaves room for any product in 64 bits.
 MOST_STEPS = 10**12
@@ -37,30 +39,103 @@ MULTIPLES = {
     "resnet_9blocks": 4,
     "resnet_6blocks": 4,
 }
-PROGRAM = "pix2pix-tf"
-ONE, MIRRORED, MULTI_WORKER = "one", "mirrored", "multi_worker"
+SINGLE, MIRRORED, MULTI_WORKER = "one", "mirrored", "multi_worker"
 # Of pairs, of pairs of label maps, of sets.
 METRICS = (
     *("l1", "psnr", "ssim", "ms_ssim", "mae", "nrmse", "pearson", "lpips", "labels"),
     *("fid", "kid"),
 )
 
-TRAINING = ("train", "demo")
-TESTING = ("test", "evaluate")
-EVALUATION = ("evaluate", COMPARE)
-NETWORKS = (*TRAINING, *TESTING, "export")
+# The sections of the options, and whether runs hand theirs on.
+run_option = partial(option, section="Run", inherit="never")
+training_option = partial(option, section="Training")
+data_option = partial(option, section="Data", inherit="data")
+model_option = partial(option, section="Model", inherit="architecture")
+monitoring_option = partial(option, section="Monitoring")
+output_option = partial(option, section="Test and export", inherit="never")
+evaluate_option = partial(option, section="Evaluate", inherit="never")
+devices_option = partial(option, section="Devices", inherit="never")
+serve_option = partial(option, section="Serve", inherit="never")
 
-# A section's heading, the modes that its options are for, and whether runs hand them on.
-run_option = partial(option, group="Run", adopted="never")
-training_option = partial(option, group="Training", modes=TRAINING)
-data_option = partial(option, group="Data", modes=(*TRAINING, *TESTING), adopted="data")
-model_option = partial(option, group="Model", modes=NETWORKS, adopted="architecture")
-monitoring_option = partial(option, group="Monitoring", modes=TRAINING)
-output_option = partial(option, group="Test and export", adopted="never")
-evaluate_option = partial(option, group="Evaluate", modes=EVALUATION, adopted="never")
-devices_option = partial(option, group="Devices", modes=TRAINING, adopted="never")
-serve_option = partial(option, group="Serve", modes=("serve",), adopted="never")
-SIZE = options.Kind("size", parse=sizes.parse, parts=sizes.sides)
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Command:
+    """The options that a command takes; each attribute but the last is words with spaces between.
+
+    Attributes:
+        sections: Sections of which it takes every option.
+        without: Options in them that it does not take.
+        extra: Further options; of them a program takes those that it has.
+        needs: Options that it requires.
+        uses_run: Whether it uses a run, which determines the architecture and, where flags are
+            omitted, how data are read.
+    """
+
+    sections: str = ""
+    without: str = ""
+    extra: str = ""
+    needs: str = ""
+    uses_run: bool = False
+
+
+_RANGES = "direction value_range value_range_A value_range_B"
+_NETWORKS = f"{_RANGES} which_direction lab_colorization input_channels output_channels"
+_PAIRS = "dataset_mode input_dir_A input_dir_B pair_by"
+_TRANSLATES = "test_dropout tile scratch_dir"
+_TESTS = f"batch_size precision ema {_TRANSLATES}"
+_EXPORTS = "ema output_filetype export_format quantize web_runtime"
+_ONLY_TRAINS = "resume init_from flip cache init_type init_gain"
+# The one table of what each command takes. Help, warnings of flags without effect and the options
+# that a command prints follow from it.
+COMMANDS = {
+    "train": Command(
+        sections="Run Training Data Model Monitoring Devices",
+        extra=_TRANSLATES,
+        needs="input_dir output_dir",
+    ),
+    "test": Command(
+        sections="Run Data Model",
+        without=_ONLY_TRAINS,
+        extra=f"{_TESTS} aspect_ratio",
+        needs="input_dir checkpoint output_dir",
+        uses_run=True,
+    ),
+    "evaluate": Command(
+        sections="Run Data Model Evaluate",
+        without=_ONLY_TRAINS,
+        extra=_TESTS,
+        needs="input_dir output_dir",
+        uses_run=True,
+    ),
+    COMPARE: Command(
+        sections="Evaluate",
+        extra=f"input_dir output_dir seed plane series {_RANGES}",
+        needs="input_dir output_dir",
+    ),
+    "export": Command(
+        sections="Model",
+        without="init_type init_gain",
+        extra=f"input_dir output_dir checkpoint precision crop_size {_NETWORKS} {_EXPORTS} "
+        "image_size web_single_file",
+        needs="checkpoint output_dir",
+        uses_run=True,
+    ),
+    "serve": Command(
+        sections="Serve",
+        extra=f"checkpoint precision ema output_filetype tile scratch_dir {_RANGES}",
+        needs="checkpoint",
+        uses_run=True,
+    ),
+    "demo": Command(
+        sections="Training Data Model Monitoring Devices",
+        without=f"{_PAIRS} direction",
+        extra=f"output_dir seed deterministic aspect_ratio {_TRANSLATES} {_EXPORTS}",
+    ),
+    CHECK_DATA: Command(
+        extra=f"input_dir plane series nodata label_palette one_hot recursive {_NETWORKS} {_PAIRS}",
+        needs="input_dir",
+    ),
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -70,10 +145,13 @@ class Config:
     This class contains those that both programs have.
     """
 
-    # As `sizes.Framing` takes it.
-    resize_method = "area"
+    COMMANDS: ClassVar[Mapping[str, Command]] = COMMANDS
     # The run in the package that export and serve use when --checkpoint is omitted, or None.
     PRETRAINED: ClassVar[str | None] = None
+    # As `sizes.Framing` takes it.
+    resize_method = "area"
+    # Options of pix2pix-tf, which other programs do without.
+    lab_colorization = False
 
     # Run
     mode: str = option(
@@ -82,85 +160,63 @@ class Config:
         "a run. evaluate: measure a run, or a folder of images, by FID and other metrics. "
         "export: convert a run for another runtime. serve: serve runs over HTTP. demo: draw a "
         "small data set, train, test and export.",
-        group="Run",
+        section="Run",
         choices=MODES,
-        adopted="never",
+        inherit="never",
     )
-    input_dir: str | None = option(
-        None,
-        "Folder of images.",
-        group="Run",
-        modes=("train", *TESTING, "export", COMPARE, CHECK_DATA),
-    )
-    output_dir: str | None = run_option(
-        None,
-        "Folder for the results.",
-        modes=(*NETWORKS, COMPARE),
-    )
+    input_dir: str | None = option(None, "Folder of images.", section="Run")
+    output_dir: str | None = run_option(None, "Folder for the results.")
     checkpoint: str | None = run_option(
         None,
         "Run folder, or one checkpoint file in it: the run to resume (train) or to use (test, "
         "evaluate, export). For serve, any number of runs and SavedModels, PATH or NAME=PATH, "
         "separated by commas, or a folder of them.",
-        modes=("train", *TESTING, "export", "serve"),
     )
     resume: bool = run_option(
         False,
         "Resume the run in --output_dir, or start it if there is none, so that the same command "
         "line can be repeated.",
-        modes=("train",),
     )
     init_from: str | None = run_option(
-        None,
-        "Run folder, or one checkpoint file in it, whose weights initialise a new run.",
-        modes=("train",),
+        None, "Run folder, or one checkpoint file in it, whose weights initialise a new run."
     )
     seed: int | None = option(
         None,
         "Seed of all random numbers; when omitted, one is drawn and stored.",
-        group="Run",
-        modes=(*TRAINING, *TESTING, COMPARE),
-        minimum=0,
+        section="Run",
+        ge=0,
         # What numpy.random.seed takes.
-        maximum=2**32 - 1,
+        le=2**32 - 1,
     )
     deterministic: bool = option(
         False,
         "Use only deterministic operations: equal runs give equal bits, also on GPUs, where it "
         "is slower.",
-        group="Run",
-        modes=(*TRAINING, *TESTING),
+        section="Run",
     )
 
     # Training
     max_steps: int | None = training_option(
         None,
         "Step at which training ends, counted from the first step of the run; 0 for no limit.",
-        minimum=0,
-        maximum=MOST_STEPS,
+        ge=0,
+        le=MOST_STEPS,
     )
-    batch_size: int = training_option(
-        1,
-        "Images per step.",
-        modes=(*TRAINING, *TESTING),
-        minimum=1,
-        maximum=4096,
-    )
-    lr: float = training_option(0.0002, "Learning rate of Adam.", minimum=0)
-    beta1: float = training_option(0.5, "Decay of Adam's first moment.", minimum=0, below=1)
+    batch_size: int = training_option(1, "Images per step.", ge=1, le=4096)
+    lr: float = training_option(0.0002, "Learning rate of Adam.", ge=0)
+    beta1: float = training_option(0.5, "Decay of Adam's first moment.", ge=0, lt=1)
     precision: str = training_option(
         "float32",
         "Type that the networks compute in; weights, statistics, losses and outputs are float32. "
         "mixed_float16 scales the losses.",
-        modes=(*NETWORKS, "serve"),
         choices=("float32", "mixed_bfloat16", "mixed_float16"),
     )
     ema_decay: float = training_option(
         0.0,
         "Decay per step of a moving average of the generator's weights, such as 0.999; 0 turns "
         "averaging off. Test and export use the average.",
-        minimum=0,
-        below=1,
+        ge=0,
+        lt=1,
     )
     gan_mode: str = training_option(
         "vanilla",
@@ -172,15 +228,12 @@ class Config:
         False,
         "Do not compile updates into graphs: a debugger can step through them, and runs of a few "
         "steps start sooner.",
-        adopted="never",
+        inherit="never",
     )
 
     # Data
     flip: bool = data_option(
-        True,
-        "Flip images horizontally at random; --no_flip turns it off.",
-        modes=TRAINING,
-        adopted="run",
+        True, "Flip images horizontally at random; --no_flip turns it off.", inherit="run"
     )
     preprocess: str = data_option(
         "resize_and_crop",
@@ -195,30 +248,21 @@ class Config:
         256,
         "Size of the random crops in pixels, one number or HxW. It sets the depth of --netG unet: "
         "8 halvings for 256, down to 1x1 for powers of two, else as many as both sides allow.",
-        modes=NETWORKS,
-        kind=SIZE,
-        minimum=1,
-        maximum=MOST_PIXELS,
-        adopted="architecture",
+        ge=1,
+        le=MOST_PIXELS,
+        inherit="architecture",
     )
     input_channels: int = data_option(
         3,
         "Channels of the input. 1, 3 and 4 are converted from what files have; other numbers must "
         "match the files.",
-        modes=(*NETWORKS, CHECK_DATA),
-        also="input_nc",
-        minimum=1,
-        maximum=1024,
-        adopted="architecture",
+        alias="input_nc",
+        ge=1,
+        le=1024,
+        inherit="architecture",
     )
     output_channels: int = data_option(
-        3,
-        "Channels of the output.",
-        modes=(*NETWORKS, CHECK_DATA),
-        also="output_nc",
-        minimum=1,
-        maximum=1024,
-        adopted="architecture",
+        3, "Channels of the output.", alias="output_nc", ge=1, le=1024, inherit="architecture"
     )
     value_range: str = data_option(
         AUTO,
@@ -226,72 +270,52 @@ class Config:
         "clipped. pLOW,pHIGH: percentiles over all training files, such as p0.1,p99.9, measured "
         "once. LOW,HIGH:LOW,HIGH for A and B. auto: the whole range of an integer type, 0,1 of "
         "floats.",
-        modes=(*NETWORKS, COMPARE, "serve", CHECK_DATA),
     )
-    value_range_A: str | None = data_option(
-        None, "--value_range of A alone.", modes=(*NETWORKS, COMPARE, "serve", CHECK_DATA)
-    )
-    value_range_B: str | None = data_option(
-        None, "--value_range of B alone.", modes=(*NETWORKS, COMPARE, "serve", CHECK_DATA)
-    )
+    value_range_A: str | None = data_option(None, "--value_range of A alone.")
+    value_range_B: str | None = data_option(None, "--value_range of B alone.")
     plane: int | None = data_option(
         None,
         "Plane that is read from files with several (Z, T, pages or frames), counted from 0.",
-        modes=(*TRAINING, *TESTING, COMPARE, CHECK_DATA),
-        minimum=0,
+        ge=0,
     )
     series: int | None = data_option(
         None,
         "Series that is read from TIFF files with several, or volume of NIfTI files, counted from "
         "0.",
-        modes=(*TRAINING, *TESTING, COMPARE, CHECK_DATA),
-        minimum=0,
+        ge=0,
     )
     nodata: str | None = data_option(
         None,
         "Value of missing pixels, or nan, in addition to what GeoTIFF and DICOM files declare. The "
         "networks see black there; results get the value back.",
-        modes=(*TRAINING, *TESTING, CHECK_DATA),
     )
     label_palette: str | None = data_option(
         None,
         "Colours of grey integer files that contain label ids: facades, cityscapes, or a text file "
         "with a line RED GREEN BLUE NAME per id.",
-        modes=(*TRAINING, *TESTING, CHECK_DATA),
     )
     one_hot: bool = data_option(
         False,
         "Turn label ids in grey integer files into one channel each; --input_channels (or "
         "--output_channels) is their number.",
-        modes=(*TRAINING, *TESTING, CHECK_DATA),
     )
-    recursive: bool = data_option(
-        False,
-        "Also read nested folders.",
-        modes=(*TRAINING, *TESTING, CHECK_DATA),
-        adopted="run",
-    )
+    recursive: bool = data_option(False, "Also read nested folders.", inherit="run")
     skip_bad_files: bool = data_option(
-        False,
-        "Skip unreadable files and print their names, instead of stopping.",
-        modes=(*TRAINING, *TESTING),
-        adopted="run",
+        False, "Skip unreadable files and print their names, instead of stopping.", inherit="run"
     )
     cache: str = data_option(
         "none",
         "Keep decoded images in memory or on disk (in --output_dir); augmentation is re-sampled "
         "every epoch.",
-        modes=TRAINING,
         choices=("none", "memory", "disk"),
-        adopted="run",
+        inherit="run",
     )
     check_data: bool = data_option(
         False,
         "Only check the data set: print counts, sizes, channels, unusable files, odd widths, "
         "and images that are in both training and test. Exit code 1 if training or test would "
         "fail.",
-        modes=None,
-        adopted="never",
+        inherit="never",
     )
 
     # Model
@@ -308,9 +332,9 @@ class Config:
     n_layers_D: int = model_option(
         3,
         "Layers with stride 2 of --netD n_layers; 3 for 70x70 patches, one more doubles them.",
-        minimum=1,
+        ge=1,
         # One more would need images of 3 * 2**12 pixels, which are more than MOST_PIXELS.
-        maximum=11,
+        le=11,
     )
     norm: str = model_option(
         "batch",
@@ -318,74 +342,60 @@ class Config:
         "learns a scale and an offset per channel, as CycleGAN's first code did.",
         choices=("batch", "sync_batch", "instance", "instance_affine", "none"),
     )
-    ngf: int = model_option(64, "Filters of the generator's first layer.", minimum=1, maximum=1024)
-    ndf: int = model_option(
-        64, "Filters of the discriminator's first layer.", minimum=1, maximum=1024
-    )
+    ngf: int = model_option(64, "Filters of the generator's first layer.", ge=1, le=1024)
+    ndf: int = model_option(64, "Filters of the discriminator's first layer.", ge=1, le=1024)
     dropout: bool = model_option(True, "Dropout in the generator; --no_dropout builds it without.")
     init_type: str = model_option(
         "normal",
         "Distribution of the initial kernels.",
-        modes=TRAINING,
         choices=("normal", "xavier", "kaiming", "orthogonal"),
-        adopted="run",
+        inherit="run",
     )
     init_gain: float = model_option(
         0.02,
         "Standard deviation of the initial weights, or factor of xavier and orthogonal kernels.",
-        modes=TRAINING,
-        above=0,
-        adopted="run",
+        gt=0,
+        inherit="run",
     )
 
     # Monitoring
     progress_freq: int = monitoring_option(
-        50, "Steps between progress lines and rows of log.csv; 0 for none.", minimum=0
+        50, "Steps between progress lines and rows of log.csv; 0 for none.", ge=0
     )
     summary_freq: int = monitoring_option(
-        100, "Steps between TensorBoard summaries; 0 for none.", minimum=0
+        100, "Steps between TensorBoard summaries; 0 for none.", ge=0
     )
     display_freq: int = monitoring_option(
-        0, "Steps between images in the run's index.html; 0 for none.", minimum=0
+        0, "Steps between images in the run's index.html; 0 for none.", ge=0
     )
     trace_freq: int = monitoring_option(
-        0, "Steps between profiles for TensorBoard; 0 for none.", minimum=0
+        0, "Steps between profiles for TensorBoard; 0 for none.", ge=0
     )
     save_freq: int = monitoring_option(
-        5000, "Steps between checkpoints; 0 for none at all, not even at the end.", minimum=0
+        5000, "Steps between checkpoints; 0 for none at all, not even at the end.", ge=0
     )
-    keep_checkpoints: int = monitoring_option(
-        3, "Number of the newest checkpoints to keep.", minimum=1
-    )
+    keep_checkpoints: int = monitoring_option(3, "Number of the newest checkpoints to keep.", ge=1)
     keep_every: int = monitoring_option(
-        0, "Also keep the checkpoints of the multiples of this step; 0 for none.", minimum=0
+        0, "Also keep the checkpoints of the multiples of this step; 0 for none.", ge=0
     )
 
     # Test and export
     aspect_ratio: float = output_option(
-        1.0,
-        "Width divided by height of the images that test writes.",
-        modes=("test", "demo"),
-        above=0,
+        1.0, "Width divided by height of the images that test writes.", gt=0
     )
     test_dropout: bool = output_option(
         True,
         "Keep dropout on in test, as the references do, seeded by --seed; --notest_dropout turns "
         "it off.",
-        modes=(*TRAINING, *TESTING),
-        adopted="run",
+        inherit="run",
     )
     ema: bool = output_option(
         True,
         "Use the averaged weights of a run that has them (--ema_decay); --noema uses the weights "
         "of the last step.",
-        modes=("demo", *TESTING, "export", "serve"),
     )
     output_filetype: str = output_option(
-        "png",
-        "Encoding of the images that an export returns.",
-        modes=("demo", "export", "serve"),
-        choices=("png", "jpeg"),
+        "png", "Encoding of the images that an export returns.", choices=("png", "jpeg")
     )
     export_format: str = output_option(
         "saved_model",
@@ -393,7 +403,6 @@ class Config:
         "and onnx (extra [onnx]) for their runtimes; keras, a model of Keras' own layers; pict "
         "for the reference's browser demo; web (extra [web]), a page that translates in any "
         "browser.",
-        modes=("demo", "export"),
         choices=("saved_model", "litert", "onnx", "keras", "pict", "web"),
     )
     quantize: str | None = output_option(
@@ -402,42 +411,35 @@ class Config:
         "when omitted float16 for web, none for litert. int8_calibrated, for litert with "
         "--image_size, also fixes the scales of the convolutions' inputs, by 64 images of the "
         "run's --input_dir, for hardware that needs them fixed.",
-        modes=("demo", "export"),
         choices=("none", "float16", "int8", "int8_calibrated"),
     )
     image_size: sizes.Size | None = output_option(
         None,
         "Size in pixels, one number or HxW, of the one image that --export_format litert takes at "
         "a time; when omitted any number of any size, for which LiteRT is slower.",
-        modes=("export",),
-        kind=SIZE,
-        minimum=1,
-        maximum=MOST_PIXELS,
+        ge=1,
+        le=MOST_PIXELS,
     )
     web_single_file: bool = output_option(
         True,
         "With --export_format web write one file that opens by a double click; "
         "--noweb_single_file writes a folder for a web host.",
-        modes=("export",),
     )
     web_runtime: str | None = output_option(
         None,
         "Folder with the npm package onnxruntime-web, packed or unpacked, for --export_format web; "
         "when omitted it is fetched with npm once and kept in the user's cache.",
-        modes=("demo", "export"),
     )
     tile: int = output_option(
         0,
         "Translate images with a side of more than so many pixels in the memory that a tile of "
         "this size needs; 0 for no bound. The result is that of the whole image.",
-        modes=(*TRAINING, *TESTING, "serve"),
-        minimum=0,
+        ge=0,
     )
     scratch_dir: str | None = output_option(
         None,
         "Folder for the feature maps that --tile does not keep in memory; by default the system's "
         "for temporary files. Nothing stays in it.",
-        modes=(*TRAINING, *TESTING, "serve"),
     )
 
     # Evaluate
@@ -465,8 +467,7 @@ class Config:
         "torch-fidelity; PyTorch's cache when omitted.",
     )
     download_weights: bool = evaluate_option(
-        False,
-        "Download the weights that fid, kid and lpips need to PyTorch's cache.",
+        False, "Download the weights that fid, kid and lpips need to PyTorch's cache."
     )
     statistics: str | None = evaluate_option(
         None,
@@ -474,230 +475,265 @@ class Config:
         "statistics.npz in --output_dir when omitted.",
     )
     kid_subsets: int = evaluate_option(
-        100, "Random subsets that KID is averaged over.", minimum=1, maximum=10_000
+        100, "Random subsets that KID is averaged over.", ge=1, le=10_000
     )
     kid_subset_size: int | None = evaluate_option(
         None,
         "Images per subset; when omitted 1000, or half of the smaller set if that is less.",
-        minimum=2,
+        ge=2,
     )
 
     # Devices
     strategy: str = devices_option(
-        ONE,
+        SINGLE,
         "Devices to train on: one; all GPUs of this machine, or the logical devices of its "
         "processor (mirrored); all machines of a cluster, which run the same command line and "
         "are described by the variable TF_CONFIG (multi_worker). --batch_size is the total "
         "over all devices.",
-        choices=(ONE, MIRRORED, MULTI_WORKER),
+        choices=(SINGLE, MIRRORED, MULTI_WORKER),
     )
     logical_devices: int = devices_option(
         1,
         "Number of logical devices that --strategy mirrored splits each GPU into, or the "
         "processor where there is none.",
-        minimum=1,
-        maximum=64,
+        ge=1,
+        le=64,
     )
 
     # Serve
     host: str = serve_option(
         "127.0.0.1", "Address to listen on; 0.0.0.0 accepts connections from other machines."
     )
-    port: int = serve_option(8000, "Port; 0 for any free one.", minimum=0, below=65536)
+    port: int = serve_option(8000, "Port; 0 for any free one.", ge=0, lt=65536)
     cors_origin: str | None = serve_option(
         None, "Origins whose pages may use the server, separated by commas; * for all."
     )
-    max_request_bytes: int = serve_option(
-        16 * 2**20, "Maximum size of a request in bytes.", minimum=1
-    )
+    max_request_bytes: int = serve_option(16 * 2**20, "Maximum size of a request in bytes.", ge=1)
     max_pixels: int = serve_option(
         2048 * 2048,
         "Maximum number of pixels of a request: all its images together, their sides rounded "
         "up to multiples of 256.",
-        minimum=1,
+        ge=1,
     )
     max_queue: int = serve_option(
         64,
         "Maximum number of requests at a time; further ones are answered with 503 and Retry-After.",
-        minimum=1,
+        ge=1,
     )
     max_batch: int = serve_option(
-        8, "Maximum number of images of one size that are translated together.", minimum=1
+        8, "Maximum number of images of one size that are translated together.", ge=1
     )
-    timeout: float = serve_option(60.0, "Maximum time of a request in seconds.", above=0)
+    timeout: float = serve_option(60.0, "Maximum time of a request in seconds.", gt=0)
 
     def __post_init__(self) -> None:
         """Checks every value, then their combinations.
 
         Raises:
-            InputError: Naming flags in a command, and options in Python.
+            OptionError: For the first that cannot be used.
         """
         if self.mode in ("export", "serve") and not self.checkpoint:
             object.__setattr__(self, "checkpoint", self.PRETRAINED)
-        with options.named_for_caller():
-            options.check(self)
-            self._check_places()
-            self._check_images()
-            self._check_devices()
-            self._check_evaluation()
-            self._check_program()
+        options.validate(self)
+        self._check_folders()
+        self._check_images()
+        self._check_export()
+        self._check_devices()
+        self._check_evaluation()
+        self._check_program()
 
     def _check_program(self) -> None:
         """Checks the options of the program alone."""
         raise NotImplementedError
 
-    def _check_places(self) -> None:
+    def _check_folders(self) -> None:
         for name in ("input_dir", "input_dir_A", "input_dir_B", "target_dir", "val_dir"):
             folder = getattr(self, name, None)
-            if folder and self.output_dir and self.is_used(name) and self.is_used("output_dir"):
+            if folder and self.output_dir and self.takes(name) and self.takes("output_dir"):
                 if os.path.realpath(folder) == os.path.realpath(self.output_dir):
-                    raise InputError(
-                        f"Expected --output_dir to be another folder than --{name}. Received: "
-                        f"{self.output_dir}"
+                    raise OptionError(
+                        f"Expected {{output_dir}} to be another folder than {{{name}}}. "
+                        "Received: {}",
+                        self.output_dir,
                     )
-        if self.mode == "demo" and not self.check_data:
+        if self.command == "demo":
             for name in ("input_dir", "checkpoint", "init_from"):
                 if getattr(self, name):
-                    raise InputError(
-                        f"--mode demo draws its own data and takes no --{name}; "
-                        "choose --mode train, test or export"
+                    raise OptionError(
+                        f"{{mode}} demo draws its own data and takes no {{{name}}}; "
+                        "choose {mode} train, test or export"
                     )
-        if self.check_data or self.mode in ("train", "test", "evaluate"):
-            self._require_input()
-        if not self.check_data:
-            if self.mode in ("test", "export", "serve"):
-                self._require("checkpoint")
-            if self.mode not in ("demo", "serve"):
-                self._require("output_dir")
-        starts = [
-            f"--{name}" for name in ("checkpoint", "resume", "init_from") if getattr(self, name)
-        ]
+        for name in self.COMMANDS[self.command].needs.split():
+            if name == "input_dir":
+                self._require_input()
+            else:
+                self._require(name)
+        starts = [name for name in ("checkpoint", "resume", "init_from") if getattr(self, name)]
         if len(starts) > 1:
-            raise InputError(
-                "--checkpoint, --resume and --init_from are mutually exclusive. Received: "
-                f"{' and '.join(starts)}"
+            raise OptionError(
+                "{checkpoint}, {resume} and {init_from} are mutually exclusive. Received: "
+                + " and ".join(f"{{{name}}}" for name in starts)
             )
         if self.keep_every % max(self.save_freq, 1) or (self.keep_every and not self.save_freq):
-            raise InputError(
-                "Expected --keep_every to be a multiple of --save_freq. Received: "
-                f"{self.keep_every} and {self.save_freq}"
+            raise OptionError(
+                "Expected {keep_every} to be a multiple of {save_freq}. Received: {} and {}",
+                self.keep_every,
+                self.save_freq,
             )
 
     def _require_input(self) -> None:
         """Raises an error for a command without the folder of images that it needs."""
         self._require("input_dir")
 
-    def _require_sides(self, named: Mapping[str, str | None]) -> None:
+    def _require_sides(self, folders: Mapping[str, str | None]) -> None:
         """Refuses a command with neither --input_dir nor a folder of its own for some side."""
-        missing = [f"--input_dir_{side}" for side, folder in named.items() if not folder]
+        missing = [f"{{input_dir_{side}}}" for side, folder in folders.items() if not folder]
         if missing and not self.input_dir:
-            where = "--check_data" if self.check_data else f"--mode {self.mode}"
-            raise InputError(
-                f"Expected {' and '.join(missing)}, or --input_dir, with {where}. Received: nothing"
+            raise OptionError(
+                f"Expected {' and '.join(missing)}, or {{input_dir}}, with {self._here}. "
+                "Received: nothing"
             )
 
     def _require(self, name: str) -> None:
         if not getattr(self, name):
-            where = "--check_data" if self.check_data else f"--mode {self.mode}"
-            raise InputError(f"{where} needs --{name}")
+            raise OptionError(f"{self._here} needs {{{name}}}")
+
+    @property
+    def _here(self) -> str:
+        """The command as errors name it."""
+        return "{check_data}" if self.check_data else f"{{mode}} {self.mode}"
 
     def _check_images(self) -> None:
         self._check_size()
         for side, text in zip("AB", self.range_texts, strict=True):
-            flag = "value_range" if text in self.value_range else f"value_range_{side}"
+            name = "value_range" if text in self.value_range else f"value_range_{side}"
             if parse_percentiles(text) is None:
-                parse_range(text, flag=flag)
-            elif self.mode in ("test", "evaluate", "serve") and (
-                not getattr(self, "lab_colorization", False)
-            ):
-                raise InputError(
-                    f"Expected --{flag} LOW,HIGH: percentiles are measured by training. "
-                    f"Received: {text}"
+                parse_range(text, option=name)
+            elif self.mode in (*TESTING, "serve") and not self.lab_colorization:
+                raise OptionError(
+                    f"Expected {{{name}}} LOW,HIGH: percentiles are measured by training. "
+                    "Received: {}",
+                    text,
                 )
         try:
             float(self.nodata or 0)
         except ValueError:
-            raise InputError(
-                f"Expected --nodata to be a number or nan. Received: {self.nodata}"
+            raise OptionError(
+                "Expected {nodata} to be a number or nan. Received: {}", self.nodata
             ) from None
         if self.label_palette and self.one_hot:
-            raise InputError("--label_palette and --one_hot are mutually exclusive.")
-        if self.mode == "train" and self.batch_size > 1 and not sizes.same_for_all(self.preprocess):
-            raise InputError(
-                f"Expected --batch_size 1 with --preprocess {self.preprocess}, where images differ "
-                f"in size. Received: {self.batch_size}"
-            )
+            raise OptionError("{label_palette} and {one_hot} are mutually exclusive.")
+        if self.mode == "train" and self.batch_size > 1:
+            self._require_one_size("batch_size", 1)
         if self.cache == "disk" and run_folder.is_remote(self.output_dir):
-            raise InputError(
-                "--cache disk needs an --output_dir on this machine; choose --cache none or memory"
+            raise OptionError(
+                "{cache} disk needs an {output_dir} on this machine; choose {cache} none or memory"
             )
+
+    def _require_one_size(self, name: str, expected: int) -> None:
+        """Raises an error for an option that needs images of one size."""
+        if not sizes.same_for_all(self.preprocess):
+            raise OptionError(
+                f"Expected {{{name}}} {expected} with {{preprocess}} {self.preprocess}, where "
+                "images differ in size. Received: {}",
+                getattr(self, name),
+            )
+
+    def _check_export(self) -> None:
         if self.mode not in ("demo", "export"):
             return
         calibrated = self.quantize == "int8_calibrated"
         if self.export_format != "litert" and (calibrated or self.image_size):
-            flag = "--quantize int8_calibrated" if calibrated else "--image_size"
-            raise InputError(f"{flag} needs --export_format litert; got {self.export_format}.")
+            name = "{quantize} int8_calibrated" if calibrated else "{image_size}"
+            raise OptionError(
+                f"{name} needs {{export_format}} litert. Received: {{}}", self.export_format
+            )
         if calibrated and not self.image_size:
-            raise InputError("--quantize int8_calibrated needs --image_size.")
+            raise OptionError("{quantize} int8_calibrated needs {image_size}.")
 
     def _check_size(self) -> None:
         """Raises an error for a --crop_size that a network cannot take."""
         multiple, least = MULTIPLES[self.netG], min(sizes.sides(self.crop_size))
         if any(side % multiple for side in sizes.sides(self.crop_size)):
             better = ", better still of a higher power of two" if self.netG == "unet" else ""
-            raise InputError(
-                f"Expected --crop_size to be a multiple of {multiple} with --netG {self.netG}"
+            raise OptionError(
+                f"Expected {{crop_size}} to be a multiple of {multiple} with {{netG}} {self.netG}"
                 f"{better}. Received: {self.crop_size}"
             )
         # Two more 4x4 convolutions follow those with stride 2; each takes a pixel away.
         layers = {"basic": 3, "n_layers": self.n_layers_D, "pixel": 0}[self.netD]
         if self.netD != "pixel" and least < 3 * 2**layers:
-            raise InputError(
-                f"Expected --crop_size to be at least {3 * 2**layers} with {layers} layers of "
+            raise OptionError(
+                f"Expected {{crop_size}} to be at least {3 * 2**layers} with {layers} layers of "
                 f"stride 2 in the discriminator. Received: {self.crop_size}; a "
-                "smaller --n_layers_D allows smaller images"
+                "smaller {n_layers_D} allows smaller images"
             )
 
-    def _check_scale(self, scale_size: sizes.Size, *, flag: str) -> None:
+    def _check_scale(self, option: str) -> None:
         """Raises an error for a size before the crop that is smaller than the crop."""
-        crop, scale = sizes.sides(self.crop_size), sizes.sides(scale_size)
+        crop, scale = sizes.sides(self.crop_size), sizes.sides(self.scale_size)
         # Which sides are scaled before a crop: both, the width alone, or none.
         first = {"resize_and_crop": 0, "scale_width_and_crop": 1}.get(self.preprocess, 2)
         small = any(side < least for side, least in zip(scale[first:], crop[first:], strict=True))
-        if self.mode in TRAINING and small:
+        if self.mode in ("train", "demo") and small:
             # The size that is to this crop what 286 is to 256.
             like = sizes.parse("x".join(str(round(side * 286 / 256)) for side in crop))
-            raise InputError(
-                f"Expected {flag} to be at least {self.crop_size}. Received: {scale_size}; "
-                f"with the defaults' proportion it is {like}"
+            raise OptionError(
+                f"Expected {{{option}}} to be at least {self.crop_size}. Received: "
+                f"{self.scale_size}; with the defaults' proportion it is {like}"
             )
 
     def _check_devices(self) -> None:
         if self.logical_devices > 1 and self.strategy != MIRRORED:
-            raise InputError(
-                "Expected --logical_devices only with --strategy mirrored. "
-                f"Received: --strategy {self.strategy}"
+            raise OptionError(
+                "Expected {logical_devices} only with {strategy} mirrored. "
+                f"Received: {{strategy}} {self.strategy}"
             )
         if self.strategy == MULTI_WORKER and self.mode == "demo":
-            raise InputError("Expected --mode train with --strategy multi_worker. Received: demo")
+            raise OptionError("Expected {mode} train with {strategy} multi_worker. Received: demo")
         if self.strategy == MULTI_WORKER and self.cache == "disk":
-            raise InputError(
-                "several workers cannot share --cache disk; choose --cache none or memory"
+            raise OptionError(
+                "several workers cannot share {cache} disk; choose {cache} none or memory"
             )
 
     def _check_evaluation(self) -> None:
         if self.mode != "evaluate":
             return
         if self.aspect_ratio != 1:
-            raise InputError(
-                "Expected no --aspect_ratio with --mode evaluate, which measures images as they "
+            raise OptionError(
+                "Expected no {aspect_ratio} with {mode} evaluate, which measures images as they "
                 f"are. Received: {self.aspect_ratio}"
             )
         if ("labels" in self.chosen_metrics) != bool(self.palette):
-            raise InputError(
-                "Expected --palette and --metrics labels together. Received: "
-                f"--palette {self.palette} and --metrics {self.metrics}"
+            raise OptionError(
+                "Expected {palette} and {metrics} labels together. Received: "
+                "{palette} {} and {metrics} {}",
+                self.palette,
+                self.metrics,
             )
+
+    @property
+    def command(self) -> str:
+        """The mode, "check_data", or "compare": evaluate without --checkpoint."""
+        if self.check_data:
+            return CHECK_DATA
+        return COMPARE if self.mode == "evaluate" and not self.checkpoint else self.mode
+
+    @classmethod
+    def options_of(cls, command: str) -> list[dataclasses.Field]:
+        """The options that a command takes, in their order; not those that choose it."""
+        rule = cls.COMMANDS[command]
+        extra, sections = rule.extra.split(), rule.sections.split()
+        without = ["mode", "check_data", *rule.without.split()]
+        return [
+            field
+            for field in dataclasses.fields(cls)
+            if field.name in extra
+            or (field.metadata["section"] in sections and field.name not in without)
+        ]
+
+    def takes(self, name: str) -> bool:
+        """Whether this command takes an option."""
+        return any(field.name == name for field in self.options_of(self.command))
 
     def refuse_foreign(self, explicit: Iterable[str]) -> None:
         """Raises an error for explicit options that belong to another mode alone.
@@ -706,13 +742,14 @@ class Config:
             explicit: Names of the options that were given.
 
         Raises:
-            InputError: Naming the option and its mode.
+            OptionError: For the first of them.
         """
         for name in explicit:
-            modes = self.__dataclass_fields__[name].metadata["modes"]
-            if modes in (EVALUATION, ("serve",)) and self.purpose not in modes:
-                raise InputError(
-                    f"Expected --{name} only with --mode {modes[0]}. Received: --mode {self.mode}"
+            section = self.__dataclass_fields__[name].metadata["section"]
+            if section in ("Evaluate", "Serve") and not self.takes(name):
+                raise OptionError(
+                    f"Expected {{{name}}} only with {{mode}} {section.lower()}. "
+                    f"Received: {{mode}} {self.mode}"
                 )
 
     def without_effect(self, explicit: Iterable[str]) -> dict[str, str]:
@@ -725,22 +762,13 @@ class Config:
             Dict from names to the circumstance, such as "with --mode test".
         """
         here = {CHECK_DATA: "with --check_data", COMPARE: "without --checkpoint"}
-        where = here.get(self.purpose, f"with --mode {self.mode}")
-        conditions = dict(self._conditions())
-        found = {}
-        for name in sorted(explicit):
-            if not self.is_used(name):
-                found[name] = where
-            elif name in conditions:
-                found[name] = conditions[name]
-        return found
+        unused = dict(self._unused())
+        for name in {*explicit} - {"mode", "check_data"}:
+            if not self.takes(name):
+                unused[name] = here.get(self.command, f"with --mode {self.mode}")
+        return {name: unused[name] for name in sorted(explicit) if name in unused}
 
-    def is_used(self, name: str) -> bool:
-        """Whether the mode of this command uses an option."""
-        modes = self.__dataclass_fields__[name].metadata["modes"]
-        return modes is None or self.purpose in modes
-
-    def _conditions(self) -> Iterator[tuple[str, str]]:
+    def _unused(self) -> Iterator[tuple[str, str]]:
         """(name, circumstance) of options that other options leave without effect."""
         if self.netD != "n_layers":
             yield "n_layers_D", f"with --netD {self.netD}"
@@ -748,33 +776,24 @@ class Config:
             yield "keep_checkpoints", "with --save_freq 0"
         if self.mode == "export" and self.quantize != "int8_calibrated":
             yield "input_dir", "without --quantize int8_calibrated"
-        if self.export_format != "web" and self.mode == "export":
+        if self.mode == "export" and self.export_format != "web":
             yield "web_single_file", f"with --export_format {self.export_format}"
             yield "web_runtime", f"with --export_format {self.export_format}"
-        if self.export_format != "saved_model" and self.mode != "serve":
+        if self.mode != "serve" and self.export_format != "saved_model":
             yield "output_filetype", f"with --export_format {self.export_format}"
         if self.mode == "evaluate" and self.metrics:
-            chosen = {*self.chosen_metrics}
+            chosen, where = {*self.chosen_metrics}, f"with --metrics {self.metrics}"
             if not chosen & {"fid", "kid"}:
-                yield "inception_weights", f"with --metrics {self.metrics}"
-                yield "statistics", f"with --metrics {self.metrics}"
+                yield from ((name, where) for name in ("inception_weights", "statistics"))
             if "kid" not in chosen:
-                yield "kid_subsets", f"with --metrics {self.metrics}"
-                yield "kid_subset_size", f"with --metrics {self.metrics}"
+                yield from ((name, where) for name in ("kid_subsets", "kid_subset_size"))
             if not chosen & {"fid", "kid", "lpips"}:
-                yield "download_weights", f"with --metrics {self.metrics}"
+                yield "download_weights", where
 
     @property
     def stored_weights(self) -> str:
         """What an export stores weights as: --quantize, or what is usual for its format."""
         return self.quantize or ("float16" if self.export_format == "web" else "none")
-
-    @property
-    def purpose(self) -> str:
-        """The mode, "check_data", or "compare": evaluate without --checkpoint."""
-        if self.check_data:
-            return CHECK_DATA
-        return COMPARE if self.mode == "evaluate" and not self.checkpoint else self.mode
 
     @property
     def multiple(self) -> int:
@@ -794,16 +813,26 @@ class Config:
         raise NotImplementedError
 
     @property
+    def sides(self) -> tuple[Side, Side]:
+        """What the networks see of files of A and of B."""
+        return self._sides(self.channels)
+
+    @property
     def has_halves(self) -> bool:
-        """Whether an image is half of its file."""
+        """Whether a file holds a side-by-side pair."""
         return False
+
+    @property
+    def scale_size(self) -> sizes.Size:
+        """The size of images before the random crop."""
+        raise NotImplementedError
 
     @property
     def framing(self) -> sizes.Framing:
         """Which size images get."""
         return sizes.Framing(
             preprocess=self.preprocess,
-            scale_size=getattr(self, "scale_size"),  # noqa: B009 (each program has its own)
+            scale_size=self.scale_size,
             crop_size=self.crop_size,
             multiple=self.multiple,
             method=self.resize_method,
@@ -817,22 +846,19 @@ class Config:
 
     def _sides(self, channels: tuple[int, int]) -> tuple[Side, Side]:
         """What the networks see of files of A and B with so many channels."""
-        palette = None
+        colours = None
         if self.label_palette:
             from pix2pix_tf.evaluation.palettes import find_palette
 
-            found = find_palette(self.label_palette)
-            palette = tuple((r, g, b) for r, g, b in (*found.classes, *found.void))
+            palette = find_palette(self.label_palette)
+            colours = tuple((r, g, b) for r, g, b in (*palette.classes, *palette.void))
+        nodata = None if self.nodata is None else float(self.nodata)
         a, b = (
             Side(
                 channels=count,
                 value_range=None if parse_percentiles(text) else parse_range(text),
-                selection=Selection(
-                    plane=self.plane,
-                    series=self.series,
-                    nodata=None if self.nodata is None else float(self.nodata),
-                ),
-                palette=palette,
+                selection=Selection(plane=self.plane, series=self.series, nodata=nodata),
+                palette=colours,
                 one_hot=self.one_hot,
             )
             for count, text in zip(channels, self.range_texts, strict=True)
@@ -840,41 +866,29 @@ class Config:
         return a, b
 
     @property
-    def scoring(self) -> dict:
+    def scoring(self) -> dict[str, Any]:
         """The other options of `comparison.Scorer`, as arguments."""
         names = ("palette", "inception_weights", "kid_subsets", "kid_subset_size")
-        found = {name: getattr(self, name) for name in names}
-        return {**found, "download_weights": self.download_weights, "seed": self.seed or 0}
+        arguments = {name: getattr(self, name) for name in (*names, "download_weights")}
+        return {**arguments, "seed": self.seed or 0}
 
     @property
     def chosen_metrics(self) -> tuple[str, ...]:
         """The names in `metrics`, each once; empty if it was omitted.
 
         Raises:
-            InputError: If one is unknown.
+            OptionError: If one is unknown.
         """
         names = [name.strip().lower() for name in (self.metrics or "").split(",")]
         chosen = tuple(dict.fromkeys(filter(None, names)))
         if unknown := [name for name in chosen if name not in METRICS]:
-            raise InputError(
-                f"Expected --metrics of {', '.join(METRICS)}. Received: {', '.join(unknown)}"
+            raise OptionError(
+                f"Expected {{metrics}} of {', '.join(METRICS)}. Received: {{}}", ", ".join(unknown)
             )
         return chosen
 
 
-def changed(name: str, **changes: Any) -> Any:
-    """An option of `Config` with another default or another rule.
-
-    Args:
-        name: Name of the field.
-        changes: New values of "default" or of the field's metadata, such as "help".
-
-    Returns:
-        A `dataclasses.field` for a subclass; it keeps its place among the fields.
-    """
-    field = Config.__dataclass_fields__[name]
-    default = changes.pop("default", field.default)
-    return dataclasses.field(default=default, metadata={**field.metadata, **changes})
+override_option = partial(options.override_option, Config)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -884,15 +898,15 @@ class Pix2PixConfig(Config):
     PRETRAINED: ClassVar[str | None] = str(run_folder.SHIPPED)
 
     # Run
-    input_dir: str | None = changed(
+    input_dir: str | None = override_option(
         "input_dir",
         help="Folder of side-by-side images, A left and B right, or tfds:NAME/CONFIG for a "
         "data set of TensorFlow Datasets.",
     )
-    output_dir: str | None = changed(
+    output_dir: str | None = override_option(
         "output_dir", help="Folder for the results; demo writes to pix2pix-demo."
     )
-    checkpoint: str | None = changed(
+    checkpoint: str | None = override_option(
         "checkpoint",
         help="Run folder, or one checkpoint file in it: the run to resume (train) or to use (test, "
         "evaluate, export, serve). facades is the model in the package, which export and serve "
@@ -903,14 +917,14 @@ class Pix2PixConfig(Config):
     max_epochs: int | None = training_option(
         None,
         "Epoch at which training ends; --max_steps wins if both are given.",
-        minimum=0,
-        maximum=MOST_STEPS,
+        ge=0,
+        le=MOST_STEPS,
     )
     l1_weight: float = training_option(
-        100.0, "Weight of the L1 term in the generator's loss.", minimum=0
+        100.0, "Weight of the L1 term in the generator's loss.", ge=0
     )
     gan_weight: float = training_option(
-        1.0, "Weight of the GAN term in the generator's loss.", minimum=0
+        1.0, "Weight of the GAN term in the generator's loss.", ge=0
     )
 
     # Data
@@ -919,48 +933,34 @@ class Pix2PixConfig(Config):
         "Layout of the pairs: side by side in one file (aligned); in the folders A and B of "
         "--input_dir under equal names (folders); or single images without targets, for test "
         "(single).",
-        modes=("train", *TESTING, CHECK_DATA),
         choices=("aligned", "folders", "single"),
     )
     input_dir_A: str | None = data_option(
-        None,
-        "Folder of A with --dataset_mode folders, if it is not --input_dir/A.",
-        modes=("train", *TESTING, CHECK_DATA),
-        adopted="run",
+        None, "Folder of A with --dataset_mode folders, if it is not --input_dir/A.", inherit="run"
     )
     input_dir_B: str | None = data_option(
-        None,
-        "Folder of B with --dataset_mode folders, if it is not --input_dir/B.",
-        modes=("train", *TESTING, CHECK_DATA),
-        adopted="run",
+        None, "Folder of B with --dataset_mode folders, if it is not --input_dir/B.", inherit="run"
     )
     pair_by: str = data_option(
         "name",
         "With --dataset_mode folders, pair files of equal names, or in the order of the names.",
-        modes=("train", *TESTING, CHECK_DATA),
         choices=("name", "order"),
-        adopted="run",
+        inherit="run",
     )
     which_direction: str = data_option(
-        "AtoB",
-        "Translate A to B or B to A.",
-        modes=(*NETWORKS, CHECK_DATA),
-        choices=("AtoB", "BtoA"),
-        adopted="architecture",
+        "AtoB", "Translate A to B or B to A.", choices=("AtoB", "BtoA"), inherit="architecture"
     )
     scale_size: sizes.Size = data_option(
         286,
         "Images are resized to this size in pixels before the random crop; one number or HxW.",
-        also="load_size",
-        kind=SIZE,
-        minimum=1,
-        maximum=MOST_PIXELS,
+        alias="load_size",
+        ge=1,
+        le=MOST_PIXELS,
     )
     lab_colorization: bool = data_option(
         False,
         "Learn to colourise: split single images into lightness (A) and colour (B).",
-        modes=(*NETWORKS, CHECK_DATA),
-        adopted="architecture",
+        inherit="architecture",
     )
 
     # Model
@@ -978,53 +978,48 @@ class Pix2PixConfig(Config):
         "Folder like --input_dir that is measured during training: val.csv, TensorBoard, "
         "images, and checkpoints/best.safetensors, the one with the lowest L1.",
     )
-    val_freq: int = monitoring_option(
-        1000, "Steps between two measurements of --val_dir.", minimum=1
-    )
+    val_freq: int = monitoring_option(1000, "Steps between two measurements of --val_dir.", ge=1)
 
     def _check_program(self) -> None:
-        self._check_scale(self.scale_size, flag="--scale_size")
+        self._check_scale("scale_size")
         if self.dataset_mode == "single" and self.mode == "train":
-            raise InputError(
-                "Expected --dataset_mode aligned or folders with --mode train: learning needs "
+            raise OptionError(
+                "Expected {dataset_mode} aligned or folders with {mode} train: learning needs "
                 "targets. Received: single"
             )
         pairs = (self.dataset_mode, self.input_channels, self.output_channels)
         if self.lab_colorization and pairs != ("aligned", 3, 3):
-            raise InputError(
-                "--lab_colorization makes its pairs of single colour images, without other data "
-                "options; got --dataset_mode {}, --input_channels {}, --output_channels {}".format(
-                    *pairs
-                )
+            raise OptionError(
+                "{lab_colorization} makes its pairs of single colour images, without other data "
+                "options. Received: {dataset_mode} {}, {input_channels} {}, {output_channels} {}",
+                *pairs,
             )
         if self.separable_conv and self.netG != "unet":
-            raise InputError(
-                f"Expected --separable_conv only with --netG unet. Received: --netG {self.netG}"
+            raise OptionError(
+                f"Expected {{separable_conv}} only with {{netG}} unet. Received: {self.netG}"
             )
         if self.separable_conv and self.init_type != "normal":
-            raise InputError(
-                f"Expected --separable_conv with --init_type normal. Received: {self.init_type}"
+            raise OptionError(
+                "Expected {separable_conv} with {init_type} normal. Received: {}", self.init_type
             )
 
     def _require_input(self) -> None:
-        named = {"A": self.input_dir_A, "B": self.input_dir_B}
-        if not self.input_dir and any(named.values()):
-            if self.dataset_mode != "folders":
-                raise InputError(
-                    "Expected --dataset_mode folders with --input_dir_A and --input_dir_B. "
-                    f"Received: {self.dataset_mode}"
-                )
-            self._require_sides(named)
-        else:
+        folders = {"A": self.input_dir_A, "B": self.input_dir_B}
+        if self.input_dir or not any(folders.values()):
             super()._require_input()
-
-    def _conditions(self) -> Iterator[tuple[str, str]]:
-        yield from super()._conditions()
+            return
         if self.dataset_mode != "folders":
-            yield from (
-                (name, f"with --dataset_mode {self.dataset_mode}")
-                for name in ("input_dir_A", "input_dir_B", "pair_by")
+            raise OptionError(
+                "Expected {dataset_mode} folders with {input_dir_A} and {input_dir_B}. "
+                f"Received: {self.dataset_mode}"
             )
+        self._require_sides(folders)
+
+    def _unused(self) -> Iterator[tuple[str, str]]:
+        yield from super()._unused()
+        if self.dataset_mode != "folders":
+            for name in ("input_dir_A", "input_dir_B", "pair_by"):
+                yield name, f"with --dataset_mode {self.dataset_mode}"
         if self.max_steps:
             yield "max_epochs", "with --max_steps"
         if self.netG != "unet" or self.norm not in ("batch", "sync_batch"):
@@ -1044,7 +1039,7 @@ class Pix2PixConfig(Config):
 
     @property
     def has_halves(self) -> bool:
-        """Whether an image is half of its file."""
+        """Whether a file holds a side-by-side pair."""
         return self.dataset_mode == "aligned" and not self.lab_colorization
 
     @property

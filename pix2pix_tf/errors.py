@@ -1,6 +1,7 @@
 """The exception that the command line prints as a single line, and how lines are printed."""
 
 import re
+import string
 from typing import TextIO
 
 
@@ -10,6 +11,35 @@ class InputError(ValueError):
     The command line prints the message without a traceback and exits with code 1. Any other
     exception is a defect of the program and keeps its traceback.
     """
+
+    def command_line_text(self) -> str:
+        """The message as the command line prints it."""
+        return str(self)
+
+
+class OptionError(InputError):
+    """An error about options, which are called ngf in Python and --ngf on the command line.
+
+    Args:
+        text: The message, as of `str.format`: {ngf} is the option of that name, {} the next of
+            `values`.
+        values: What was received, and other values.
+    """
+
+    def __init__(self, text: str, *values: object) -> None:
+        super().__init__(text, *values)
+
+    def __str__(self) -> str:
+        return self._spell("")
+
+    def command_line_text(self) -> str:
+        """The message with dashes in front of the names of options."""
+        return self._spell("--")
+
+    def _spell(self, dashes: str) -> str:
+        text, *values = self.args
+        names = {name for _, name, _, _ in string.Formatter().parse(text) if name}
+        return text.format(*values, **{name: dashes + name for name in names})
 
 
 def printable(text: object) -> str:

@@ -1,74 +1,63 @@
 """One description of an option, three uses: dataclass field, absl flag, options.json."""
 
-import contextlib
-import contextvars
+from __future__ import annotations
+
 import dataclasses
 import difflib
-import functools
 import json
 import math
-import re
 import textwrap
 import typing
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any
+from os import PathLike
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from absl import flags
 
 from pix2pix_tf import run_folder
-from pix2pix_tf.errors import InputError
+from pix2pix_tf.data import sizes
+from pix2pix_tf.errors import InputError, OptionError
 
-# Whether a command line is carried out: messages then name --flags.
-in_command: contextvars.ContextVar[bool] = contextvars.ContextVar("in_command", default=False)
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    ConfigT = TypeVar("ConfigT", bound=DataclassInstance)
+
 HELP = ("--help", "-help", "-h", "--helpfull")
-
-
-@dataclasses.dataclass(frozen=True)
-class Kind:
-    """A kind of value that Python has no type for, such as an image's size.
-
-    Attributes:
-        name: As `--help` shows it.
-        parse: Function of a text, or of a value in options.json, to the value in its one spelling;
-            raises `InputError`.
-        parts: Function of a value to the numbers in it, which the option's limits apply to.
-    """
-
-    name: str
-    parse: Callable[[Any], Any]
-    parts: Callable[[Any], Sequence[float]]
+# Other types of options are written as text.
+_DEFINE: dict[Any, Callable[..., Any]] = {
+    bool: flags.DEFINE_boolean,
+    int: flags.DEFINE_integer,
+    float: flags.DEFINE_float,
+}
 
 
 def option(
     default: Any,
     text: str,
     *,
-    group: str,
-    modes: tuple[str, ...] | None = None,
-    also: str | None = None,
-    kind: Kind | None = None,
+    section: str,
+    alias: str | None = None,
     choices: tuple[str, ...] | None = None,
-    minimum: float | None = None,
-    maximum: float | None = None,
-    above: float | None = None,
-    below: float | None = None,
-    adopted: str = "run",
+    ge: float | None = None,
+    le: float | None = None,
+    gt: float | None = None,
+    lt: float | None = None,
+    inherit: str = "run",
 ) -> Any:
     """A dataclass field that is also a command-line flag.
 
     Args:
         default: The value when the flag is omitted.
         text: One or two sentences of help.
-        group: The heading of `--help` under which the flag stands.
-        modes: What it has an effect on, None for everything.
-        also: Another name of the flag, or None.
-        kind: `Kind` of the values, or None if the field's type says it.
+        section: The heading of `--help` under which the flag stands.
+        alias: Another name of the flag, or None.
         choices: Allowed strings, or None.
-        minimum: Smallest allowed number, or None.
-        maximum: Largest allowed number, or None.
-        above: Number that must be exceeded, or None.
-        below: Number that must not be reached, or None.
-        adopted: What a command that reads a run folder does when the flag is omitted.
+        ge: Smallest allowed number, or None; of a size, that of its sides.
+        le: Largest allowed number, or None.
+        gt: Number that must be exceeded, or None.
+        lt: Number that must not be reached, or None.
+        inherit: What a command that reads a run folder does when the flag is omitted.
             "architecture": always take the value of the run; another one is an error;
             "data": always take the run's value, an explicit flag may change it;
             "run": take the run's value when training is resumed; "never": this command's own.
@@ -76,45 +65,73 @@ def option(
     Returns:
         A `dataclasses.field`.
     """
-    rule: dict[str, Any]
-    rule = {"modes": modes, "also": also, "kind": kind, "choices": choices, "adopted": adopted}
-    rule |= {"minimum": minimum, "maximum": maximum, "above": above, "below": below}
-    return dataclasses.field(default=default, metadata={"help": text, "group": group, **rule})
+    rule = {"section": section, "alias": alias, "choices": choices, "inherit": inherit}
+    limits = {"ge": ge, "le": le, "gt": gt, "lt": lt}
+    return dataclasses.field(default=default, metadata={"help": text, **rule, **limits})
+
+
+def override_option(config_class: type[DataclassInstance], name: str, **changes: Any) -> Any:
+    """An option of a base class with another default or another rule.
+
+    Args:
+        config_class: The base class.
+        name: Name of the option.
+        changes: New values of "default" or of what `option` takes, the help as "help".
+
+    Returns:
+        A `dataclasses.field` for the subclass; it keeps its place among the fields.
+    """
+    field = config_class.__dataclass_fields__[name]
+    default = changes.pop("default", field.default)
+    return dataclasses.field(default=default, metadata={**field.metadata, **changes})
 
 
 def _type(field: dataclasses.Field) -> Any:
-    """The type behind `int` or `int | None`."""
-    kinds = [kind for kind in typing.get_args(field.type) if kind is not type(None)]
-    return kinds[0] if kinds else field.type
+    """The type of an option behind `int` or `int | None`; sizes are `int | str`."""
+    types = [kind for kind in typing.get_args(field.type) if kind is not type(None)]
+    if not types:
+        return field.type
+    return types[0] if len(types) == 1 else sizes.Size
 
 
 def type_name(field: dataclasses.Field) -> str:
     """The type of an option as a person reads it: "bool", "int", "float", "str" or "size"."""
-    kind = field.metadata["kind"]
-    return kind.name if kind else _type(field).__name__
+    return "size" if _type(field) == sizes.Size else _type(field).__name__
 
 
 def description(field: dataclasses.Field) -> str:
     """The help of an option, with its other name."""
-    also = field.metadata["also"]
-    return field.metadata["help"] + (f" Also --{also}." if also else "")
+    alias = field.metadata["alias"]
+    return field.metadata["help"] + (f" Also --{alias}." if alias else "")
 
 
-def check(config: Any) -> None:
-    """Raises an error for values out of range; called by a configuration's `__post_init__`.
+def validate(config: DataclassInstance) -> None:
+    """Brings values into their one spelling; called by a configuration's `__post_init__`.
 
     Raises:
-        InputError: Naming the flag, what was expected and what was received.
+        OptionError: For a value out of range.
     """
     for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        kind = field.metadata["kind"]
-        for part in kind.parts(value) if kind and value is not None else (value,):
-            if part is not None and (expected := _violated(field.metadata, part)):
-                raise InputError(f"Expected --{field.name} to be {expected}. Received: {value}")
+        value = numbers = getattr(config, field.name)
+        if value is None:
+            continue
+        if _type(field) == sizes.Size:
+            try:
+                numbers = sizes.sides(value)
+            except InputError:
+                expected = "a size such as 256 or 512x256 (HxW)"
+                raise _out_of_range(field.name, expected, value) from None
+            object.__setattr__(config, field.name, sizes.parse(value))
+        for number in numbers if isinstance(numbers, tuple) else (numbers,):
+            if violated := _violated_rule(field.metadata, number):
+                raise _out_of_range(field.name, violated, value)
 
 
-def _violated(rule: Mapping[str, Any], value: Any) -> str | None:
+def _out_of_range(name: str, expected: str, value: object) -> OptionError:
+    return OptionError(f"Expected {{{name}}} to be {{}}. Received: {{}}", expected, value)
+
+
+def _violated_rule(rule: Mapping[str, Any], value: Any) -> str | None:
     if isinstance(value, str) and not value.isascii():
         try:
             value.encode()
@@ -124,46 +141,18 @@ def _violated(rule: Mapping[str, Any], value: Any) -> str | None:
         return "one of " + ", ".join(rule["choices"])
     if isinstance(value, float) and not math.isfinite(value):
         return "a finite number"
-    if rule["minimum"] is not None and value < rule["minimum"]:
-        return f"at least {rule['minimum']}"
-    if rule["maximum"] is not None and value > rule["maximum"]:
-        return f"at most {rule['maximum']}"
-    if rule["above"] is not None and value <= rule["above"]:
-        return f"more than {rule['above']}"
-    if rule["below"] is not None and value >= rule["below"]:
-        return f"less than {rule['below']}"
+    if rule["ge"] is not None and value < rule["ge"]:
+        return f"at least {rule['ge']}"
+    if rule["le"] is not None and value > rule["le"]:
+        return f"at most {rule['le']}"
+    if rule["gt"] is not None and value <= rule["gt"]:
+        return f"more than {rule['gt']}"
+    if rule["lt"] is not None and value >= rule["lt"]:
+        return f"less than {rule['lt']}"
     return None
 
 
-class _Parser(flags.ArgumentParser):
-    """Reads the values of a `Kind`; the text that absl shows is that of the error."""
-
-    def __init__(self, kind: Kind) -> None:
-        self._kind = kind
-
-    def parse(self, argument: Any) -> Any:
-        return self._kind.parse(argument)
-
-
-def _define_flags(config_class: type) -> flags.FlagValues:
-    """Defines one absl flag per field in a private `FlagValues`; nothing global changes."""
-    values = flags.FlagValues()
-    define: dict[Any, Callable[..., Any]] = {
-        bool: flags.DEFINE_boolean,
-        int: flags.DEFINE_integer,
-        float: flags.DEFINE_float,
-        str: flags.DEFINE_string,
-    }
-    for field in dataclasses.fields(config_class):
-        kind = field.metadata["kind"]
-        define_flag = define[_type(field)]
-        if kind:
-            define_flag = functools.partial(flags.DEFINE, _Parser(kind))
-        define_flag(field.name, field.default, description(field), flag_values=values)
-    return values
-
-
-def parse(config_class: type, argv: Sequence[str]) -> tuple[Any, set[str]]:
+def parse(config_class: type[ConfigT], argv: Sequence[str]) -> tuple[ConfigT, set[str]]:
     """Turns command-line words into a configuration.
 
     Args:
@@ -176,14 +165,23 @@ def parse(config_class: type, argv: Sequence[str]) -> tuple[Any, set[str]]:
     Raises:
         InputError: For an unknown flag, a wrong type or a value out of range.
     """
-    fields, values = dataclasses.fields(config_class), _define_flags(config_class)
-    booleans = {field.name for field in fields if _type(field) is bool}
-    others = {field.metadata["also"]: field.name for field in fields}
-    words = [_spelled(word, booleans, others) for word in argv]
+    fields = dataclasses.fields(config_class)
+    values = flags.FlagValues()  # a private one: nothing global changes
+    for field in fields:
+        define, default = _DEFINE.get(_type(field), flags.DEFINE_string), field.default
+        if define is flags.DEFINE_string and default is not None:
+            default = str(default)
+        define(field.name, default, description(field), flag_values=values)
+    switches = {field.name for field in fields if _type(field) is bool}
+    aliases = {field.metadata["alias"]: field.name for field in fields}
+    words = [_with_our_spelling(word, switches, aliases) for word in argv]
     try:
         rest = values(["program", *words])[1:]
     except flags.UnrecognizedFlagError as error:
-        raise InputError(_unknown_flag(error, values)) from None
+        near = difflib.get_close_matches(error.flagname, list(values), n=1)
+        hint = f"did you mean --{near[0]}?" if near else "--help lists them all."
+        text = f"Expected a known flag. Received: --{error.flagname}; {hint}"
+        raise InputError(text) from None
     except flags.Error as error:
         text = " ".join(str(error).split())
         raise InputError(f"Expected a value of the flag's type. Received: {text}") from None
@@ -192,105 +190,76 @@ def parse(config_class: type, argv: Sequence[str]) -> tuple[Any, set[str]]:
         near = difflib.get_close_matches(rest[0], modes, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise InputError(f"Expected flags only, such as --mode train. Received: {rest[0]}{hint}")
-    names = [field.name for field in fields]
-    before = in_command.set(True)
-    explicit = {name for name in names if values[name].present}
-    try:
-        return config_class(**{name: values[name].value for name in names}), explicit
-    finally:
-        in_command.reset(before)
+    explicit = {field.name for field in fields if values[field.name].present}
+    return config_class(**{field.name: values[field.name].value for field in fields}), explicit
 
 
-@contextlib.contextmanager
-def named_for_caller() -> Iterator[None]:
-    """Outside of commands, errors of the block name options, such as lr, instead of flags."""
-    try:
-        yield
-    except InputError as error:
-        if in_command.get():
-            raise
-        raise InputError(re.sub(r"--(?=[A-Za-z])", "", str(error))) from None
-
-
-def _spelled(word: str, booleans: set[str], others: dict[str, str]) -> str:
+def _with_our_spelling(word: str, switches: set[str], aliases: dict[str, str]) -> str:
     """Spells the other name of a flag, and the reference's `--no_flip`, in absl's way."""
     flag, equals, value = word.partition("=")
     name = flag.lstrip("-") if flag.startswith("-") else ""
-    if name.startswith("no_") and name[3:] in booleans:
+    if name.startswith("no_") and name[3:] in switches:
         return "--no" + name[3:]
-    return f"--{others[name]}{equals}{value}" if name in others else word
-
-
-def _unknown_flag(error: flags.UnrecognizedFlagError, values: flags.FlagValues) -> str:
-    name = error.flagname
-    near = difflib.get_close_matches(name, list(values), n=1)
-    hint = f"did you mean --{near[0]}?" if near else "--help lists them all."
-    return f"Expected a known flag. Received: --{name}; {hint}"
+    return f"--{aliases[name]}{equals}{value}" if name in aliases else word
 
 
 def help_text(
-    config_class: type,
+    fields: Sequence[dataclasses.Field],
     *,
     program: str,
     summary: str,
     mode: str | None = None,
-    of_run: bool = False,
+    uses_run: bool = False,
 ) -> str:
-    """Every flag under its group's heading, in the order of the dataclass' fields.
+    """The flags under the headings of their sections.
 
     Args:
-        config_class: Dataclass whose fields were made by `option`.
+        fields: The options, in their order.
         program: Name of the command.
         summary: Paragraphs shown before the flags.
-        mode: Show only the flags that have an effect in this mode; None for all.
-        of_run: Whether the mode uses a run, which determines the architecture and, where flags
+        mode: The mode that they are for; None for all modes.
+        uses_run: Whether the mode uses a run, which determines the architecture and, where flags
             are omitted, how data are read.
 
     Returns:
         The text that `--help` prints.
     """
-    shown = [
-        field
-        for field in dataclasses.fields(config_class)
-        if mode is None or mode in (field.metadata["modes"] or ())
-    ]
-    if of_run:
-        shown = [field for field in shown if field.metadata["adopted"] != "architecture"]
     lines = [f"usage: {program} {mode or '[MODE]'} [flags]", ""]
     for line in summary.strip().splitlines():
         if mode is None or not line.startswith(f"  {program}") or line.split()[1] == mode:
             lines.append(line)
-    for group in dict.fromkeys(field.metadata["group"] for field in shown):
-        lines += ["", f"{group}:"]
-        for field in shown:
-            if field.metadata["group"] == group:
-                lines += _flag_help(field, of_run=of_run and field.metadata["adopted"] == "data")
-    lines += ["", "  --help, --version"]
-    return "\n".join(lines) + "\n"
+    if uses_run:
+        fields = [field for field in fields if field.metadata["inherit"] != "architecture"]
+    for section in dict.fromkeys(field.metadata["section"] for field in fields):
+        lines += ["", f"{section}:"]
+        for field in fields:
+            if field.metadata["section"] == section:
+                lines += _flag_help(field, uses_run=uses_run)
+    return "\n".join([*lines, "", "  --help, --version"]) + "\n"
 
 
-def _flag_help(field: dataclasses.Field, *, of_run: bool) -> list[str]:
-    kind, rule = _type(field), field.metadata
-    name = f"--[no]{field.name}" if kind is bool else f"--{field.name}"
-    shown = "|".join(rule["choices"]) if rule["choices"] else type_name(field).upper()
+def _flag_help(field: dataclasses.Field, *, uses_run: bool) -> Iterator[str]:
+    choices = field.metadata["choices"]
+    values = "|".join(choices) if choices else type_name(field).upper()
+    is_switch = _type(field) is bool
+    yield f"  --[no]{field.name}" if is_switch else f"  --{field.name} {values}"
     default = "" if field.default is None else f" (default: {field.default})"
-    default = " (default: as in the run)" if of_run else default
-    head = f"  {name}" if kind is bool else f"  {name} {shown}"
+    if uses_run and field.metadata["inherit"] == "data":
+        default = " (default: as in the run)"
     indent = " " * 6
-    body = textwrap.wrap(
+    yield from textwrap.wrap(
         description(field) + default, 96, initial_indent=indent, subsequent_indent=indent
     )
-    return [head, *body]
 
 
-def adopt(
-    config: Any,
+def inherit_options(
+    config: ConfigT,
     explicit: Collection[str],
     stored: Mapping[str, Any],
     *,
-    source: Any,
+    source: str | PathLike[str],
     resuming: bool,
-) -> Any:
+) -> ConfigT:
     """Takes the omitted options from a run's options.json.
 
     Args:
@@ -308,32 +277,39 @@ def adopt(
         InputError: If an explicit option contradicts the architecture of the run, or a stored
             value is of another type.
     """
+    path = run_folder.place(source) / run_folder.OPTIONS
     if not any(field.name in stored for field in dataclasses.fields(config)):
-        where = run_folder.place(source) / run_folder.OPTIONS
-        raise InputError(f"{where} contains no options of a run")
+        raise InputError(f"{path} contains no options of a run")
     changes = {}
-    taken = ("architecture", "data", "run") if resuming else ("architecture", "data")
+    inherited = ("architecture", "data", "run") if resuming else ("architecture", "data")
     for field in dataclasses.fields(config):
-        name, rule = field.name, field.metadata["adopted"]
-        if name not in stored or rule not in taken:
+        name, rule = field.name, field.metadata["inherit"]
+        if name not in stored or rule not in inherited:
             continue
         value = stored_value(config, name, stored=stored, source=source)
         if name not in explicit:
             changes[name] = value
         elif rule == "architecture" and value != getattr(config, name):
-            raise InputError(
-                f"Expected --{name} to be omitted or {value}, as in the run in {source}. "
-                f"Received: {getattr(config, name)}"
+            raise OptionError(
+                f"Expected {{{name}}} to be omitted or {{}}, as in the run in {{}}. Received: {{}}",
+                value,
+                source,
+                getattr(config, name),
             )
     try:
         return dataclasses.replace(config, **changes)
-    except InputError as error:
-        raise InputError(
-            f"{error} (from {run_folder.place(source) / run_folder.OPTIONS})"
-        ) from None
+    except OptionError as error:
+        text, *values = error.args
+        raise OptionError(text + " (from {})", *values, path) from None
 
 
-def stored_value(config: Any, name: str, *, stored: Mapping[str, Any], source: Any) -> Any:
+def stored_value(
+    config: DataclassInstance,
+    name: str,
+    *,
+    stored: Mapping[str, Any],
+    source: str | PathLike[str],
+) -> Any:
     """The value of one option in a run's options.json, of the option's type.
 
     Args:
@@ -349,19 +325,16 @@ def stored_value(config: Any, name: str, *, stored: Mapping[str, Any], source: A
         InputError: If the value has another type.
     """
     field = config.__dataclass_fields__[name]
-    kind, expected, value = field.metadata["kind"], _type(field), stored[name]
+    expected, value = _type(field), stored[name]
     if value is None and type(None) in typing.get_args(field.type):
         return None
-    if kind is not None:
-        if type(value) in (int, str):
-            with contextlib.suppress(InputError):
-                return kind.parse(value)
-    elif expected is float and type(value) is int and abs(value) < 2**53:
+    if expected is float and type(value) is int and abs(value) < 2**53:
         return float(value)
-    elif type(value) is expected and not (expected is str and "\0" in value):
+    types = typing.get_args(expected) or (expected,)  # of sizes int and str
+    if type(value) in types and not (type(value) is str and "\0" in value):
         return value
-    shown, place = json.dumps(value), run_folder.place(source) / run_folder.OPTIONS
+    text, path = json.dumps(value), run_folder.place(source) / run_folder.OPTIONS
     raise InputError(
-        f"Expected {name} in {place} to be of type {type_name(field)}. "
-        f"Received: {shown[:40]}{'...' * (len(shown) > 40)}"
+        f"Expected {name} in {path} to be of type {type_name(field)}. "
+        f"Received: {text[:40]}{'...' * (len(text) > 40)}"
     )

@@ -26,7 +26,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from pix2pix_tf.errors import InputError
+from pix2pix_tf.errors import InputError, OptionError
 
 try:
     import fcntl
@@ -115,9 +115,9 @@ def local(output_dir: str | os.PathLike[str], *, mode: str) -> Path:
         InputError: If it is an address; names the mode that cannot use one.
     """
     if is_remote(output_dir):
-        raise InputError(
-            f"Expected --output_dir to be on this machine with --mode {mode}. "
-            f"Received: {output_dir}"
+        raise OptionError(
+            f"Expected {{output_dir}} to be on this machine with {{mode}} {mode}. Received: {{}}",
+            output_dir,
         )
     return Path(output_dir)
 
@@ -167,13 +167,15 @@ def best_path(folder: str | os.PathLike[str]) -> Place:
     return place(folder) / CHECKPOINTS / BEST
 
 
-def locate(path: str | os.PathLike[str], *, flag: str = "checkpoint") -> tuple[Place, list[Place]]:
+def locate(
+    path: str | os.PathLike[str], *, option: str = "checkpoint"
+) -> tuple[Place, list[Place]]:
     """Finds the run folder and the checkpoints that `--checkpoint` may mean.
 
     Args:
         path: A run folder, one checkpoint file in it, or the name of the run in the package where
             no run has that name.
-        flag: The flag that an error names.
+        option: The option that an error names.
 
     Returns:
         (run folder, checkpoint files): a path and a list of them, the newest first.
@@ -191,9 +193,10 @@ def locate(path: str | os.PathLike[str], *, flag: str = "checkpoint") -> tuple[P
     else:
         folder, found = path, checkpoints(path)[::-1]
     if not found or not (folder / OPTIONS).is_file():
-        raise InputError(
-            f"Expected --{flag} to name the output folder of a training run "
-            f"({OPTIONS} and {CHECKPOINTS}/). Received: {path}"
+        raise OptionError(
+            f"Expected {{{option}}} to name the output folder of a training run "
+            f"({OPTIONS} and {CHECKPOINTS}/). Received: {{}}",
+            path,
         )
     return folder, found
 
@@ -233,8 +236,8 @@ def _lock(handle: int, folder: Place) -> None:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise InputError(
-            f"--output_dir {folder} is in use: another process trains or exports there"
+        raise OptionError(
+            "{output_dir} {} is in use: another process trains or exports there", folder
         ) from None
     except OSError:
         pass  # a file system without locks
@@ -331,9 +334,10 @@ def prepare_folder(folder: str | os.PathLike[str]) -> None:
         probe.write_bytes(b"")
         probe.unlink(missing_ok=True)
     except expected as error:
-        raise InputError(
-            f"Expected --output_dir to be a folder that can be written. "
-            f"Received: {folder} ({reason(error)})"
+        raise OptionError(
+            "Expected {output_dir} to be a folder that can be written. Received: {} ({})",
+            folder,
+            reason(error),
         ) from None
 
 

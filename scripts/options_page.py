@@ -34,19 +34,19 @@ flags.
 
 def page() -> str:
     """The whole page in Markdown."""
-    fields, groups = {}, {}
+    fields, sections = {}, {}
     for program, config in PROGRAMS.items():
         for field in dataclasses.fields(config):
             fields.setdefault(field.name, {})[program] = field
-            groups[field.metadata["group"]] = None  # a set in order
+            sections[field.metadata["section"]] = None  # a set in order
     lines = [HEAD.rstrip()]
-    for group in groups:
-        lines += ["", f"## {group}", "", f"| flag | {' | '.join(PROGRAMS)} | meaning |"]
+    for section in sections:
+        lines += ["", f"## {section}", "", f"| flag | {' | '.join(PROGRAMS)} | meaning |"]
         lines.append("|---" * (len(PROGRAMS) + 2) + "|")
         lines += [
             _row(name, found)
             for name, found in fields.items()
-            if next(iter(found.values())).metadata["group"] == group
+            if next(iter(found.values())).metadata["section"] == section
         ]
     return "\n".join(lines) + "\n"
 
@@ -71,12 +71,7 @@ def _rule(field: dataclasses.Field) -> str:
     rule = field.metadata
     if rule["choices"]:
         return f"[{', '.join(rule['choices'])}]"
-    words = {
-        "minimum": "at least",
-        "above": "more than",
-        "maximum": "at most",
-        "below": "less than",
-    }
+    words = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
     limits = [f"{words[name]} {rule[name]:,}" for name in words if rule[name] is not None]
     kind = type_name(field)
     return "" if kind in ("bool", "str") else f"[{', '.join([kind, *limits])}]"

@@ -15,10 +15,11 @@ FILES = [path for name in PACKAGES for path in sorted((ROOT / name).rglob("*.py"
 FLOORS = (
     ("errors",),
     ("optional",),
-    ("options", "run_folder", "networks"),
+    ("run_folder", "networks"),
     ("data", "training"),
     ("evaluation",),
     ("inference",),
+    ("options",),
     ("config",),
     ("model", "export", "demo"),
     ("extras",),
@@ -27,7 +28,7 @@ FLOORS = (
     ("__main__", "__init__"),
 )
 # Rooms of one floor that build on each other.
-BESIDE = {("networks", "options"), ("options", "run_folder")}
+BESIDE: set[tuple[str, str]] = set()
 ABOVE_TENSORFLOW = ("config", "cli", "__main__", "__init__")
 # What commands do once TensorFlow is loaded; the others of them import it when they need it.
 WITH_TENSORFLOW = ("pix2pix", "saving")

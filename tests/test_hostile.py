@@ -136,7 +136,7 @@ def test_any_options_are_adopted_or_refused(tmp_path, stored, config_class, resu
     config = config_class(mode="train", input_dir="in", output_dir="out")
     try:
         read = runs.stored_options(tmp_path, program="pix2pix-tf")
-        found = options.adopt(config, {"mode"}, read, source=tmp_path, resuming=resuming)
+        found = options.inherit_options(config, {"mode"}, read, source=tmp_path, resuming=resuming)
     except InputError as error:
         assert "\n" not in str(error) and str(tmp_path) in str(error)
         return
@@ -166,7 +166,7 @@ def test_a_large_file_is_not_read_as_options(tmp_path):
     with pytest.raises(InputError, match="Expected|is not valid JSON"):
         stored = run_folder.read_json(path)
         config = Pix2PixConfig(mode="train", input_dir="in", output_dir="out")
-        options.adopt(config, set(), {"ngf": stored["a"]}, source=tmp_path, resuming=True)
+        options.inherit_options(config, set(), {"ngf": stored["a"]}, source=tmp_path, resuming=True)
 
 
 @given(

@@ -60,7 +60,7 @@ def test_shared_options_keep_their_meaning(config_class):
     for shared in dataclasses.fields(Config):
         mine = fields[shared.name]
         assert mine.type == shared.type
-        for rule in ("group", "choices", "minimum", "above", "below", "adopted"):
+        for rule in ("section", "choices", "ge", "gt", "le", "lt", "inherit"):
             assert mine.metadata[rule] == shared.metadata[rule], shared.name
 
 

@@ -7,8 +7,8 @@ import pytest
 import cyclegan_tf
 import pix2pix_tf
 from cyclegan_tf.config import CycleGANConfig
-from pix2pix_tf import options
-from pix2pix_tf.config import Pix2PixConfig
+from pix2pix_tf import cli, options
+from pix2pix_tf.config import COMMANDS, Pix2PixConfig
 from pix2pix_tf.errors import InputError
 
 # pix2pix.py, commit 0f21744: the 26 options and their defaults.
@@ -20,6 +20,7 @@ REFERENCE = {
     "scale_size": 286, "flip": True, "lr": 0.0002, "beta1": 0.5, "l1_weight": 100.0,
     "gan_weight": 1.0, "output_filetype": "png",
 }  # fmt: skip
+CONFIGS = (Pix2PixConfig, CycleGANConfig)
 TRAIN = ["--mode", "train", "--input_dir", "in", "--output_dir", "out"]
 
 
@@ -66,7 +67,7 @@ def test_flip_is_negated_in_the_references_way_too(word):
 def test_bad_words_are_named(words, message):
     with pytest.raises(InputError) as caught:
         options.parse(Pix2PixConfig, [*TRAIN, *words])
-    assert message in str(caught.value)
+    assert message in caught.value.command_line_text()
     assert "\n" not in str(caught.value)
 
 
@@ -75,23 +76,23 @@ def test_a_run_gives_its_architecture_to_who_uses_it():
         Pix2PixConfig, ["--mode=test", "--input_dir=i", "--output_dir=o", "--checkpoint=c"]
     )
     stored = {"ngf": 8, "separable_conv": True, "lr": 0.5, "mode": "train", "unknown": 1}
-    used = options.adopt(config, typed, stored, source="c", resuming=False)
+    used = options.inherit_options(config, typed, stored, source="c", resuming=False)
     assert (used.ngf, used.separable_conv, used.lr, used.mode) == (8, True, 0.0002, "test")
 
 
 def test_continued_training_takes_all_that_was_not_typed():
     config, typed = options.parse(Pix2PixConfig, [*TRAIN, "--lr=0.1", "--checkpoint=c"])
     stored = {"ngf": 8, "lr": 0.5, "batch_size": 4, "output_dir": "elsewhere", "seed": 9}
-    used = options.adopt(config, typed, stored, source="c", resuming=True)
+    used = options.inherit_options(config, typed, stored, source="c", resuming=True)
     assert (used.ngf, used.lr, used.batch_size) == (8, 0.1, 4)
     assert (used.output_dir, used.seed) == ("out", 9)
 
 
 def test_a_contradicting_architecture_is_refused():
     config, typed = options.parse(Pix2PixConfig, [*TRAIN, "--ngf=4"])
-    with pytest.raises(InputError, match="Expected --ngf to be omitted or 8.*Received: 4"):
-        options.adopt(config, typed, {"ngf": 8}, source="c", resuming=True)
-    same = options.adopt(config, typed, {"ngf": 4}, source="c", resuming=True)
+    with pytest.raises(InputError, match="Expected ngf to be omitted or 8.*Received: 4"):
+        options.inherit_options(config, typed, {"ngf": 8}, source="c", resuming=True)
+    same = options.inherit_options(config, typed, {"ngf": 4}, source="c", resuming=True)
     assert same.ngf == 4
 
 
@@ -117,11 +118,72 @@ def test_a_flag_has_the_name_of_either_reference(word):
     assert {"load_size", "output_channels"} <= typed
 
 
-def test_flags_are_named_in_commands_and_options_in_python():
+def test_flags_are_named_in_commands_and_options_in_python(capsys):
     with pytest.raises(InputError, match="^Expected crop_size to be .* with netG unet"):
         Pix2PixConfig(crop_size=33)
-    with pytest.raises(InputError, match="^Expected --crop_size to be .* with --netG unet"):
-        options.parse(Pix2PixConfig, ["--crop_size", "33"])
+    assert cli.main(["--crop_size", "33"]) == 1
+    assert "Expected --crop_size to be a multiple of 2 with --netG unet" in capsys.readouterr().err
     for package in (pix2pix_tf, cyclegan_tf):
         with pytest.raises(InputError, match="^Expected checkpoint to name"):
             package.load("nothing")
+
+
+def test_the_table_of_commands_names_options_and_sections():
+    fields = {field.name: field for field in dataclasses.fields(CycleGANConfig)}
+    fields |= {field.name: field for field in dataclasses.fields(Pix2PixConfig)}
+    sections = {field.metadata["section"] for field in fields.values()}
+    for rule in COMMANDS.values():
+        assert {*rule.sections.split()} <= sections
+        assert {*f"{rule.without} {rule.extra} {rule.needs}".split()} <= fields.keys()
+    used = {
+        field.name for config in CONFIGS for mode in COMMANDS for field in config.options_of(mode)
+    }
+    assert used == fields.keys() - {"mode", "check_data"}
+
+
+NEEDS = {"serve": ["checkpoint"], "export": ["checkpoint", "output_dir"], "demo": []}
+
+
+@pytest.mark.parametrize("config_class", CONFIGS)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_flag_is_used_refused_or_named(config_class, command):
+    mode = {"compare": "evaluate", "check_data": "train"}.get(command, command)
+    names = NEEDS.get(command, ["input_dir", "output_dir", "checkpoint"])
+    start = ["--mode", mode, *(f"--{name}={name}" for name in names)]
+    start += ["--check_data"] * (command == "check_data")
+    start.remove("--checkpoint=checkpoint") if command == "compare" else None
+    taken = {field.name for field in config_class.options_of(command)}
+    for field in dataclasses.fields(config_class):
+        if field.name in ("mode", "check_data", "checkpoint", *names):
+            continue
+        value = field.default if field.default is not None else 4
+        words = [f"--{field.name}={value}"]
+        try:
+            config, explicit = options.parse(config_class, [*start, *words])
+            config.refuse_foreign(explicit)
+        except InputError as error:
+            assert field.name in str(error)
+            continue
+        assert field.name in explicit
+        assert field.name in taken or field.name in config.without_effect(explicit)
+
+
+def test_a_flag_without_effect_is_named_on_the_screen(capsys, tmp_path):
+    assert cli.main(["check_data", "--input_dir", str(tmp_path), "--lr", "1"]) == 1
+    warning, error = capsys.readouterr().err.splitlines()
+    assert warning == "warning: --lr has no effect with --check_data"
+    assert error.startswith("pix2pix-tf: Expected images")
+    assert cli.main(["test", "--metrics", "l1", "--input_dir", "i", "--output_dir", "o",
+                     "--checkpoint", "c"]) == 1  # fmt: skip
+    assert "--metrics only with --mode evaluate" in capsys.readouterr().err
+
+
+def test_a_word_names_the_mode(capsys):
+    assert cli.main(["train", "--mode=test"]) == 1
+    assert "one mode. Received: train and --mode=test" in capsys.readouterr().err
+    for words in (["test", "--help"], ["--mode=test", "--help"], ["--help", "--mode", "test"]):
+        assert cli.main(words) == 0
+        text = capsys.readouterr().out
+        assert "--[no]test_dropout" in text and "(default: as in the run)" in text
+        # Neither what other modes take nor what the run decides.
+        assert not [word for word in ("--lr ", "--port", "--netG") if word in text]

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from pix2pix_tf import model as models
-from pix2pix_tf import options, run_folder
+from pix2pix_tf import run_folder
 from pix2pix_tf.commands import datasets, runs, saving
 from pix2pix_tf.commands.program import Training
 from pix2pix_tf.config import PROGRAM, Pix2PixConfig
@@ -234,9 +234,8 @@ def load(run: str | os.PathLike[str], *, tile: int = 0) -> Predictor:
         InputError: If there is no run of pix2pix-tf at that place, or its files are damaged.
     """
     config = Pix2PixConfig(mode="export", output_dir=".", checkpoint=str(run), tile=tile)
-    with options.named_for_caller():
-        config, checkpoint = runs.use_run(config, set(), program=PROGRAM)
-        return predictors(config, checkpoint)[config.which_direction]
+    config, checkpoint = runs.use_run(config, set(), program=PROGRAM)
+    return predictors(config, checkpoint)[config.which_direction]
 
 
 def save_run(model: GAN, config: Pix2PixConfig, folder: str | os.PathLike[str]) -> None:

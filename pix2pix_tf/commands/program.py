@@ -6,6 +6,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from pix2pix_tf.config import Config
 from pix2pix_tf.data.check import Contents
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ class Program:
 
     name: str
     title: str
-    config_class: type
+    config_class: type[Config]
     summary: str
     directions: Mapping[str, Direction]
     data_sets: Callable[[Any], dict[str, Contents]]

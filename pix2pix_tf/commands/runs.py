@@ -36,14 +36,16 @@ def run_options(config: Any, *, program: str) -> dict[str, Any]:
     return {**dataclasses.asdict(config), "program": program, "version": pix2pix_tf.__version__}
 
 
-def find_checkpoint(path: str | os.PathLike[str], *, flag: str = "checkpoint") -> tuple[Path, Path]:
+def find_checkpoint(
+    path: str | os.PathLike[str], *, option: str = "checkpoint"
+) -> tuple[Path, Path]:
     """Finds the newest intact checkpoint that `--checkpoint` names.
 
     A damaged one is named in a warning, and the one before it is taken.
 
     Args:
         path: A run folder, or one checkpoint file in it.
-        flag: The flag that an error names.
+        option: The option that an error names.
 
     Returns:
         (run folder, checkpoint file), both paths.
@@ -53,7 +55,7 @@ def find_checkpoint(path: str | os.PathLike[str], *, flag: str = "checkpoint") -
     """
     from pix2pix_tf.training import checkpoints
 
-    folder, found = run_folder.locate(path, flag=flag)
+    folder, found = run_folder.locate(path, option=option)
     faults: list[str] = []
     for file in found:
         if (fault := checkpoints.fault(file)) is None:
@@ -75,7 +77,7 @@ def use_run(config: Any, explicit: Collection[str], *, program: str) -> tuple[An
     """
     folder, checkpoint = find_checkpoint(config.checkpoint)
     stored = stored_options(folder, program=program)
-    config = options.adopt(config, explicit, stored, source=folder, resuming=False)
+    config = options.inherit_options(config, explicit, stored, source=folder, resuming=False)
     if config.seed is None:
         stored = {"seed": 0, **stored}
         seed = options.stored_value(config, "seed", stored=stored, source=folder)
@@ -185,14 +187,14 @@ def _start(config: Any, explicit: Collection[str], *, program: str) -> Start:
         return _resume(config, explicit, program=program)
     if started:
         stored = stored_options(folder, program=program)
-        config = options.adopt(config, explicit, stored, source=folder, resuming=True)
+        config = options.inherit_options(config, explicit, stored, source=folder, resuming=True)
     elif not config.resume:
         _refuse_run(folder)
     if not config.init_from:
         return Start(config)
-    source, weights = find_checkpoint(config.init_from, flag="init_from")
+    source, weights = find_checkpoint(config.init_from, option="init_from")
     stored = stored_options(source, program=program)
-    config = options.adopt(config, explicit, stored, source=source, resuming=False)
+    config = options.inherit_options(config, explicit, stored, source=source, resuming=False)
     return Start(config, weights=weights)
 
 
@@ -203,7 +205,7 @@ def _resume(config: Any, explicit: Collection[str], *, program: str) -> Start:
     source, checkpoint = find_checkpoint(config.checkpoint or folder)
     step = checkpoints.step_of(checkpoint)
     stored = stored_options(source, program=program)
-    config = options.adopt(config, explicit, stored, source=source, resuming=True)
+    config = options.inherit_options(config, explicit, stored, source=source, resuming=True)
     if run_folder.same_place(folder, source):
         _set_aside(folder, after=step)
     else:
@@ -288,8 +290,7 @@ def announce(config: Any, explicit: Collection[str]) -> None:
         explicit: Names of the options that were given.
     """
     warn_without_effect(config, explicit)
-    fields = [field for field in dataclasses.fields(config) if config.is_used(field.name)]
-    fields = [field for field in fields if field.name != "check_data"]
+    fields = [config.__dataclass_fields__["mode"], *config.options_of(config.command)]
     values = {field.name: getattr(config, field.name) for field in fields}
     same = [field.name for field in fields if values[field.name] == field.default]
     for name in sorted(values.keys() - same):

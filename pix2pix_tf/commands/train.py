@@ -15,7 +15,7 @@ from pix2pix_tf import run_folder
 from pix2pix_tf.commands import datasets, runs
 from pix2pix_tf.commands.program import Program
 from pix2pix_tf.commands.runs import Start
-from pix2pix_tf.config import ONE
+from pix2pix_tf.config import SINGLE
 from pix2pix_tf.data import listing
 from pix2pix_tf.errors import print_line
 from pix2pix_tf.training import runtime
@@ -41,7 +41,7 @@ def train(program: Program, config: Any, explicit: Collection[str]) -> int:
             datasets.store_types(folder, types)
         runs.announce(config, explicit)
         print("examples count =", *(len(examples[name]) for name in examples if name != "val"))
-        runtime.load_tensorflow(starting=config.strategy == ONE)
+        runtime.load_tensorflow(starting=config.strategy == SINGLE)
         runtime.report_hardware(config.precision)
         start = dataclasses.replace(start, config=config)
         step, stopped = _train(program, start, examples)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 from PIL import Image
 
-from pix2pix_tf.errors import InputError
+from pix2pix_tf.errors import OptionError
 
 # The samples that become 0 and 1; None for the whole range of an integer, and for floats 0 and 1.
 Range = tuple[float, float] | None
@@ -131,11 +131,11 @@ def resampled(array: np.ndarray, height: int, width: int) -> np.ndarray:
     return (found if array.dtype.kind == "f" else np.round(found)).astype(array.dtype)
 
 
-def parse_range(text: str, *, flag: str = "value_range") -> Range:
+def parse_range(text: str, *, option: str = "value_range") -> Range:
     """The (low, high) of "LOW,HIGH", the samples that become black and white; None of "auto".
 
     Raises:
-        InputError: If `text` is not two rising numbers.
+        OptionError: If `text` is not two rising numbers.
     """
     if text == AUTO:
         return None
@@ -144,7 +144,7 @@ def parse_range(text: str, *, flag: str = "value_range") -> Range:
     except ValueError:
         low = high = 0.0
     if not -math.inf < low < high < math.inf:
-        raise InputError(f"Expected --{flag} LOW,HIGH such as 0,1. Received: {text}")
+        raise OptionError(f"Expected {{{option}}} LOW,HIGH such as 0,1. Received: {{}}", text)
     return low, high
 
 

@@ -54,7 +54,7 @@ def test_the_generator_has_that_depth(size, depth):
         ({"crop_size": 16}, "crop_size to be at least 24 .* Received: 16"),
         ({"crop_size": "64x66", "netG": "resnet_9blocks"}, "multiple of 4 .* Received: 64x66"),
         ({"scale_size": "300x200"}, "scale_size to be at least 256. Received: 300x200"),
-        ({"scale_size": "a"}, "Expected a size"),
+        ({"scale_size": "a"}, "Expected scale_size to be a size"),
         (
             {"preprocess": "scale_width_and_crop", "crop_size": "64x512"},
             "at least 64x512. Received: 286; with the defaults' proportion it is 72x572",

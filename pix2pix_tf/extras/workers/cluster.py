@@ -105,7 +105,8 @@ def begin_on_chief(
             try:
                 start = stack.enter_context(begin)
             except (InputError, OSError) as error:
-                all_gather_json({"error": str(error)})
+                text = error.command_line_text() if isinstance(error, InputError) else str(error)
+                all_gather_json({"error": text})
                 raise
             all_gather_json({"start": describe(start), **command})
         else:
