@@ -129,12 +129,12 @@ def served_generator(case: Case) -> tuple[Any, Any]:
     """(generator, its ServedModel, which takes pictures of any size)."""
     config = our_config(case)
     from pix2pix_tf import model as models
-    from pix2pix_tf.commands import pix2pix
     from pix2pix_tf.export.saved_model import ServedModel
+    from pix2pix_tf.task import Pix2PixTask
 
     generator = models.build_generator(config)
     return generator, ServedModel(
-        generator, pix2pix.predictor(config, generator).unit, filetype="png"
+        generator, Pix2PixTask().predictor(config, generator).unit, filetype="png"
     )
 
 
@@ -263,11 +263,13 @@ def take(batches: Iterator[Any], *, batch_size: int, folder: Any) -> Prepared:
 def our_pipeline(case: Case) -> Prepared:
     """Batches from files."""
     config = our_config(case)
-    from pix2pix_tf.commands import pix2pix
     from pix2pix_tf.data import pipelines
+    from pix2pix_tf.task import Pix2PixTask, TrainingFiles
 
     paths, folder = pairs_folder(case)
-    batches = pipelines.batches(pix2pix.loader(config, paths), batch_size=case["batch_size"])
+    files = TrainingFiles(sets={"train": paths}, types={})
+    load = Pix2PixTask().example_loader(config, files)
+    batches = pipelines.batches(load, batch_size=case["batch_size"])
     return take(iter(batches), batch_size=case["batch_size"], folder=folder)
 
 

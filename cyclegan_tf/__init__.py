@@ -12,8 +12,8 @@ _HOMES = {
     "CycleGAN": "cyclegan_tf.model",
     "CycleGANConfig": "cyclegan_tf.config",
     "build": "cyclegan_tf.model",
-    "load": "cyclegan_tf.program",
-    "save_run": "cyclegan_tf.program",
+    "load": "cyclegan_tf.task",
+    "save_run": "cyclegan_tf.task",
     "training_unpaired": "pix2pix_tf.data.pipelines",
 }
 _SHARED = ("InputError", "PatchGAN", "ResNet", "UNet", "__version__", "callbacks", "list_images")

@@ -19,8 +19,8 @@ _HOMES = {
     "build": "model",
     "callbacks": "training.callbacks",
     "list_images": "data.listing",
-    "load": "commands.pix2pix",
-    "save_run": "commands.pix2pix",
+    "load": "api",
+    "save_run": "api",
     "training_pairs": "data.pipelines",
 }
 __all__ = sorted([*_HOMES, "__version__"])

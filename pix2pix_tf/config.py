@@ -818,6 +818,23 @@ class Config:
         return self._sides(self.channels)
 
     @property
+    def output_folder(self) -> run_folder.Place:
+        """`output_dir` of a command that writes."""
+        self._require("output_dir")
+        return run_folder.place(self.output_dir or "")
+
+    @property
+    def run_path(self) -> str:
+        """`checkpoint` of a command that uses a run."""
+        self._require("checkpoint")
+        return self.checkpoint or ""
+
+    @property
+    def reads_windows(self) -> bool:
+        """Whether test translates large TIFFs by windows, without decoding them whole."""
+        return bool(self.tile) and self.preprocess == "none"
+
+    @property
     def has_halves(self) -> bool:
         """Whether a file holds a side-by-side pair."""
         return False
@@ -1036,6 +1053,11 @@ class Pix2PixConfig(Config):
     def directions(self) -> tuple[str, ...]:
         """The direction of the run."""
         return (self.which_direction,)
+
+    @property
+    def reads_windows(self) -> bool:
+        """As of `Config`; Lab colour is translated whole."""
+        return super().reads_windows and not self.lab_colorization
 
     @property
     def has_halves(self) -> bool:

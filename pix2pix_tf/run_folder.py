@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 Place: TypeAlias = "Path | epath.Path"
 
 OPTIONS = "options.json"
+DATA = "data.json"
 CHECKPOINTS = "checkpoints"
 BEST = "best.safetensors"
 LOG = "log.csv"
@@ -199,6 +200,20 @@ def locate(
             path,
         )
     return folder, found
+
+
+def file_types(checkpoint: str | os.PathLike[str]) -> dict[str, str]:
+    """NumPy's names of the types of the files of A and B that a run was trained on.
+
+    Args:
+        checkpoint: A run folder, or one checkpoint file in it.
+
+    Returns:
+        Dict from "A" and "B"; empty for runs that did not store them.
+    """
+    folder, _ = locate(checkpoint)
+    path = folder / DATA
+    return read_json(path).get("types", {}) if path.is_file() else {}
 
 
 @contextlib.contextmanager

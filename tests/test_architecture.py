@@ -23,15 +23,15 @@ FLOORS = (
     ("config",),
     ("model", "export", "demo"),
     ("extras",),
+    ("task",),
     ("commands",),
-    ("cli",),
+    ("api", "cli"),
     ("__main__", "__init__"),
 )
 # Rooms of one floor that build on each other.
 BESIDE: set[tuple[str, str]] = set()
-ABOVE_TENSORFLOW = ("config", "cli", "__main__", "__init__")
-# What commands do once TensorFlow is loaded; the others of them import it when they need it.
-WITH_TENSORFLOW = ("pix2pix", "saving")
+# They import TensorFlow when they need it.
+ABOVE_TENSORFLOW = ("config", "task", "commands", "cli", "__main__", "__init__")
 
 
 def module(path):
@@ -170,6 +170,17 @@ def test_no_room_below_the_model_receives_a_config():
                 )
 
 
+def test_every_config_has_a_type():
+    for path in FILES:
+        for function in functions(path):
+            arguments = function.args
+            for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
+                kind = ast.unparse(argument.annotation) if argument.annotation else "Any"
+                assert argument.arg != "config" or "Any" not in kind.split("[")[0], (
+                    f"{path}: {function.name}"
+                )
+
+
 def test_flags_stay_in_the_command_line():
     for path in FILES:
         uses = any(name.startswith("absl") for name in imports(path))
@@ -181,14 +192,12 @@ def test_no_package_imports_scripts_or_tests():
         assert not {name.split(".")[0] for name in imports(path)} & {*SCRIPTS, "tests"}, path
 
 
-@pytest.mark.parametrize("name", (*ABOVE_TENSORFLOW, "commands"))
+@pytest.mark.parametrize("name", ABOVE_TENSORFLOW)
 def test_the_command_line_does_not_load_tensorflow(name):
     heavy = {"tensorflow", "keras", "matplotlib", "torch"}
     for package in PACKAGES:
         paths = [p for m, p in MODULES.items() if m.startswith(package) and room(m) == name]
         for path in paths:
-            if name == "commands" and path.stem in WITH_TENSORFLOW:
-                continue
             found = {n.split(".")[0] for n in imports(path, top_level=True)}
             assert not found & heavy, path
 

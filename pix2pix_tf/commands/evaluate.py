@@ -6,23 +6,24 @@ from typing import Any
 
 from pix2pix_tf import run_folder
 from pix2pix_tf.commands import runs
-from pix2pix_tf.commands.program import Examples, Program
-from pix2pix_tf.commands.test import translated
+from pix2pix_tf.commands.test import translate_rows
 from pix2pix_tf.data import listing
+from pix2pix_tf.data.listing import Example
 from pix2pix_tf.errors import InputError, print_line
+from pix2pix_tf.task import ConfigT, ModelT, Task
 from pix2pix_tf.training import runtime
 
 
-def evaluate(program: Program, config: Any, explicit: Collection[str]) -> int:
+def evaluate(task: Task[ConfigT, ModelT], config: ConfigT, explicit: Collection[str]) -> int:
     """Measures images; writes copies of them, metrics.json and the report."""
-    run_folder.local(config.output_dir, mode="evaluate")
+    run_folder.local(config.output_folder, mode="evaluate")
     examples, checkpoint = None, None
     if config.checkpoint:
-        config, checkpoint = runs.use_run(config, explicit, program=program.name)
-        config = runs.unpack(config, is_paired=program.is_paired)
-        examples = program.test_examples(config, explicit)
-    runs.prepare_results(config.output_dir)
-    runs.announce(config, explicit)
+        config, checkpoint = runs.use_run(config, explicit, program=task.name)
+        config = task.unpack_data(config)
+        examples = task.test_files(config, explicit)
+    runs.prepare_results(config.output_folder)
+    runs.print_options(config, explicit)
     runtime.load_tensorflow()
     # A comparison of folders has no network to compute.
     runtime.report_hardware(config.precision if config.checkpoint else "float32")
@@ -31,17 +32,18 @@ def evaluate(program: Program, config: Any, explicit: Collection[str]) -> int:
 
     scorer = comparison.Scorer(config.chosen_metrics, **config.scoring)
     if examples is None:
-        compared, rows = _of_folders(program, config, scorer)
+        compared, rows = _of_folders(task, config, scorer)
     else:
-        compared, rows = _of_run(program, config, scorer, examples, checkpoint=checkpoint)
+        compared, rows = _of_run(task, config, scorer, examples, checkpoint=checkpoint)
     measured = comparison.measure(
-        scorer, compared, folder=config.output_dir, statistics=config.statistics
+        scorer, compared, folder=config.output_folder, statistics=config.statistics
     )
+    name = config.checkpoint or config.input_dir or ""
     index = comparison.write(
-        config.output_dir,
+        config.output_folder,
         rows,
-        title=f"{program.title}: evaluation of {Path(config.checkpoint or config.input_dir).name}",
-        options=runs.run_options(config, program=program.name),
+        title=f"{task.title}: evaluation of {Path(name).name}",
+        options=runs.run_options(config, program=task.name),
         measured=measured,
         checkpoint=str(checkpoint) if checkpoint else None,
     )
@@ -49,20 +51,20 @@ def evaluate(program: Program, config: Any, explicit: Collection[str]) -> int:
     return 0
 
 
-def _of_folders(program: Program, config: Any, scorer: Any) -> tuple[list, list]:
+def _of_folders(task: Task[ConfigT, ModelT], config: ConfigT, scorer: Any) -> tuple[list, list]:
     """The comparison of two folders, or of the outputs and targets that test wrote."""
     from pix2pix_tf.evaluation import comparison
 
     if not config.input_dir:
         raise InputError("--mode evaluate needs --checkpoint or --input_dir")
-    direction = program.directions[config.directions[0]]
+    direction = task.directions[config.directions[0]]
     if not config.target_dir:
-        compared = comparison.of_test(config.input_dir, config.output_dir)
+        compared = comparison.of_test(config.input_dir, config.output_folder)
     else:
         compared = comparison.of_folders(
             config.input_dir,
             config.target_dir,
-            config.output_dir,
+            config.output_folder,
             kind=direction.output,
             pairs_wanted=scorer.wants_pairs,
             side=config.sides["AB".index(config.directions[0][-1])],
@@ -71,10 +73,10 @@ def _of_folders(program: Program, config: Any, scorer: Any) -> tuple[list, list]
 
 
 def _of_run(
-    program: Program,
-    config: Any,
+    task: Task[ConfigT, ModelT],
+    config: ConfigT,
     scorer: Any,
-    examples: Mapping[str, Examples],
+    examples: Mapping[str, Sequence[Example]],
     *,
     checkpoint: Any,
 ) -> tuple[list, list]:
@@ -85,27 +87,28 @@ def _of_run(
         raise InputError(
             "--target_dir is the target set of one direction; set --direction to AtoB or BtoA"
         )
-    sets = {way: program.target_files(config, way) for way in examples}
+    sets = {direction: task.target_files(config, direction) for direction in examples}
     targets = None
-    if scorer.wants_pairs and not program.is_paired:
-        targets = {way: _partners(files, sets[way]) for way, files in examples.items()}
-    translated_rows = translated(program, config, examples, checkpoint=checkpoint, targets=targets)
-    rows = list(
-        results.progress(translated_rows, "translating", total=sum(map(len, examples.values())))
-    )
+    if scorer.wants_pairs and not task.is_paired:
+        targets = {
+            direction: _match_targets(files, sets[direction])
+            for direction, files in examples.items()
+        }
+    translated = translate_rows(task, config, examples, checkpoint=checkpoint, targets=targets)
+    rows = list(results.progress(translated, "translating", total=sum(map(len, examples.values()))))
     compared = []
-    for way in examples:
-        names = program.directions[way]
-        side = config.sides["AB".index(way[-1])]
+    for direction in examples:
+        names = task.directions[direction]
+        side = config.sides["AB".index(direction[-1])]
         # Sets are compared as images.
-        are_images = sets[way] is None or side.channels in (1, 3, 4)
+        are_images = sets[direction] is None or side.channels in (1, 3, 4)
         compared.append(
             comparison.of_rows(
                 rows,
-                config.output_dir,
+                config.output_folder,
                 output=names.output,
                 target=names.target,
-                targets=sets[way] if are_images else [],
+                targets=sets[direction] if are_images else [],
                 label=names.label,
                 side=side,
             )
@@ -113,7 +116,7 @@ def _of_run(
     return compared, rows
 
 
-def _partners(files: Examples, targets: Sequence[str] | None) -> list[str]:
+def _match_targets(files: Sequence[Example], targets: Sequence[str] | None) -> list[str]:
     """For each file the target of the same name."""
     named = dict(zip(listing.names(targets), targets, strict=True)) if targets else {}
     names = listing.names(files)

@@ -7,16 +7,18 @@ import re
 import signal
 import sys
 import textwrap
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic
 
 import safetensors
 
 import pix2pix_tf
 from pix2pix_tf import optional, options, run_folder
-from pix2pix_tf.config import MULTI_WORKER, TESTING
+from pix2pix_tf.config import MULTI_WORKER
 from pix2pix_tf.errors import InputError, print_line
+from pix2pix_tf.run_folder import Place
+from pix2pix_tf.task import ConfigT
 from pix2pix_tf.training import runtime
 
 
@@ -31,9 +33,16 @@ def stored_options(folder: str | os.PathLike[str], *, program: str) -> dict[str,
     return stored
 
 
-def run_options(config: Any, *, program: str) -> dict[str, Any]:
+def run_options(config: ConfigT, *, program: str) -> dict[str, Any]:
     """The contents of options.json: every option, the program and its version."""
     return {**dataclasses.asdict(config), "program": program, "version": pix2pix_tf.__version__}
+
+
+def write_description(config: ConfigT, *, program: str, file_types: Mapping[str, str]) -> None:
+    """Writes the run folder's options.json, and data.json with the types of the training files."""
+    folder = config.output_folder
+    run_folder.write_json(folder / run_folder.OPTIONS, run_options(config, program=program))
+    run_folder.write_json(folder / run_folder.DATA, {"types": dict(file_types)})
 
 
 def find_checkpoint(
@@ -66,16 +75,16 @@ def find_checkpoint(
     raise InputError(f"no intact checkpoint is left: {faults[0]}")
 
 
-def use_run(config: Any, explicit: Collection[str], *, program: str) -> tuple[Any, Path]:
+def use_run(config: ConfigT, explicit: Collection[str], *, program: str) -> tuple[ConfigT, Path]:
     """Takes the architecture of the run that `--checkpoint` names (test, export).
 
     Returns:
         (configuration, checkpoint file).
 
     Raises:
-        InputError: If there is no run, or a explicit flag contradicts it.
+        InputError: If there is no run, or an explicit flag contradicts it.
     """
-    folder, checkpoint = find_checkpoint(config.checkpoint)
+    folder, checkpoint = find_checkpoint(config.run_path)
     stored = stored_options(folder, program=program)
     config = options.inherit_options(config, explicit, stored, source=folder, resuming=False)
     if config.seed is None:
@@ -103,7 +112,7 @@ def _check_filters(checkpoint: Path, *, ngf: int) -> None:
 
 
 @dataclasses.dataclass(frozen=True)
-class Start:
+class RunStart(Generic[ConfigT]):
     """The state that training starts from.
 
     Attributes:
@@ -114,7 +123,7 @@ class Start:
         writes: Whether this process writes the run folder: not on a worker that follows the chief.
     """
 
-    config: Any
+    config: ConfigT
     checkpoint: Path | None = None
     weights: Path | None = None
     first_step: int = 0
@@ -122,7 +131,9 @@ class Start:
 
 
 @contextlib.contextmanager
-def begin_run(config: Any, explicit: Collection[str], *, program: str) -> Iterator[Start]:
+def begin_run(
+    config: ConfigT, explicit: Collection[str], *, program: str
+) -> Iterator[RunStart[ConfigT]]:
     """Locks the output folder and finds the state that training starts from.
 
     A resumed run keeps every option that is omitted. The folder belongs to this process until
@@ -135,7 +146,7 @@ def begin_run(config: Any, explicit: Collection[str], *, program: str) -> Iterat
         program: Name of the command.
 
     Yields:
-        `Start`, in the scope of the workers' strategy.
+        `RunStart`, in the scope of the workers' strategy.
 
     Raises:
         InputError: If the output folder contains another run or cannot be written, or the workers
@@ -151,7 +162,7 @@ def begin_run(config: Any, explicit: Collection[str], *, program: str) -> Iterat
             begin,
             command={"program": program, "version": pix2pix_tf.__version__},
             describe=lambda start: [dataclasses.asdict(start.config), start.first_step],
-            follow=lambda chief: Start(
+            follow=lambda chief: RunStart(
                 _adopt_all(config, explicit, chief[0]), first_step=chief[1], writes=False
             ),
         )
@@ -159,7 +170,7 @@ def begin_run(config: Any, explicit: Collection[str], *, program: str) -> Iterat
         yield start
 
 
-def _adopt_all(config: Any, explicit: Collection[str], chief: dict[str, Any]) -> Any:
+def _adopt_all(config: ConfigT, explicit: Collection[str], chief: dict[str, Any]) -> ConfigT:
     """`config` with the chief's options, except explicit folders of images."""
     changes = {
         field.name: options.stored_value(config, field.name, stored=chief, source="the chief")
@@ -170,8 +181,10 @@ def _adopt_all(config: Any, explicit: Collection[str], chief: dict[str, Any]) ->
 
 
 @contextlib.contextmanager
-def _begin(config: Any, explicit: Collection[str], *, program: str) -> Iterator[Start]:
-    folder = run_folder.place(config.output_dir)
+def _begin(
+    config: ConfigT, explicit: Collection[str], *, program: str
+) -> Iterator[RunStart[ConfigT]]:
+    folder = config.output_folder
     with run_folder.locked(folder):
         start = _start(config, explicit, program=program)
         if start.config.seed is None:
@@ -180,8 +193,8 @@ def _begin(config: Any, explicit: Collection[str], *, program: str) -> Iterator[
         yield start
 
 
-def _start(config: Any, explicit: Collection[str], *, program: str) -> Start:
-    folder = run_folder.place(config.output_dir)
+def _start(config: ConfigT, explicit: Collection[str], *, program: str) -> RunStart[ConfigT]:
+    folder = config.output_folder
     started = config.resume and (folder / run_folder.OPTIONS).is_file()
     if config.checkpoint or (started and run_folder.checkpoints(folder)):
         return _resume(config, explicit, program=program)
@@ -191,17 +204,17 @@ def _start(config: Any, explicit: Collection[str], *, program: str) -> Start:
     elif not config.resume:
         _refuse_run(folder)
     if not config.init_from:
-        return Start(config)
+        return RunStart(config)
     source, weights = find_checkpoint(config.init_from, option="init_from")
     stored = stored_options(source, program=program)
     config = options.inherit_options(config, explicit, stored, source=source, resuming=False)
-    return Start(config, weights=weights)
+    return RunStart(config, weights=weights)
 
 
-def _resume(config: Any, explicit: Collection[str], *, program: str) -> Start:
+def _resume(config: ConfigT, explicit: Collection[str], *, program: str) -> RunStart[ConfigT]:
     from pix2pix_tf.training import checkpoints
 
-    folder = run_folder.place(config.output_dir)
+    folder = config.output_folder
     source, checkpoint = find_checkpoint(config.checkpoint or folder)
     step = checkpoints.step_of(checkpoint)
     stored = stored_options(source, program=program)
@@ -210,7 +223,7 @@ def _resume(config: Any, explicit: Collection[str], *, program: str) -> Start:
         _set_aside(folder, after=step)
     else:
         _refuse_run(folder)
-    return Start(config, checkpoint=checkpoint, first_step=step)
+    return RunStart(config, checkpoint=checkpoint, first_step=step)
 
 
 def _set_aside(folder: Path, *, after: int) -> None:
@@ -242,25 +255,7 @@ def _refuse_run(folder: Path) -> None:
         )
 
 
-def unpack(config: Any, *, is_paired: bool) -> Any:
-    """`config` with a data set of TensorFlow Datasets replaced by folders of its images.
-
-    Raises:
-        InputError: If that package is not installed, or has no such data set.
-    """
-    input_dir = config.input_dir or ""
-    if not input_dir.startswith("tfds:"):
-        return config
-    runtime.import_tensorflow()
-    name = "unpack" if is_paired else "unpack_unpaired"
-    unpack_images = optional.load("tfds", f"catalog:{name}", needed_by=f"--input_dir {input_dir}")
-    if not is_paired:
-        return dataclasses.replace(config, input_dir=unpack_images(input_dir))
-    folder, dataset_mode = unpack_images(input_dir, training=config.mode not in TESTING)
-    return dataclasses.replace(config, input_dir=folder, dataset_mode=dataset_mode)
-
-
-def ended(config: Any, *, step: int, stopped: signal.Signals | None) -> int:
+def report_end(config: ConfigT, *, step: int, stopped: signal.Signals | None) -> int:
     """Prints how training ended.
 
     Args:
@@ -280,7 +275,7 @@ def ended(config: Any, *, step: int, stopped: signal.Signals | None) -> int:
     return 128 + stopped
 
 
-def announce(config: Any, explicit: Collection[str]) -> None:
+def print_options(config: ConfigT, explicit: Collection[str]) -> None:
     """Prints the options of this mode: those that differ from the defaults first, line by line.
 
     Explicit options that have no effect are named in a warning.
@@ -299,13 +294,13 @@ def announce(config: Any, explicit: Collection[str]) -> None:
     print(textwrap.fill(f"defaults: {defaults}", 100, subsequent_indent="  "), flush=True)
 
 
-def warn_without_effect(config: Any, explicit: Collection[str]) -> None:
+def warn_without_effect(config: ConfigT, explicit: Collection[str]) -> None:
     """Warns of explicit options that change nothing in this command."""
     for name, where in config.without_effect(explicit).items():
         print_line(f"warning: --{name} has no effect {where}", file=sys.stderr)
 
 
-def prepare_results(folder: str) -> None:
+def prepare_results(folder: Place) -> None:
     """Creates the folder of a test or an evaluation; raises an error for that of a run.
 
     Raises:
@@ -315,13 +310,13 @@ def prepare_results(folder: str) -> None:
     run_folder.prepare_folder(folder)
 
 
-def refuse_run_folder(folder: str) -> None:
+def refuse_run_folder(folder: Place) -> None:
     """Refuses the folder of a run for an index.html of another kind.
 
     Raises:
         InputError: If a run is in it.
     """
-    if (run_folder.place(folder) / run_folder.CHECKPOINTS).is_dir():
+    if (folder / run_folder.CHECKPOINTS).is_dir():
         raise InputError(
             f"--output_dir {folder} is a run's folder, whose report would be replaced; "
             "choose another"

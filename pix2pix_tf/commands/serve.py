@@ -7,12 +7,11 @@ from typing import Any
 
 from pix2pix_tf import optional
 from pix2pix_tf.commands import runs
-from pix2pix_tf.commands.export import served
-from pix2pix_tf.commands.program import Program
+from pix2pix_tf.task import ConfigT, ModelT, Task
 from pix2pix_tf.training import runtime
 
 
-def serve(program: Program, config: Any, explicit: Collection[str]) -> int:
+def serve(task: Task[ConfigT, ModelT], config: ConfigT, explicit: Collection[str]) -> int:
     """Serves models until SIGINT or SIGTERM; requests in flight are finished."""
     serve_places = optional.load("serve", "command:serve_places", needed_by="--mode serve")
 
@@ -23,13 +22,13 @@ def serve(program: Program, config: Any, explicit: Collection[str]) -> int:
 
     def load_run(folder: Path) -> dict[str, Any]:
         run_config = dataclasses.replace(config, checkpoint=str(folder))
-        run_config, checkpoint = runs.use_run(run_config, {"direction"}, program=program.name)
-        models = served(program, run_config, checkpoint=checkpoint)
-        return {direction: model for direction, (_, model) in models.items()}
+        run_config, checkpoint = runs.use_run(run_config, {"direction"}, program=task.name)
+        served = task.load_served(run_config, checkpoint)
+        return {direction: generator.served for direction, generator in served.items()}
 
     names = ("max_request_bytes", "max_pixels", "max_queue", "max_batch", "timeout")
     serve_places(
-        config.checkpoint,
+        config.run_path,
         load_run,
         prepare=prepare,
         address=(config.host, config.port),

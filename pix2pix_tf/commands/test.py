@@ -1,46 +1,53 @@
 """`--mode test`: translates a folder of images with a run and measures the results."""
 
+from __future__ import annotations
+
 import itertools
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from pix2pix_tf import run_folder
 from pix2pix_tf.commands import runs
-from pix2pix_tf.commands.program import Examples, Program
 from pix2pix_tf.data import listing, nifti
+from pix2pix_tf.data.listing import Example
 from pix2pix_tf.errors import print_line
+from pix2pix_tf.task import ConfigT, ModelT, Task
 from pix2pix_tf.training import runtime
 
+if TYPE_CHECKING:
+    from pix2pix_tf.evaluation.results import Row
+    from pix2pix_tf.inference.files import Translated
 
-def test(program: Program, config: Any, explicit: Collection[str]) -> int:
+
+def test(task: Task[ConfigT, ModelT], config: ConfigT, explicit: Collection[str]) -> int:
     """Translates the images in `config.input_dir`."""
-    config, checkpoint = runs.use_run(config, explicit, program=program.name)
-    config = runs.unpack(config, is_paired=program.is_paired)
-    examples = program.test_examples(config, explicit)
-    runs.prepare_results(config.output_dir)
-    runs.announce(config, explicit)
+    config, checkpoint = runs.use_run(config, explicit, program=task.name)
+    config = task.unpack_data(config)
+    examples = task.test_files(config, explicit)
+    runs.prepare_results(config.output_folder)
+    runs.print_options(config, explicit)
     print("examples count =", *map(len, examples.values()))
     runtime.load_tensorflow()
     runtime.report_hardware(config.precision)
-    print_line("wrote index at", translate(program, config, examples, checkpoint=checkpoint))
+    print_line("wrote index at", translate(task, config, examples, checkpoint=checkpoint))
     return 0
 
 
 def translate(
-    program: Program,
-    config: Any,
-    examples: Mapping[str, Examples],
+    task: Task[ConfigT, ModelT],
+    config: ConfigT,
+    examples: Mapping[str, Sequence[Example]],
     *,
     checkpoint: Path,
-    targets: Mapping[str, Examples] | None = None,
+    targets: Mapping[str, Sequence[Example]] | None = None,
     context: Mapping[str, float] | None = None,
 ) -> os.PathLike[str]:
     """Translates every file; writes the images, metrics.json and the report.
 
     Args:
-        program: The program.
+        task: The program.
         config: Its options, those of the run among them.
         examples: Dict from directions to the files to translate.
         checkpoint: Checkpoint file.
@@ -54,70 +61,78 @@ def translate(
     from pix2pix_tf.evaluation import results
 
     rows = []
-    for row in translated(program, config, examples, checkpoint=checkpoint, targets=targets):
+    for row in translate_rows(task, config, examples, checkpoint=checkpoint, targets=targets):
         print_line("evaluated image", row["name"])
         rows.append(row)
     return results.write_results(
-        config.output_dir,
+        config.output_folder,
         rows,
-        title=f"{program.title}: test of {Path(config.checkpoint).name}",
-        options=runs.run_options(config, program=program.name),
+        title=f"{task.title}: test of {Path(config.run_path).name}",
+        options=runs.run_options(config, program=task.name),
         checkpoint=str(checkpoint),
         context=dict(context or {}),
     )
 
 
-def translated(
-    program: Program,
-    config: Any,
-    examples: Mapping[str, Examples],
+def translate_rows(
+    task: Task[ConfigT, ModelT],
+    config: ConfigT,
+    examples: Mapping[str, Sequence[Example]],
     *,
     checkpoint: Path,
-    targets: Mapping[str, Examples] | None = None,
-) -> Iterator[Any]:
+    targets: Mapping[str, Sequence[Example]] | None = None,
+) -> Iterator[Row]:
     """Translates every file and writes the images; see `translate`.
 
     Yields:
         The report's rows, with metrics, one by one.
     """
+    runtime.prepare(seed=config.seed or 0, deterministic=config.deterministic)
+    translators = task.load_translators(config, checkpoint, with_targets=targets is not None)
+    with runtime.terminable():
+        for direction, sources in examples.items():
+            chosen = sources
+            if targets is not None:
+                chosen = list(zip(*map(listing.files, (sources, targets[direction])), strict=True))
+            kinds = task.directions[direction]
+            names = iter([f"{kinds.prefix}{name}" for name in listing.names(chosen)])
+            volumes = nifti.Volumes()
+            for batch in translators[direction](chosen):
+                batch_names = list(itertools.islice(names, len(batch.depths)))
+                yield from _write_batch(config, batch, batch_names, kinds.output, volumes)
+            volumes.close()
+
+
+def _write_batch(
+    config: ConfigT,
+    batch: Translated,
+    names: Sequence[str],
+    kind: str,
+    volumes: nifti.Volumes,
+) -> list[Row]:
+    """Writes the images of a batch; returns the report's rows, with metrics."""
     from pix2pix_tf.evaluation import results
     from pix2pix_tf.inference import large_files
 
-    runtime.prepare(seed=config.seed, deterministic=config.deterministic)
-    translations = program.parts().translations(
-        config, checkpoint, with_targets=targets is not None
-    )
-    volumes = nifti.Volumes()
-    with runtime.terminable():
-        for way, files in examples.items():
-            chosen = list(zip(files, targets[way], strict=True)) if targets else files
-            kinds = program.directions[way]
-            names = iter([f"{kinds.prefix}{name}" for name in listing.names(chosen)])
-            for found in translations[way](chosen):
-                done = list(itertools.islice(names, len(found.depths)))
-                rows = results.write_images(
-                    config.output_dir, done, found.images, aspect_ratio=config.aspect_ratio
-                )
-                if isinstance(found.outputs[0], large_files.Result):
-                    path = f"{run_folder.IMAGES}/{done[0]}-{kinds.output}.tif"
-                    print_line(f"translated by windows: {path}; its PNG is a smaller copy")
-                    found.outputs[0].save(run_folder.place(config.output_dir) / path)
-                else:
-                    results.write_exact(
-                        config.output_dir,
-                        done,
-                        outputs=found.outputs,
-                        views=found.images[kinds.output],
-                        depths=found.depths,
-                        sources=found.sources,
-                        selection=config.sides[0].selection,
-                        kind=kinds.output,
-                        is_half=config.has_halves,
-                        volumes=volumes,
-                    )
-                for index, row in enumerate(rows):
-                    row["metrics"] = {
-                        name: float(values[index]) for name, values in found.metrics.items()
-                    }
-                yield from rows
-            volumes.close()
+    folder = config.output_folder
+    rows = results.write_images(folder, names, batch.images, aspect_ratio=config.aspect_ratio)
+    if isinstance(batch.outputs[0], large_files.Result):
+        path = f"{run_folder.IMAGES}/{names[0]}-{kind}.tif"
+        print_line(f"translated by windows: {path}; its PNG is a smaller copy")
+        batch.outputs[0].save(folder / path)
+    else:
+        results.write_exact(
+            folder,
+            names,
+            outputs=batch.outputs,
+            views=batch.images[kind],
+            depths=batch.depths,
+            sources=batch.sources,
+            selection=config.sides[0].selection,
+            kind=kind,
+            is_half=config.has_halves,
+            volumes=volumes,
+        )
+    for index, row in enumerate(rows):
+        row["metrics"] = {name: float(values[index]) for name, values in batch.metrics.items()}
+    return rows

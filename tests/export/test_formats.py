@@ -12,12 +12,12 @@ import pytest
 import tensorflow as tf
 from support import refused, run_forked
 
-from pix2pix_tf.commands import pix2pix
 from pix2pix_tf.config import Pix2PixConfig
 from pix2pix_tf.demo import facades
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.export import formats, keras_functional, saved_model
 from pix2pix_tf.model import build_generator
+from pix2pix_tf.task import Pix2PixTask
 
 NETWORKS = {
     "unet": {},
@@ -54,7 +54,7 @@ class Model:
         self.channels = 3 if self.config.lab_colorization else self.config.channels[0]
         self.served = saved_model.ServedModel(
             self.generator,
-            pix2pix.predictor(self.config, self.generator).unit,
+            Pix2PixTask().predictor(self.config, self.generator).unit,
             filetype="png",
             channels=self.channels,
         )
@@ -194,7 +194,7 @@ def test_networks_deeper_than_the_usual_one(tmp_path):
     )
     generator = build_generator(config)
     served = saved_model.ServedModel(
-        generator, pix2pix.predictor(config, generator).unit, filetype="png"
+        generator, Pix2PixTask().predictor(config, generator).unit, filetype="png"
     )
     assert formats.export(generator, served, tmp_path, export_format="keras").difference <= 5e-4
     with pytest.raises(InputError, match="--netG or size .*decoder_9"):

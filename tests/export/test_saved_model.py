@@ -9,11 +9,11 @@ import tensorflow as tf
 from contents import pillow
 from PIL import Image
 
-from pix2pix_tf.commands import pix2pix
 from pix2pix_tf.config import Pix2PixConfig
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.export import saved_model
 from pix2pix_tf.model import build_generator
+from pix2pix_tf.task import Pix2PixTask
 
 
 def make(filetype="png", wrong=0.0, **options):
@@ -23,7 +23,7 @@ def make(filetype="png", wrong=0.0, **options):
     generator = build_generator(config)
     generator.set_weights([weight + np.float32(wrong) for weight in generator.get_weights()])
     return saved_model.ServedModel(
-        generator, pix2pix.predictor(config, generator).unit, filetype=filetype
+        generator, Pix2PixTask().predictor(config, generator).unit, filetype=filetype
     )
 
 

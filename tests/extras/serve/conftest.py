@@ -9,11 +9,11 @@ import signal
 import pytest
 
 from pix2pix_tf import run_folder
-from pix2pix_tf.cli import PIX2PIX
 from pix2pix_tf.commands import runs
 from pix2pix_tf.commands.export import export
 from pix2pix_tf.config import PROGRAM, Pix2PixConfig
 from pix2pix_tf.model import build_generator
+from pix2pix_tf.task import Pix2PixTask
 from pix2pix_tf.training import checkpoints
 
 
@@ -36,7 +36,7 @@ def served(tmp_path_factory):
     config = Pix2PixConfig(
         mode="export", output_dir=str(folder / "exported"), checkpoint=str(run), ngf=2
     )
-    export(PIX2PIX, config, set())
+    export(Pix2PixTask(), config, set())
     return folder
 
 
