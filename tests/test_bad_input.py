@@ -209,6 +209,8 @@ def test_results_do_not_replace_what_is_there(pairs, run):
     assert "is a run's folder" in refused(run_forked("pix2pix-tf", *words, run))
     page = ("export", "--checkpoint", run, "--export_format", "web", "--output_dir", run)
     assert "is a run's folder" in refused(run_forked("pix2pix-tf", *page))
+    model = ("export", "--checkpoint", run, "--output_dir", run)
+    assert "is a run's folder" in refused(run_forked("pix2pix-tf", *model))
     assert "another folder than --input_dir" in refused(run_forked("pix2pix-tf", *words, pairs))
 
 

@@ -20,8 +20,7 @@ def export(task: Task[ConfigT, ModelT], config: ConfigT, explicit: Collection[st
     """Writes each generator in `config.export_format`; several into folders of their names."""
     config, checkpoint = runs.use_run(config, explicit, program=task.name)
     folder = run_folder.local(config.output_folder, mode="export")
-    if config.export_format == "web":
-        runs.refuse_run_folder(config.output_folder)
+    runs.refuse_run_folder(config.output_folder)
     with run_folder.locked(folder):
         runs.print_options(config, explicit)
         runtime.load_tensorflow()

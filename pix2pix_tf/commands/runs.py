@@ -311,13 +311,12 @@ def prepare_results(folder: Place) -> None:
 
 
 def refuse_run_folder(folder: Place) -> None:
-    """Refuses the folder of a run for an index.html of another kind.
+    """Refuses the folder of a run for the results of another command.
 
     Raises:
         InputError: If a run is in it.
     """
     if (folder / run_folder.CHECKPOINTS).is_dir():
         raise InputError(
-            f"--output_dir {folder} is a run's folder, whose report would be replaced; "
-            "choose another"
+            f"--output_dir {folder} is a run's folder, which only training writes; choose another"
         )

@@ -1,5 +1,6 @@
 """From `--checkpoint` to a running server."""
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,16 +44,32 @@ def serve_places(
     found = sources.find(places)
     with run.listen(*address) as listener:
         prepare()
+        models = _load_all(found, load_run)
+        run.run(models, limits=Limits(**limits), origins=origins, listener=listener)
 
-        from pix2pix_tf.extras.serve import models
 
-        loaded = []
-        for source in found:
-            for model in _load(source, load_run):
+def _load_all(found: Sequence[sources.Source], load_run: LoadRun) -> "list[Model]":
+    """Loads and calls every model; a folder's model that cannot be used is left out."""
+    from pix2pix_tf.extras.serve import models
+
+    loaded: list[Model] = []
+    for number, source in enumerate(found, 1):
+        try:
+            new = _load(source, load_run)
+            for model in new:
                 models.warm_up(model)
-                print_line(f"{model.name}: {source.path}")
-                loaded.append(model)
-        run.run(loaded, limits=Limits(**limits), origins=origins, listener=listener)
+        except InputError as error:
+            if source.is_named or (number == len(found) and not loaded):
+                raise
+            print_line(f"warning: {source.path} is left out: {error}", file=sys.stderr)
+            continue
+        kind = "run"
+        if source.is_saved_model:
+            kind = "SavedModel, which can execute anything that its author wanted"
+        for model in new:
+            print_line(f"{model.name}: {source.path} ({kind})")
+        loaded += new
+    return loaded
 
 
 def _load(source: sources.Source, load_run: LoadRun) -> "list[Model]":
@@ -60,8 +77,8 @@ def _load(source: sources.Source, load_run: LoadRun) -> "list[Model]":
     from pix2pix_tf.export.saved_model import FILE_CHANNELS
     from pix2pix_tf.extras.serve import models
 
-    if source.saved_model:
-        path = Path(source.path) / f"export_{run_folder.OPTIONS}"
+    if source.is_saved_model:
+        path = source.path / f"export_{run_folder.OPTIONS}"
         stored = run_folder.read_json(path) if path.is_file() else {}
         about = page.describe(source.name, stored)
         return [models.load_saved_model(source, about=about, ranged=_has_range(stored))]

@@ -40,7 +40,7 @@ class Limits:
     Args:
         max_request_bytes: Longest body.
         max_pixels: `area` of the images of one request, and of one call of a model.
-        max_queue: Requests that are read, waiting or translated at a time.
+        max_queue: Requests that are waiting or translated at a time.
         max_batch: Rows of one call of a model.
         timeout: Seconds to read a request, and again to answer it.
     """
@@ -68,6 +68,11 @@ def check_pixels(pixels: int, limits: Limits) -> None:
         )
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error means that there is no memory left, be it for a thread's stack."""
+    return isinstance(error, MemoryError) or "can't start new thread" in str(error)
+
+
 def check_file(contents: bytes, limits: Limits, *, ranged: bool = False) -> tuple[int, bytes]:
     """Looks at the header of an image file, so that a small file cannot become a huge image.
 
@@ -92,7 +97,7 @@ def check_file(contents: bytes, limits: Limits, *, ranged: bool = False) -> tupl
                 contents = _first_image(image)
             elif image.format not in _DECODED:
                 contents = _as_png(contents, ranged=ranged)
-    except RequestError:
+    except (RequestError, MemoryError):
         raise
     except InputError as error:
         raise RequestError(400, str(error)) from None

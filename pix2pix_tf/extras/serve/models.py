@@ -9,11 +9,20 @@ import tensorflow as tf
 
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.extras.serve.limits import RequestError
-from pix2pix_tf.extras.serve.rest import Tensor
+from pix2pix_tf.extras.serve.rest import DEFAULT_SIGNATURE, Tensor
 from pix2pix_tf.extras.serve.sources import Source
 
-# Those of `saved_model.ServedModel`.
-SIGNATURES = ("serving_default", "serve_image_bytes", "serve_base64")
+# Dict from the names of `saved_model.ServedModel`'s signatures to their (inputs, outputs), each
+# a dict from names to (type, rank).
+_IMAGES, _STRINGS = ("float32", 4), ("string", 1)
+SIGNATURES = {
+    DEFAULT_SIGNATURE: ({"images": _IMAGES}, {"outputs": _IMAGES}),
+    "serve_image_bytes": ({"input": _STRINGS}, {"output": _STRINGS}),
+    "serve_base64": (
+        {"input": _STRINGS, "key": _STRINGS},
+        {"output": _STRINGS, "key": _STRINGS},
+    ),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,13 +76,31 @@ def wrap(
 
     Returns:
         `Model`.
+
+    Raises:
+        InputError: If a signature is missing, or is not that of a `ServedModel`.
     """
-    signatures = {key: _signature(owner.signatures[key], ranged=ranged) for key in SIGNATURES}
+    signatures = {}
+    for key, expected in SIGNATURES.items():
+        signature = _signature(owner.signatures.get(key), ranged=ranged)
+        if signature is None or _types(signature) != expected:
+            raise InputError(
+                "Expected a SavedModel that --mode export made, for inputs of 1, 3 or 4 channels. "
+                f"Received: one without the signature {key} of such a model"
+            )
+        signatures[key] = signature
     return Model(name, version, signatures, about, owner)
 
 
+def _types(signature: Signature) -> tuple[dict[str, tuple[str, int]], ...]:
+    return tuple(
+        {name: (tensor.dtype, len(tensor.shape)) for name, tensor in tensors.items()}
+        for tensors in (signature.inputs, signature.outputs)
+    )
+
+
 def load_saved_model(source: Source, *, about: dict[str, Any], ranged: bool) -> Model:
-    """Loads an export. Only for folders that the person who starts the server names.
+    """Loads an export, which can execute anything: only for folders that a person named.
 
     Args:
         source: `sources.Source`.
@@ -91,22 +118,25 @@ def load_saved_model(source: Source, *, about: dict[str, Any], ranged: bool) -> 
     except Exception as error:  # of every kind, after the file that is damaged
         line = next(iter(str(error).splitlines()), type(error).__name__)
         raise InputError(f"Expected a SavedModel. Received: {source.path} ({line})") from None
-    missing = sorted(set(SIGNATURES) - set(loaded.signatures))
-    if missing:
-        raise InputError(
-            "Expected a SavedModel that --mode export made, for inputs of 1, 3 or 4 channels. "
-            f"Received: {source.path}, without the signature {missing[0]}"
-        )
-    return wrap(loaded, name=source.name, version=source.version, about=about, ranged=ranged)
+    try:
+        return wrap(loaded, name=source.name, version=source.version, about=about, ranged=ranged)
+    except InputError as error:
+        raise InputError(f"{error} ({source.path})") from None
 
 
-def _signature(function: Any, *, ranged: bool) -> Signature:
+def _signature(function: Any, *, ranged: bool) -> Signature | None:
+    """A signature, or None if there is none or its shapes are unknown."""
+    if function is None:
+        return None
     concrete = getattr(function, "get_concrete_function", lambda: function)()
     positional, named = concrete.structured_input_signature
     inputs = {spec.name: spec for spec in [*positional, *named.values()]}
+    outputs = concrete.structured_outputs
+    if any(spec.shape.rank is None for spec in [*inputs.values(), *outputs.values()]):
+        return None
     return Signature(
         {name: _tensor(spec) for name, spec in inputs.items()},
-        {name: _tensor(spec) for name, spec in concrete.structured_outputs.items()},
+        {name: _tensor(spec) for name, spec in outputs.items()},
         _caller(concrete),
         ranged,
     )
@@ -124,13 +154,23 @@ def _caller(concrete: Any) -> Callable[..., dict[str, np.ndarray]]:
             # What passed the checks and cannot be used is a damaged image.
             raise RequestError(400, "the image is damaged") from None
         except tf.errors.ResourceExhaustedError:
-            raise RequestError(503, "out of memory: send a smaller image") from None
+            raise MemoryError from None
         return {name: output.numpy() for name, output in outputs.items()}
 
     return call
 
 
 def warm_up(model: Model) -> None:
-    """Translates one image, so that the first request does not wait for TensorFlow."""
-    contents = tf.io.encode_png(np.zeros((256, 256, 3), np.uint8)).numpy()
-    model.signatures["serve_image_bytes"].call(input=np.array([contents], object))
+    """Calls every signature, so that no first request waits for TensorFlow."""
+    contents = tf.io.encode_png(np.zeros((256, 256, 3), np.uint8))
+    channels = model.signatures[DEFAULT_SIGNATURE].inputs["images"].shape[-1] or 3
+    arrays = {
+        DEFAULT_SIGNATURE: {"images": np.zeros((1, 256, 256, channels), np.float32)},
+        "serve_image_bytes": {"input": np.array([contents.numpy()], object)},
+        "serve_base64": {
+            "input": np.array([tf.io.encode_base64(contents).numpy()], object),
+            "key": np.array([b""], object),
+        },
+    }
+    for key, inputs in arrays.items():
+        model.signatures[key].call(**inputs)

@@ -8,13 +8,14 @@ import base64
 import binascii
 import contextlib
 import dataclasses
+import gc
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import orjson
 
-from pix2pix_tf.extras.serve.limits import RequestError
+from pix2pix_tf.extras.serve.limits import Limits, RequestError, area, check_pixels
 
 DEFAULT_SIGNATURE = "serving_default"
 # Names of protobuf's DataType, for the metadata.
@@ -38,18 +39,21 @@ class Call:
     rows: bool
 
 
-def parse(body: bytes, signatures: Mapping[str, Any]) -> Call:
+def parse(body: bytes, signatures: Mapping[str, Any], limits: Limits) -> Call:
     """Reads the body of a `:predict` request.
+
+    The number of images and their sizes are checked before lists become arrays.
 
     Args:
         body: Bytes.
         signatures: Dict from names to objects whose `inputs` is a dict from names to `Tensor`.
+        limits: Bounds of the request.
 
     Returns:
         `Call`; its arrays are float32 or object arrays of bytes.
 
     Raises:
-        RequestError: If the body is not such a request.
+        RequestError: If the body is not such a request, or too large.
     """
     document = _document(body)
     name = document.get("signature_name", "") or DEFAULT_SIGNATURE
@@ -59,28 +63,36 @@ def parse(body: bytes, signatures: Mapping[str, Any]) -> Call:
     if rows == ("inputs" in document):
         raise _unexpected('either "instances" or "inputs"', document)
     expected = signatures[name].inputs
-    values = _columns(document["instances"], expected) if rows else document["inputs"]
+    values = _columns(document["instances"], expected, limits) if rows else document["inputs"]
     if not rows and (not isinstance(values, dict) or _is_base64(values)):
         values = dict.fromkeys(_only(expected), values)
     if set(values) != set(expected):
         raise _unexpected(f"the inputs {', '.join(expected)}", ", ".join(values) or "none")
-    return Call(name, {key: _array(values[key], expected[key], key) for key in expected}, rows)
+    arrays = {key: _array(values[key], expected[key], key, limits) for key in expected}
+    return Call(name, arrays, rows)
 
 
 def _document(body: bytes) -> dict[str, Any]:
+    # Millions of lists would be searched for garbage again and again while they are made.
+    collecting = gc.isenabled()
+    gc.disable()
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise RequestError(400, f"the body is not valid JSON: {error}") from None
+    finally:
+        if collecting:
+            gc.enable()
     if not isinstance(document, dict):
         raise _unexpected("a JSON object", document)
     return document
 
 
-def _columns(instances: Any, expected: Mapping[str, Tensor]) -> dict[str, Any]:
+def _columns(instances: Any, expected: Mapping[str, Tensor], limits: Limits) -> dict[str, Any]:
     """Turns a list of rows into a dict of columns."""
     if not isinstance(instances, list) or not instances:
         raise _unexpected('"instances" to be a list with at least one element', instances)
+    check_pixels(len(instances) * area(1, 1), limits)
     named = [isinstance(row, dict) and not _is_base64(row) for row in instances]
     if not any(named):
         return dict.fromkeys(_only(expected), instances)
@@ -101,39 +113,55 @@ def _is_base64(value: Any) -> bool:
     return isinstance(value, dict) and set(value) == {"b64"}
 
 
-def _array(value: Any, tensor: Tensor, name: str) -> np.ndarray:
-    array = _strings(value) if tensor.dtype == "string" else _numbers(value, name)
-    known = tensor.shape
-    fits = array.ndim == len(known) and all(
-        size > 0 and wanted in (None, size) for size, wanted in zip(array.shape, known, strict=True)
+def _array(value: Any, tensor: Tensor, name: str, limits: Limits) -> np.ndarray:
+    shape = _first_lengths(value, len(tensor.shape))
+    fits = len(shape) == len(tensor.shape) and all(
+        size > 0 and expected in (None, size)
+        for size, expected in zip(shape, tensor.shape, strict=True)
     )
     if not fits:
         raise _unexpected(
-            f"{name} of shape {shape_text(known)} with at least one element",
-            shape_text(array.shape),
+            f"{name} of shape {shape_text(tensor.shape)} with at least one element",
+            shape_text(shape),
         )
-    return array
-
-
-def _numbers(value: Any, name: str) -> np.ndarray:
-    try:
-        array = np.asarray(value)
-        kind = array.dtype.kind
-    except ValueError:  # lists of different lengths, or nested too deeply
-        kind = "ragged lists"
-    if kind not in "iuf":
-        raise _unexpected(f"{name} to be lists of numbers of one length", value)
+    height, width = shape[1:3] if len(shape) == 4 else (1, 1)
+    check_pixels(shape[0] * area(width, height), limits)
+    if tensor.dtype == "string":
+        return _strings(value)
+    array = np.empty(shape, np.float32)
     with np.errstate(over="ignore"):
-        array = array.astype(np.float32)
+        _copy_numbers(value, array, name)
     if not np.isfinite(array).all():
         raise RequestError(400, f"Expected {name} to be finite in float32")
     return array
 
 
-def _strings(value: Any) -> np.ndarray:
-    """An array of bytes of rank 0 or 1; no signature has strings of a higher rank."""
-    if not isinstance(value, list):
-        return np.array(_bytes(value), object)
+def _first_lengths(value: Any, rank: int) -> list[int]:
+    """The lengths of nested lists, each taken of the first; no more than `rank` and one more."""
+    lengths: list[int] = []
+    while isinstance(value, list) and len(lengths) <= rank:
+        lengths.append(len(value))
+        value = value[0] if value else None
+    return lengths
+
+
+def _copy_numbers(value: Any, array: np.ndarray, name: str) -> None:
+    """Copies nested lists to an array, row by row: other threads can run in between."""
+    row = None
+    if isinstance(value, list) and len(value) == len(array):
+        if array.ndim > 2:
+            for item, part in zip(value, array, strict=True):
+                _copy_numbers(item, part, name)
+            return
+        with contextlib.suppress(ValueError):  # lists of different lengths
+            row = np.asarray(value)
+    if row is None or row.shape != array.shape or row.dtype.kind not in "iuf":
+        raise _unexpected(f"{name} to be lists of numbers of one length", value)
+    array[...] = row
+
+
+def _strings(value: list[Any]) -> np.ndarray:
+    """An array of bytes of rank 1; no signature has strings of another rank."""
     array = np.empty(len(value), object)
     array[:] = [_bytes(item) for item in value]
     return array
@@ -183,20 +211,27 @@ def respond(outputs: Mapping[str, np.ndarray], *, rows: bool) -> bytes:
         JSON as bytes.
     """
     values = {name: _plain(array, name) for name, array in outputs.items()}
+    answer: Any
     if len(values) == 1:
         (answer,) = values.values()
     elif rows:
         answer = [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
     else:
         answer = values
-    document = {"predictions" if rows else "outputs": answer}
-    return orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
+    return orjson.dumps({"predictions" if rows else "outputs": answer})
 
 
 def _plain(array: np.ndarray, name: str) -> Any:
     if array.dtype != object:
-        return np.ascontiguousarray(array)
+        return orjson.Fragment(_dump_numbers(array))
     return [_text(item, binary=name.endswith("_bytes")) for item in array.tolist()]
+
+
+def _dump_numbers(array: np.ndarray) -> bytes:
+    """JSON of an array, row by row: other threads can run in between."""
+    if array.ndim > 2:
+        return b"[" + b",".join(map(_dump_numbers, array)) + b"]"
+    return orjson.dumps(np.ascontiguousarray(array), option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 def _text(item: bytes, *, binary: bool) -> str | dict[str, str]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import logging
 import signal
 import socket
@@ -47,6 +48,9 @@ def listen(host: str, port: int) -> socket.socket:
         listener = socket.socket(family, kind, protocol)
         with contextlib.suppress(AttributeError, OSError):
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with contextlib.suppress(AttributeError, OSError):
+            # The rest of an answer waits here, where its progress is seen, not in the system.
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, 2**16)
         listener.bind(address)
     except OSError as error:
         raise InputError(
@@ -80,8 +84,9 @@ def run(
         ws="none",
         server_header=False,
         backlog=connections.BACKLOG,
-        http=connections.bounded_protocol(
-            most=connections.connection_limit(),
+        http=functools.partial(  # type: ignore[arg-type]  # it is called, whatever it is
+            connections.BoundedProtocol,
+            max_connections=connections.connection_limit(),
             header_seconds=min(_HEADER_SECONDS, limits.timeout),
         ),
         # A request may take the timeout twice: to be read, and to be answered.

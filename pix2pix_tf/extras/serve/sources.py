@@ -14,16 +14,22 @@ _NAME, _TAKEN = re.compile(r"[^\s/:\\?#%=,]+"), ("v1", "page", "health", "", "."
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """A model to serve: `path` is a run folder, a checkpoint file or a SavedModel's folder."""
+    """A model to serve.
+
+    Attributes:
+        name: Its name in addresses.
+        path: A run folder, a checkpoint file or a SavedModel's folder.
+        is_saved_model: Whether it is a SavedModel. A run never is: what else is in its folder may
+            be of somebody else, or older than its checkpoints.
+        version: A number, as a string.
+        is_named: Whether a person named it, rather than a folder around it.
+    """
 
     name: str
     path: Path
+    is_saved_model: bool = False
     version: str = "1"
-
-    @property
-    def saved_model(self) -> bool:
-        """Whether it is a SavedModel."""
-        return (self.path / SAVED_MODEL).is_file()
+    is_named: bool = True
 
 
 def find(text: str) -> list[Source]:
@@ -40,36 +46,36 @@ def find(text: str) -> list[Source]:
     Raises:
         InputError: If a place contains no model, or two have the same name.
     """
-    found = []
+    sources = []
     for place in filter(None, text.split(",")):
         name, equals, path = place.partition("=")
         if not equals or Path(place).exists():
             name, path = "", place
-        found += _search(Path(path), name)
-    for source in found:
-        _check_name(source, [other.name for other in found])
-    if not found:
+        sources += _search(Path(path), name)
+    for source in sources:
+        _check_name(source, [other.name for other in sources])
+    if not sources:
         raise InputError("--mode serve needs --checkpoint with at least one run")
-    return found
+    return sources
 
 
 def _search(path: Path, name: str) -> list[Source]:
     if source := _single(path, name or _default_name(path)):
         return [source]
-    inside = sorted(path.iterdir()) if path.is_dir() else []
-    found = list(filter(None, (_single(folder, folder.name) for folder in inside)))
-    for source in found:
+    folders = sorted(path.iterdir()) if path.is_dir() else []
+    sources = [source for folder in folders if (source := _single(folder, folder.name))]
+    for source in sources:
         if not _is_name(source.name):
             print_line(f"warning: {source.path} is left out: its name cannot be a model's")
-    found = [source for source in found if _is_name(source.name)]
-    if name and len(found) == 1:
-        found = [dataclasses.replace(found[0], name=name)]
-    if not found or name and len(found) != 1:
+    sources = [s for s in sources if _is_name(s.name)]
+    if name and len(sources) == 1:
+        return [dataclasses.replace(sources[0], name=name)]
+    if not sources or name:
         raise InputError(
             f"Expected --checkpoint to name run folders, SavedModels or a folder of them. "
             f"Received: {path}"
         )
-    return found
+    return [dataclasses.replace(source, is_named=False) for source in sources]
 
 
 def _default_name(path: Path) -> str:
@@ -80,14 +86,16 @@ def _default_name(path: Path) -> str:
 
 def _single(path: Path, name: str) -> Source | None:
     """The model at `path` itself, or None."""
-    if (path / SAVED_MODEL).is_file() or _is_run(path):
+    if _is_run(path):
         return Source(name, path)
+    if (path / SAVED_MODEL).is_file():
+        return Source(name, path, is_saved_model=True)
     versions = [p for p in path.glob("[0-9]*") if p.name.isdecimal()] if path.is_dir() else []
     versions = [p for p in versions if (p / SAVED_MODEL).is_file()]
     if not versions:
         return None
     newest = max(versions, key=lambda version: int(version.name))
-    return Source(name, newest, str(int(newest.name)))
+    return Source(name, newest, is_saved_model=True, version=str(int(newest.name)))
 
 
 def _is_run(path: Path) -> bool:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pix2pix_tf.extras.serve import rest
-from pix2pix_tf.extras.serve.limits import RequestError
+from pix2pix_tf.extras.serve.limits import Limits, RequestError
 from pix2pix_tf.extras.serve.rest import Tensor
 
 FLOATS, STRINGS = Tensor("float32", (None, None, None, 3)), Tensor("string", (None,))
@@ -24,8 +24,11 @@ SIGNATURES = {
 }
 
 
+LIMITS = Limits(max_request_bytes=2**24, max_pixels=2**22, max_queue=64, max_batch=8, timeout=60)
+
+
 def parse(document):
-    return rest.parse(json.dumps(document).encode(), SIGNATURES)
+    return rest.parse(json.dumps(document).encode(), SIGNATURES, LIMITS)
 
 
 def test_no_signature_name_is_the_default_one():
@@ -41,6 +44,39 @@ def test_strings_are_text_or_base64():
     assert call.inputs["input"].tolist() == ["ä".encode(), b"\xff\xef"]
     bare = parse({"signature_name": "serve_image_bytes", "instances": [{"b64": "/+8"}]})
     assert bare.inputs["input"].tolist() == [b"\xff\xef"]  # without padding
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"instances": [[[[0] * 3] * 20_000] * 20]},
+        {"instances": [[[[0] * 3]]] * 65},
+        {"inputs": [[[[0] * 3]]] * 65},
+        {"signature_name": "serve_image_bytes", "instances": [{"b64": ""}] * 65},
+        {"signature_name": "serve_base64", "instances": [{"input": "", "key": ""}] * 65},
+        {"signature_name": "serve_base64", "inputs": {"input": [""] * 65, "key": [""] * 65}},
+    ],
+)
+def test_pixels_are_counted_before_lists_become_arrays(document):
+    with pytest.raises(RequestError, match="Expected at most 4194304 pixels") as caught:
+        parse(document)
+    assert caught.value.status == 413
+
+
+def test_lists_of_other_lengths_are_refused_wherever_they_stand():
+    images = [[[[0, 0, 0]] * 4] * 4] * 2
+    assert parse({"inputs": images}).inputs["images"].shape == (2, 4, 4, 3)
+    for place in ((1,), (1, 3), (1, 3, 3), (1, 3, 3, 2)):
+        for wrong in ([], [[0, 0, 0]] * 3, 0.5, "a", None, True, [0, 0], {}):
+            document = json.loads(json.dumps(images))
+            part = document
+            for index in place[:-1]:
+                part = part[index]
+            part[place[-1]] = wrong
+            if (len(place), wrong) in ((4, 0.5), (4, True)):
+                continue
+            with pytest.raises(RequestError, match="lists of numbers of one length"):
+                parse({"inputs": document})
 
 
 def test_several_inputs_are_given_by_name():
@@ -70,7 +106,7 @@ def test_answers_are_rows_or_columns():
 def refused_or_right(body):
     """Either a call with arrays as the signature wants them, or one line of refusal."""
     try:
-        call = rest.parse(body, SIGNATURES)
+        call = rest.parse(body, SIGNATURES, LIMITS)
     except RequestError as error:
         assert error.status == 400
         assert str(error) and len(str(error)) < 600

@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from PIL import Image
 from support import ROOT, refused, run_forked
 
 import pix2pix_tf
+from pix2pix_tf import run_folder
 from pix2pix_tf.extras.serve.connections import RateLimit
 
 
@@ -311,6 +313,26 @@ def test_a_taken_port_and_missing_runs_are_one_line(server, served, tmp_path):
 
 
 @pytest.mark.process
+def test_what_a_folder_holds_is_named_and_what_cannot_be_used_left_out(served, start, tmp_path):
+    """A run is served as a run, although somebody's SavedModel lies in its folder."""
+    folder = tmp_path / "all"
+    folder.mkdir()
+    shutil.copytree(served / "facades", folder / "run")
+    shutil.copytree(served / "exported", folder / "run", dirs_exist_ok=True)
+    shutil.copytree(served / "exported", folder / "export")
+    shutil.copytree(served / "facades", folder / "bad")
+    (folder / "bad" / run_folder.OPTIONS).write_text("[]")
+    with start(run=folder) as server:
+        models = json.loads(server.ask("GET", "/v1/models")[2])["models"]
+        assert [model["name"] for model in models] == ["export", "run"]
+        assert f"warning: {folder / 'bad'} is left out: Expected a JSON object" in server.log
+        printed = (tmp_path / "printed").read_text()
+        assert f"run: {folder / 'run'} (run)" in printed
+        assert f"export: {folder / 'export'} (SavedModel, which can execute anything" in printed
+    words = ("--mode", "serve", "--port", 0, "--checkpoint")
+    assert "Expected a JSON object" in refused(run_forked("pix2pix-tf", *words, folder / "bad"))
+
+
 def test_runs_of_other_channels(start, make_run):
     grey = make_run("grey", crop_size=32, input_channels=1, output_channels=4)
     with start("--tile", 32, run=grey) as server:

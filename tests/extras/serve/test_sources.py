@@ -16,7 +16,7 @@ def run(folder):
 
 
 def saved_model(folder):
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / sources.SAVED_MODEL).touch()
 
 
@@ -30,7 +30,15 @@ def test_runs_checkpoints_and_saved_models(tmp_path):
     assert found(tmp_path / "maps") == [("maps", tmp_path / "maps", "1")]
     assert found(checkpoint) == [("maps", checkpoint, "1")]
     assert found(tmp_path / "night") == [("night", tmp_path / "night", "1")]
-    assert sources.find(str(tmp_path / "night"))[0].saved_model
+    assert sources.find(str(tmp_path / "night"))[0].is_saved_model
+
+
+def test_a_run_is_served_whatever_else_is_in_its_folder(tmp_path):
+    run(tmp_path / "maps")
+    saved_model(tmp_path / "maps")
+    saved_model(tmp_path / "maps" / "2")
+    for place in (tmp_path / "maps", tmp_path):
+        assert [source.is_saved_model for source in sources.find(str(place))] == [False]
 
 
 def test_tensorflow_servings_layout_takes_the_newest_version(tmp_path):
