@@ -23,7 +23,28 @@ FLAGS = flags.FlagValues()
 flags.DEFINE_string("output_file", "docs/options.md", "where to", flag_values=FLAGS)
 
 PROGRAMS = {"pix2pix-tf": Pix2PixConfig, "cyclegan-tf": CycleGANConfig}
+# The flags that are changed most often, and what for.
+OFTEN = {
+    "input_dir": "the images; `--output_dir` is where the results go",
+    "checkpoint": "the run that test, evaluate, export and serve use",
+    "which_direction": "`BtoA` translates the right half of a pair to the left one; `cyclegan-tf` "
+    "has `--direction`, also `both`",
+    "max_epochs": "when training ends; the paper trains facades for 200; `cyclegan-tf` has "
+    "`--n_epochs` and `--n_epochs_decay`",
+    "batch_size": "images per step; the references use 1, more use a GPU better",
+    "crop_size": "size of the images in training, with `--scale_size` a little larger",
+    "ngf": "with `--ndf`: filters, and so memory, time and detail; 16 instead of 64 to try things",
+    "val_dir": "images that are measured during training; the best checkpoint is kept",
+    "resume": "continue the run in `--output_dir`, with the flags that it was started with",
+    "input_channels": "with `--output_channels`: what the files contain, if not RGB",
+}
 HEAD = """# Every option
+
+## Ten that matter
+
+{often}
+
+## How to read the tables
 
 Written by `python scripts/options_page.py`; `pix2pix-tf --help` and `cyclegan-tf --help` show the
 same, `pix2pix-tf train --help` only what matters for a mode. A program without a default here does
@@ -39,7 +60,9 @@ def page() -> str:
         for field in dataclasses.fields(config):
             fields.setdefault(field.name, {})[program] = field
             sections[field.metadata["section"]] = None  # a set in order
-    lines = [HEAD.rstrip()]
+    assert fields.keys() >= OFTEN.keys(), "a flag has another name"
+    often = "\n".join(f"- `--{name}`: {text}" for name, text in OFTEN.items())
+    lines = [HEAD.format(often=often).rstrip()]
     for section in sections:
         lines += ["", f"## {section}", "", f"| flag | {' | '.join(PROGRAMS)} | meaning |"]
         lines.append("|---" * (len(PROGRAMS) + 2) + "|")
