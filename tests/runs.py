@@ -40,7 +40,7 @@ def succeed(program, *words, run=command):
     return process.stdout
 
 
-def train(program, source, folder, *words, run=command):
+def train(program, source, folder, *words, steps=2, run=command):
     """Trains the smallest networks eagerly; later words override earlier ones.
 
     Args:
@@ -48,13 +48,15 @@ def train(program, source, folder, *words, run=command):
         source: Value of `--input_dir`.
         folder: Value of `--output_dir`.
         words: More words.
+        steps: Value of `--max_steps`; None leaves it out.
         run: `command`, or a function like it such as `launcher.complete`.
 
     Returns:
         The finished process.
     """
     start = ("train", "--input_dir", source, "--output_dir", folder, *SMALLEST[program])
-    return run(program, *start, "--seed", 3, "--max_steps", 2, "--run_eagerly", *words)
+    end = () if steps is None else ("--max_steps", steps)
+    return run(program, *start, "--seed", 3, "--run_eagerly", *end, *words)
 
 
 def translate(program, source, run, folder, *words):
