@@ -11,6 +11,7 @@ import dataclasses
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pix2pix_tf import options, run_folder
@@ -471,8 +472,8 @@ class Config:
     )
     statistics: str | None = evaluate_option(
         None,
-        "File that keeps the target set's features and statistics for the next evaluation; "
-        "statistics.npz in --output_dir when omitted.",
+        "Folder that keeps the features of targets for later evaluations; statistics in "
+        "--output_dir when omitted.",
     )
     kid_subsets: int = evaluate_option(
         100, "Random subsets that KID is averaged over.", ge=1, le=10_000
@@ -884,10 +885,11 @@ class Config:
 
     @property
     def scoring(self) -> dict[str, Any]:
-        """The other options of `comparison.Scorer`, as arguments."""
+        """The other options of `scoring.Scorer`, as arguments."""
         names = ("palette", "inception_weights", "kid_subsets", "kid_subset_size")
         arguments = {name: getattr(self, name) for name in (*names, "download_weights")}
-        return {**arguments, "seed": self.seed or 0}
+        statistics = self.statistics or self.output_folder / "statistics"
+        return {**arguments, "statistics": Path(statistics), "seed": self.seed or 0}
 
     @property
     def chosen_metrics(self) -> tuple[str, ...]:

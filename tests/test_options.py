@@ -13,7 +13,7 @@ from pix2pix_tf import model as models
 from pix2pix_tf import options
 from pix2pix_tf.config import METRICS, MULTIPLES, Config, Pix2PixConfig
 from pix2pix_tf.errors import InputError
-from pix2pix_tf.evaluation import comparison
+from pix2pix_tf.evaluation import scoring
 
 PLACES = {"mode": "train", "input_dir": "in", "output_dir": "out"}
 TINY = {"netG": "unet", "netD": "pixel", "ngf": 1, "ndf": 1, "crop_size": 8}
@@ -87,7 +87,7 @@ def test_metrics_are_names_in_any_spelling():
 
 
 def test_every_metric_can_be_measured():
-    assert {*comparison.TITLES, "labels", *comparison.SETS} == {*METRICS}
+    assert {*scoring.PAIR_METRICS, "labels", *scoring.INCEPTION} == {*METRICS}
 
 
 def test_no_dropout_is_understood():

@@ -1,8 +1,10 @@
 """`--mode evaluate`: measures a run on a folder of images, or compares two folders."""
 
+from __future__ import annotations
+
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pix2pix_tf import run_folder
 from pix2pix_tf.commands import runs
@@ -12,6 +14,11 @@ from pix2pix_tf.data.listing import Example
 from pix2pix_tf.errors import InputError, print_line
 from pix2pix_tf.task import ConfigT, ModelT, Task
 from pix2pix_tf.training import runtime
+
+if TYPE_CHECKING:  # TensorFlow is loaded once the input is checked
+    from pix2pix_tf.evaluation.comparison import Comparison
+    from pix2pix_tf.evaluation.results import Row
+    from pix2pix_tf.evaluation.scoring import Scorer
 
 
 def evaluate(task: Task[ConfigT, ModelT], config: ConfigT, explicit: Collection[str]) -> int:
@@ -28,30 +35,29 @@ def evaluate(task: Task[ConfigT, ModelT], config: ConfigT, explicit: Collection[
     # A comparison of folders has no network to compute.
     runtime.report_hardware(config.precision if config.checkpoint else "float32")
 
-    from pix2pix_tf.evaluation import comparison
+    from pix2pix_tf.evaluation import scoring
 
-    scorer = comparison.Scorer(config.chosen_metrics, **config.scoring)
+    scorer = scoring.Scorer(config.chosen_metrics, **config.scoring)
     if examples is None:
         compared, rows = _of_folders(task, config, scorer)
     else:
         compared, rows = _of_run(task, config, scorer, examples, checkpoint=checkpoint)
-    measured = comparison.measure(
-        scorer, compared, folder=config.output_folder, statistics=config.statistics
-    )
     name = config.checkpoint or config.input_dir or ""
-    index = comparison.write(
+    index = scoring.write(
         config.output_folder,
         rows,
         title=f"{task.title}: evaluation of {Path(name).name}",
         options=runs.run_options(config, program=task.name),
-        measured=measured,
+        measured=scorer.measure(compared),
         checkpoint=str(checkpoint) if checkpoint else None,
     )
     print_line("wrote index at", index)
     return 0
 
 
-def _of_folders(task: Task[ConfigT, ModelT], config: ConfigT, scorer: Any) -> tuple[list, list]:
+def _of_folders(
+    task: Task[ConfigT, ModelT], config: ConfigT, scorer: Scorer
+) -> tuple[list[Comparison], list[Row]]:
     """The comparison of two folders, or of the outputs and targets that test wrote."""
     from pix2pix_tf.evaluation import comparison
 
@@ -59,14 +65,14 @@ def _of_folders(task: Task[ConfigT, ModelT], config: ConfigT, scorer: Any) -> tu
         raise InputError("--mode evaluate needs --checkpoint or --input_dir")
     direction = task.directions[config.directions[0]]
     if not config.target_dir:
-        compared = comparison.of_test(config.input_dir, config.output_folder)
+        compared = comparison.from_test_folder(config.input_dir, config.output_folder)
     else:
-        compared = comparison.of_folders(
+        compared = comparison.from_folders(
             config.input_dir,
             config.target_dir,
             config.output_folder,
             kind=direction.output,
-            pairs_wanted=scorer.wants_pairs,
+            pairing=scorer.pairing,
             side=config.sides["AB".index(config.directions[0][-1])],
         )
     return [compared], [pair.row for pair in compared.pairs]
@@ -75,11 +81,11 @@ def _of_folders(task: Task[ConfigT, ModelT], config: ConfigT, scorer: Any) -> tu
 def _of_run(
     task: Task[ConfigT, ModelT],
     config: ConfigT,
-    scorer: Any,
+    scorer: Scorer,
     examples: Mapping[str, Sequence[Example]],
     *,
     checkpoint: Any,
-) -> tuple[list, list]:
+) -> tuple[list[Comparison], list[Row]]:
     """The comparisons of each direction and the report's rows."""
     from pix2pix_tf.evaluation import comparison, results
 
@@ -89,7 +95,7 @@ def _of_run(
         )
     sets = {direction: task.target_files(config, direction) for direction in examples}
     targets = None
-    if scorer.wants_pairs and not task.is_paired:
+    if scorer.pairing is comparison.Pairing.REQUIRED and not task.is_paired:
         targets = {
             direction: _match_targets(files, sets[direction])
             for direction, files in examples.items()
@@ -103,7 +109,7 @@ def _of_run(
         # Sets are compared as images.
         are_images = sets[direction] is None or side.channels in (1, 3, 4)
         compared.append(
-            comparison.of_rows(
+            comparison.from_rows(
                 rows,
                 config.output_folder,
                 output=names.output,

@@ -1,9 +1,7 @@
 """Accuracy of predicted label maps: the scores of the paper's photo-to-labels table.
 
-    confusion += confusion_of(target, output, palette=find_palette("cityscapes"))
-    scores = label_scores(confusion)
-
-Pixels whose true colour is a void one get a label beyond the classes and are left out.
+confusion += confusion_matrix(target, output, palette=find_palette("cityscapes"))
+scores = label_scores(confusion)
 """
 
 from collections.abc import Sequence
@@ -14,23 +12,22 @@ from pix2pix_tf.errors import InputError
 from pix2pix_tf.evaluation.palettes import Colour, Palette
 
 
-def confusion_of(target: np.ndarray, output: np.ndarray, *, palette: Palette) -> np.ndarray:
-    """Counts the pixels of one pair of label maps; matrices of several pairs may be added.
+def confusion_matrix(target: np.ndarray, output: np.ndarray, *, palette: Palette) -> np.ndarray:
+    """Counts the pixels of each true class by the class that was predicted for them.
 
     Args:
-        target: uint8 [h, w, 3].
+        target: uint8 [h, w, 3]; pixels nearest to a void colour are left out.
         output: uint8 [h, w, 3].
         palette: The colours of the classes.
 
     Returns:
-        int64 [classes, classes], rows the ground truth, columns the prediction.
-
-    Raises:
-        InputError: If the sizes differ, or an image is not uint8 RGB.
+        int64 [classes, classes], rows the ground truth, columns the prediction. Matrices of
+        several pairs may be added.
     """
-    labels = nearest_label(target, palette.classes + palette.void)
-    prediction = nearest_label(output, palette.classes)
-    return confusion_matrix(labels, prediction, classes=len(palette.classes))
+    classes = len(palette.classes)
+    truth = nearest_label(target, palette.classes + palette.void)
+    cells = truth * classes + nearest_label(output, palette.classes)
+    return np.bincount(cells[truth < classes], minlength=classes**2).reshape(classes, classes)
 
 
 def nearest_label(image: np.ndarray, palette: Sequence[Colour]) -> np.ndarray:
@@ -42,56 +39,15 @@ def nearest_label(image: np.ndarray, palette: Sequence[Colour]) -> np.ndarray:
 
     Returns:
         int64 [...]: indices into the palette; of two colours at the same distance the first.
-
-    Raises:
-        InputError: If the image is not uint8 RGB or the palette is not one of different colours.
     """
-    image, colours = np.asarray(image), np.asarray(palette)
-    if image.dtype != np.uint8 or image.shape[-1:] != (3,):
-        raise InputError(
-            f"Expected a label map as uint8 [..., 3]. Received: {image.dtype} {image.shape}"
-        )
-    if colours.shape[1:] != (3,) or len(np.unique(colours, axis=0)) != len(colours):
-        raise InputError(f"Expected a palette of different RGB colours. Received: {colours}")
     image = image.astype(np.int32)
     best = np.full(image.shape[:-1], np.iinfo(np.int32).max)
     labels = np.zeros(image.shape[:-1], np.int64)
-    for index, colour in enumerate(colours.astype(np.int32)):
-        distance = np.square(image - colour).sum(axis=-1)
+    for index, colour in enumerate(palette):  # one by one: less memory than all distances
+        distance = np.square(image - np.int32(colour)).sum(axis=-1)
         labels[distance < best] = index
         best = np.minimum(best, distance)
     return labels
-
-
-def confusion_matrix(target: np.ndarray, prediction: np.ndarray, *, classes: int) -> np.ndarray:
-    """Counts the pixels of each true class by the class that was predicted for them.
-
-    Args:
-        target: Ints [...]; pixels with a label outside 0 to classes - 1 are left out.
-        prediction: Ints of the same shape, from 0 to classes - 1.
-        classes: Number of classes.
-
-    Returns:
-        int64 [classes, classes]: rows the ground truth, columns the prediction.
-
-    Raises:
-        InputError: If the shapes differ or a predicted label is no class.
-    """
-    target, prediction = np.asarray(target), np.asarray(prediction)
-    if target.shape != prediction.shape:
-        raise InputError(
-            "Expected label maps of one size. "
-            f"Received: ground truth {target.shape} and prediction {prediction.shape}"
-        )
-    scored = (target >= 0) & (target < classes)
-    target, prediction = target[scored], prediction[scored]
-    if np.any((prediction < 0) | (prediction >= classes)):
-        raise InputError(
-            f"Expected predicted labels from 0 to {classes - 1}. "
-            f"Received: {prediction.min()} to {prediction.max()}"
-        )
-    cells = target.astype(np.int64) * classes + prediction
-    return np.bincount(cells, minlength=classes**2).reshape(classes, classes)
 
 
 def label_scores(confusion: np.ndarray) -> dict[str, float]:
@@ -113,14 +69,12 @@ def label_scores(confusion: np.ndarray) -> dict[str, float]:
         Long, Shelhamer and Darrell, "Fully Convolutional Networks for Semantic Segmentation",
         2015, section 5.
     """
-    confusion = np.asarray(confusion, np.float64)
-    right, true, predicted = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
-    present = true > 0
-    if not present.any():
+    correct, true, predicted = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+    if not (present := true > 0).any():
         raise InputError("the ground truth has no pixel of a scored class")
-    union = true + predicted - right
+    union = true + predicted - correct
     return {
-        "per_pixel_accuracy": float(right.sum() / true.sum()),
-        "per_class_accuracy": float(np.mean(right[present] / true[present])),
-        "class_IoU": float(np.mean(right[present] / union[present])),
+        "per_pixel_accuracy": float(correct.sum() / true.sum()),
+        "per_class_accuracy": float(np.mean(correct[present] / true[present])),
+        "class_IoU": float(np.mean(correct[present] / union[present])),
     }

@@ -14,7 +14,15 @@ from tqdm import tqdm
 
 from pix2pix_tf import run_folder
 from pix2pix_tf.data import codecs, dicom, nifti, tiff
-from pix2pix_tf.data.samples import WHOLE, Depth, Range, Selection, from_unit, to_unit
+from pix2pix_tf.data.samples import (
+    WHOLE,
+    Depth,
+    Range,
+    Selection,
+    from_unit,
+    to_unit,
+    with_channels,
+)
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.evaluation.report import write_report
 
@@ -122,12 +130,16 @@ def read_image(path: PathLike, selection: Selection = WHOLE) -> np.ndarray:
         raise InputError(f"Expected readable images. Received: {path} ({error})") from None
 
 
-def as_rgb(array: np.ndarray, value_range: Range = None) -> np.ndarray:
-    """Converts an array [h, w, c] for display: uint8 [h, w, 3], without alpha."""
-    if array.dtype != np.uint8 or value_range is not None:
-        array = from_unit(to_unit(array, value_range), np.uint8)
-    array = array[..., :-1] if array.shape[-1] in (2, 4) else array
-    return np.repeat(array, 3, axis=-1) if array.shape[-1] == 1 else array
+def to_rgb(unit: np.ndarray) -> np.ndarray:
+    """Converts float32 [h, w, c] in [0, 1] to uint8 [h, w, 3], without alpha.
+
+    Raises:
+        InputError: If there are more than four channels.
+    """
+    try:
+        return from_unit(with_channels(unit, 3), np.uint8)
+    except ValueError as error:
+        raise InputError(f"Expected images that can be shown as RGB. Received: {error}") from None
 
 
 def write_images(

@@ -1,62 +1,45 @@
 """--mode evaluate of both programs, on real files, against independent numbers."""
 
 import json
-import os
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
-from evaluation import inception
+import runs
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
-from support import SMALLEST
 
 from pix2pix_tf import run_folder
 from pix2pix_tf.demo import facades
 from pix2pix_tf.evaluation.palettes import FACADES
 
-# Folders that a test writes; commands run where they are.
+# Folders that a test writes into the current folder.
 FOLDERS = ("--input_dir", "outputs", "--target_dir", "targets")
 
 
-@pytest.fixture
-def command(launcher, tmp_path):
-    """Runs --mode evaluate in tmp_path; returns (exit code, what it printed)."""
-
-    def run(*words, program="pix2pix-tf", **options):
-        words = ("--mode", "evaluate", "--output_dir", "out", *words)
-        printed = tmp_path / "printed"
-        return launcher.run(program, *words, printed=printed, cwd=tmp_path, **options)
-
-    return run
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    """The current folder."""
+    monkeypatch.chdir(tmp_path)
 
 
-@pytest.fixture
-def evaluate(command, tmp_path):
-    """Evaluates into tmp_path/out; returns (metrics.json, what was printed)."""
+def evaluate(*words, program="pix2pix-tf"):
+    """Evaluates into out/; returns (metrics.json, printed text)."""
 
     def refuse(word):
         raise AssertionError(f"{word} is not JSON")
 
-    def run(*words, **options):
-        code, printed = command(*words, **options)
-        assert code == 0, printed
-        text = (tmp_path / "out" / run_folder.METRICS).read_text(encoding="utf-8")
-        return json.loads(text, parse_constant=refuse), printed
-
-    return run
+    printed = runs.succeed(program, "evaluate", "--output_dir", "out", *words)
+    text = Path("out", run_folder.METRICS).read_text(encoding="utf-8")
+    return json.loads(text, parse_constant=refuse), printed
 
 
-@pytest.fixture
-def refused(command):
+def refused(*words, program="pix2pix-tf"):
     """Evaluates what cannot be; returns the line that says so."""
-
-    def run(*words, **options):
-        code, printed = command(*words, **options)
-        assert code == 1 and "Traceback" not in printed, printed
-        return printed.splitlines()[-1]
-
-    return run
+    process = runs.command(program, "evaluate", "--output_dir", "out", *words)
+    assert process.returncode == 1 and "Traceback" not in process.stderr
+    return process.stderr.splitlines()[-1]
 
 
 def write_folders(folder, *, sizes=((48, 40), (30, 30), (60, 52)), distance=40):
@@ -75,16 +58,7 @@ def write_folders(folder, *, sizes=((48, 40), (30, 30), (60, 52)), distance=40):
     return images
 
 
-def numpy_fid(a, b):
-    """FID of few images: the root's trace is that of the small product of the centred sets."""
-    a, b = (x.astype(np.float64) for x in (a, b))
-    centred = [(x - x.mean(axis=0)) / np.sqrt(len(x) - 1) for x in (a, b)]
-    root_trace = np.linalg.norm(centred[0] @ centred[1].T, "nuc")
-    spread = sum(np.square(x).sum() for x in centred) - 2 * root_trace
-    return np.square(a.mean(axis=0) - b.mean(axis=0)).sum() + spread
-
-
-def test_pairs_of_two_folders_against_scikit_image(evaluate, tmp_path):
+def test_pairs_of_two_folders_against_scikit_image(tmp_path):
     images = write_folders(tmp_path)
     metrics, printed = evaluate(*FOLDERS, "--metrics", "l1,psnr,ssim,ms_ssim")
     for name, (output, target) in images.items():
@@ -114,67 +88,19 @@ def test_pairs_of_two_folders_against_scikit_image(evaluate, tmp_path):
     assert options["target_dir"] == "targets"
 
 
-def test_equal_images_have_no_psnr_and_large_ones_an_ms_ssim(evaluate, tmp_path):
+def test_equal_images_have_no_psnr_and_large_ones_an_ms_ssim(tmp_path):
     write_folders(tmp_path, sizes=((180, 176), (20, 20)), distance=0)
     metrics, _ = evaluate(*FOLDERS, "--metrics", "psnr,ms_ssim,l1")
     assert metrics["mean"] == {"PSNR": None, "MS-SSIM": pytest.approx(1), "L1": 0}
     assert metrics["left_out"] == {"PSNR": 2, "MS-SSIM": 1}
 
 
-def read_rgb(file):
-    return np.asarray(Image.open(file).convert("RGB"))
-
-
-def features(network, images):
-    return np.concatenate([network(image[None]) for image in images])
-
-
-def test_fid_and_kid_against_numpy_and_the_statistics_file(
-    evaluate, refused, tmp_path, weights, network
-):
-    """One process measures and keeps the statistics, a second one reads them."""
-    images = write_folders(tmp_path, sizes=[(60, 60)] * 5)
-    Image.fromarray(images["house 1"][0]).save(tmp_path / "targets" / "another.png")
-    words = (*FOLDERS, "--inception_weights", weights)
-    kept = (*words, "--statistics", "true.npz", "--kid_subset_size", 5, "--kid_subsets", 1)
-    metrics, printed = evaluate(*kept)
-    assert "Pairs are not measured" in printed and "another" in printed
-    assert metrics["samples"] == {"pairs": 0, "outputs": 5, "targets": 6} and metrics["count"] == 0
-    files = sorted((tmp_path / "targets").iterdir())
-    outputs = features(network, [pair[0] for pair in images.values()])
-    targets = features(network, map(read_rgb, files))
-    assert metrics["sets"]["FID"] == pytest.approx(numpy_fid(outputs, targets), rel=1e-3)
-    # Of six targets one is not drawn: which one, the seed decides.
-    possible = [
-        inception.squared_mmd(outputs, np.delete(targets, lone, axis=0)) for lone in range(6)
-    ]
-    kid = metrics["sets"]["KID"]
-    assert min(abs(kid - value) / abs(value) for value in possible) < 1e-3
-    assert metrics["sets"]["KID_std"] == 0
-    kid_settings = metrics["settings"]["kid"]
-    draws = {"kid_subsets": 1, "kid_subset_size": 5, "seed": 0}
-    assert draws.items() <= kid_settings.items()
-    assert len(kid_settings["weights_sha256"]) == 64
-
-    again, printed = evaluate(*kept)
-    assert "statistics of targets" in printed and "features of targets" not in printed
-    assert again["sets"] == pytest.approx(metrics["sets"], rel=1e-6)
-
-    (tmp_path / "targets" / "another.png").unlink()
-    assert "images is 6 and not 5" in refused(*kept)
-    line = refused(*words, "--metrics", "fid,kid", "--kid_subset_size", 6)
-    assert "at least 6 images. Received: 5" in line
-
-
-def test_the_pictures_of_a_test_and_its_run_give_the_same(evaluate, launcher, pairs, tmp_path):
-    words = ("--mode", "train", "--input_dir", pairs, "--output_dir", tmp_path / "run", "--seed", 1)
-    small = ("--ngf", 1, "--ndf", 1, "--netD", "pixel", "--max_steps", 1, "--summary_freq", 0)
-    small += ("--run_eagerly",)
-    assert launcher.run("pix2pix-tf", *words, *small, printed=tmp_path / "p")[0] == 0
-    run = ("--checkpoint", tmp_path / "run", "--input_dir", pairs)
-    tested = ("--mode", "test", "--output_dir", tmp_path / "test", *run)
-    assert launcher.run("pix2pix-tf", *tested, printed=tmp_path / "p")[0] == 0
-    assert "Training curves" in (tmp_path / "test" / run_folder.INDEX).read_text(encoding="utf-8")
+def test_images_of_a_test_and_its_run_give_the_same(pairs, tmp_path):
+    large = ("--crop_size", 256, "--scale_size", 256, "--max_steps", 1)
+    assert runs.train("pix2pix-tf", pairs, "run", *large).returncode == 0
+    run = ("--checkpoint", "run", "--input_dir", pairs)
+    runs.succeed("pix2pix-tf", "test", "--output_dir", "test", *run)
+    assert "Training curves" in Path("test", run_folder.INDEX).read_text(encoding="utf-8")
     assert Image.open(tmp_path / "test" / "curves.png").width > 100
     by_test = json.loads((tmp_path / "test" / run_folder.METRICS).read_text())
 
@@ -193,23 +119,7 @@ def test_the_pictures_of_a_test_and_its_run_give_the_same(evaluate, launcher, pa
     assert (tmp_path / "out" / "images" / "3-inputs.png").is_file()
 
 
-def test_without_the_extra_fid_is_left_out_or_one_line(evaluate, refused, tmp_path):
-    write_folders(tmp_path)
-    (tmp_path / "torch.py").write_text("raise ModuleNotFoundError('no', name='torch')")
-    paths = filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")])
-    without = {"environment": {"PYTHONPATH": os.pathsep.join(paths)}}
-    metrics, printed = evaluate(*FOLDERS, **without)
-    assert "FID and KID are left out. --metrics fid,kid need an extra" in printed
-    assert set(metrics["mean"]) == {
-        *("L1", "PSNR", "SSIM", "MS-SSIM", "MAE", "NRMSE", "Pearson")
-    }  # fmt: skip
-    line = refused(*FOLDERS, "--metrics", "fid", **without)
-    assert "pip install 'pix2pix-tf[metrics]'" in line
-    (tmp_path / "targets" / "house 1.png").rename(tmp_path / "targets" / "x.png")
-    assert "there is nothing to measure" in refused(*FOLDERS, **without)
-
-
-def test_what_cannot_be_measured_is_one_line(refused, tmp_path):
+def test_what_cannot_be_measured_is_one_line(tmp_path):
     write_folders(tmp_path)
     assert "No such file" in refused(*FOLDERS, "--metrics", "labels", "--palette", "no.txt")
     line = refused(*FOLDERS[:2], "--target_dir", "nothing")
@@ -220,9 +130,12 @@ def test_what_cannot_be_measured_is_one_line(refused, tmp_path):
     assert re.search(expected, refused(*FOLDERS, "--metrics", "l1"))
     (tmp_path / "targets" / "house 2.png").rename(tmp_path / "targets" / "x.png")
     assert "in one only: house 2, x" in refused(*FOLDERS, "--metrics", "l1")
+    process = runs.command("pix2pix-tf", "evaluate", "--output_dir", "out", *FOLDERS)
+    assert "there is nothing to measure" in process.stderr
+    assert "Pairs are not measured" in process.stdout
 
 
-def test_label_maps_are_scored_by_class(evaluate, tmp_path):
+def test_label_maps_are_scored_by_class(tmp_path):
     """The right half of the second map says window where it is facade."""
     for kind in ("outputs", "targets"):
         (tmp_path / kind).mkdir()
@@ -249,68 +162,33 @@ def test_label_maps_are_scored_by_class(evaluate, tmp_path):
     assert metrics["settings"]["labels"]["classes"] == 1
 
 
-@pytest.fixture(scope="module")
-def unpaired(launcher, tmp_path_factory):
-    """A folder with data and a run of cyclegan-tf."""
-    folder = tmp_path_factory.mktemp("cyclegan")
-    facades.write_unpaired(folder / "data", 2, seed=0, test_count=3, size=40)
-    words = (
-        "--mode", "train", "--input_dir", folder / "data", "--output_dir", folder / "run",
-        *SMALLEST["cyclegan-tf"], "--load_size", 40, "--crop_size", 32, "--max_steps", 1,
-        "--seed", 2, "--run_eagerly",
-    )  # fmt: skip
-    code, printed = launcher.run("cyclegan-tf", *words, printed=folder / "printed")
-    assert code == 0, printed
-    return folder
-
-
-def test_cyclegan_both_ways_against_the_other_domain(
-    evaluate, unpaired, tmp_path, weights, network
-):
-    words = ("--input_dir", unpaired / "data", "--checkpoint", unpaired / "run",
-             "--inception_weights", weights)  # fmt: skip
-    metrics, _ = evaluate(*words, program="cyclegan-tf")
-    assert set(metrics["mean"]) == {"cycle L1 A", "cycle L1 B"}
-    assert set(metrics["sets"]) == {
-        f"{name} {way}" for name in ("FID", "KID", "KID_std") for way in ("AtoB", "BtoA")
-    }
-    fakes = sorted((tmp_path / "out" / "images").glob("*-fake_B.png"))
-    true = sorted((unpaired / "data" / "testB").iterdir())
-    found_features = [features(network, map(read_rgb, files)) for files in (fakes, true)]
-    assert metrics["sets"]["FID AtoB"] == pytest.approx(numpy_fid(*found_features), rel=1e-3)
-    assert metrics["samples"]["targets BtoA"] == 3
-    assert {p.name for p in (tmp_path / "out").glob("*.npz")} == {
-        "statistics-AtoB.npz", "statistics-BtoA.npz",
-    }  # fmt: skip
-
-
-def test_cyclegan_measures_pairs_when_asked(evaluate, refused, unpaired, tmp_path):
-    words = ("--input_dir", unpaired / "data", "--checkpoint", unpaired / "run",
-             "--direction", "BtoA", "--metrics", "l1,ssim")  # fmt: skip
-    metrics, _ = evaluate(*words, program="cyclegan-tf")
+def test_cyclegan_measures_pairs_when_asked(tiny_run, tmp_path):
+    facades.write_unpaired(tmp_path / "data", 1, seed=0, test_count=2, size=40)
+    words = ("--input_dir", "data", "--checkpoint", tiny_run("cyclegan-tf"), "--direction", "BtoA")
+    metrics, _ = evaluate(*words, "--metrics", "l1,ssim", program="cyclegan-tf")
     assert {"cycle L1 B", "L1 BtoA", "SSIM BtoA"} <= set(metrics["mean"])
     images = tmp_path / "out" / "images"
     fake, true = (
-        np.asarray(Image.open(images / f"B-6-{kind}.png"), float) for kind in ("fake_A", "true_A")
+        np.asarray(Image.open(images / f"B-3-{kind}.png"), float) for kind in ("fake_A", "true_A")
     )
     expected = np.abs(fake - true).mean() / 127.5
-    assert metrics["per_image"]["B-6"]["L1 BtoA"] == pytest.approx(expected, abs=0.01)
-    (tmp_path / "out").rename(tmp_path / "made")
-    outputs = ("--input_dir", "made", "--direction", "BtoA")
-    pairs = ("--target_dir", unpaired / "data" / "testA", "--metrics", "l1")
-    assert "B-5, B-6" in refused(*outputs, *pairs, program="cyclegan-tf")
-    line = refused(*outputs[:2], program="cyclegan-tf")
+    assert metrics["per_image"]["B-3"]["L1 BtoA"] == pytest.approx(expected, abs=0.01)
+    (tmp_path / "out").rename(tmp_path / "outputs")
+    words = ("--input_dir", "outputs", "--direction", "BtoA")
+    pairs = ("--target_dir", "data/testA", "--metrics", "l1")
+    assert "in one only: 3, 4, B-3, B-4" in refused(*words, *pairs, program="cyclegan-tf")
+    line = refused(*words[:2], program="cyclegan-tf")
     assert "Expected --checkpoint, --target_dir, or an --input_dir" in line
 
 
-def test_two_folders_are_the_same_to_both_programs(evaluate, tmp_path):
+def test_two_folders_are_the_same_to_both_programs(tmp_path):
     write_folders(tmp_path)
     words = (*FOLDERS, "--metrics", "l1,psnr,ssim", "--seed", 5)
     first, second = (evaluate(*words, program=name)[0] for name in ("pix2pix-tf", "cyclegan-tf"))
     assert first == second
 
 
-def test_deep_grey_and_alpha_files_are_compared(evaluate, tmp_path):
+def test_deep_grey_and_alpha_files_are_compared(tmp_path):
     random = np.random.default_rng(3)
     for kind in ("outputs", "targets"):
         (tmp_path / kind).mkdir()
