@@ -128,7 +128,7 @@ class Canvas:
         return ((total + n * n // 2) // (n * n)).astype(np.uint8)
 
 
-def part(box: Box, fractions: tuple[float, ...]) -> Box:
+def subbox(box: Box, fractions: tuple[float, ...]) -> Box:
     """The box inside a box whose (left, top, right, bottom) are fractions of it."""
     left, top, right, bottom = fractions
     x, y, w, h = box[0], box[1], box[2] - box[0], box[3] - box[1]

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 
-from pix2pix_tf.demo.facade_canvas import Box, Canvas, fade, grid, inset, part
+from pix2pix_tf.demo.facade_canvas import Box, Canvas, fade, grid, inset, subbox
 from pix2pix_tf.demo.facade_plan import Facade
 
 _IRON = (40, 42, 48)
@@ -25,13 +25,14 @@ def paint(facade: Facade, size: int, *, night: bool) -> np.ndarray:
     """
     canvas = Canvas(facade.style, facade.grain, size=size, night=night)
     scale = canvas.scale
-    pixels = (one.pixels(size) for one in facade.parts)
+    pixels = (part.pixels(size) for part in facade.parts)
     boxes: list[Box] = [(scale * a, scale * b, scale * c, scale * d) for a, b, c, d in pixels]
-    for one, box in zip(facade.parts, boxes, strict=True):
-        _PAINTERS[one.form](canvas, box)
-    for one, (left, top, right, bottom) in zip(facade.parts, boxes, strict=True):
-        if one.form in _HALOS:
-            down, units, strength = _HALOS[one.form]
+    forms = [part.form for part in facade.parts]
+    for form, box in zip(forms, boxes, strict=True):
+        _PAINTERS[form](canvas, box)
+    for form, (left, top, right, bottom) in zip(forms, boxes, strict=True):
+        if form in _HALOS:
+            down, units, strength = _HALOS[form]
             centre = (left + right) / 2, top + down * (bottom - top)
             canvas.halo(centre, units=units, strength=strength)
     return canvas.finish()
@@ -62,11 +63,11 @@ def _moon_and_stars(canvas: Canvas) -> None:
 
 def _street(canvas: Canvas, box: Box) -> None:
     canvas.fill(box, (96, 98, 104))
-    pavement, kerb = part(box, (0, 0, 1, 0.45)), part(box, (0, 0.45, 1, 0.55))
+    pavement, kerb = subbox(box, (0, 0, 1, 0.45)), subbox(box, (0, 0.45, 1, 0.55))
     canvas.fill(pavement, np.array((184, 180, 172)) * canvas.courses(pavement, width=24, height=9))
     canvas.fill(kerb, (206, 204, 198))
     canvas.shadow(kerb, 5)
-    y = part(box, (0, 0.8, 1, 1))[1]
+    y = subbox(box, (0, 0.8, 1, 1))[1]
     for x in range(canvas.px(16), canvas.side - canvas.px(30), canvas.px(64)):
         canvas.fill((x, y, x + canvas.px(30), y + canvas.px(3)), (214, 212, 204))
 
@@ -106,7 +107,7 @@ def _tint(canvas: Canvas) -> np.ndarray:
 
 def _base(canvas: Canvas, box: Box) -> None:
     canvas.fill(box, canvas.colours.base * _tint(canvas) * canvas.courses(box, width=40, height=16))
-    canvas.shade(part(box, (0, 0.9, 1, 1)), 0.8)
+    canvas.shade(subbox(box, (0, 0.9, 1, 1)), 0.8)
 
 
 def _belt(canvas: Canvas, box: Box) -> None:
@@ -117,7 +118,7 @@ def _belt(canvas: Canvas, box: Box) -> None:
 
 def _crown(canvas: Canvas, box: Box) -> None:
     _belt(canvas, box)
-    _, top, _, bottom = part(box, (0, 0.5, 1, 0.85))
+    _, top, _, bottom = subbox(box, (0, 0.5, 1, 0.85))
     for x in range(box[0] + canvas.px(5), box[2] - canvas.px(8), canvas.px(11)):
         canvas.shade((x, top, x + canvas.px(5), bottom), 0.68)
 
@@ -128,7 +129,7 @@ def _pillar(canvas: Canvas, box: Box) -> None:
     roundness = 1 - 1.1 * ((across - box[0]) / (box[2] - box[0]) - 0.36) ** 2
     flutes = np.where((across - box[0]) % canvas.px(5) < canvas.px(1), 0.78, 1)
     canvas.fill(box, (roundness * flutes)[..., None] * canvas.colours.trim)
-    for end in (part(box, (0, 0, 1, 0.07)), part(box, (0, 0.95, 1, 1))):
+    for end in (subbox(box, (0, 0, 1, 0.07)), subbox(box, (0, 0.95, 1, 1))):
         canvas.fill(end, canvas.colours.trim)
         canvas.shadow(end, 2)
 
@@ -140,8 +141,8 @@ def _window(canvas: Canvas, box: Box) -> None:
     _glass(canvas, glass, lit=lived_in)
     if lived_in:
         for left, right in ((0, 0.24), (0.76, 1)):
-            _curtain(canvas, part(glass, (left, 0, right, 1)))
-    middle, third = (glass[0] + glass[2]) // 2, part(glass, (0, 0.33, 1, 1))[1]
+            _curtain(canvas, subbox(glass, (left, 0, right, 1)))
+    middle, third = (glass[0] + glass[2]) // 2, subbox(glass, (0, 0.33, 1, 1))[1]
     canvas.fill((glass[0], third, glass[2], third + canvas.px(2)), canvas.colours.trim)
     canvas.fill((middle - 1, glass[1], middle + canvas.px(1), glass[3]), canvas.colours.trim)
     canvas.shadow((glass[0], 0, glass[2], glass[1]), 5, factor=0.75)
@@ -188,13 +189,13 @@ def _blind(canvas: Canvas, box: Box) -> None:
 
 
 def _balcony(canvas: Canvas, box: Box) -> None:
-    rail, slab = part(box, (0, 0, 1, 0.1)), part(box, (0, 0.82, 1, 1))
+    rail, slab = subbox(box, (0, 0, 1, 0.1)), subbox(box, (0, 0.82, 1, 1))
     for x in range(box[0], box[2] - canvas.px(2), canvas.px(6)):
         canvas.fill((x, box[1], x + canvas.px(2), slab[1]), _IRON)
     canvas.fill(rail, _IRON)
     canvas.fill(slab, fade(slab, 1.02, 0.75) * canvas.colours.trim)
     canvas.shadow(slab, 12)
-    flowers = part(box, (0.06, 0.02, 0.94, 0.3))
+    flowers = subbox(box, (0.06, 0.02, 0.94, 0.3))
     bloom = canvas.speckle(flowers, 4)
     canvas.fill(flowers, (72, 124, 58), mask=bloom > 0.35)
     canvas.fill(flowers, (214, 52, 70), mask=bloom > 0.78)
@@ -202,26 +203,26 @@ def _balcony(canvas: Canvas, box: Box) -> None:
 
 def _door(canvas: Canvas, box: Box) -> None:
     canvas.fill(box, canvas.colours.trim)
-    leaf = part(box, (0.12, 0.26, 0.88, 0.96))
-    _glass(canvas, part(box, (0.12, 0.05, 0.88, 0.22)), lit=True)
+    leaf = subbox(box, (0.12, 0.26, 0.88, 0.96))
+    _glass(canvas, subbox(box, (0.12, 0.05, 0.88, 0.22)), lit=True)
     canvas.fill(leaf, canvas.colours.accent)
     for left, top in itertools.product((0.1, 0.56), (0.08, 0.54)):
-        panel = part(leaf, (left, top, left + 0.34, top + 0.36))
+        panel = subbox(leaf, (left, top, left + 0.34, top + 0.36))
         canvas.shade(panel, 0.72)
         canvas.shade(inset(panel, canvas.px(2)), 1.5)
-    canvas.fill(part(leaf, (0.46, 0.5, 0.54, 0.54)), (226, 190, 96))
-    canvas.fill(part(box, (0, 0.97, 1, 1)), (150, 146, 140))
+    canvas.fill(subbox(leaf, (0.46, 0.5, 0.54, 0.54)), (226, 190, 96))
+    canvas.fill(subbox(box, (0, 0.97, 1, 1)), (150, 146, 140))
 
 
 def _shop(canvas: Canvas, box: Box) -> None:
     canvas.fill(box, canvas.colours.accent)
-    front = part(box, (0.05, 0.4, 0.95, 0.86))
+    front = subbox(box, (0.05, 0.4, 0.95, 0.86))
     _glass(canvas, front, lit=True)
-    _goods(canvas, part(front, (0, 0.55, 1, 1)))
+    _goods(canvas, subbox(front, (0, 0.55, 1, 1)))
     middle = (front[0] + front[2]) // 2
     canvas.fill((middle - 1, front[1], middle + canvas.px(1), front[3]), canvas.colours.trim)
-    _sign(canvas, part(box, (0.03, 0.03, 0.97, 0.2)))
-    _awning(canvas, part(box, (0, 0.22, 1, 0.42)))
+    _sign(canvas, subbox(box, (0.03, 0.03, 0.97, 0.2)))
+    _awning(canvas, subbox(box, (0, 0.22, 1, 0.42)))
 
 
 def _goods(canvas: Canvas, box: Box) -> None:
@@ -246,15 +247,15 @@ def _awning(canvas: Canvas, box: Box) -> None:
 
 
 def _lamp(canvas: Canvas, box: Box) -> None:
-    canvas.fill(part(box, (0.4, 0.1, 0.6, 1)), _IRON)
-    canvas.fill(part(box, (0.25, 0.95, 0.75, 1)), _IRON)
-    _lantern(canvas, part(box, (0, 0, 1, 0.18)))
+    canvas.fill(subbox(box, (0.4, 0.1, 0.6, 1)), _IRON)
+    canvas.fill(subbox(box, (0.25, 0.95, 0.75, 1)), _IRON)
+    _lantern(canvas, subbox(box, (0, 0, 1, 0.18)))
 
 
 def _lantern(canvas: Canvas, box: Box) -> None:
     canvas.fill(box, _IRON)
     light = (255, 230, 160) if canvas.night else (226, 220, 196)
-    canvas.fill(part(box, (0.2, 0.25, 0.8, 0.8)), light, glow=canvas.night)
+    canvas.fill(subbox(box, (0.2, 0.25, 0.8, 0.8)), light, glow=canvas.night)
 
 
 def _panel(canvas: Canvas, box: Box) -> None:

@@ -75,7 +75,7 @@ STYLES = (
     ),
 )
 
-# The class of a form in the label map, where the two names differ.
+# The class of a form in the label map, where the names differ.
 _LABELS = {
     **dict.fromkeys(("sky", "street", "neighbour", "lamp", "chimney", "roof"), "background"),
     **dict.fromkeys(("wall", "base"), "facade"),
@@ -100,7 +100,7 @@ class Part(NamedTuple):
         return _LABELS.get(self.form, self.form)
 
     def pixels(self, size: int) -> tuple[int, int, int, int]:
-        """(left, top, right, bottom) in whole pixels of a image of `size`, at least one wide."""
+        """(left, top, right, bottom) in whole pixels of an image of `size`, at least one wide."""
         left, top = (min(max(int(v * size + 0.5), 0), size - 1) for v in (self.left, self.top))
         right, bottom = (min(max(int(v * size + 0.5), 0), size) for v in (self.right, self.bottom))
         return left, top, max(right, left + 1), max(bottom, top + 1)
@@ -113,7 +113,7 @@ class Facade:
     Attributes:
         style: A `Style`.
         parts: The boxes, back to front.
-        grain: Seed of what the label map does not tell: clouds, curtains, shades of single bricks.
+        grain: Seed of what the label map does not show: clouds, curtains, shades of single bricks.
     """
 
     style: Style
@@ -121,10 +121,10 @@ class Facade:
     grain: int
 
 
-def lay_out(rng: np.random.Generator) -> Facade:
-    """Draws a `Facade` from a numpy Generator.
+def sample(rng: np.random.Generator) -> Facade:
+    """Samples a `Facade`.
 
-    Only by its random(), whose stream has never changed between versions; choice() has.
+    Only by random(), whose stream has never changed between versions of NumPy; choice() has.
     """
     plan = _plan(rng)
     parts = [*_surroundings(plan), *_TOPS[plan.style.top](plan), *_walls(plan)]
@@ -234,7 +234,7 @@ def _upper_floors(plan: _Plan, rng: np.random.Generator) -> Iterator[Part]:
 
 
 def _balconies(plan: _Plan, rng: np.random.Generator) -> set[tuple[int, int]]:
-    """The (floor, bay) that have one: columns in the middle, the lowest row or a chequer."""
+    """The (floor, bay) of balconies: columns in the middle, the lowest row or a chequer."""
     places = {(floor, bay) for floor in range(plan.floors - 1) for bay in range(plan.bays)}
     middle = {plan.bays // 2, (plan.bays - 1) // 2}
     patterns = (

@@ -1,9 +1,9 @@
 """Procedural building facades: label maps and images of them, by day and by night.
 
-A data set for the demo and the tests that needs no download and no TensorFlow. A facade is a list
-of boxes (`facade_plan`); the label map shows them in flat colours, the image with brick, glass
-and shadows (`facade_paint`). How a box looks follows from its label and what surrounds it, but for
-clouds, curtains and the like: the image can be learned from the map.
+A data set for the demonstration and the tests that needs no download and no TensorFlow. A facade
+is a list of boxes (`facade_plan`); the label map shows them in flat colours, the image with brick,
+glass and shadows (`facade_paint`). Except for clouds, curtains and the like, how a box looks
+follows from its label and its surroundings: the image can be learned from the map.
 """
 
 from pathlib import Path
@@ -17,28 +17,15 @@ from pix2pix_tf.evaluation.palettes import FACADES as PALETTE
 
 
 def sample_facade(seed: int, index: int) -> facade_plan.Facade:
-    """Draws the description of building number `index` of the data set `seed`.
-
-    Args:
-        seed: Int from 0. Another seed is another data set.
-        index: Int from 0.
-
-    Returns:
-        A `facade_plan.Facade`, the same on every machine.
-
-    Raises:
-        InputError: If an argument is not such a number.
-    """
-    _require("seed", seed, 0)
-    _require("index", index, 0)
-    return facade_plan.lay_out(np.random.Generator(np.random.PCG64([seed, index])))
+    """Samples building number `index` of the data set `seed`, the same on every machine."""
+    return facade_plan.sample(np.random.Generator(np.random.PCG64([seed, index])))
 
 
 def draw_labels(facade: facade_plan.Facade, size: int = 256) -> np.ndarray:
-    """Paints the label map.
+    """Draws the label map of a building.
 
     Args:
-        facade: A `Facade` of `sample_facade`.
+        facade: From `sample_facade`.
         size: Side in pixels, 32 to 2048.
 
     Returns:
@@ -47,7 +34,7 @@ def draw_labels(facade: facade_plan.Facade, size: int = 256) -> np.ndarray:
     Raises:
         InputError: If `size` is out of range.
     """
-    _require("size", size, 32, most=2048)
+    _check_size(size)
     labels = np.empty((size, size, 3), np.uint8)
     for part in facade.parts:
         left, top, right, bottom = part.pixels(size)
@@ -56,10 +43,10 @@ def draw_labels(facade: facade_plan.Facade, size: int = 256) -> np.ndarray:
 
 
 def draw_image(facade: facade_plan.Facade, size: int = 256, *, night: bool = False) -> np.ndarray:
-    """Paints the image that belongs to the label map of the same size.
+    """Draws the image that belongs to the label map of the same size.
 
     Args:
-        facade: A `Facade` of `sample_facade`.
+        facade: From `sample_facade`.
         size: Side in pixels, 32 to 2048.
         night: The same house at night, with light behind the curtains.
 
@@ -69,8 +56,13 @@ def draw_image(facade: facade_plan.Facade, size: int = 256, *, night: bool = Fal
     Raises:
         InputError: If `size` is out of range.
     """
-    _require("size", size, 32, most=2048)
+    _check_size(size)
     return facade_paint.paint(facade, size, night=night)
+
+
+def _check_size(size: int) -> None:
+    if not 32 <= size <= 2048:
+        raise InputError(f"Expected size to be from 32 to 2048. Received: {size}")
 
 
 def write_pairs(
@@ -78,24 +70,19 @@ def write_pairs(
 ) -> list[Path]:
     """Writes pairs in the layout of the facades data set: image (A) left, label map (B) right.
 
-    Building `i` becomes `i + 1`.png, so sets with other `start` keep apart by name and content.
-
     Args:
-        folder: Where to; made if missing. Files of the same names are replaced.
-        count: How many, from 1.
-        seed: Int from 0.
-        start: Index of the first building.
+        folder: Folder to write to; files of the same names are replaced.
+        count: Number of buildings.
+        seed: Seed of the data set.
+        start: Index of the first building. Building `i` becomes `i + 1`.png.
         size: Side of each half in pixels, 32 to 2048.
 
     Returns:
         The paths, in the order of the numbers.
 
     Raises:
-        InputError: If an argument is out of range.
-        OSError: If the files cannot be written.
+        InputError: If `size` is out of range.
     """
-    _require("count", count, 1)
-    _require("start", start, 0)
     paths = []
     for index in range(start, start + count):
         facade = sample_facade(seed, index)
@@ -109,46 +96,35 @@ def write_unpaired(
 ) -> dict[str, list[Path]]:
     """Writes trainA and testA by day, trainB and testB by night.
 
-    No building is in two of trainA, trainB and the test. testA/N.png and testB/N.png are one
-    building, so that a translation of either can be measured against the target.
+    trainA, trainB and the test have no building in common. testA/N.png and testB/N.png show the
+    same one, so that a translation of either can be measured against the target.
 
     Args:
-        folder: Holds the four folders; made if missing. Files of the same names are replaced.
-        count: How many in trainA, and as many in trainB, from 1.
-        seed: Int from 0.
-        test_count: How many in testA, and as many in testB, from 1.
+        folder: Parent of the four folders; files of the same names are replaced.
+        count: Number of images in trainA, and in trainB.
+        seed: Seed of the data set.
+        test_count: Number of images in testA, and in testB.
         size: Side in pixels, 32 to 2048.
 
     Returns:
         Dict from the name of the folder to its paths.
 
     Raises:
-        InputError: If an argument is out of range.
-        OSError: If the files cannot be written.
+        InputError: If `size` is out of range.
     """
-    _require("count", count, 1)
-    _require("test_count", test_count, 1)
     test = range(2 * count, 2 * count + test_count)
-    plan = {
-        "trainA": range(count),
-        "trainB": range(count, 2 * count),
-        "testA": test,
-        "testB": test,
+    indices = {"trainA": range(count), "trainB": range(count, 2 * count)}
+    indices |= {"testA": test, "testB": test}
+    return {
+        name: [
+            _save(
+                draw_image(sample_facade(seed, index), size, night=name.endswith("B")),
+                Path(folder, name, f"{index + 1}.png"),
+            )
+            for index in numbers
+        ]
+        for name, numbers in indices.items()
     }
-    paths: dict[str, list[Path]] = {}
-    for name, indices in plan.items():
-        paths[name] = []
-        for index in indices:
-            image = draw_image(sample_facade(seed, index), size, night=name.endswith("B"))
-            paths[name].append(_save(image, Path(folder, name, f"{index + 1}.png")))
-    return paths
-
-
-def _require(name: str, value: int, least: int, *, most: int | None = None) -> None:
-    fits = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not fits or value < least or (most is not None and value > most):
-        span = f"of at least {least}" if most is None else f"from {least} to {most}"
-        raise InputError(f"Expected {name} to be an integer {span}. Received: {value!r}")
 
 
 def _save(pixels: np.ndarray, path: Path) -> Path:
