@@ -2,7 +2,6 @@
 
 import math
 import random
-import re
 
 import pytest
 from browser import Keys, all_css, choose, css, names, wait, write_images
@@ -98,17 +97,6 @@ def test_best_and_worst_first_know_each_metric(page, rows):
     assert pressed == ["false", "true"]
 
 
-def test_after_sorting_the_first_row_is_in_sight_below_the_headings(page):
-    page.execute_script("scrollTo(0, 20000)")
-    css(page, "#worst").click()
-    tops = page.execute_script(
-        "return ['#rows thead', '#rows tbody tr'].map((name) => "
-        "document.querySelector(name).getBoundingClientRect())"
-    )
-    assert abs(tops[0]["bottom"] - tops[1]["top"]) < 2
-    assert tops[0]["top"] >= css(page, "#toolbar").size["height"] - 1
-
-
 def test_the_filter_keeps_names_that_hold_the_text(page):
     field = css(page, "#filter")
     field.send_keys("BUILDING 499")
@@ -139,19 +127,3 @@ def test_on_a_phone_rows_are_cards_without_sideways_scrolling(chromium, rows, tm
         )
     finally:
         chromium.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-
-
-def test_light_and_dark_follow_the_system(chromium, rows, tmp_path):
-    brightness = {}
-    for theme in ("light", "dark"):
-        wanted = {"features": [{"name": "prefers-color-scheme", "value": theme}]}
-        chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", wanted)
-        chromium.get(write_rows(tmp_path, rows[:20]))
-        body = css(chromium, "body")
-        brightness[theme] = [
-            sum(map(int, re.findall(r"\d+", body.value_of_css_property(name))[:3])) / 3
-            for name in ("background-color", "color")
-        ]
-    chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
-    assert brightness["light"][0] > 240 and brightness["light"][1] < 50
-    assert brightness["dark"][0] < 40 and brightness["dark"][1] > 220
