@@ -17,6 +17,7 @@ Learns to translate between two unpaired sets of images (CycleGAN), on TensorFlo
   cyclegan-tf evaluate --input_dir OUTPUTS --target_dir TARGETS --output_dir OUT
   cyclegan-tf export --output_dir OUT --checkpoint RUN --direction both
   cyclegan-tf serve --checkpoint RUN --direction both       a web page, and an HTTP API
+  cyclegan-tf import --checkpoint OLD --output_dir RUN      weights of other code as a run
 
 `cyclegan-tf train --help` shows only the flags of train; `--mode train` is the same as `train`.
 Below, pix2pix.py is affinelayer/pix2pix-tensorflow, and the PyTorch code is

@@ -13,6 +13,7 @@ from pix2pix_tf.commands.check_data import check_data
 from pix2pix_tf.commands.demo import demo
 from pix2pix_tf.commands.evaluate import evaluate
 from pix2pix_tf.commands.export import export
+from pix2pix_tf.commands.import_run import import_run
 from pix2pix_tf.commands.serve import serve
 from pix2pix_tf.commands.test import test
 from pix2pix_tf.commands.train import train
@@ -37,6 +38,7 @@ COMMANDS: Mapping[str, Command] = {
     "evaluate": evaluate,
     "export": export,
     "serve": serve,
+    "import": import_run,
     "demo": demo,
     CHECK_DATA: check_data,
 }
@@ -178,6 +180,7 @@ a 70x70 PatchGAN), on TensorFlow 2 and Keras 3.
   pix2pix-tf evaluate --input_dir OUTPUTS --target_dir TARGETS --output_dir OUT
   pix2pix-tf export --output_dir OUT --checkpoint RUN [--export_format onnx]
   pix2pix-tf serve --checkpoint RUN                 a web page to draw on, and an HTTP API
+  pix2pix-tf import --checkpoint OLD --output_dir RUN       weights of other code as a run
 
 `pix2pix-tf train --help` shows only the flags of train; `--mode train` is the same as `train`.
 Below, pix2pix.py is affinelayer/pix2pix-tensorflow, and the PyTorch code is

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pix2pix_tf.data.decode import Reading
 
 PROGRAM = "pix2pix-tf"
-MODES = ("train", "test", "evaluate", "export", "serve", "demo")
+MODES = ("train", "test", "evaluate", "export", "serve", "import", "demo")
 TESTING = ("test", "evaluate")
 # Commands that are no modes: the comparison of two folders by evaluate, and the data check.
 COMPARE, CHECK_DATA = "compare", "check_data"
@@ -127,6 +127,9 @@ COMMANDS = {
         needs="checkpoint",
         uses_run=True,
     ),
+    "import": Command(
+        extra="output_dir checkpoint direction which_direction", needs="checkpoint output_dir"
+    ),
     "demo": Command(
         sections="Training Data Model Monitoring Devices",
         without=f"{_PAIRS} direction",
@@ -159,8 +162,9 @@ class Config:
         "demo",
         "What to do. train: train a model on a folder of images. test: translate a folder with "
         "a run. evaluate: measure a run, or a folder of images, by FID and other metrics. "
-        "export: convert a run for another runtime. serve: serve runs over HTTP. demo: draw a "
-        "small data set, train, test and export.",
+        "export: convert a run for another runtime. serve: serve runs over HTTP. import: make a "
+        "run of weights that other code trained. demo: draw a small data set, train, test and "
+        "export.",
         section="Run",
         choices=MODES,
         inherit="never",
@@ -171,7 +175,8 @@ class Config:
         None,
         "Run folder, or one checkpoint file in it: the run to resume (train) or to use (test, "
         "evaluate, export). For serve, any number of runs and SavedModels, PATH or NAME=PATH, "
-        "separated by commas, or a folder of them.",
+        "separated by commas, or a folder of them. For import, what to import: a TensorFlow 1 "
+        "checkpoint, .pth files or a .pict file.",
     )
     resume: bool = run_option(
         False,
@@ -929,7 +934,8 @@ class Pix2PixConfig(Config):
         "checkpoint",
         help="Run folder, or one checkpoint file in it: the run to resume (train) or to use (test, "
         "evaluate, export, serve). facades is the model in the package, which export and serve "
-        "use when it is omitted.",
+        "use when it is omitted. For import, what to import: a TensorFlow 1 checkpoint, .pth files "
+        "or a .pict file.",
     )
 
     # Training

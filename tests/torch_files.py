@@ -74,8 +74,8 @@ def write(path, arrays, *, legacy=False):
 
 def state_dict(network):
     """A network's weights as the PyTorch code keeps them: dict from its keys to numpy arrays."""
-    table = torch_names.names(network)
+    table = torch_names.torch_keys(network)
     return {
         table[path]: torch_names.to_torch(network, path, variable.numpy())
-        for path, variable in torch_names.weights(network).items()
+        for path, variable in torch_names.weights_by_path(network).items()
     }

@@ -64,7 +64,7 @@ def test_images_and_first_gradients_equal_pytorch(golden, pytorch_model):
     compared = 0
     for name, theirs in THEIRS.items():
         network = getattr(model, name)
-        for path, key in torch_names.names(network).items():
+        for path, key in torch_names.torch_keys(network).items():
             expected = golden[f"cyclegan/grad/{theirs}/{key}"]
             value = torch_names.to_torch(network, path, found[f"{name}/{path}"].numpy())
             # Measured: 1.1e-5 of the largest entry. A bias in front of a normalisation has the

@@ -69,8 +69,8 @@ def test_outputs_and_gradients_equal_pytorch(name, golden):
     # The golden gradients are those of mean(|outputs|). The signs are taken from the golden: of
     # 400,000 outputs one is so near to 0 that its sign is a matter of rounding.
     upstream = np.sign(expected) / expected.size
-    table, prefix = torch_names.names(network), f"{name}/grad_mean_abs_output/"
-    paths = torch_names.weights(network)
+    table, prefix = torch_names.torch_keys(network), f"{name}/grad_mean_abs_output/"
+    paths = torch_names.weights_by_path(network)
     gradients = tape.gradient(outputs, list(paths.values()), upstream)
     assert {prefix + key for key in table.values()} == {k for k in golden if k.startswith(prefix)}
     for path, gradient in zip(paths, gradients, strict=True):

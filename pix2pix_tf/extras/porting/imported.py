@@ -37,7 +37,7 @@ def channel_options(inputs: int, outputs: int) -> dict[str, Any]:
     return {"input_channels": inputs, "output_channels": outputs}
 
 
-def with_direction(
+def add_direction(
     options: dict[str, Any], direction: str | None
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Adds pix2pix-tf's direction to options that lack it; returns (options, notes).
@@ -48,5 +48,5 @@ def with_direction(
     """
     if "which_direction" in options:
         return options, ()
-    notes = () if direction else ("the direction is not in the source: assumed AtoB (--direction)",)
-    return {**options, "which_direction": direction or "AtoB"}, notes
+    note = "the direction is not in the source: assumed AtoB (--which_direction)"
+    return {**options, "which_direction": direction or "AtoB"}, () if direction else (note,)

@@ -102,7 +102,7 @@ class _Unpickler(pickle.Unpickler):
         raise ValueError("a reference to something else than a storage")
 
 
-def read(path: str | Path) -> dict[str, np.ndarray]:
+def read_state_dict(path: str | Path) -> dict[str, np.ndarray]:
     """Reads a state dict.
 
     Args:
@@ -143,22 +143,23 @@ def _read_zip(file: BinaryIO) -> dict[str, np.ndarray]:
         def contents(storage: _Storage) -> bytes:
             return archive.read(entries[f"data/{storage.key}"])
 
-        return _arrays(_load(io.BytesIO(archive.read(entries["data.pkl"]))), contents)
+        state = _check_tensors(_load(io.BytesIO(archive.read(entries["data.pkl"]))))
+        return {key: tensor.array(contents) for key, tensor in state.items()}
 
 
 def _read_legacy(file: BinaryIO) -> dict[str, np.ndarray]:
     if _load(file) != _MAGIC or _load(file) != _PROTOCOL:
         raise ValueError("neither a zip file nor PyTorch's legacy format")
     _load(file)  # what the machine was like
-    found, keys = _load(file), _load(file)
-    sizes = {t.storage.key: t.storage.dtype.itemsize for t in _tensors(found).values()}
+    state, keys = _check_tensors(_load(file)), _load(file)
+    sizes = {t.storage.key: t.storage.dtype.itemsize for t in state.values()}
     stored = {}
     for key in map(str, keys):
         length = int.from_bytes(file.read(8), "little") * sizes[key]
         stored[key] = file.read(length)
         if len(stored[key]) != length:
             raise ValueError("the file ends too early")
-    return _arrays(found, lambda storage: stored[storage.key])
+    return {key: tensor.array(lambda s: stored[s.key]) for key, tensor in state.items()}
 
 
 def _load(file: BinaryIO) -> Any:
@@ -173,14 +174,10 @@ def _load(file: BinaryIO) -> Any:
     return _Unpickler(file, encoding="latin1").load()
 
 
-def _tensors(found: Any) -> dict[str, _Tensor]:
-    if not isinstance(found, dict) or not found:
-        raise ValueError(f"it contains a {type(found).__name__}, not a dict of tensors")
-    for key, value in found.items():
+def _check_tensors(state: Any) -> dict[str, _Tensor]:
+    if not isinstance(state, dict) or not state:
+        raise ValueError(f"it contains a {type(state).__name__}, not a dict of tensors")
+    for key, value in state.items():
         if not isinstance(key, str) or not isinstance(value, _Tensor):
             raise ValueError(f"{str(key)[:40]!r} is a {type(value).__name__}, not a tensor")
-    return found
-
-
-def _arrays(found: Any, contents: Callable[[_Storage], bytes]) -> dict[str, np.ndarray]:
-    return {key: tensor.array(contents) for key, tensor in _tensors(found).items()}
+    return state

@@ -7,7 +7,7 @@ from pix2pix_tf.extras.porting import tf1, torch
 from pix2pix_tf.extras.porting.imported import Imported
 
 
-def read(
+def read_source(
     source: str | Path, *, program: str | None = None, direction: str | None = None
 ) -> Imported:
     """Reads weights of another program; the files show which one.
@@ -28,10 +28,10 @@ def read(
     source = Path(source)
     if source.suffix == ".pict":
         return tf1.read_pict(_existing(source), direction=direction)
-    if files := torch.find(source):
-        return torch.read(files, program=program, direction=direction)
-    if prefix := tf1.find(source):
-        return tf1.read(prefix, direction=direction)
+    if files := torch.find_state_dicts(source):
+        return torch.read_networks(files, program=program, direction=direction)
+    if prefix := tf1.find_checkpoint(source):
+        return tf1.read_checkpoint(prefix, direction=direction)
     raise InputError(
         "Expected a TensorFlow 1 checkpoint (NAME.index), PyTorch state dicts (NAME_net_G.pth) or "
         f"a .pict file in {_existing(source)}. Received: none of them"

@@ -11,7 +11,7 @@ import tensorflow as tf
 from pix2pix_tf import optional, run_folder
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.extras.porting import tf1_names
-from pix2pix_tf.extras.porting.imported import Imported, channel_options, with_direction
+from pix2pix_tf.extras.porting.imported import Imported, add_direction, channel_options
 
 PROGRAM = "pix2pix-tf"
 # Of the reference's options: what a resumed training takes. The variables show the rest, or it
@@ -22,7 +22,7 @@ _TRAINING = (
 )  # fmt: skip
 
 
-def find(source: Path) -> Path | None:
+def find_checkpoint(source: Path) -> Path | None:
     """Finds a TensorFlow 1 checkpoint.
 
     Args:
@@ -35,21 +35,21 @@ def find(source: Path) -> Path | None:
     if not source.is_dir():
         prefix = re.sub(r"\.(index|meta|data-\d+-of-\d+)$", "", str(source))
         return Path(prefix) if Path(f"{prefix}.index").is_file() else None
-    found = {path.stem: path.with_suffix("") for path in source.glob("*.index")}
+    prefixes = {path.stem: path.with_suffix("") for path in source.glob("*.index")}
     if (source / "checkpoint").is_file():
         text = (source / "checkpoint").read_text(encoding="utf-8", errors="replace")
         latest = re.search(r'^model_checkpoint_path: "(?:.*[/\\])?([^/\\"]+)"', text, re.MULTILINE)
-        if latest and latest[1] in found:
-            return found[latest[1]]
-    return max(found.values(), key=_step, default=None)
+        if latest and latest[1] in prefixes:
+            return prefixes[latest[1]]
+    return max(prefixes.values(), key=_step, default=None)
 
 
 def _step(path: Path) -> tuple[int, str]:
-    found = re.search(r"-(\d+)$", path.name)
-    return (int(found[1]) if found else -1, path.name)
+    step = re.search(r"-(\d+)$", path.name)
+    return (int(step[1]) if step else -1, path.name)
 
 
-def read(prefix: Path, *, direction: str | None = None) -> Imported:
+def read_checkpoint(prefix: Path, *, direction: str | None = None) -> Imported:
     """Reads a checkpoint with Adam's state, smoothed losses and step.
 
     Args:
@@ -69,14 +69,14 @@ def read(prefix: Path, *, direction: str | None = None) -> Imported:
         reader = tf.train.load_checkpoint(str(prefix))
         names = reader.get_variable_to_shape_map()
         for name in names:
-            if ours := tf1_names.ours(name):
-                arrays[ours] = reader.get_tensor(name)
+            if our_name := tf1_names.to_our_name(name):
+                arrays[our_name] = reader.get_tensor(name)
         if "global_step" in names:
             step = int(reader.get_tensor("global_step"))
     except (tf.errors.OpError, LookupError, RuntimeError, ValueError) as error:
         why = " ".join(str(error).split())
         raise InputError(f"the TensorFlow checkpoint {prefix} is damaged ({why})") from None
-    old = any(tf1_names.modern(name) != name for name in names)
+    old = any(tf1_names.to_current_name(name) != name for name in names)
     imported = _imported(arrays, prefix, old=old, direction=direction)
     if not any(name.startswith("gen_adam/") for name in arrays):
         # Without Adam's moments a late step's bias correction would make the first updates large.
@@ -114,7 +114,7 @@ def read_pict(path: Path, *, direction: str | None = None) -> Imported:
     read_file = optional.load("pict", "pict_file:read_pict", needed_by="a .pict file")
     stored = read_file(path)
     named = re.search(r"AtoB|BtoA", path.name)
-    arrays = {tf1_names.modern(name): array for name, array in stored.items()}
+    arrays = {tf1_names.to_current_name(name): array for name, array in stored.items()}
     exported = _stored_options(path.with_name(f"export_{run_folder.OPTIONS}"))
     direction = direction or (named[0] if named else exported.get("which_direction"))
     return _imported(arrays, path, old=set(arrays) != set(stored), direction=direction)
@@ -123,8 +123,8 @@ def read_pict(path: Path, *, direction: str | None = None) -> Imported:
 def _imported(
     arrays: dict[str, np.ndarray], source: Path, *, old: bool, direction: str | None
 ) -> Imported:
-    arrays = tf1_names.with_biases(arrays, old=old)
-    options, notes = with_direction(_architecture(arrays, source), direction)
+    arrays = tf1_names.add_missing_biases(arrays, old=old)
+    options, notes = add_direction(_architecture(arrays, source), direction)
     return Imported(PROGRAM, options, arrays, notes=notes)
 
 

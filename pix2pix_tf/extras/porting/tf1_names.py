@@ -32,7 +32,7 @@ _WEIGHT = re.compile(
 )
 
 
-def ours(name: str) -> str | None:
+def to_our_name(name: str) -> str | None:
     """Our name for a variable of the reference, or None for one without a counterpart.
 
     Args:
@@ -48,14 +48,14 @@ def ours(name: str) -> str | None:
     name = name.removeprefix("generator_train/").removeprefix("discriminator_train/")
     weight, slash, last = name.rpartition("/")
     slot = _SLOTS.get(slash + last)
-    weight = modern(weight if slot else name)
+    weight = to_current_name(weight if slot else name)
     if not _WEIGHT.fullmatch(weight):
         return None
     optimizer = _OPTIMIZERS[weight.partition("/")[0]]
     return f"{optimizer}/{weight.replace('/', '_')}_{slot}" if slot else weight
 
 
-def modern(name: str) -> str:
+def to_current_name(name: str) -> str:
     """A weight's name since December 2017."""
     for old, new in _MODERN.items():
         if name.endswith(f"/{old}"):
@@ -63,7 +63,7 @@ def modern(name: str) -> str:
     return name
 
 
-def with_biases(arrays: dict[str, np.ndarray], *, old: bool) -> dict[str, np.ndarray]:
+def add_missing_biases(arrays: dict[str, np.ndarray], *, old: bool) -> dict[str, np.ndarray]:
     """Adds zeros for the biases that old checkpoints lack; the networks compute the same.
 
     Args:
@@ -73,10 +73,10 @@ def with_biases(arrays: dict[str, np.ndarray], *, old: bool) -> dict[str, np.nda
     Returns:
         Dict with the biases and, where their kernels have them, slots of Adam.
     """
-    found = dict(arrays)
+    completed = dict(arrays)
     for name, kernel in arrays.items() if old else ():
         layer, _, last = name.rpartition("kernel")
         if kind := re.search(r"conv2d(_transpose)?[/_]$", layer):
             filters = kernel.shape[2 if kind[1] else 3]
-            found.setdefault(f"{layer}bias{last}", np.zeros(filters, np.float32))
-    return found
+            completed.setdefault(f"{layer}bias{last}", np.zeros(filters, np.float32))
+    return completed

@@ -10,7 +10,7 @@ import numpy as np
 
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.extras.porting import pth, torch_architecture, torch_names
-from pix2pix_tf.extras.porting.imported import Imported, channel_options, with_direction
+from pix2pix_tf.extras.porting.imported import Imported, add_direction, channel_options
 from pix2pix_tf.networks.factory import make_discriminator, make_generator
 
 PIX2PIX, CYCLEGAN = "pix2pix-tf", "cyclegan-tf"
@@ -20,7 +20,7 @@ _NETWORKS = {
     PIX2PIX: {"G": "generator", "D": "discriminator"},
     CYCLEGAN: {"G_A": "gen_ab", "G_B": "gen_ba", "D_A": "disc_b", "D_B": "disc_a"},
 }
-_EXCHANGED = {"gen_ab": "gen_ba", "gen_ba": "gen_ab", "disc_a": "disc_b", "disc_b": "disc_a"}
+_SWAPPED_NAMES = {"gen_ab": "gen_ba", "gen_ba": "gen_ab", "disc_a": "disc_b", "disc_b": "disc_a"}
 # Options of training: theirs to ours, and the type.
 _SHARED = {
     "batch_size": ("batch_size", int),
@@ -41,7 +41,7 @@ _OWN = {
 }
 
 
-def find(source: Path) -> dict[str, Path]:
+def find_state_dicts(source: Path) -> dict[str, Path]:
     """Finds the state dicts of one epoch.
 
     Args:
@@ -60,8 +60,8 @@ def find(source: Path) -> dict[str, Path]:
     epochs: dict[str, dict[str, Path]] = {}
     folder = source if source.is_dir() else source.parent
     for path in sorted(folder.glob("*net_*")):
-        if found := _FILE.fullmatch(path.name):
-            epochs.setdefault(found["epoch"], {})[found["role"]] = path
+        if parts := _FILE.fullmatch(path.name):
+            epochs.setdefault(parts["epoch"], {})[parts["role"]] = path
     if own:
         return epochs.get(own["epoch"], {})
     return epochs.get("latest") or _last(epochs, source)
@@ -70,22 +70,22 @@ def find(source: Path) -> dict[str, Path]:
 def _last(epochs: dict[str, dict[str, Path]], source: Path) -> dict[str, Path]:
     if len(epochs) == 1:
         return next(iter(epochs.values()))
-    numbers = {epoch: int(found[0]) for epoch in epochs if (found := re.search(r"\d+$", epoch))}
+    numbers = {epoch: int(last[0]) for epoch in epochs if (last := re.search(r"\d+$", epoch))}
     if len(numbers) < len(epochs):
         raise InputError(
             f"{source} contains several networks: {', '.join(sorted(epochs))}; choose one of the "
-            "files as --source"
+            "files as --checkpoint"
         )
     return epochs[max(numbers, key=numbers.__getitem__)] if epochs else {}
 
 
-def read(
+def read_networks(
     files: Mapping[str, Path], *, program: str | None = None, direction: str | None = None
 ) -> Imported:
     """Reads networks and finds out how they are built.
 
     Args:
-        files: What `find` returns.
+        files: What `find_state_dicts` returns.
         program: "pix2pix-tf" or "cyclegan-tf" where the networks do not show it, or None.
         direction: "AtoB" or "BtoA", or None for what train_opt.txt beside the files says.
 
@@ -114,18 +114,19 @@ def read(
     names = _NETWORKS[program]
     if unknown := set(networks) - set(names):
         raise InputError(f"Expected networks of {program}. Received: {', '.join(sorted(unknown))}")
-    written = _written(next(iter(files.values())).parent / "train_opt.txt")
-    direction = direction or written.get("direction")
+    train_options = _read_train_options(next(iter(files.values())).parent / "train_opt.txt")
+    direction = direction or train_options.get("direction")
     if program == CYCLEGAN and direction == "BtoA":
         # Their --direction BtoA calls our B A.
-        names = {role: _EXCHANGED[name] for role, name in names.items()}
+        names = {role: _SWAPPED_NAMES[name] for role, name in names.items()}
     options, notes = _options(program, networks, direction), assumed
     if program == PIX2PIX:
-        options, notes = with_direction(options, direction)
+        options, notes = add_direction(options, direction)
     values: dict[str, np.ndarray] = {}
     for role, network in networks.items():
-        values |= arrays(network, names[role])
-    return Imported(program, options, values, training=_training(written, program), notes=notes)
+        values |= checkpoint_arrays(network, names[role])
+    training = _translate_options(train_options, program)
+    return Imported(program, options, values, training=training, notes=notes)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,13 +143,13 @@ class _Network:
 def read_network(role: str, path: Path) -> _Network:
     """Reads one file; `role` is "G", "D", "G_A", "G_B", "D_A" or "D_B"."""
     # DataParallel calls the network "module".
-    state = {key.removeprefix("module."): array for key, array in pth.read(path).items()}
+    state = {key.removeprefix("module."): array for key, array in pth.read_state_dict(path).items()}
     # Copies of the residual block call its sequence so.
     state = {re.sub(r"^(model\.\d+)\.block\.", r"\1.conv_block.", k): state[k] for k in state}
     try:
         if role.startswith("G"):
-            return _Network(path, state, *torch_architecture.generator(state))
-        return _Network(path, state, *torch_architecture.discriminator(state), None)
+            return _Network(path, state, *torch_architecture.infer_generator(state))
+        return _Network(path, state, *torch_architecture.infer_discriminator(state), None)
     except InputError as error:
         raise InputError(f"{error} ({path})") from None
 
@@ -197,7 +198,7 @@ def _domain_channels(networks: Mapping[str, _Network], *, exchanged: bool) -> di
     return {"input_channels": a, "output_channels": b, **identity}
 
 
-def arrays(network: _Network, name: str) -> dict[str, np.ndarray]:
+def checkpoint_arrays(network: _Network, name: str) -> dict[str, np.ndarray]:
     """The network's weights under the names of our checkpoints."""
     options = dict(network.options)
     if network.outputs:
@@ -218,7 +219,7 @@ def arrays(network: _Network, name: str) -> dict[str, np.ndarray]:
     return {variable.path: variable.numpy() for variable in built.variables}
 
 
-def _written(path: Path) -> dict[str, str]:
+def _read_train_options(path: Path) -> dict[str, str]:
     """The options in the train_opt.txt of the PyTorch code, as text."""
     if not path.is_file():
         return {}
@@ -227,14 +228,15 @@ def _written(path: Path) -> dict[str, str]:
     return {line[1]: line[2] for line in lines}
 
 
-def _training(written: Mapping[str, str], program: str) -> dict[str, Any]:
+def _translate_options(train_options: Mapping[str, str], program: str) -> dict[str, Any]:
+    """The options of training under our names."""
     training: dict[str, Any] = {}
-    for theirs, (ours, kind) in {**_SHARED, **_OWN[program]}.items():
+    for torch_name, (name, kind) in {**_SHARED, **_OWN[program]}.items():
         try:
-            training[ours] = kind(written[theirs])
-        except (KeyError, ValueError):  # not written, or not a number
+            training[name] = kind(train_options[torch_name])
+        except (KeyError, ValueError):  # absent, or not a number
             continue
     for name in ("flip", "dropout"):
-        if f"no_{name}" in written:
-            training[name] = written[f"no_{name}"] != "True"
+        if f"no_{name}" in train_options:
+            training[name] = train_options[f"no_{name}"] != "True"
     return training

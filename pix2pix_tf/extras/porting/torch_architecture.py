@@ -18,7 +18,7 @@ _DEEPER = re.compile(r"model\.model\.1((?:\.model\.3)*)\.model\.1\.weight")
 _BLOCK = re.compile(r"model\.(\d+)\.conv_block\.1\.weight")
 
 
-def generator(state: Mapping[str, np.ndarray]) -> tuple[dict[str, Any], int, int]:
+def infer_generator(state: Mapping[str, np.ndarray]) -> tuple[dict[str, Any], int, int]:
     """Finds the options of a generator.
 
     Args:
@@ -29,7 +29,7 @@ def generator(state: Mapping[str, np.ndarray]) -> tuple[dict[str, Any], int, int
         where the weights do not show it.
 
     Raises:
-        InputError: If it is no generator of theirs that we have.
+        InputError: If it is no generator of the PyTorch code that this package has.
     """
     if "model.model.0.weight" in state:
         return _unet(state)
@@ -39,7 +39,7 @@ def generator(state: Mapping[str, np.ndarray]) -> tuple[dict[str, Any], int, int
 
 
 def _unet(state: Mapping[str, np.ndarray]) -> tuple[dict[str, Any], int, int]:
-    nested = [found[1].count("model") for found in map(_DEEPER.fullmatch, state) if found]
+    nested = [key[1].count("model") for key in map(_DEEPER.fullmatch, state) if key]
     depth = 2 + max(nested, default=-1)
     if depth not in _UNETS:
         raise InputError(f"Expected a U-Net of 7 or 8 levels. Received: {depth} levels")
@@ -53,7 +53,7 @@ def _unet(state: Mapping[str, np.ndarray]) -> tuple[dict[str, Any], int, int]:
 
 
 def _resnet(state: Mapping[str, np.ndarray]) -> tuple[dict[str, Any], int, int]:
-    count = len({found[1] for found in map(_BLOCK.fullmatch, state) if found})
+    count = len({key[1] for key in map(_BLOCK.fullmatch, state) if key})
     if count not in _RESNETS:
         raise InputError(f"Expected a ResNet of 6 or 9 blocks. Received: {count} blocks")
     ngf, inputs = _shape(state, "model.1.weight")[:2]
@@ -67,7 +67,7 @@ def _resnet(state: Mapping[str, np.ndarray]) -> tuple[dict[str, Any], int, int]:
     return options, inputs, _shape(state, f"model.{count + 17}.weight")[0]
 
 
-def discriminator(state: Mapping[str, np.ndarray]) -> tuple[dict[str, Any], int]:
+def infer_discriminator(state: Mapping[str, np.ndarray]) -> tuple[dict[str, Any], int]:
     """Finds the options of a discriminator.
 
     Args:
@@ -77,7 +77,7 @@ def discriminator(state: Mapping[str, np.ndarray]) -> tuple[dict[str, Any], int]
         (options, channels of the input).
 
     Raises:
-        InputError: If it is no discriminator of theirs.
+        InputError: If it is no discriminator of the PyTorch code.
     """
     if "net.0.weight" in state:
         ndf, channels = _shape(state, "net.0.weight")[:2]

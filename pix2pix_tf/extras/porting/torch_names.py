@@ -30,26 +30,26 @@ _PARAMETERS = {
 _UNUSED = ("running_mean", "running_var", "num_batches_tracked")
 
 
-def weights(network: Network) -> dict[str, Any]:
+def weights_by_path(network: Network) -> dict[str, Any]:
     """Dict from the paths of the network's weights, without its own name, to the variables."""
     return {variable.path.split("/", 1)[1]: variable for variable in network.weights}
 
 
-def names(network: Network) -> dict[str, str]:
+def torch_keys(network: Network) -> dict[str, str]:
     """The table of one network.
 
     Args:
         network: A built `UNet`, `ResNet` or `PatchGAN`.
 
     Returns:
-        Dict from the paths of `weights` to PyTorch's keys.
+        Dict from the paths of `weights_by_path` to PyTorch's keys.
     """
-    places, found = _places(network), {}
-    for path in weights(network):
+    places, keys = _places(network), {}
+    for path in weights_by_path(network):
         level, _, parameter = path.rsplit("/", 2)
-        theirs, of_norm = _PARAMETERS[parameter]
-        found[path] = f"{places[level][of_norm]}.{theirs}"
-    return found
+        torch_parameter, of_norm = _PARAMETERS[parameter]
+        keys[path] = f"{places[level][of_norm]}.{torch_parameter}"
+    return keys
 
 
 def load_state_dict(network: Network, state: Mapping[str, np.ndarray]) -> None:
@@ -64,19 +64,17 @@ def load_state_dict(network: Network, state: Mapping[str, np.ndarray]) -> None:
             then as it was.
     """
     keys = {key for key in state if not key.endswith(_UNUSED)}
-    table, variables, values = names(network), weights(network), {}
+    table, variables, values = torch_keys(network), weights_by_path(network), {}
     if missing := set(table.values()) - keys:
         raise InputError(f"the state dict has no {_few(missing)}")
     if extra := keys - set(table.values()):
         raise InputError(f"the state dict has entries that the network does not: {_few(extra)}")
     for path, variable in variables.items():
-        theirs = np.asarray(state[table[path]], np.float32)
+        array = np.asarray(state[table[path]], np.float32)
         expected = to_torch(network, path, np.empty(variable.shape, np.float32)).shape
-        if theirs.shape != expected:
-            raise InputError(
-                f"Expected {table[path]} of shape {expected}. Received: {theirs.shape}"
-            )
-        values[path] = from_torch(network, path, theirs)
+        if array.shape != expected:
+            raise InputError(f"Expected {table[path]} of shape {expected}. Received: {array.shape}")
+        values[path] = from_torch(network, path, array)
     for path, variable in variables.items():
         variable.assign(values[path])
 

@@ -51,7 +51,7 @@ def assert_outputs(model, golden, moment):
 @pytest.mark.parametrize("case", ["small", "batch2", "separable", "lab"])
 def test_tensorflow_1_checkpoints(case):
     (index,) = (GOLDENS / case).glob("trained-*.index")
-    imported = reader.read(index)
+    imported = reader.read_source(index)
     assert imported.program == "pix2pix-tf" and imported.notes == ()
     assert imported.step == int(index.stem.partition("-")[2])
     info = json.loads((GOLDENS / case / "case.json").read_text())
@@ -70,8 +70,8 @@ def test_tensorflow_1_checkpoints(case):
 
 def test_adam_goes_on_where_the_reference_stopped(monkeypatch):
     monkeypatch.setattr(layers, "step_seeds", lambda *_: None)  # the goldens have no dropout
-    start = reader.read(GOLDENS / "small" / "initial-0")
-    end = reader.read(GOLDENS / "small")
+    start = reader.read_source(GOLDENS / "small" / "initial-0")
+    end = reader.read_source(GOLDENS / "small")
     assert end.step == 3 and float(end.arrays["gen_adam/iteration"]) == 3
     model = build(start)
     batch = batch_of(np.load(GOLDENS / "small" / "golden.npz"))
@@ -94,7 +94,7 @@ def test_adam_goes_on_where_the_reference_stopped(monkeypatch):
 
 def test_smoothed_losses_are_taken_along():
     golden = np.load(GOLDENS / "small" / "golden.npz")
-    arrays = reader.read(GOLDENS / "small").arrays
+    arrays = reader.read_source(GOLDENS / "small").arrays
     found = [arrays[f"averages/{name}"] for name in models.LOSSES]
     np.testing.assert_allclose(found, golden["ema_losses_per_step"][-1], rtol=1e-6)
 
@@ -133,12 +133,13 @@ def test_checkpoints_from_before_december_2017(tmp_path):
     old = {old_name(name): tensors[name] for name in tensors if "/bias" not in name}
     assert sum("deconv/filter/Adam" in name for name in old) == 16
     save(tmp_path / "model-7", old)
-    imported, modern = reader.read(tmp_path), reader.read(GOLDENS / "small" / "initial-0")
+    imported = reader.read_source(tmp_path)
+    modern = reader.read_source(GOLDENS / "small" / "initial-0")
     assert set(imported.arrays) == set(modern.arrays)
     assert all(array.dtype == np.float32 for array in imported.arrays.values() if array.ndim)
     assert_outputs(build(imported), np.load(GOLDENS / "small" / "golden.npz"), "initial")
     assert imported.options["which_direction"] == "AtoB" and len(imported.notes) == 1
-    assert reader.read(tmp_path, direction="BtoA").options["which_direction"] == "BtoA"
+    assert reader.read_source(tmp_path, direction="BtoA").options["which_direction"] == "BtoA"
 
 
 def test_a_generator_alone_starts_counting_again(tmp_path):
@@ -148,7 +149,7 @@ def test_a_generator_alone_starts_counting_again(tmp_path):
         if name.startswith("generator/") and "Adam" not in name
     }
     save(tmp_path / "export", {**weights, "global_step": np.int64(900)})
-    imported = reader.read(tmp_path)
+    imported = reader.read_source(tmp_path)
     assert imported.step == 0 and "ndf" not in imported.options
     assert all(name.startswith("generator/") for name in imported.arrays)
 
@@ -157,7 +158,7 @@ def test_without_the_innermost_normalisation(tmp_path):
     tensors = golden_tensors()
     kept = {n: a for n, a in tensors.items() if "encoder_8/batch_normalization" not in n}
     save(tmp_path / "model-1", kept)
-    imported = reader.read(tmp_path)
+    imported = reader.read_source(tmp_path)
     assert imported.options["bottleneck_norm"] is False
     assert set(build(imported).state) <= set(imported.arrays)
 
@@ -168,7 +169,7 @@ def test_options_that_test_mode_wrote_are_not_those_of_training(tmp_path):
     options = json.loads((GOLDENS / "small" / "options.json").read_text())
     options |= {"mode": "test", "which_direction": "BtoA", "scale_size": 256, "ngf": 64}
     (tmp_path / "options.json").write_text(json.dumps(options))
-    imported = reader.read(tmp_path)
+    imported = reader.read_source(tmp_path)
     assert imported.training == {} and imported.options["ngf"] == 2
     assert imported.options["which_direction"] == "BtoA"
 
@@ -176,10 +177,10 @@ def test_options_that_test_mode_wrote_are_not_those_of_training(tmp_path):
 def test_the_file_called_checkpoint_names_the_latest(tmp_path):
     for path in (GOLDENS / "small").glob("*-*.*"):
         shutil.copy(path, tmp_path)
-    assert reader.read(tmp_path).step == 3
+    assert reader.read_source(tmp_path).step == 3
     # A folder that was moved has the path of another machine in it.
     (tmp_path / "checkpoint").write_text('model_checkpoint_path: "/their/home/initial-0"\n')
-    assert reader.read(tmp_path).step == 0
+    assert reader.read_source(tmp_path).step == 0
 
 
 # .pict files.
@@ -187,13 +188,13 @@ def test_the_file_called_checkpoint_names_the_latest(tmp_path):
 
 @pytest.fixture(scope="module")
 def weights():
-    arrays = reader.read(GOLDENS / "small").arrays
+    arrays = reader.read_source(GOLDENS / "small").arrays
     return {name: array for name, array in arrays.items() if name.startswith("generator/")}
 
 
 def test_pict_files(tmp_path, weights):
     pict_file.write_pict(tmp_path / "facades_BtoA.pict", weights)
-    imported = reader.read(tmp_path / "facades_BtoA.pict")
+    imported = reader.read_source(tmp_path / "facades_BtoA.pict")
     assert imported.options == {
         "ngf": 2, "separable_conv": False, "bottleneck_norm": True, "which_direction": "BtoA",
     }  # fmt: skip
@@ -201,16 +202,16 @@ def test_pict_files(tmp_path, weights):
     golden = np.load(GOLDENS / "small" / "golden.npz")
     outputs = build(imported)(batch_of(golden)[0], training=True)[:, ::4, ::4]
     assert 0 < np.abs(outputs - golden["outputs_trained"]).mean() < 0.02
-    assert reader.read(tmp_path / "facades_BtoA.pict", direction="AtoB").options[
+    assert reader.read_source(tmp_path / "facades_BtoA.pict", direction="AtoB").options[
         "which_direction"
     ] == "AtoB"  # fmt: skip
 
 
 def test_an_exported_pict_keeps_its_direction(tmp_path, weights):
     pict_file.write_pict(tmp_path / "model.pict", weights)
-    assert len(reader.read(tmp_path / "model.pict").notes) == 1
+    assert len(reader.read_source(tmp_path / "model.pict").notes) == 1
     run_folder.write_json(tmp_path / "export_options.json", {"which_direction": "BtoA"})
-    imported = reader.read(tmp_path / "model.pict")
+    imported = reader.read_source(tmp_path / "model.pict")
     assert imported.options["which_direction"] == "BtoA" and imported.notes == ()
 
 
@@ -247,7 +248,7 @@ GENERATORS = {
 )
 def test_every_generator(tmp_path, torch_golden, name, prefix):
     path = write_torch(tmp_path, name, "G", prefix=prefix, legacy=bool(prefix))
-    imported = reader.read(path, program="pix2pix-tf", direction="BtoA")
+    imported = reader.read_source(path, program="pix2pix-tf", direction="BtoA")
     assert imported.options == {"ngf": 3, "which_direction": "BtoA", **GENERATORS[name]}
     inputs = torch_golden[f"{name}/input_u8"].astype(np.float32) / 127.5 - 1
     outputs = build(imported, ndf=1).generator(inputs, training=True)
@@ -265,7 +266,7 @@ def test_every_generator(tmp_path, torch_golden, name, prefix):
 def test_every_discriminator(tmp_path, name, options, channels):
     network = torch.read_network("D", write_torch(tmp_path, name, "D"))
     assert network.options == {"ndf": 3, **options} and network.inputs == channels
-    torch.arrays(network, "discriminator")  # an error, unless every weight has its place
+    torch.checkpoint_arrays(network, "discriminator")  # an error, unless every weight has its place
 
 
 def write_cyclegan(folder, roles=("G_A", "G_B", "D_A", "D_B")):
@@ -284,7 +285,7 @@ def generator_of(imported, name):
 
 
 def test_cyclegan(tmp_path, torch_golden):
-    imported = reader.read(write_cyclegan(tmp_path))
+    imported = reader.read_source(write_cyclegan(tmp_path))
     assert imported.program == "cyclegan-tf"
     assert imported.options == {
         "netG": "resnet_9blocks", "ngf": 3, "norm": "instance", "dropout": False,
@@ -302,7 +303,7 @@ def test_cyclegan(tmp_path, torch_golden):
 
 
 def test_cyclegan_trained_backwards(tmp_path):
-    forwards = reader.read(write_cyclegan(tmp_path))
+    forwards = reader.read_source(write_cyclegan(tmp_path))
     (tmp_path / "train_opt.txt").write_text(
         "----------------- Options ---------------\n"
         "               batch_size: 4                             \t[default: 1]\n"
@@ -313,7 +314,7 @@ def test_cyclegan_trained_backwards(tmp_path):
         "                 n_epochs: many\n"
         "----------------- End -------------------\n"
     )
-    backwards = reader.read(tmp_path)
+    backwards = reader.read_source(tmp_path)
     for one, other in (("gen_ab", "gen_ba"), ("disc_a", "disc_b")):
         for name, array in forwards.arrays.items():
             if name.startswith(one):
@@ -336,7 +337,7 @@ def test_cyclegan_trained_backwards(tmp_path):
 def test_cyclegan_of_other_channels(tmp_path, torch_golden, role, direction, name, channels):
     # From colour to grey.
     write_torch(tmp_path, "resnet_6blocks", role)
-    imported = reader.read(tmp_path, program="cyclegan-tf", direction=direction)
+    imported = reader.read_source(tmp_path, program="cyclegan-tf", direction=direction)
     found = (imported.options["input_channels"], imported.options["output_channels"])
     assert found == channels and imported.options["lambda_identity"] == 0
     inputs = torch_golden["resnet_6blocks/input_u8"].astype(np.float32) / 127.5 - 1
@@ -346,13 +347,13 @@ def test_cyclegan_of_other_channels(tmp_path, torch_golden, role, direction, nam
 
 def test_a_residual_generator_alone_is_that_of_cyclegan(tmp_path):
     path = write_torch(tmp_path, "cyclegan_G_A", "G").rename(tmp_path / "horse2zebra.pth")
-    imported = reader.read(path)
+    imported = reader.read_source(path)
     assert imported.program == "cyclegan-tf"
     assert "--program pix2pix-tf" in imported.notes[0] and len(imported.notes) == 1
     assert {name.partition("/")[0] for name in imported.arrays} == {"gen_ab"}
-    back = reader.read(path, direction="BtoA")
+    back = reader.read_source(path, direction="BtoA")
     assert {name.partition("/")[0] for name in back.arrays} == {"gen_ba"}
-    paired = reader.read(path, program="pix2pix-tf")
+    paired = reader.read_source(path, program="pix2pix-tf")
     assert {name.partition("/")[0] for name in paired.arrays} == {"generator"}
     assert not any("--program" in note for note in paired.notes)
 
@@ -361,7 +362,7 @@ def test_pix2pix_with_its_discriminator(tmp_path):
     write_torch(tmp_path, "unet_256", "G")
     write_torch(tmp_path, "disc_basic", "D")
     for path in (tmp_path, tmp_path / "latest_net_G.pth", tmp_path / "latest_net_D.pth"):
-        imported = reader.read(path, direction="AtoB")
+        imported = reader.read_source(path, direction="AtoB")
         assert imported.program == "pix2pix-tf" and imported.options["netD"] == "basic"
         assert imported.step == 0 and imported.notes == ()
     weights = {
@@ -391,7 +392,7 @@ def theirs(kind, network):
 def test_other_widths_and_normalisations_are_recognised(tmp_path, kind, options, ngf):
     state = theirs(kind, make_generator(kind, ngf=ngf, **options))
     path = torch_files.write(tmp_path / "latest_net_G.pth", state)
-    imported = reader.read(path, program="pix2pix-tf", direction="AtoB")
+    imported = reader.read_source(path, program="pix2pix-tf", direction="AtoB")
     expected = {"netG": kind, "ngf": ngf, "which_direction": "AtoB", **options}
     assert imported.options == expected
 
@@ -406,24 +407,24 @@ def test_other_discriminators_are_recognised(tmp_path, kind, layers, norm):
     network = torch.read_network("D", path)
     counted = {"n_layers_D": layers} if kind == "n_layers" else {}
     assert network.options == {"netD": kind, "ndf": 2, "norm": norm, **counted}
-    found = torch.arrays(network, made.name)
+    found = torch.checkpoint_arrays(network, made.name)
     assert set(found) == {variable.path for variable in made.variables}
 
 
 def test_the_last_of_several_epochs_is_taken(tmp_path):
     for epoch in ("5", "10", "iter_200"):
         write_torch(tmp_path, "cyclegan_G_A", "G").rename(tmp_path / f"{epoch}_net_G.pth")
-    assert torch.find(tmp_path)["G"].name == "iter_200_net_G.pth"
+    assert torch.find_state_dicts(tmp_path)["G"].name == "iter_200_net_G.pth"
     (tmp_path / "iter_200_net_G.pth").rename(tmp_path / "latest_net_G.pth")
-    assert torch.find(tmp_path)["G"].name == "latest_net_G.pth"
-    assert torch.find(tmp_path / "5_net_G.pth")["G"].name == "5_net_G.pth"
+    assert torch.find_state_dicts(tmp_path)["G"].name == "latest_net_G.pth"
+    assert torch.find_state_dicts(tmp_path / "5_net_G.pth")["G"].name == "5_net_G.pth"
 
 
 def test_a_block_whose_sequence_has_another_name(tmp_path):
     state = safetensors.numpy.load_file(TORCH / "cyclegan_G_A.safetensors")
     renamed = {key.replace(".conv_block.", ".block."): value for key, value in state.items()}
     path = torch_files.write(tmp_path / "G_A2B.pth", renamed)
-    assert reader.read(path).options["netG"] == "resnet_9blocks"
+    assert reader.read_source(path).options["netG"] == "resnet_9blocks"
 
 
 # What cannot be used.
@@ -451,44 +452,44 @@ def damaged_checkpoint(folder, how):
 @pytest.mark.parametrize("how", ["no data", "cut data", "changed data", "cut index", "empty index"])
 def test_damaged_checkpoints_are_refused_in_one_line(tmp_path, how):
     with pytest.raises(InputError, match="the TensorFlow checkpoint .* is damaged") as caught:
-        reader.read(damaged_checkpoint(tmp_path, how))
+        reader.read_source(damaged_checkpoint(tmp_path, how))
     assert len(str(caught.value).splitlines()) == 1
 
 
 def test_other_checkpoints_are_refused(tmp_path):
     save(tmp_path / "model-1", {"conv1/weights": np.zeros((3, 3, 1, 1), np.float32)})
     with pytest.raises(InputError, match="no generator/encoder_1/conv2d/kernel"):
-        reader.read(tmp_path)
+        reader.read_source(tmp_path)
 
 
 def test_sources_that_are_none(tmp_path):
     with pytest.raises(InputError, match="no file or folder .* to import"):
-        reader.read(tmp_path / "nothing")
+        reader.read_source(tmp_path / "nothing")
     with pytest.raises(InputError, match="none of them"):
-        reader.read(tmp_path)
+        reader.read_source(tmp_path)
     (tmp_path / "notes.txt").write_text("")
     with pytest.raises(InputError, match="none of them"):
-        reader.read(tmp_path / "notes.txt")
+        reader.read_source(tmp_path / "notes.txt")
 
 
 def test_networks_that_do_not_belong_together(tmp_path):
     write_cyclegan(tmp_path, ["G_A"])
     write_torch(tmp_path, "disc_basic", "D_A")
     with pytest.raises(InputError, match="differ in --norm"):
-        reader.read(tmp_path)
+        reader.read_source(tmp_path)
 
 
 def test_discriminators_alone_are_not_enough(tmp_path):
     path = write_torch(tmp_path, "disc_basic", "D")
     with pytest.raises(InputError, match="Expected a generator. Received: only"):
-        reader.read(path)
+        reader.read_source(path)
 
 
 def test_several_networks_in_a_folder_must_be_told_apart(tmp_path):
     for name in ("zebra", "apple"):
         write_torch(tmp_path, "cyclegan_G_A", "G").rename(tmp_path / f"{name}_net_G.pth")
     with pytest.raises(InputError, match="several networks: apple, zebra"):
-        reader.read(tmp_path)
+        reader.read_source(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -507,5 +508,5 @@ def test_state_dicts_that_do_not_fit(tmp_path, change, words):
     change(state)
     path = torch_files.write(tmp_path / "latest_net_G_A.pth", state)
     with pytest.raises(InputError, match=words) as caught:
-        reader.read(path)
+        reader.read_source(path)
     assert "latest_net_G_A.pth" in str(caught.value)

@@ -20,7 +20,7 @@ FOLDER = GOLDENS / "torch"
 @pytest.mark.parametrize("name", ["zip", "legacy", "bfloat16"])
 def test_files_that_pytorch_wrote(name):
     # Written by PyTorch 2.13 from the same state dict; "legacy" holds Parameters.
-    found = pth.read(FOLDER / f"pixel_{name}.pth")
+    found = pth.read_state_dict(FOLDER / f"pixel_{name}.pth")
     expected = safetensors.numpy.load_file(FOLDER / "disc_pixel.safetensors")
     assert set(found) == set(expected)
     for key, value in expected.items():
@@ -29,7 +29,7 @@ def test_files_that_pytorch_wrote(name):
 
 
 def test_views_of_one_storage_and_other_types():
-    found = pth.read(FOLDER / "views.pth")
+    found = pth.read_state_dict(FOLDER / "views.pth")
     base = np.arange(24.0).reshape(4, 6)
     expected = {"transposed": base.T, "part": base[1:, 2:4], "scalar": base[1, 1]}
     for key, value in expected.items():
@@ -42,7 +42,7 @@ def test_views_of_one_storage_and_other_types():
 @pytest.mark.parametrize("legacy", [False, True])
 def test_the_writer_of_these_tests_writes_what_pytorch_writes(tmp_path, legacy):
     arrays = {"a": np.float32([[1, 2], [3, 4]]), "b": np.int64([7]), "c": np.zeros((0, 3))}
-    found = pth.read(torch_files.write(tmp_path / "x.pth", arrays, legacy=legacy))
+    found = pth.read_state_dict(torch_files.write(tmp_path / "x.pth", arrays, legacy=legacy))
     assert list(found) == list(arrays)
     for key, value in arrays.items():
         np.testing.assert_array_equal(found[key], value)
@@ -66,7 +66,7 @@ def test_nothing_is_executed(tmp_path, legacy):
     else:
         torch_files.zipped(path, evil, {})
     with pytest.raises(InputError, match=r"it refers to \w+\.mkdir"):
-        pth.read(path)
+        pth.read_state_dict(path)
     assert not (tmp_path / "owned").exists()
 
 
@@ -109,7 +109,7 @@ def test_hostile_pickles_are_refused(tmp_path, name):
     path = tmp_path / "x.pth"
     torch_files.zipped(path, torch_files.pickled(PICKLES[name]), {"0": b"\0" * 16})
     with pytest.raises(InputError, match="Expected a state dict of PyTorch. Received: ") as caught:
-        pth.read(path)
+        pth.read_state_dict(path)
     assert len(str(caught.value).splitlines()) == 1
 
 
@@ -121,11 +121,11 @@ def test_cut_and_changed_files_are_refused_or_read(tmp_path):
         for cut in rng.integers(0, len(contents), 60):
             path.write_bytes(contents[:cut])
             with pytest.raises(InputError):
-                pth.read(path)
+                pth.read_state_dict(path)
         for place in rng.integers(0, len(contents), 60):
             path.write_bytes(contents[:place] + b"\xa5" + contents[place + 1 :])
             try:
-                pth.read(path)
+                pth.read_state_dict(path)
             except InputError as error:
                 assert len(str(error).splitlines()) == 1
 
@@ -135,14 +135,14 @@ def test_other_files_are_refused(tmp_path):
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("x/data.pkl", b"\0" * 10**6)
     with pytest.raises(InputError, match="compressed"):
-        pth.read(path)
+        pth.read_state_dict(path)
     torch_files.zipped(path, torch_files.pickled(one(*ROW)), {"0": b"\0" * 16})
     with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
         archive.writestr("x/byteorder", "big")
     with pytest.raises(InputError, match="little-endian"):
-        pth.read(path)
+        pth.read_state_dict(path)
     path.write_bytes(struct.pack("<I", 0) * 100)
     with pytest.raises(InputError, match="Received"):
-        pth.read(path)
+        pth.read_state_dict(path)
     with pytest.raises(FileNotFoundError):
-        pth.read(tmp_path / "none.pth")
+        pth.read_state_dict(tmp_path / "none.pth")

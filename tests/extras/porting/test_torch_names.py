@@ -46,7 +46,7 @@ def test_dropout_moves_the_second_convolution_of_a_block():
     for dropout in (False, True):
         network = make_generator("resnet_6blocks", ngf=2, norm="instance", dropout=dropout)
         network.build((None, 16, 16, 3))
-        tables.append(torch_names.names(network)["block_1/conv_2/conv2d/kernel"])
+        tables.append(torch_names.torch_keys(network)["block_1/conv_2/conv2d/kernel"])
     assert tables == ["model.10.conv_block.5.weight", "model.10.conv_block.6.weight"]
 
 
@@ -55,5 +55,5 @@ def test_dropout_moves_the_second_convolution_of_a_block():
 def test_no_two_weights_share_a_name(kind, norm):
     network = make_discriminator(kind, n_layers=5, ndf=2, norm=norm, bias=norm == "instance")
     network.build((None, 64, 64, 3))
-    names = torch_names.names(network)
+    names = torch_names.torch_keys(network)
     assert len(set(names.values())) == len(names) == len(network.weights)
