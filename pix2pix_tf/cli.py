@@ -138,8 +138,6 @@ def _line(error: Exception) -> str | None:
         return f"{error.strerror or error}{name}"
     if isinstance(error, MemoryError):
         return "out of memory"
-    if isinstance(error, ImportError):
-        return str(error) if str(error).startswith("Expected") else None
     tensorflow = sys.modules.get("tensorflow")
     if tensorflow is None or not isinstance(error, tensorflow.errors.OpError):
         return None

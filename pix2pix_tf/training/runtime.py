@@ -81,7 +81,7 @@ def import_tensorflow() -> None:
     """Imports TensorFlow and Keras quietly, with oneDNN; it looks for no device yet.
 
     Raises:
-        ImportError: If they cannot be loaded, or Keras runs on another backend than TensorFlow.
+        InputError: If they cannot be loaded, or Keras runs on another backend than TensorFlow.
     """
     prefer_onednn()
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -91,14 +91,12 @@ def import_tensorflow() -> None:
             import tensorflow  # noqa: F401
     except (ImportError, ValueError) as error:  # Keras raises both
         why = str(error).strip().splitlines()
-        raise ImportError(
+        raise InputError(
             f"Expected TensorFlow, and Keras on it, to load. Received: {why[-1] if why else error}"
             f" (KERAS_BACKEND={os.environ['KERAS_BACKEND']})"
         ) from error
-    if keras.backend.backend() != "tensorflow":
-        raise ImportError(
-            f"Keras must run on TensorFlow, not on {keras.backend.backend()}: unset KERAS_BACKEND"
-        )
+    if (name := keras.backend.backend()) != "tensorflow":
+        raise InputError(f"Expected Keras to run on TensorFlow. Received: KERAS_BACKEND={name}")
 
 
 def load_tensorflow(*, starting: bool = True) -> None:
@@ -108,8 +106,7 @@ def load_tensorflow(*, starting: bool = True) -> None:
         starting: Whether it starts: not where its devices are yet to be split or connected.
 
     Raises:
-        ImportError: As `import_tensorflow`.
-        InputError: If the folder for temporary files is full.
+        InputError: As `import_tensorflow`, or if the folder for temporary files is full.
     """
     import_tensorflow()
     _check_temporary_folder()
