@@ -215,7 +215,7 @@ class CycleGANTask(Task[CycleGANConfig, "CycleGAN"]):
         generators = build_generators(config)
         variables = [variable for network in generators.values() for variable in network.variables]
         checkpoints.restore_weights(checkpoint, variables, averaged=config.ema)
-        types = run_folder.file_types(config.checkpoint or "")
+        types = self.stored_types(config)
         return {
             direction: Predictor(
                 generators[name],

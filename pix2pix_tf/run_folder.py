@@ -3,7 +3,7 @@
 A folder may be an address such as gs://bucket/run; see `place`.
 
 options.json       what made the run
-data.json          the types of the files it was trained on
+data.json          the types of the files it was trained on, the palettes of label maps
 checkpoints/       step-00005000.safetensors, the newest --keep_checkpoints; best.safetensors
 log.csv            one row per --progress_freq steps
 val.csv            one row per --val_freq steps
@@ -202,18 +202,25 @@ def locate(
     return folder, found
 
 
-def file_types(checkpoint: str | os.PathLike[str]) -> dict[str, str]:
-    """NumPy's names of the types of the files of A and B that a run was trained on.
-
-    Args:
-        checkpoint: A run folder, or one checkpoint file in it.
+def read_data(folder: Place) -> dict[str, Any]:
+    """What a run stored of its data in data.json: dicts by domain, "A" and "B".
 
     Returns:
-        Dict from "A" and "B"; empty for runs that did not store them.
+        Dict with "types", NumPy's names of the types of the files, and of label maps "palettes",
+        as --label_palette takes them; without what the run did not store.
     """
-    folder, _ = locate(checkpoint)
     path = folder / DATA
-    return read_json(path).get("types", {}) if path.is_file() else {}
+    return read_json(path) if path.is_file() else {}
+
+
+def read_description(folder: Place) -> dict[str, Any]:
+    """What the page shows a run by: options.json, with the "palettes" of data.json."""
+    return {**read_json(folder / OPTIONS), "palettes": read_data(folder).get("palettes", {})}
+
+
+def update_data(folder: Place, **values: object) -> None:
+    """Adds to data.json, see `read_data`."""
+    write_json(folder / DATA, {**read_data(folder), **values})
 
 
 @contextlib.contextmanager

@@ -63,11 +63,13 @@ class TrainingFiles:
         sets: Dict from names to examples: "train" of pairs, or "A" and "B" of unpaired images.
         validation: Pairs that are measured during training.
         types: Dict from "A" and "B" to NumPy's name of the type that most of its files have.
+        label_domains: Those of "A" and "B" whose files contain label ids.
     """
 
     sets: Mapping[str, Sequence[Example]]
     validation: Sequence[Example] = ()
     types: Mapping[str, str]
+    label_domains: Collection[str] = ()
 
     @property
     def examples_per_epoch(self) -> int:
@@ -112,6 +114,7 @@ class Task(abc.ABC, Generic[ConfigT, ModelT]):
         demo_options: Options of the demonstration in place of the defaults: what 2 CPU cores learn
             in about three minutes.
         demo_training_options: Further ones of its training alone.
+        demo_palettes: Palettes of its label maps, by domain.
         demo_train_dir: Folder of the training images in the folder that `draw_demo` fills.
         demo_test_dir: Folder of the test images, likewise.
     """
@@ -125,6 +128,7 @@ class Task(abc.ABC, Generic[ConfigT, ModelT]):
     progress_losses: ClassVar[Mapping[str, str]]
     demo_options: ClassVar[Mapping[str, Any]]
     demo_training_options: ClassVar[Mapping[str, Any]] = {}
+    demo_palettes: ClassVar[Mapping[str, str]] = {}
     demo_train_dir: ClassVar[str] = "."
     demo_test_dir: ClassVar[str] = "."
 
@@ -250,6 +254,7 @@ class Task(abc.ABC, Generic[ConfigT, ModelT]):
             if (limits := parse_percentiles(text))
         }
         types: dict[str, str] = {}
+        label_domains: set[str] = set()
         surveys = {}
         usable = {}
         for name, contents in sets.items():
@@ -260,6 +265,7 @@ class Task(abc.ABC, Generic[ConfigT, ModelT]):
             surveys[name] = looks
             usable[name] = listing.usable(contents.examples, looks, skip=config.skip_bad_files)
             types |= check.types(looks, contents.domains)
+            label_domains |= check.label_domains(contents, looks)
             for domain in wanted:
                 low, high = check.percentile_range(
                     looks, contents.domains, domain, percentiles[domain]
@@ -271,7 +277,7 @@ class Task(abc.ABC, Generic[ConfigT, ModelT]):
             resolved = dataclasses.replace(contents, sides=sides)
             for line in check.notes(resolved, surveys[name], direction=direction):
                 print_line(line)
-        return config, TrainingFiles(sets=usable, types=types)
+        return config, TrainingFiles(sets=usable, types=types, label_domains=label_domains)
 
     # ---- Training
 
@@ -362,6 +368,11 @@ class Task(abc.ABC, Generic[ConfigT, ModelT]):
             checkpoint: Checkpoint file.
             with_targets: Whether examples of unpaired sets are pairs of a file and its target.
         """
+
+    def stored_types(self, config: ConfigT) -> Mapping[str, str]:
+        """The types of the files of A and B that the run in `config.checkpoint` was trained on."""
+        folder, _ = run_folder.locate(config.run_path)
+        return run_folder.read_data(folder).get("types", {})
 
     def load_served(self, config: ConfigT, checkpoint: Path) -> dict[str, ServedGenerator]:
         """Loads the generators of a run as exports and servers use them, by their directions."""
@@ -634,7 +645,7 @@ class Pix2PixTask(Task[Pix2PixConfig, "Pix2Pix"]):
 
         generator, direction = build_generator(config), config.which_direction
         checkpoints.restore_weights(checkpoint, generator.variables, averaged=config.ema)
-        target_type = run_folder.file_types(config.checkpoint or "").get(direction[-1])
+        target_type = self.stored_types(config).get(direction[-1])
         return {
             direction: self.predictor(config, generator, target_type=target_type, exported=exported)
         }
@@ -671,6 +682,7 @@ class Pix2PixTask(Task[Pix2PixConfig, "Pix2Pix"]):
         "summary_freq": 250,
         "which_direction": "BtoA",
     }
+    demo_palettes = {"B": "facades"}
     demo_train_dir = "train"
     demo_test_dir = "val"
 

@@ -240,3 +240,11 @@ def test_another_backend_is_one_line(pairs, tmp_path):
     words = ("train", "--input_dir", pairs, "--output_dir", tmp_path / "run")
     process = run_command("pix2pix-tf", *words, env={**os.environ, "KERAS_BACKEND": "nothing"})
     assert "KERAS_BACKEND=nothing" in refused(process)
+
+
+def test_a_backend_that_loads_but_is_not_tensorflow_is_one_line(monkeypatch, tmp_path):
+    import keras
+
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    line = refused(command("pix2pix-tf", "export", "--output_dir", tmp_path / "out"))
+    assert line.endswith("Expected Keras to run on TensorFlow. Received: KERAS_BACKEND=jax")

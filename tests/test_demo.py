@@ -39,13 +39,14 @@ def test_it_trains_tests_on_other_houses_and_exports(demo):
 
 def test_its_page_is_for_boxes_whatever_it_is_called(demo, tmp_path):
     folder, _ = demo
-    shutil.copytree(folder / "run", tmp_path / "x" / "run")
-    options = tmp_path / "x" / "run" / run_folder.OPTIONS
-    options.write_text(options.read_text().replace(str(folder), "x"))
-    assert page.describe_run(str(tmp_path / "x" / "run"))["editor"] == "picture"
-    (tmp_path / "x" / "data").mkdir()
-    about = page.describe_run(str(tmp_path / "x" / "run"))
-    assert (about["name"], about["editor"], about["to"]) == ("x", "boxes", "facade")
+    run = shutil.copytree(folder / "run", tmp_path / "cats")
+    about = page.describe_run(run)
+    assert (about["name"], about["editor"], about["to"]) == ("cats", "boxes", "facade")
+    # Of an export likewise.
+    stored = run_folder.read_json(folder / "export" / "export_options.json")
+    assert page.describe("cats", stored)["editor"] == "boxes"
+    (run / run_folder.DATA).unlink()
+    assert page.describe_run(run)["editor"] == "picture"
 
 
 def test_the_same_command_again_goes_on(launcher, demo, tmp_path):

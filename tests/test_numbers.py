@@ -14,8 +14,10 @@ from test_any_data import run, test, train, untrained
 
 from cyclegan_tf import cli as cyclegan
 from pix2pix_tf import load, run_folder
+from pix2pix_tf.config import Pix2PixConfig
 from pix2pix_tf.data import check, codecs, decode, listing, tiff
 from pix2pix_tf.data.samples import Selection, Side, from_unit, marked
+from pix2pix_tf.task import Pix2PixTask
 
 tifffile = pytest.importorskip("tifffile", reason="the extra [tiff] is not installed")
 RNG = np.random.default_rng(0)
@@ -453,3 +455,18 @@ def test_cyclegan_skips_bad_files_and_keeps_types(tmp_path, capsys):
     assert cyclegan.main([str(w) for w in [*words, "--checkpoint", tmp_path / "run"]]) == 0
     found = np.load(tmp_path / "out" / "images" / "A-0-fake_B.npy")
     assert found.dtype == np.int16 and 0 <= found.min() and found.max() <= 200
+
+
+def test_it_is_known_which_domain_has_label_ids(tmp_path):
+    for side, mode in (("A", "RGB"), ("B", "L")):
+        (tmp_path / side).mkdir()
+        Image.new(mode, (16, 16)).save(tmp_path / side / "0.png")
+    config = Pix2PixConfig(
+        mode="train",
+        input_dir=str(tmp_path),
+        output_dir="run",
+        dataset_mode="folders",
+        label_palette="cityscapes",
+    )
+    _, files = Pix2PixTask().training_files(config)
+    assert files.label_domains == {"B"} and files.types == {"A": "uint8", "B": "uint8"}

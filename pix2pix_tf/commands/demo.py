@@ -32,6 +32,8 @@ def demo(task: Task[ConfigT, ModelT], config: ConfigT, explicit: Collection[str]
     )
     if not run_folder.checkpoints(run):
         task.draw_demo(config, data)
+    if task.demo_palettes:
+        run_folder.update_data(Path(run), palettes=task.demo_palettes)
     # The others are for the tests and the export that follow.
     used = set(explicit) - trained.without_effect(explicit).keys()
     if code := train(task, trained, used):

@@ -48,6 +48,8 @@ def export(task: Task[ConfigT, ModelT], config: ConfigT, explicit: Collection[st
             )
             print_line(exported)
         options = runs.run_options(config, program=task.name)
+        source, _ = run_folder.locate(config.run_path)
+        options["palettes"] = run_folder.read_data(source).get("palettes", {})
         run_folder.write_json(folder / f"export_{run_folder.OPTIONS}", options)
     return 0
 

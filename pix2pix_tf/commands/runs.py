@@ -7,7 +7,7 @@ import re
 import signal
 import sys
 import textwrap
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, Generic
 
@@ -18,7 +18,7 @@ from pix2pix_tf import optional, options, run_folder
 from pix2pix_tf.config import MULTI_WORKER
 from pix2pix_tf.errors import InputError, print_line
 from pix2pix_tf.run_folder import Place
-from pix2pix_tf.task import ConfigT
+from pix2pix_tf.task import ConfigT, TrainingFiles
 from pix2pix_tf.training import runtime
 
 
@@ -38,11 +38,13 @@ def run_options(config: ConfigT, *, program: str) -> dict[str, Any]:
     return {**dataclasses.asdict(config), "program": program, "version": pix2pix_tf.__version__}
 
 
-def write_description(config: ConfigT, *, program: str, file_types: Mapping[str, str]) -> None:
-    """Writes the run folder's options.json, and data.json with the types of the training files."""
+def write_description(config: ConfigT, files: TrainingFiles, *, program: str) -> None:
+    """Writes the run folder's options.json and data.json."""
     folder = config.output_folder
     run_folder.write_json(folder / run_folder.OPTIONS, run_options(config, program=program))
-    run_folder.write_json(folder / run_folder.DATA, {"types": dict(file_types)})
+    palettes = {"palettes": dict.fromkeys(files.label_domains, config.label_palette)}
+    data = palettes if config.label_palette else {}
+    run_folder.update_data(folder, types=dict(files.types), **data)
 
 
 def find_checkpoint(

@@ -35,7 +35,7 @@ def train(task: Task[ConfigT, ModelT], config: ConfigT, explicit: Collection[str
         config = task.unpack_data(start.config)
         config, files = task.training_files(config)
         if start.writes:
-            runs.write_description(config, program=task.name, file_types=files.types)
+            runs.write_description(config, files, program=task.name)
         runs.print_options(config, explicit)
         print("examples count =", *map(len, files.sets.values()))
         runtime.load_tensorflow(starting=config.strategy == SINGLE)

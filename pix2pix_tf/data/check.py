@@ -121,6 +121,18 @@ def types(looks: Sequence[Look], domains: Sequence[str]) -> dict[str, str]:
     return {letter: found.most_common(1)[0][0] for letter, found in counts.items()}
 
 
+def label_domains(contents: Contents, looks: Sequence[Look]) -> set[str]:
+    """The domains of a set whose files contain label ids."""
+    return {
+        letter
+        for seen, letters, sides in zip(
+            looks, itertools.cycle(contents.domains), itertools.cycle(contents.sides), strict=False
+        )
+        for letter, side in zip(letters, itertools.cycle(sides), strict=False)
+        if seen.dtype and side.has_labels(seen.channels, np.dtype(seen.dtype))
+    }
+
+
 def notes(contents: Contents, looks: Sequence[Look], *, direction: str | None = None) -> list[str]:
     """Notes on a data set for the user, before training or testing.
 

@@ -25,27 +25,28 @@ FACADES: dict[str, Colour] = {
 }
 # The 19 classes that Cityscapes scores, in the order of its train ids (Cordts et al. 2016; colours
 # of cityscapesScripts, helpers/labels.py).
-CITYSCAPES_CLASSES: tuple[Colour, ...] = (
-    (128, 64, 128),  # road
-    (244, 35, 232),  # sidewalk
-    (70, 70, 70),  # building
-    (102, 102, 156),  # wall
-    (190, 153, 153),  # fence
-    (153, 153, 153),  # pole
-    (250, 170, 30),  # traffic light
-    (220, 220, 0),  # traffic sign
-    (107, 142, 35),  # vegetation
-    (152, 251, 152),  # terrain
-    (70, 130, 180),  # sky
-    (220, 20, 60),  # person
-    (255, 0, 0),  # rider
-    (0, 0, 142),  # car
-    (0, 0, 70),  # truck
-    (0, 60, 100),  # bus
-    (0, 80, 100),  # train
-    (0, 0, 230),  # motorcycle
-    (119, 11, 32),  # bicycle
-)
+CITYSCAPES: dict[str, Colour] = {
+    "road": (128, 64, 128),
+    "sidewalk": (244, 35, 232),
+    "building": (70, 70, 70),
+    "wall": (102, 102, 156),
+    "fence": (190, 153, 153),
+    "pole": (153, 153, 153),
+    "traffic light": (250, 170, 30),
+    "traffic sign": (220, 220, 0),
+    "vegetation": (107, 142, 35),
+    "terrain": (152, 251, 152),
+    "sky": (70, 130, 180),
+    "person": (220, 20, 60),
+    "rider": (255, 0, 0),
+    "car": (0, 0, 142),
+    "truck": (0, 0, 70),
+    "bus": (0, 60, 100),
+    "train": (0, 80, 100),
+    "motorcycle": (0, 0, 230),
+    "bicycle": (119, 11, 32),
+}
+CITYSCAPES_CLASSES = tuple(CITYSCAPES.values())
 # Colours of what Cityscapes leaves out of its scores. Pole groups and licence plates are missing
 # because they are painted like poles and cars.
 CITYSCAPES_VOID: tuple[Colour, ...] = (
@@ -94,19 +95,36 @@ def find_palette(name: str | os.PathLike[str]) -> Palette:
         return Palette(tuple(FACADES.values()))
     if name == "cityscapes":
         return Palette(CITYSCAPES_CLASSES, CITYSCAPES_VOID)
-    with open(name, encoding="utf-8", errors="replace") as file:
-        lines = [line.split() for line in file]
-    lines = [words for words in lines if words and not words[0].startswith("#")]
-    colours = [_parse_colour(words, file=name) for words in lines]
-    classes, void = [], []
-    for words, colour in zip(lines, colours, strict=True):
-        (void if words[3:] == ["void"] else classes).append(colour)
+    labels = _read_labels(name)
+    classes = [colour for label, colour in labels if label != "void"]
+    colours = [colour for _, colour in labels]
     if not classes or len(set(colours)) < len(colours):
         raise InputError(
             f"Expected different colours, and at least one class, in {name}. "
             f"Received: {colours[:9]}"
         )
-    return Palette(tuple(classes), tuple(void))
+    return Palette(tuple(classes), tuple(c for label, c in labels if label == "void"))
+
+
+def named_colours(name: str | os.PathLike[str]) -> dict[str, Colour]:
+    """The names and RGB of the classes of a palette, for people; raises as `find_palette`."""
+    if name == "facades":
+        return FACADES
+    if name == "cityscapes":
+        return CITYSCAPES
+    classes = [(label, colour) for label, colour in _read_labels(name) if label != "void"]
+    return {label or f"label {number}": colour for number, (label, colour) in enumerate(classes)}
+
+
+def _read_labels(file: str | os.PathLike[str]) -> list[tuple[str, Colour]]:
+    """The (name, colour) of each line of a palette's file."""
+    with open(file, encoding="utf-8", errors="replace") as lines:
+        rows = [line.split() for line in lines]
+    return [
+        (" ".join(words[3:]), _parse_colour(words, file=file))
+        for words in rows
+        if words and not words[0].startswith("#")
+    ]
 
 
 def _parse_colour(words: list[str], *, file: str | os.PathLike[str]) -> Colour:

@@ -83,7 +83,7 @@ def _load(source: sources.Source, load_run: LoadRun) -> "list[Model]":
         about = page.describe(source.name, stored)
         return [models.load_saved_model(source, about=about, ranged=_has_range(stored))]
     folder, _ = run_folder.locate(source.path)
-    stored = run_folder.read_json(folder / run_folder.OPTIONS)
+    stored = run_folder.read_description(folder)
     served = load_run(source.path)
     loaded = []
     for direction, model in served.items():

@@ -7,15 +7,17 @@ from typing import Any
 
 from pix2pix_tf import run_folder
 from pix2pix_tf.demo import facades
+from pix2pix_tf.errors import InputError
+from pix2pix_tf.evaluation.palettes import Colour, named_colours
 
 # index.html, its style and its modules.
 STATIC = Path(__file__).with_name("static")
-# Drawn facades to begin with.
+# The palette of drawn facades, of which the page has examples.
+FACADES = "facades"
 _EXAMPLES = 12
 # The data sets of pix2pix and CycleGAN are called FROM2TO.
 _NAME2NAME = re.compile(r"([A-Za-z]+)2([A-Za-z]+)")
 _WHOLE_PAIRS = ("edges2", "sketch")
-_LABEL_WORDS = ("facade", "demo", "label")
 
 
 def describe(
@@ -25,7 +27,7 @@ def describe(
 
     Args:
         name: The name that the page shows.
-        options: The run's options.json, or those of an export; may be empty.
+        options: `run_folder.read_description` of the run, or those of an export; may be empty.
         direction: "AtoB" or "BtoA"; None takes `which_direction`.
 
     Returns:
@@ -34,18 +36,24 @@ def describe(
         `examples`, lists of (label, left, top, right, bottom) in 256ths or None.
     """
     direction = direction or options.get("which_direction") or "AtoB"
-    words = " ".join(f"{options.get(key)}" for key in ("input_dir", "checkpoint"))
-    words = f"{name} {words}".lower()
-    editor = _editor(words, options, direction=direction)
-    labels = editor == "boxes"
-    source, target = _domains(words, options, direction=direction, labels=labels)
+    palettes = _palettes(options)
+    names = _domain_names(name, options, palettes)
+    source, target = (names["AB".index(domain)] for domain in (direction[0], direction[-1]))
+    palette = palettes.get(direction[0])
+    colours = _colours(palette)
+    editor = "picture"
+    if colours:
+        editor = "boxes"
+    elif any(word in _words(name, options) for word in _WHOLE_PAIRS):
+        is_unpaired = options.get("program") == "cyclegan-tf"
+        editor = "picture" if is_unpaired or options.get("lab_colorization") else "lines"
     return {
         "name": name,
         "from": source,
         "to": target,
         "editor": editor,
-        "palette": facades.PALETTE if labels else None,
-        "examples": _examples() if labels else None,
+        "palette": colours,
+        "examples": _examples() if palette == FACADES else None,
     }
 
 
@@ -54,40 +62,46 @@ def describe_run(
 ) -> dict[str, Any]:
     """As `describe`, of the run that a --checkpoint names; `suffix` ends the name."""
     folder, _ = run_folder.locate(checkpoint)
-    options = run_folder.read_json(folder / run_folder.OPTIONS)
-    # Of demonstrations the folder around says more than `run`.
-    named = Path(folder).resolve()
-    name = named.parent.name if named.name == "run" else named.name
-    if named.name == "run" and (named.parent / "data").is_dir():  # facades, whatever it is called
-        options = {**options, "checkpoint": "demo"}
+    path = Path(folder).resolve()
+    # A demonstration's run is called `run`.
+    name = path.parent.name if path.name == "run" else path.name
+    options = run_folder.read_description(folder)
     return describe(f"{name}-{suffix}" if suffix else name, options, direction=direction)
 
 
-def _editor(words: str, options: Mapping[str, Any], *, direction: str) -> str:
-    """Guesses the editor from the names of the inputs; users can choose another."""
-    if options.get("lab_colorization") or options.get("program") == "cyclegan-tf":
-        return "picture"
-    if any(word in words for word in _WHOLE_PAIRS):
-        return "lines"
-    labels = any(word in words for word in _LABEL_WORDS)
-    return "boxes" if labels and direction == "BtoA" else "picture"
+def _palettes(options: Mapping[str, Any]) -> Mapping[str, str]:
+    """The palettes of the domains that are label maps."""
+    if palettes := options.get("palettes"):
+        return palettes
+    # It is not known which domain.
+    palette = options.get("label_palette")
+    return dict.fromkeys("AB", palette) if palette else {}
 
 
-def _domains(
-    words: str, options: Mapping[str, Any], *, direction: str, labels: bool
+def _colours(palette: str | None) -> Mapping[str, Colour] | None:
+    try:
+        return named_colours(palette) if palette else None
+    except (OSError, InputError):  # a file that is elsewhere by now
+        return None
+
+
+def _words(name: str, options: Mapping[str, Any]) -> str:
+    return f"{name} {options.get('input_dir')} {options.get('checkpoint')}".lower()
+
+
+def _domain_names(
+    name: str, options: Mapping[str, Any], palettes: Mapping[str, str]
 ) -> tuple[str, str]:
-    """Names of the inputs and of the outputs."""
+    """Names of A and of B."""
     if options.get("lab_colorization"):
-        names = ("lightness", "color")
-    elif labels:
-        names = ("facade", "labels")
-    elif found := _NAME2NAME.search(words):
-        names = (found[1], found[2])
-    else:
-        names = ("A", "B")
-    return names if direction == "AtoB" else names[::-1]
+        return "lightness", "color"
+    if match := _NAME2NAME.search(_words(name, options)):
+        return match[1], match[2]
+    other = "facade" if FACADES in palettes.values() else None
+    a, b = ("labels" if domain in palettes else other or domain for domain in "AB")
+    return a, b
 
 
 def _examples() -> list[list[tuple[Any, ...]]]:
-    found = (facades.sample_facade(0, number) for number in range(_EXAMPLES))
-    return [[(part.label, *part.pixels(256)) for part in facade.parts] for facade in found]
+    buildings = (facades.sample_facade(0, number) for number in range(_EXAMPLES))
+    return [[(part.label, *part.pixels(256)) for part in facade.parts] for facade in buildings]
