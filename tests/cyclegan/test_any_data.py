@@ -5,42 +5,30 @@ import shutil
 
 import numpy as np
 import pytest
+import runs
 import tensorflow as tf
 from PIL import Image
-from support import logged_losses
+from support import logged_losses, refused
 
-import cyclegan_tf
-from cyclegan_tf import cli
 from pix2pix_tf import run_folder
 
-# A U-Net of three levels and a discriminator without any: graphs that are quickly made.
-SMALL = {"netG": "unet", "netD": "pixel", "ngf": 2, "ndf": 2, "crop_size": 8, "load_size": 12}
-SMALL |= {"seed": 3, "pool_size": 2}
-PLACES = {"mode": "train", "input_dir": "in", "output_dir": "out"}
+SLOW = pytest.mark.slow
 
 
-def run(*words):
-    """One command in this process, which has TensorFlow loaded already."""
-    return cli.main([str(word) for word in words])
+def command(*words):
+    return runs.command("cyclegan-tf", *words)
 
 
 def train(source, folder, *words):
-    small = [part for name, value in SMALL.items() for part in (f"--{name}", value)]
-    start = ("--mode", "train", "--input_dir", source, "--output_dir", folder, *small)
-    return run(*start, "--summary_freq", 0, "--max_steps", 2, "--run_eagerly", *words)
+    return runs.train("cyclegan-tf", source, folder, *words)
 
 
-def translated(source, folder, out, *words):
-    start = ("--mode", "test", "--input_dir", source, "--output_dir", out)
-    assert run(*start, "--checkpoint", folder, *words) == 0
-    return json.loads((out / run_folder.METRICS).read_text())
+def translate(source, run, folder, *words):
+    return runs.translate("cyclegan-tf", source, run, folder, *words)
 
 
 def untrained(folder, **options):
-    """A run folder as training leaves it, with weights from before the first step."""
-    config = cyclegan_tf.CycleGANConfig(**PLACES, **SMALL | options)
-    cyclegan_tf.save_run(cyclegan_tf.build(config), config, folder)
-    return folder
+    return runs.untrained(folder, "cyclegan-tf", **options)
 
 
 def size(path):
@@ -67,15 +55,19 @@ def wide(tmp_path_factory):
 @pytest.mark.parametrize(
     ("words", "tested"),
     [
-        (("--crop_size", "24x40", "--scale_size", "28x44", "--netD", "n_layers",
-          "--n_layers_D", 1), (40, 24)),
-        (("--preprocess", "scale_width_and_crop", "--load_size", 36), (36, 23)),
         (("--preprocess", "none", "--pool_size", 0), (70, 45)),
+        pytest.param(
+            ("--preprocess", "scale_width_and_crop", "--load_size", 36), (36, 23), marks=SLOW
+        ),
+        pytest.param(
+            ("--crop_size", "24x40", "--scale_size", "28x44", "--netD", "n_layers",
+             "--n_layers_D", 1), (40, 24), marks=SLOW,
+        ),
     ],
 )  # fmt: skip
-def test_every_preprocess_is_trained_and_tested(wide, tmp_path, words, tested):
-    assert train(wide, tmp_path / "run", *words) == 0
-    metrics = translated(wide, tmp_path / "run", tmp_path / "out")
+def test_training_and_testing_with_each_preprocess(wide, tmp_path, words, tested):
+    assert train(wide, tmp_path / "run", *words).returncode == 0
+    metrics = translate(wide, tmp_path / "run", tmp_path / "out")
     assert metrics["count"] == 2
     for name in ("A-0-real_A", "A-0-fake_B", "A-0-rec_A", "A-0-idt_A"):
         assert size(tmp_path / "out" / "images" / f"{name}.png") == tested
@@ -85,12 +77,13 @@ def test_a_tile_bounds_memory_and_changes_nothing(wide, tmp_path):
     folder, found = untrained(tmp_path / "run"), {}
     for tile in (0, 32):
         out = tmp_path / f"tile {tile}"
-        translated(wide, folder, out, "--preprocess", "none", "--tile", tile)
+        translate(wide, folder, out, "--preprocess", "none", "--tile", tile)
         found[tile] = np.asarray(Image.open(out / "images" / "A-0-fake_B.png"), int)
         assert found[tile].shape == (45, 70, 3)
     assert np.abs(found[0] - found[32]).max() <= 1
 
 
+@SLOW
 def test_any_numbers_of_channels(tmp_path):
     rng, counts = np.random.default_rng(0), (4, 1)
     for side, count in zip("AB", counts, strict=True):
@@ -100,16 +93,16 @@ def test_any_numbers_of_channels(tmp_path):
                 array = rng.random((12, 9, count), np.float32)
                 np.save(tmp_path / "data" / f"{phase}{side}" / f"{number}.npy", array)
     words = ("--input_channels", counts[0], "--output_channels", counts[1], "--lambda_identity", 0)
-    assert train(tmp_path / "data", tmp_path / "run", *words, "--display_freq", 2) == 0
+    assert train(tmp_path / "data", tmp_path / "run", *words, "--display_freq", 2).returncode == 0
     both = ("--direction", "both")
-    metrics = translated(tmp_path / "data", tmp_path / "run", tmp_path / "out", *both)
+    metrics = translate(tmp_path / "data", tmp_path / "run", tmp_path / "out", *both)
     assert set(metrics["per_image"]) == {"A-0", "A-1", "B-0", "B-1"}
     for name, count in (("A-1-fake_B", counts[1]), ("B-1-fake_A", counts[0])):
         found = np.load(tmp_path / "out" / "images" / f"{name}.npy")
         assert found.shape == (8, 8, count) and 0 <= found.min() <= found.max() <= 1
     words = ("--input_dir", tmp_path / "data", "--checkpoint", tmp_path / "run")
     words += ("--output_dir", tmp_path / "scores", "--metrics", "l1")
-    assert run("--mode", "evaluate", *words) == 0
+    assert command("--mode", "evaluate", *words).returncode == 0
     metrics = json.loads((tmp_path / "scores" / run_folder.METRICS).read_text())
     assert {"L1 AtoB", "L1 BtoA"} <= set(metrics["mean"])
     assert not (tmp_path / "out" / "images" / "A-0-idt_A.png").exists()
@@ -117,7 +110,7 @@ def test_any_numbers_of_channels(tmp_path):
 
 def test_grey_and_colour_files_are_converted(wide, tmp_path):
     folder = untrained(tmp_path / "run", input_channels=1, lambda_identity=0.0)
-    metrics = translated(wide, folder, tmp_path / "out", "--preprocess", "none")
+    metrics = translate(wide, folder, tmp_path / "out", "--preprocess", "none")
     assert metrics["count"] == 2
     grey, colour = (
         np.asarray(Image.open(tmp_path / "out" / "images" / f"A-0-{kind}.png"))
@@ -128,13 +121,13 @@ def test_grey_and_colour_files_are_converted(wide, tmp_path):
     assert np.abs(grey - expected).max() <= 1
 
 
-def test_results_have_the_depth_of_their_source(tmp_path):
+def test_results_have_the_bit_depth_of_their_source(tmp_path):
     deep = np.random.default_rng(0).integers(0, 65536, (32, 36, 3)).astype(np.uint16)
     (tmp_path / "testA").mkdir()
     (tmp_path / "testA" / "a.png").write_bytes(tf.io.encode_png(deep).numpy())
     np.save(tmp_path / "testA" / "b.npy", (deep / 65535).astype(np.float64))
     folder, images = untrained(tmp_path / "run"), tmp_path / "out" / "images"
-    translated(tmp_path, folder, tmp_path / "out", "--preprocess", "none")
+    translate(tmp_path, folder, tmp_path / "out", "--preprocess", "none")
     found = tf.io.decode_png((images / "A-a-fake_B.png").read_bytes(), dtype=tf.uint16).numpy()
     assert found.shape == (32, 36, 3) and (found % 257 != 0).any()
     doubles = np.load(images / "A-b-fake_B.npy")
@@ -143,12 +136,13 @@ def test_results_have_the_depth_of_their_source(tmp_path):
     np.testing.assert_array_equal(inputs, deep)
 
 
+@SLOW
 def test_export_of_other_channels_and_sizes(tmp_path):
     folder = untrained(
         tmp_path / "run", output_channels=1, lambda_identity=0.0, crop_size="8x12", load_size="8x12"
     )
     words = ("--mode", "export", "--output_dir", tmp_path / "out", "--checkpoint", folder)
-    assert run(*words, "--direction", "both") == 0
+    assert command(*words, "--direction", "both").returncode == 0
     for way, (inputs, outputs) in {"AtoB": (3, 1), "BtoA": (1, 3)}.items():
         signatures = tf.saved_model.load(str(tmp_path / "out" / way)).signatures
         x = np.random.default_rng(0).random((1, 41, 70, inputs), np.float32)
@@ -156,16 +150,16 @@ def test_export_of_other_channels_and_sizes(tmp_path):
         assert found.shape == (1, 41, 70, outputs)
 
 
-def test_true_images_of_another_size_are_compared(wide, tmp_path):
+def test_targets_of_another_size_are_resized_and_compared(wide, tmp_path):
     folder = untrained(tmp_path / "run")
     write(tmp_path / "data" / "testA", [(40, 36), (44, 32)], seed=1)
     write(tmp_path / "data" / "testB", [(80, 72), (44, 33)], seed=2)
     words = ("--input_dir", tmp_path / "data", "--output_dir", tmp_path / "out")
-    done = run(
+    process = command(
         "--mode", "evaluate", *words, "--checkpoint", folder, "--direction", "AtoB",
         "--preprocess", "none", "--metrics", "l1",
     )  # fmt: skip
-    assert done == 0
+    assert process.returncode == 0, process.stderr
     for kind in ("real_A", "fake_B", "true_B"):
         assert size(tmp_path / "out" / "images" / f"A-0-{kind}.png") == (40, 36)
     found = json.loads((tmp_path / "out" / run_folder.METRICS).read_text())["per_image"]
@@ -188,16 +182,15 @@ def test_true_images_of_another_size_are_compared(wide, tmp_path):
         (("--scale_size", "8x7"), "Expected --load_size to be at least 8. Received: 8x7"),
     ],
 )
-def test_what_does_not_fit_is_refused(wide, tmp_path, capsys, words, part):
-    assert train(wide, tmp_path / "run", *words) == 1
-    captured = capsys.readouterr()
-    assert part in captured.err and len(captured.err.splitlines()) == 1
+def test_what_does_not_fit_is_refused(wide, tmp_path, words, part):
+    assert part in refused(train(wide, tmp_path / "run", *words))
 
 
-def test_a_cache_changes_nothing_but_the_time(wide, tmp_path):
+@SLOW
+def test_a_cache_changes_no_loss(wide, tmp_path):
     for cache in ("none", "disk"):
         words = ("--cache", cache, "--progress_freq", 1, "--preprocess", "crop")
-        assert train(wide, tmp_path / cache, *words) == 0
+        assert train(wide, tmp_path / cache, *words).returncode == 0
     losses = logged_losses(tmp_path / "none")
     np.testing.assert_array_equal(logged_losses(tmp_path / "disk"), losses)
     assert len(losses) == 2
@@ -206,31 +199,29 @@ def test_a_cache_changes_nothing_but_the_time(wide, tmp_path):
         assert (kept / side / "decoded.raw").stat().st_size == 3 * pixels
 
 
-def test_check_data_shows_both_domains(wide, capsys):
-    assert run("--check_data", "--input_dir", wide) == 0
-    text = capsys.readouterr().out
+def test_check_data_lists_both_domains(wide):
+    lines = command("check_data", "--input_dir", wide).stdout.splitlines()
+    text = "\n".join(lines)
     assert "trainA: 3 examples in 3 files" in text and "testB: 2 examples in 2 files" in text
     assert "70x45 (1), 61x50 (1), 40x33 (1)" in text
-    assert text.splitlines()[-1] == "all files can be used"
+    assert lines[-1] == "all files can be used"
     words = ("--input_dir_A", wide / "trainA", "--input_dir_B", wide / "trainA")
-    assert run("--check_data", *words, "--input_channels", 1, "--output_channels", 4) == 0
-    assert "equal images in A and B: 3: 0.png = 0.png" in capsys.readouterr().out
-    assert run("--check_data", "--mode", "test", "--input_dir", wide / "testB") == 0
-    assert "A: 2 examples in 2 files" in capsys.readouterr().out
+    process = command("check_data", *words, "--input_channels", 1, "--output_channels", 4)
+    assert "equal images in A and B: 3: 0.png = 0.png" in process.stdout
+    process = command("check_data", "--mode", "test", "--input_dir", wide / "testB")
+    assert "A: 2 examples in 2 files" in process.stdout
 
 
-def test_check_data_knows_the_channels_of_each_domain(wide, capsys):
-    assert run("--check_data", "--input_dir", wide, "--output_channels", 5) == 1
-    text = capsys.readouterr().out
-    assert text.count("unusable     2: 0.png (3 channels, expected 5)") == 2
-    assert text.splitlines()[-1] == "training or testing would fail"
+def test_check_data_counts_the_channels_of_each_domain(wide):
+    process = command("check_data", "--input_dir", wide, "--output_channels", 5)
+    assert process.returncode == 1
+    assert process.stdout.count("unusable     2: 0.png (3 channels, expected 5)") == 2
+    assert process.stdout.splitlines()[-1] == "training or testing would fail"
 
 
-def test_check_data_misses_a_domain(wide, tmp_path, capsys):
+def test_check_data_without_a_domain(wide, tmp_path):
     shutil.copytree(wide / "trainB", tmp_path / "trainB")
-    assert run("--check_data", "--input_dir", tmp_path) == 1
-    assert "trainA" in capsys.readouterr().err
-    assert run("--check_data", "--input_dir", tmp_path / "nothing") == 1
-    assert "Expected --input_dir to be a folder" in capsys.readouterr().err
-    assert run("--check_data") == 1
-    assert "--input_dir" in capsys.readouterr().err
+    assert "trainA" in refused(command("check_data", "--input_dir", tmp_path))
+    line = refused(command("check_data", "--input_dir", tmp_path / "nothing"))
+    assert "Expected --input_dir to be a folder" in line
+    assert "--input_dir" in refused(command("check_data"))

@@ -34,7 +34,12 @@ def golden():
         return {key: file[key] for key in file if key.startswith("cyclegan/")}
 
 
-@pytest.fixture(params=[True, False], ids=["batched", "separate"])
+@pytest.fixture(
+    params=[
+        pytest.param(True, id="batched"),
+        pytest.param(False, id="separate", marks=pytest.mark.slow),
+    ]
+)
 def pytorch_model(request):
     model = build(netG="resnet_9blocks", crop_size=64, load_size=64)
     model.batched = request.param
@@ -90,7 +95,16 @@ def test_losses_of_four_updates_equal_pytorch(golden, pytorch_model):
         np.testing.assert_allclose(received, expected, rtol=rtol)
 
 
-@pytest.mark.parametrize("options", [{}, {"norm": "none"}, {"dropout": True}, {"netD": "pixel"}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"dropout": True},
+        *(
+            pytest.param(options, marks=pytest.mark.slow)
+            for options in ({}, {"norm": "none"}, {"netD": "pixel"})
+        ),
+    ],
+)
 def test_batched_passes_give_the_same_numbers(options):
     tf.keras.utils.set_random_seed(3)
     model, data = build(**options), batch(count=2)

@@ -23,12 +23,16 @@ def batches(paths, reading, fetch=None):
 @pytest.mark.parametrize(
     "reading",
     [
-        Reading(),
-        Reading(sides=(Side(channels=1), Side())),
-        Reading(sides=(Side(channels=4), Side(channels=4))),
-        Reading(sides=(Side(value_range=(9, 99)), Side())),
-        Reading(lab=True),
-        Reading(direction="BtoA"),
+        Reading(sides=(Side(channels=4), Side(value_range=(9, 99)))),
+        *(
+            pytest.param(reading, marks=pytest.mark.slow)
+            for reading in (
+                Reading(),
+                Reading(sides=(Side(channels=1), Side())),
+                Reading(lab=True),
+                Reading(direction="BtoA"),
+            )
+        ),
     ],
 )
 def test_batches_are_the_same_as_without(pairs, tmp_path, reading):

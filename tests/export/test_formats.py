@@ -10,7 +10,8 @@ import zipfile
 import numpy as np
 import pytest
 import tensorflow as tf
-from support import refused, run_forked
+from runs import command
+from support import refused
 
 from pix2pix_tf.config import Pix2PixConfig
 from pix2pix_tf.demo import facades
@@ -35,6 +36,11 @@ def needs(*modules):
     return pytest.mark.skipif(bool(missing), reason=f"needs {', '.join(missing)}")
 
 
+# One network a format is quick; the others show what conversion makes of other layers.
+EACH_NETWORK = pytest.mark.parametrize(
+    "name",
+    [name if name == "unet" else pytest.param(name, marks=pytest.mark.slow) for name in NETWORKS],
+)
 LITERT, ONNX = needs("ai_edge_litert"), needs("onnxruntime", "tf2onnx")
 
 
@@ -93,7 +99,7 @@ SIZES = [(3, 256, 256), (1, 75, 301)]
 
 
 @LITERT
-@pytest.mark.parametrize("name", NETWORKS)
+@EACH_NETWORK
 def test_litert_translates_any_size(model, exported, name):
     from ai_edge_litert.interpreter import Interpreter
 
@@ -104,7 +110,7 @@ def test_litert_translates_any_size(model, exported, name):
 
 
 @LITERT
-@pytest.mark.parametrize("name", NETWORKS)
+@EACH_NETWORK
 def test_litert_of_one_size_runs_in_xnnpack(model, exported, name):
     from ai_edge_litert.interpreter import Interpreter
 
@@ -120,7 +126,7 @@ def test_litert_of_one_size_runs_in_xnnpack(model, exported, name):
         interpreter.set_tensor(interpreter.get_input_details()[0]["index"], wrong)
 
 
-@pytest.mark.process
+@pytest.mark.slow
 @LITERT
 def test_int8_is_calibrated_by_the_images_of_a_folder(tmp_path):
     facades.write_pairs(tmp_path / "data", 6, seed=3)
@@ -128,15 +134,15 @@ def test_int8_is_calibrated_by_the_images_of_a_folder(tmp_path):
         "--mode", "export", "--output_dir", tmp_path / "phone", "--export_format", "litert",
         "--image_size", "256", "--quantize", "int8_calibrated", "--input_dir",
     )  # fmt: skip
-    done = run_forked("pix2pix-tf", *words, tmp_path / "data")
+    done = command("pix2pix-tf", *words, tmp_path / "data")
     assert done.returncode == 0, done.stderr
     assert float(done.stdout.rpartition("(")[2].split(" dB")[0]) > 28
     assert (tmp_path / "phone" / "model.tflite").stat().st_size < 4_500_000  # 3.5 million weights
-    assert "nowhere" in refused(run_forked("pix2pix-tf", *words, "nowhere"))
+    assert "nowhere" in refused(command("pix2pix-tf", *words, "nowhere"))
 
 
 @ONNX
-@pytest.mark.parametrize("name", NETWORKS)
+@EACH_NETWORK
 def test_onnx_translates_any_size(model, exported, name):
     import onnxruntime
 
@@ -149,7 +155,7 @@ def test_onnx_translates_any_size(model, exported, name):
     model(name).assert_same(lambda x: session.run(["outputs"], {"images": x})[0], SIZES)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@EACH_NETWORK
 def test_keras_files_hold_the_network(model, exported, name):
     found = exported(name, "keras")
     assert found.path.name == "model.keras" and found.difference <= 5e-4
@@ -188,6 +194,7 @@ def test_quantized_litert_is_smaller_and_measured(exported, quantize, share, lea
     assert whole.difference < small.difference < 1
 
 
+@pytest.mark.slow
 def test_networks_deeper_than_the_usual_one(tmp_path):
     config = Pix2PixConfig(
         mode="export", output_dir="o", checkpoint="c", ngf=1, crop_size=512, scale_size=512

@@ -7,6 +7,8 @@ from types import SimpleNamespace
 import pytest
 from support import ROOT, refused
 
+pytestmark = pytest.mark.slow
+
 SMALL = {"ngf": 2, "ndf": 2, "batch_sizes": 1, "rounds": 1, "runs": 1, "precisions": "float32"}
 SMALL |= {"cycle_size": 64}
 

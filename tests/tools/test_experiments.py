@@ -10,6 +10,8 @@ from support import ROOT
 from pix2pix_tf import run_folder
 from pix2pix_tf.demo import facades
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def experiments(launcher, tmp_path, monkeypatch):

@@ -38,6 +38,11 @@ def cyclegan(**options):
 
 MODELS = {"pix2pix": pix2pix, "cyclegan": cyclegan}
 each_model = pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
+# Where both models run the same code, and one is enough in a hurry.
+SLOW_CYCLEGAN = pytest.param(cyclegan, marks=pytest.mark.slow, id="cyclegan")
+each_model_slowly = pytest.mark.parametrize(
+    "make", [pytest.param(pix2pix, id="pix2pix"), SLOW_CYCLEGAN]
+)
 
 
 def arrays(count, *, size=16):
@@ -138,8 +143,14 @@ def test_callbacks_of_keras(tmp_path):
     keras.models.load_model(tmp_path / "best.keras")
 
 
-@each_model
-@pytest.mark.parametrize("settings", [{}, {"ema_decay": 0.9}], ids=["plain", "averaged"])
+@each_model_slowly
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param({}, marks=pytest.mark.slow, id="plain"),
+        pytest.param({"ema_decay": 0.9}, id="averaged"),
+    ],
+)
 def test_a_saved_model_goes_on_as_if_it_had_not_been(tmp_path, make, settings):
     model = compiled(make, run_eagerly=False, **settings)
     model.fit(dataset(), shuffle=False, steps_per_epoch=4, verbose=0)
@@ -153,7 +164,7 @@ def test_a_saved_model_goes_on_as_if_it_had_not_been(tmp_path, make, settings):
     assert any("ema/" in name for name in other.state) == bool(settings)
 
 
-@each_model
+@each_model_slowly
 def test_our_callbacks_in_a_users_fit_and_exact_resume(tmp_path, make):
     def ours(model):
         return [
@@ -258,13 +269,14 @@ usual_movement = functools.cache(movement)
 
 
 @pytest.mark.parametrize("options", [{"run_eagerly": True}, {"steps_per_execution": 2}], ids=str)
-@each_model
+@each_model_slowly
 def test_the_keywords_of_compile(make, options):
     usual, found = usual_movement(make), movement(make, **options)
     # Adam makes full steps of gradients that are rounding errors.
     assert np.abs(found - usual).mean() < 0.02 * np.abs(usual).mean()
 
 
+@pytest.mark.slow
 def test_xla():
     # It draws other dropout masks and rounds otherwise.
     usual, found = usual_movement(pix2pix), movement(pix2pix, jit_compile=True)

@@ -58,7 +58,9 @@ def batch(size=256):
 CASES = {"pix2pix": (build_pix2pix, 256), "cyclegan": (build_cyclegan, 32)}
 
 
-@pytest.fixture(scope="module", params=CASES)
+@pytest.fixture(
+    scope="module", params=["pix2pix", pytest.param("cyclegan", marks=pytest.mark.slow)]
+)
 def reference(request):
     """A builder, a batch and the first gradients in float32."""
     build, size = CASES[request.param]
