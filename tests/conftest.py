@@ -95,7 +95,8 @@ def tiny_run(tmp_path_factory, pairs, unpaired):
     def make(program="pix2pix-tf"):
         folder = tmp_path_factory.mktemp("runs") / program
         source = pairs if program == "pix2pix-tf" else unpaired
-        process = runs.train(program, source, folder)
+        watch = ("--progress_freq", 1, "--display_freq", 2, "--save_freq", 1)
+        process = runs.train(program, source, folder, *watch)
         assert process.returncode == 0, process.stderr
         return folder
 

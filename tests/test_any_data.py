@@ -73,8 +73,10 @@ def test_pairs_of_700x300_are_trained_and_tested(wide, tmp_path):
 @pytest.mark.parametrize(
     ("options", "words", "expected"),
     [
-        ({"preprocess": "crop"}, (), (350, 300)),
-        ({"preprocess": "scale_width", "scale_size": 100}, (), (100, 85)),
+        pytest.param({"preprocess": "crop"}, (), (350, 300), marks=pytest.mark.slow),
+        pytest.param(
+            {"preprocess": "scale_width", "scale_size": 100}, (), (100, 85), marks=pytest.mark.slow
+        ),
         ({"preprocess": "scale_width"}, ("--scale_size", "50"), (50, 42)),
     ],
 )
@@ -119,8 +121,8 @@ def both_ways(monkeypatch, folder, translate):
     [
         (),
         ("--which_direction", "BtoA", "--test_dropout"),
-        ("--dataset_mode", "folders"),
-        ("--dataset_mode", "single"),
+        pytest.param(("--dataset_mode", "folders"), marks=pytest.mark.slow),
+        pytest.param(("--dataset_mode", "single"), marks=pytest.mark.slow),
     ],
 )
 def test_test_reads_large_files_by_windows(tmp_path, monkeypatch, words):
@@ -212,7 +214,7 @@ def halves(wide, folder, *, suffix=".png"):
     return folder
 
 
-@pytest.mark.parametrize("direction", ["AtoB", "BtoA"])
+@pytest.mark.parametrize("direction", ["AtoB", pytest.param("BtoA", marks=pytest.mark.slow)])
 def test_two_folders_give_what_one_file_gives(wide, tmp_path, direction):
     run_folder = untrained(tmp_path / "run", crop_size=32, which_direction=direction)
     one = test(wide, run_folder, tmp_path / "one")
@@ -276,7 +278,10 @@ def test_results_have_the_depth_of_their_source(tmp_path):
     assert metrics["per_image"]["a"]["L1"] == pytest.approx(metrics["per_image"]["b"]["L1"], 1e-3)
 
 
-@pytest.mark.parametrize("counts", [(1, 3), (4, 1), (2, 5)])
+@pytest.mark.parametrize(
+    "counts",
+    [(2, 5), *(pytest.param(counts, marks=pytest.mark.slow) for counts in ((1, 3), (4, 1)))],
+)
 def test_any_numbers_of_channels(tmp_path, counts):
     rng = np.random.default_rng(0)
     for side, count in zip("AB", counts, strict=True):
@@ -292,6 +297,7 @@ def test_any_numbers_of_channels(tmp_path, counts):
     assert found.shape == (32, 48, counts[1]) and 0 <= found.min() <= found.max() <= 1
 
 
+@pytest.mark.slow
 def test_export_of_other_channels_and_sizes(tmp_path):
     options = {"crop_size": "64x32", "input_channels": 1, "output_channels": 4}
     run_folder = untrained(tmp_path / "run", **options)

@@ -74,6 +74,7 @@ def halves(folder, a, b, *, count=3):
     return folder
 
 
+@pytest.mark.slow
 def test_percentiles_are_measured_once_and_results_have_the_targets_type(tmp_path):
     ct = [RNG.integers(-1000, 2000, (32, 32, 1)).astype(np.int16) for _ in range(3)]
     mr = [RNG.random((32, 32, 1), np.float32) * 700 for _ in range(3)]
@@ -271,7 +272,14 @@ def damaged(kind):
     return png(64, 64, (b"IDAT", packed[: len(packed) // 2]))
 
 
-@pytest.mark.parametrize("kind", ["jpeg cut", "png zeros", "png cut"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "jpeg cut",
+        pytest.param("png zeros", marks=pytest.mark.slow),
+        pytest.param("png cut", marks=pytest.mark.slow),
+    ],
+)
 def test_damage_inside_stops_a_run_before_it_starts(tmp_path, capsys, kind):
     folder = write_pairs(tmp_path / "data", 3, size=32)
     (folder / "bad.png").write_bytes(damaged(kind))
@@ -384,7 +392,10 @@ def test_any_two_folders_are_pairs_by_order(tmp_path):
     assert run(*words, "--pair_by", "order") == 0
 
 
-@pytest.mark.parametrize("width", [64, 96, 112])
+@pytest.mark.parametrize(
+    "width",
+    [64, pytest.param(96, marks=pytest.mark.slow), pytest.param(112, marks=pytest.mark.slow)],
+)
 def test_the_layout_and_the_direction_are_stated(tmp_path, capsys, width):
     (tmp_path / "data").mkdir()
     rows, columns = np.mgrid[:64, :width].astype(np.uint8)
@@ -438,6 +449,7 @@ def test_label_ids_become_colours_or_channels():
         codecs.load_unit(buffer.getvalue(), Side(palette=colours[:2]))
 
 
+@pytest.mark.slow
 def test_cyclegan_skips_bad_files_and_keeps_types(tmp_path, capsys):
     for side, dtype in zip("AB", ("uint8", "int16"), strict=True):
         for phase in ("train", "test"):

@@ -153,7 +153,7 @@ def test_pix2pix_trains_with_the_other_networks(options):
     [(models.build, pix2pix(scale_size=8, **TINY)), (cyclegan_models.build, cyclegan(**TINY))],
     ids=["pix2pix", "cyclegan"],
 )
-@pytest.mark.parametrize("run_eagerly", [True, False])
+@pytest.mark.parametrize("run_eagerly", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_every_update_runs_in_python_if_wanted(build, config, run_eagerly):
     model, calls = build(dataclasses.replace(config, run_eagerly=run_eagerly)), []
     update = model.update

@@ -67,6 +67,7 @@ def train_and_test(data, home, *, stops):
     return files(home / "run"), files(home / "out")
 
 
+@pytest.mark.slow
 def test_a_run_at_an_address_is_that_of_a_folder(tmp_path, ram):
     data = write_pairs(tmp_path / "data", 3)
     for path in data.iterdir():

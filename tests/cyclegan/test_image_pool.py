@@ -41,12 +41,12 @@ def test_first_images_are_stored_and_returned(size):
 @pytest.mark.parametrize("size", [1, 10])
 def test_each_image_is_returned_at_most_twice_and_half_are_exchanged(size, batch):
     pool = make(size)
-    results = pass_through(pool, 1200, batch=batch)
+    results = pass_through(pool, 600, batch=batch)
     # Once on its way into a pool that is not full, once out of it; or once at all.
     assert max(np.bincount(results)) <= 2
     assert all(result < size for result in np.flatnonzero(np.bincount(results) == 2))
     later = np.array(results[size:])
-    exchanged = np.mean(later != np.arange(size, 1200))
+    exchanged = np.mean(later != np.arange(size, 600))
     # Five standard deviations of a fair coin.
     assert abs(exchanged - 0.5) < 5 * 0.5 / len(later) ** 0.5
     # Nothing comes from the future, and nothing that left comes back.

@@ -71,7 +71,7 @@ def test_rescale_padding_and_fractions(tmp_path, slope, intercept, dtype, expect
     assert samples.missing[3, 4] and samples.nodata == physical[3, 4]
 
 
-@pytest.mark.parametrize("program", ["pix2pix", "cyclegan"])
+@pytest.mark.parametrize("program", ["pix2pix", pytest.param("cyclegan", marks=pytest.mark.slow)])
 def test_a_result_has_the_geometry_of_its_dicom_and_units_of_the_target(tmp_path, program):
     sides = ("A", "B") if program == "pix2pix" else ("trainA", "trainB", "testA", "testB")
     for side in sides:
@@ -157,7 +157,8 @@ def test_slices_lie_as_in_ras_whatever_the_file(tmp_path, axes):
 
 
 @pytest.mark.parametrize(
-    ("preprocess", "ending"), [("none", ".nii.gz"), ("resize_and_crop", ".nii")]
+    ("preprocess", "ending"),
+    [("none", ".nii.gz"), pytest.param("resize_and_crop", ".nii", marks=pytest.mark.slow)],
 )
 def test_a_result_is_a_volume_with_the_header_of_its_source(tmp_path, preprocess, ending):
     for side, dtype in zip("AB", (np.int16, np.uint8), strict=True):

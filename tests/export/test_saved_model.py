@@ -86,7 +86,7 @@ def test_jpeg_results():
     assert Image.open(io.BytesIO(output.numpy()[0])).format == "JPEG"
 
 
-@pytest.mark.parametrize("wrong", [0.1, np.nan])
+@pytest.mark.parametrize("wrong", [0.1, pytest.param(np.nan, marks=pytest.mark.slow)])
 def test_an_export_that_differs_is_not_delivered(exported, tmp_path, monkeypatch, wrong):
     save, other = tf.saved_model.save, make(wrong=wrong, crop_size=32, scale_size=32)
 

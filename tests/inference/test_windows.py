@@ -71,10 +71,12 @@ def check(network, height, width, *, tile, seed=None):
         ("unet", {"norm": "batch"}),
         ("unet", {"norm": "instance_affine", "depth": 5, "dropout": False}),
         ("unet", {"norm": "batch", "separable_conv": True, "depth": 4}),
-        ("unet_128", {"norm": "none"}),
+        pytest.param("unet_128", {"norm": "none"}, marks=pytest.mark.slow),
         ("resnet_6blocks", {"norm": "instance", "dropout": False}),
-        ("resnet_6blocks", {"norm": "sync_batch"}),
-        ("resnet_9blocks", {"norm": "instance_affine", "dropout": False}),
+        pytest.param("resnet_6blocks", {"norm": "sync_batch"}, marks=pytest.mark.slow),
+        pytest.param(
+            "resnet_9blocks", {"norm": "instance_affine", "dropout": False}, marks=pytest.mark.slow
+        ),
     ],
 )
 def test_the_result_is_that_of_the_whole_image(small_windows, kind, options):
