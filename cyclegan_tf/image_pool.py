@@ -20,7 +20,7 @@ class ImagePool:
 
     Args:
         size: Number of images that are kept; 0 for none: every image is returned as it is.
-        shape: Shape of an image, (h, w, c).
+        shape: Shape of an image, (h, w, c); unknown only if `size` is 0.
         seed: The run's seed, an int.
         name: Name of the pool; pools of different names draw differently.
 
@@ -29,7 +29,7 @@ class ImagePool:
         (arXiv:1703.10593), section 4; PyTorch CycleGAN, util/image_pool.py.
     """
 
-    def __init__(self, size: int, shape: Sequence[int], *, seed: int, name: str) -> None:
+    def __init__(self, size: int, shape: Sequence[int | None], *, seed: int, name: str) -> None:
         self.size, self._seed, self._name = size, seed, name
         if size:
             self._images = distribution.variable(tf.zeros([size, *shape]), f"{name}_images")
@@ -42,12 +42,12 @@ class ImagePool:
             return {}
         return {f"{self._name}/images": self._images, f"{self._name}/seen": self._seen}
 
-    def query(self, images: tf.Tensor, *, remember: bool = True) -> tf.Tensor:
+    def query(self, images: tf.Tensor, *, update: bool = True) -> tf.Tensor:
         """Exchanges images one by one.
 
         Args:
             images: Float [n, h, w, c].
-            remember: Whether the pool changes; if not, it shows what it would return.
+            update: Whether the pool changes; if not, it returns what it would return.
 
         Returns:
             Tensor like `images`, without gradient.
@@ -63,7 +63,7 @@ class ImagePool:
             count, everyone = tf.shape(images)[0], tf.shape(images, tf.int64)[0]
             count //= context.num_replicas_in_sync
             results = tf.map_fn(
-                lambda one: self._exchange(one[0], self._seen + one[1], remember=remember),
+                lambda one: self._exchange(one[0], self._seen + one[1], update=update),
                 (images, tf.range(everyone)),
                 fn_output_signature=images.dtype,
                 parallel_iterations=1,
@@ -72,16 +72,16 @@ class ImagePool:
             everyone = count * context.num_replicas_in_sync
             results = tf.stack(
                 [
-                    self._exchange(image, self._seen + index, remember=remember)
+                    self._exchange(image, self._seen + index, update=update)
                     for index, image in enumerate(tf.unstack(images, everyone))
                 ]
             )
-        if remember:
+        if update:
             self._seen.assign_add(everyone)
         first = context.replica_id_in_sync_group * count
         return results[first : first + count]
 
-    def _exchange(self, image: tf.Tensor, number: tf.Tensor, *, remember: bool) -> tf.Tensor:
+    def _exchange(self, image: tf.Tensor, number: tf.Tensor, *, update: bool) -> tf.Tensor:
         """The image that comes back for the `number`-th one, counted from 0."""
         stream = sum(map(ord, self._name))
         seed = tf.stack([tf.constant(self._seed, tf.int64), number])
@@ -89,11 +89,11 @@ class ImagePool:
         draws = tf.random.stateless_uniform([2], seed, alg="philox")
         full, size = number >= self.size, tf.cast(self.size, tf.float32)
         slot = tf.where(full, tf.cast(draws[1] * size, tf.int64), number)
-        # Out of range only when nothing is remembered while the pool fills.
+        # Out of range only without an update while the pool fills.
         slot = tf.minimum(slot, self.size - 1)
         stored = tf.gather(self._images, slot)
         old = full & (draws[0] > 0.5)
-        if remember:
+        if update:
             kept = tf.where(full & ~old, stored, image)
             self._images.scatter_update(tf.IndexedSlices(kept[None], slot[None]))
         return tf.where(old, stored, image)

@@ -14,8 +14,9 @@ from pix2pix_tf.networks import layers
 from pix2pix_tf.networks.factory import make_discriminator, make_generator
 from pix2pix_tf.networks.layers import Network
 from pix2pix_tf.training import losses
-from pix2pix_tf.training.gan import GAN
-from pix2pix_tf.training.optimizers import FusedAdam, gradients
+from pix2pix_tf.training.adam import FusedAdam
+from pix2pix_tf.training.exact_fit import ExactFit
+from pix2pix_tf.training.optimizers import gradients
 from pix2pix_tf.training.schedules import EpochSchedule
 
 # The losses' names, the same in dicts and log.csv, and in TensorBoard behind "losses/", and what
@@ -38,7 +39,7 @@ NETWORKS = ("gen_ab", "gen_ba", "disc_a", "disc_b")
 
 
 @keras.saving.register_keras_serializable(package="cyclegan_tf")
-class CycleGAN(GAN):
+class CycleGAN(ExactFit):
     """Translation between two unpaired sets of images.
 
     Args:
@@ -56,20 +57,15 @@ class CycleGAN(GAN):
         batched: Give a network its batches in one call. Equal in value and faster for images of
             one size where every normalisation is that of an image; wrong with batch normalisation.
         seed: Seed of dropout and of the pools, an int.
-        ema_decay: See `GAN`.
+        kwargs: Arguments of `ExactFit`, such as `ema_decay`, and of `keras.Model`.
 
     Reference:
         Zhu et al. 2017 (arXiv:1703.10593); junyanz/pytorch-CycleGAN-and-pix2pix,
         models/cycle_gan_model.py.
     """
 
-    GENERATORS = ("gen_ab", "gen_ba")
-    DISCRIMINATORS = ("disc_a", "disc_b")
     LOSSES = tuple(LOSSES)
     MEASURES = ("cycle_A", "cycle_B")
-    SETTINGS = (
-        "gan_mode", "lambda_a", "lambda_b", "lambda_identity", "pool_size", "batched", "seed",
-    )  # fmt: skip
 
     def __init__(
         self,
@@ -85,10 +81,11 @@ class CycleGAN(GAN):
         pool_size: int = 50,
         batched: bool = True,
         seed: int = 0,
-        ema_decay: float = 0.0,
+        name: str = "cyclegan",
         **kwargs: Any,
     ) -> None:
-        super().__init__(ema_decay=ema_decay, **{"name": "cyclegan", **kwargs})
+        generators, discriminators = [gen_ab, gen_ba], [disc_a, disc_b]
+        super().__init__(generators=generators, discriminators=discriminators, name=name, **kwargs)
         self.gen_ab, self.gen_ba, self.disc_a, self.disc_b = gen_ab, gen_ba, disc_a, disc_b
         self.gan_mode, self.lambda_a, self.lambda_b = gan_mode, lambda_a, lambda_b
         self.lambda_identity, self.batched, self.seed = lambda_identity, batched, seed
@@ -97,21 +94,12 @@ class CycleGAN(GAN):
         self.pool_a: Any = None
         self.pool_b: Any = None
 
-    def network_shapes(self, input_shape: tuple[int | None, ...]) -> dict[str, tuple]:
-        """The input shape of every network, for images of A of `input_shape`."""
+    def network_shapes(self, input_shape: tuple[int | None, ...]) -> list[tuple[int | None, ...]]:
         of_a, channels = input_shape, self.gen_ab.compute_output_shape(input_shape)[-1]
         of_b = (*input_shape[:-1], channels)
-        return {"gen_ab": of_a, "gen_ba": of_b, "disc_a": of_a, "disc_b": of_b}
+        return [of_a, of_b, of_a, of_b]
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Creates all variables.
-
-        Args:
-            input_shape: Shape of the images of A, (n, h, w, c).
-
-        Raises:
-            InputError: If a pool is to hold images whose size is unknown.
-        """
         if self.pool_size and None in input_shape[1:]:
             raise InputError(
                 "an image pool needs images of one known size: build the model with it, or set "
@@ -119,21 +107,18 @@ class CycleGAN(GAN):
             )
         super().build(input_shape)
         with tf.init_scope():
-            shapes = self.network_shapes(tuple(input_shape))
-            self.pool_a, self.pool_b = (
-                ImagePool(self.pool_size, shapes[f"disc_{s}"][1:], seed=self.seed, name=f"pool_{s}")
-                for s in "ab"
-            )
+            of_a, of_b, *_ = self.network_shapes(tuple(input_shape))
+            size, seed = self.pool_size, self.seed
+            self.pool_a = ImagePool(size, of_a[1:], seed=seed, name="pool_a")
+            self.pool_b = ImagePool(size, of_b[1:], seed=seed, name="pool_b")
 
     def default_optimizer(self) -> FusedAdam:
-        """Adam as in the PyTorch code."""
         return FusedAdam(0.0002, beta_1=0.5, torch_epsilon=True, name="gen_adam")
 
     @property
-    def own_state(self) -> dict[str, Any]:
-        """The part of `state` that is neither a network's nor an optimizer's."""
+    def extra_state(self) -> dict[str, Any]:
         pools = [pool.state for pool in (self.pool_a, self.pool_b) if pool is not None]
-        return {**super().own_state, **{name: v for pool in pools for name, v in pool.items()}}
+        return {**super().extra_state, **{name: v for pool in pools for name, v in pool.items()}}
 
     def call(
         self,
@@ -141,7 +126,6 @@ class CycleGAN(GAN):
         training: bool = False,
         dropout_seeds: tf.Tensor | None = None,
     ) -> tf.Tensor:
-        """Translates images of A [n, h, w, c] in [-1, 1] to B; `gen_ba` is the way back."""
         return self.gen_ab(images, training=training, dropout_seeds=dropout_seeds)
 
     def forward(
@@ -231,26 +215,17 @@ class CycleGAN(GAN):
         return values
 
     def compute_gradients(
-        self, real_a: tf.Tensor, real_b: tf.Tensor, *, remember: bool = False
+        self, real_a: tf.Tensor, real_b: tf.Tensor, *, update_pools: bool = False
     ) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor], list[tf.Tensor], list[tf.Tensor]]:
-        """Losses and the gradients of all networks.
-
-        Args:
-            real_a: Float [n, h, w, c] in [-1, 1].
-            real_b: Likewise.
-            remember: Whether the pools take the translated images in.
-
-        Returns:
-            (losses, images, generators' gradients, discriminators' gradients); the gradients in
-            the order of `generator_variables` and `discriminator_variables`.
-        """
         with tf.GradientTape() as tape:
             values, images = self.forward(real_a, real_b)
             total = tf.add_n(list(values.values()))
         gen = gradients(tape, total, self.generator_variables, optimizer=self.gen_optimizer)
+        # The generators' update changes nothing that the discriminators' gradients depend on: both
+        # are computed from the images of one pass.
         fakes = (
-            self.pool_a.query(images["fake_a"], remember=remember),
-            self.pool_b.query(images["fake_b"], remember=remember),
+            self.pool_a.query(images["fake_a"], update=update_pools),
+            self.pool_b.query(images["fake_b"], update=update_pools),
         )
         with tf.GradientTape() as tape:
             disc_losses = self.discriminate((real_a, real_b), fakes)
@@ -259,20 +234,25 @@ class CycleGAN(GAN):
         values = {**disc_losses, **values}
         return {name: values[name] for name in LOSSES}, images, gen, disc
 
-    def update(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[dict[str, tf.Tensor], list]:
-        """Updates the generators, then the discriminators, with one batch of (real_a, real_b).
-
-        The generators' update changes nothing that the discriminators' gradients depend on: both
-        are computed from the images of one pass. See `GAN`.
-        """
-        values, _, gen, disc = self.compute_gradients(*batch, remember=True)
-        return values, self.apply_gradients(gen, disc)
-
     def measure(self, inputs: tf.Tensor, targets: tf.Tensor) -> dict[str, tf.Tensor]:
-        """L1 of images of A and of B translated there and back, dropout off, without lambda."""
+        # L1 of images of A and of B translated there and back, without lambda.
         return {
             "cycle_A": losses.l1_loss(inputs, self.gen_ba(self.gen_ab(inputs))),
             "cycle_B": losses.l1_loss(targets, self.gen_ab(self.gen_ba(targets))),
+        }
+
+    def get_config(self) -> dict[str, Any]:
+        networks = {n: keras.saving.serialize_keras_object(getattr(self, n)) for n in NETWORKS}
+        return {
+            **super().get_config(),
+            **networks,
+            "gan_mode": self.gan_mode,
+            "lambda_a": self.lambda_a,
+            "lambda_b": self.lambda_b,
+            "lambda_identity": self.lambda_identity,
+            "pool_size": self.pool_size,
+            "batched": self.batched,
+            "seed": self.seed,
         }
 
 

@@ -11,8 +11,9 @@ from pix2pix_tf.networks import layers
 from pix2pix_tf.networks.factory import make_discriminator, make_generator
 from pix2pix_tf.networks.layers import Network
 from pix2pix_tf.training import losses
-from pix2pix_tf.training.gan import GAN
-from pix2pix_tf.training.optimizers import FusedAdam, gradients
+from pix2pix_tf.training.adam import FusedAdam
+from pix2pix_tf.training.exact_fit import ExactFit
+from pix2pix_tf.training.optimizers import gradients
 
 # The losses' names, the same in dicts and log.csv, and in TensorBoard behind "losses/" (the
 # reference's tags).
@@ -20,7 +21,7 @@ LOSSES = ("discriminator_loss", "generator_loss_GAN", "generator_loss_L1")
 
 
 @keras.saving.register_keras_serializable(package="pix2pix_tf")
-class Pix2Pix(GAN):
+class Pix2Pix(ExactFit):
     """Conditional GAN for image-to-image translation.
 
     Args:
@@ -31,17 +32,14 @@ class Pix2Pix(GAN):
         l1_weight: Weight of the L1 term; Isola et al. 2017, section 4 (lambda = 100).
         gan_mode: "vanilla", "lsgan" or "wgangp".
         seed: Seed of dropout, an int.
-        ema_decay: See `GAN`.
+        kwargs: Arguments of `ExactFit`, such as `ema_decay`, and of `keras.Model`.
 
     Reference:
         Isola et al. 2017 (arXiv:1611.07004); affinelayer/pix2pix-tensorflow.
     """
 
-    GENERATORS = ("generator",)
-    DISCRIMINATORS = ("discriminator",)
     LOSSES = LOSSES
     MEASURES = ("generator_loss_L1",)
-    SETTINGS = ("gan_weight", "l1_weight", "gan_mode", "seed")
 
     def __init__(
         self,
@@ -52,23 +50,21 @@ class Pix2Pix(GAN):
         l1_weight: float = 100.0,
         gan_mode: str = "vanilla",
         seed: int = 0,
-        ema_decay: float = 0.0,
+        name: str = "pix2pix",
         **kwargs: Any,
     ) -> None:
-        super().__init__(ema_decay=ema_decay, **{"name": "pix2pix", **kwargs})
-        self.generator = generator
-        self.discriminator = discriminator
+        super().__init__(
+            generators=[generator], discriminators=[discriminator], name=name, **kwargs
+        )
+        self.generator, self.discriminator = generator, discriminator
         self.gan_weight, self.l1_weight = gan_weight, l1_weight
         self.gan_mode, self.seed = gan_mode, seed
 
-    def network_shapes(self, input_shape: tuple[int | None, ...]) -> dict[str, tuple]:
-        """The input shape of every network, for inputs of this model of `input_shape`."""
+    def network_shapes(self, input_shape: tuple[int | None, ...]) -> list[tuple[int | None, ...]]:
         outputs = self.generator.compute_output_shape(input_shape)[-1]
-        pair = (*input_shape[:-1], input_shape[-1] + outputs)
-        return {"generator": input_shape, "discriminator": pair}
+        return [input_shape, (*input_shape[:-1], input_shape[-1] + outputs)]
 
     def default_optimizer(self) -> FusedAdam:
-        """Adam as in the reference."""
         return FusedAdam(0.0002, beta_1=0.5, name="gen_adam")
 
     def call(
@@ -77,7 +73,6 @@ class Pix2Pix(GAN):
         training: bool = False,
         dropout_seeds: tf.Tensor | None = None,
     ) -> tf.Tensor:
-        """Translates `inputs` [n, h, w, c] in [-1, 1]; see the generator."""
         return self.generator(inputs, training=training, dropout_seeds=dropout_seeds)
 
     def forward(
@@ -106,36 +101,32 @@ class Pix2Pix(GAN):
         return values, {"outputs": outputs, "predict_real": real, "predict_fake": fake}
 
     def compute_gradients(
-        self, inputs: tf.Tensor, targets: tf.Tensor
+        self, inputs: tf.Tensor, targets: tf.Tensor, *, update_pools: bool = False
     ) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor], list[tf.Tensor], list[tf.Tensor]]:
-        """Losses and the gradients of both networks, all from one forward pass.
-
-        Args:
-            inputs: Float [n, h, w, c] in [-1, 1].
-            targets: Float [n, h, w, c'] in [-1, 1].
-
-        Returns:
-            (losses, tensors, generator's gradients, discriminator's gradients); the gradients in
-            the order of each network's `trainable_variables`.
-        """
+        # Both networks learn from one forward pass.
         with tf.GradientTape(persistent=True) as tape:
             values, tensors = self.forward(inputs, targets)
             gan = self.gan_weight * values["generator_loss_GAN"]
-            total = gan + self.l1_weight * values["generator_loss_L1"]
-        loss = values["discriminator_loss"]
+            gen_loss = gan + self.l1_weight * values["generator_loss_L1"]
+        disc_loss = values["discriminator_loss"]
         gen, disc = self.generator_variables, self.discriminator_variables
-        gen = gradients(tape, total, gen, optimizer=self.gen_optimizer)
-        disc = gradients(tape, loss, disc, optimizer=self.disc_optimizer)
+        gen = gradients(tape, gen_loss, gen, optimizer=self.gen_optimizer)
+        disc = gradients(tape, disc_loss, disc, optimizer=self.disc_optimizer)
         return values, tensors, gen, disc
 
-    def update(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[dict[str, tf.Tensor], list]:
-        """Updates both networks simultaneously with one batch of (inputs, targets); see `GAN`."""
-        values, _, gen, disc = self.compute_gradients(*batch)
-        return values, self.apply_gradients(gen, disc)
-
     def measure(self, inputs: tf.Tensor, targets: tf.Tensor) -> dict[str, tf.Tensor]:
-        """L1 of one batch, dropout off."""
         return {"generator_loss_L1": losses.l1_loss(targets, self(inputs))}
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "generator": keras.saving.serialize_keras_object(self.generator),
+            "discriminator": keras.saving.serialize_keras_object(self.discriminator),
+            "gan_weight": self.gan_weight,
+            "l1_weight": self.l1_weight,
+            "gan_mode": self.gan_mode,
+            "seed": self.seed,
+        }
 
 
 def _generator(config: Pix2PixConfig) -> Network:

@@ -11,7 +11,8 @@ from layer_cases import CASES
 import pix2pix_tf
 from pix2pix_tf.networks.normalization import normalization
 from pix2pix_tf.training import distribution
-from pix2pix_tf.training.optimizers import FusedAdam, LossScaling
+from pix2pix_tf.training.adam import FusedAdam
+from pix2pix_tf.training.optimizers import LossScaling
 
 
 def two_replicas():
@@ -114,7 +115,7 @@ def overflow(_):
         def step():
             second = tf.equal(tf.distribute.get_replica_context().replica_id_in_sync_group, 1)
             gradient = tf.where(tf.logical_and(overflow, second), np.inf, 1.0)
-            optimizer.apply([tf.reshape(gradient, [1])], [variable])
+            optimizer.apply([optimizer.scale_loss(tf.reshape(gradient, [1]))], [variable])
 
         strategy.run(step)
 

@@ -156,8 +156,8 @@ def test_pix2pix_trains_with_the_other_networks(options):
 @pytest.mark.parametrize("run_eagerly", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_every_update_runs_in_python_if_wanted(build, config, run_eagerly):
     model, calls = build(dataclasses.replace(config, run_eagerly=run_eagerly)), []
-    update = model.update
-    model.update = lambda batch: calls.append(tf.executing_eagerly()) or update(batch)
+    step = model.train_step
+    model.train_step = lambda data: calls.append(tf.executing_eagerly()) or step(data)
     pairs = np.random.default_rng(0).uniform(-1, 1, (2, 2, 8, 8, 3)).astype(np.float32)
     model.fit(*pairs, batch_size=1, verbose=0)
     assert model.step == 2

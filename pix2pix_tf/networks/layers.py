@@ -259,7 +259,7 @@ class Level(Composite):
             # leaves noise that Adam would amplify to full-size steps, different ones on any
             # number of devices.
             if self.convolution.use_bias:
-                self.convolution.bias.is_erased = True
+                self.convolution.bias.has_zero_gradient = True
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Convolves `x` [n, h, w, c] and normalises the result."""

@@ -60,11 +60,11 @@ class FiniteCheck(StepCallback):
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Forgets what an earlier training found."""
-        self.model.forget_broken()
+        self.model.reset_finite_check()
 
     def on_step_end(self, step: int, logs: dict[str, float]) -> None:
         """Raises an error if a loss or a gradient was not finite."""
-        if broken := self.model.first_broken():
+        if broken := self.model.first_nonfinite():
             name, step = broken
             # Gradients are not in the logs.
             value = logs.get(name, 0.0)
@@ -302,11 +302,11 @@ class Checkpoints(StepCallback):
         """Saves what was not saved yet."""
         step = self.model.step
         is_new = self._saved is not None and step > self._saved
-        if self.freq and is_new and not self.model.updating:
+        if self.freq and is_new and not self.model.in_update:
             self._save(step)
 
     def _save(self, step: int) -> None:
-        if not distribution.is_chief() or self.model.first_broken():
+        if not distribution.is_chief() or self.model.first_nonfinite():
             return
         # The rows of its steps must be on the disk before the checkpoint is.
         for name in (run_folder.LOG, run_folder.VALIDATION):

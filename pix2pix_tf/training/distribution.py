@@ -176,6 +176,12 @@ def all_reduce_sum(value: Any) -> Any:
     return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
 
 
+def sum_of_shares(values: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """The sums of scalars over all replicas, in one exchange; called on every replica."""
+    sums = all_reduce_sum(tf.stack(list(values.values())))
+    return dict(zip(values, tf.unstack(sums), strict=True))
+
+
 def gather_images(images: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     """All replicas' images [n, ...] in the order of the global batch; called on every replica."""
     context = tf.distribute.get_replica_context()

@@ -192,7 +192,7 @@ class WaitingCheck(StepCallback):
 
     def on_step_end(self, step: int, logs: dict[str, float]) -> None:
         """Looks at the share of waiting; the first steps, which trace graphs, do not count."""
-        now, waited = time.monotonic(), self.model.seconds_waited
+        now, waited = time.monotonic(), self.model.data_wait_seconds
         if self._start is not None:
             share = (waited - self._waited) / max(now - self._start, 1e-9)
             self._alarm.note(share > self.TOO_LONG, step=step, share=share)

@@ -4,34 +4,28 @@ import math
 
 import tensorflow as tf
 
+from pix2pix_tf.training import distribution
+
 
 def global_mean(values: tf.Tensor) -> tf.Tensor:
-    """Mean over this replica's share, divided by the number of replicas.
+    """Mean over the global batch, of which each replica returns its share.
 
-    The sum over replicas, which is how gradients are combined, is then the mean over the global
-    batch. Every term of every loss goes through here.
+    The shares of all replicas add up to the mean, as gradients do. Every term of every loss goes
+    through here.
 
     Args:
-        values: Float tensor of any shape; every replica has the same shape.
+        values: Float tensor of any shape [n, ...]. If n is known before execution, every replica
+            has as many images; else each may have another number, also none.
 
     Returns:
         float32 scalar.
     """
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
-    return tf.reduce_mean(tf.cast(values, tf.float32)) / replicas
-
-
-def replica_means(values: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    """What `global_mean` would have given on this replica alone: Keras averages over replicas.
-
-    Args:
-        values: Dict of results of `global_mean`.
-
-    Returns:
-        Dict of scalars.
-    """
-    replicas = tf.distribute.get_strategy().num_replicas_in_sync
-    return {name: replicas * value for name, value in values.items()}
+    values = tf.cast(values, tf.float32)
+    if replicas == 1 or (values.shape.rank is not None and values.shape[:1].is_fully_defined()):
+        return tf.reduce_mean(values) / replicas
+    count = distribution.all_reduce_sum(tf.size(values, tf.int64))
+    return tf.reduce_sum(values) / tf.cast(count, tf.float32)
 
 
 def gan_terms(logits: tf.Tensor, *, real: bool, mode: str = "vanilla") -> tf.Tensor:

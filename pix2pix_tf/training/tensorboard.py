@@ -11,6 +11,7 @@ import tensorflow as tf
 from tensorboard.plugins.histogram.metadata import create_summary_metadata
 
 from pix2pix_tf.training import distribution
+from pix2pix_tf.training.optimizers import unscaled
 from pix2pix_tf.training.steps import SPEED, Batch, StepCallback, ToImages
 
 Path = str | os.PathLike[str]
@@ -96,6 +97,8 @@ class TensorBoard(StepCallback):
         def look(*batch: tf.Tensor) -> tuple[dict[str, tf.Tensor], list[tf.Tensor]]:
             """Images and gradients of the global batch."""
             _, tensors, gen, disc = self.model.compute_gradients(*batch)
+            gen = unscaled(gen, optimizer=self.model.gen_optimizer)
+            disc = unscaled(disc, optimizer=self.model.disc_optimizer)
             images = self.images(batch, tensors) if self.images is not None else {}
             return distribution.gather_images(images), distribution.all_reduce_sum([*gen, *disc])
 

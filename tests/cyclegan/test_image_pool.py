@@ -89,7 +89,7 @@ def test_looking_changes_nothing_and_shows_what_would_come(passed):
     pool = make(4)
     pass_through(pool, passed)
     before = {name: variable.numpy() for name, variable in pool.state.items()}
-    shown = pool.query(numbered(passed, 1), remember=False)
+    shown = pool.query(numbered(passed, 1), update=False)
     for name, variable in pool.state.items():
         np.testing.assert_array_equal(variable, before[name])
     np.testing.assert_array_equal(shown, pool.query(numbered(passed, 1)))

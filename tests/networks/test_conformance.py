@@ -75,8 +75,8 @@ def test_a_keras_file_holds_the_layer(kind, tmp_path):
     loaded = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(loaded(x, training=False), model(x, training=False))
     assert [v.path for v in loaded.variables] == [v.path for v in model.variables]
-    erased = [getattr(v, "is_erased", False) for v in model.variables]
-    assert [getattr(v, "is_erased", False) for v in loaded.variables] == erased
+    erased = [getattr(v, "has_zero_gradient", False) for v in model.variables]
+    assert [getattr(v, "has_zero_gradient", False) for v in loaded.variables] == erased
     model.summary(print_fn=lambda text: None)
 
 

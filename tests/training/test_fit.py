@@ -102,7 +102,7 @@ def test_history_is_the_mean_of_the_epoch(make):
             steps = [logs[name] for _, logs, _ in recorder.batches[3 * epoch : 3 * epoch + 3]]
             assert values[epoch] == pytest.approx(np.average(steps, weights=[2, 2, 1]), rel=1e-6)
             assert recorder.epochs[epoch][1][name] == values[epoch]
-    assert any(model.GENERATORS[0] in line for line in recorder.text)
+    assert any(model.generators[0].name in line for line in recorder.text)
 
 
 @each_model

@@ -5,7 +5,7 @@ import tensorflow as tf
 from support import GOLDENS
 
 from pix2pix_tf.training import losses
-from pix2pix_tf.training.optimizers import FusedAdam
+from pix2pix_tf.training.adam import FusedAdam
 
 GOLDEN = GOLDENS / "torch" / "golden.npz"
 

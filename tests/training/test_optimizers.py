@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pix2pix_tf.training.optimizers import FusedAdam
+from pix2pix_tf.training.adam import FusedAdam
 
 SETTINGS = {"learning_rate": 0.0002, "beta_1": 0.5, "beta_2": 0.999, "epsilon": 1e-8}
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pix2pix_tf.training.optimizers import FusedAdam
+from pix2pix_tf.training.adam import FusedAdam
 from pix2pix_tf.training.schedules import EpochSchedule
 
 STEPS = 7
