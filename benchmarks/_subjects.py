@@ -169,7 +169,9 @@ def exported(
 
     generator, served = served_generator(case)
     with tempfile.TemporaryDirectory() as folder:
-        made = formats.export(generator, served, folder, export_format=export_format, **options)
+        made = formats.export_generator(
+            generator, served, folder, export_format=export_format, **options
+        )
         return {"parameters": generator.count_params()}, made.path.read_bytes(), in_unit(case)
 
 

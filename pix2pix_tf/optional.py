@@ -4,6 +4,7 @@ The core never imports a folder of `extras/` by name; it asks `load` for what it
 """
 
 import importlib
+from types import ModuleType
 from typing import Any
 
 from pix2pix_tf.errors import InputError
@@ -28,11 +29,25 @@ def load(extra: str, home: str, *, needed_by: str) -> Any:
         InputError: If the extra, or a package that it brings, is not installed.
     """
     module, _, name = home.partition(":")
+    loaded = import_package(f"pix2pix_tf.extras.{extra}.{module}", extra=extra, needed_by=needed_by)
+    return getattr(loaded, name) if name else loaded
+
+
+def import_package(name: str, *, extra: str, needed_by: str) -> ModuleType:
+    """Imports a package that an extra brings.
+
+    Args:
+        name: Name of the module.
+        extra: Name of the extra in pyproject.toml.
+        needed_by: What needs it, the beginning of the error.
+
+    Raises:
+        InputError: If it is not installed.
+    """
     try:
-        loaded = importlib.import_module(f"pix2pix_tf.extras.{extra}.{module}")
+        return importlib.import_module(name)
     except ImportError as error:
         raise InputError(
             f"{needed_by} needs an extra: pip install 'pix2pix-tf[{extra}]' "
             f"(no module {error.name})"
         ) from None
-    return getattr(loaded, name) if name else loaded

@@ -37,7 +37,7 @@ def export(task: Task[ConfigT, ModelT], config: ConfigT, explicit: Collection[st
         if config.quantize == "int8_calibrated":
             own = _calibration_images(task, config)
         for direction, (generator, model) in models.items():
-            exported = formats.export(
+            exported = formats.export_generator(
                 generator,
                 model,
                 folder / direction if len(models) > 1 else folder,

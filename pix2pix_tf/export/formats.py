@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import importlib
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ from pix2pix_tf.export import keras_functional, saved_model
 from pix2pix_tf.networks.resnet import ResNet
 from pix2pix_tf.networks.unet import UNet
 
-# From images float32 [n, h, w, c] in [0, 1] to the like.
+# From images float32 [n, h, w, c] in [0, 1] to images of the same kind.
 Translate = Callable[[np.ndarray], np.ndarray]
 
 # The file of each format in the export's folder; a SavedModel is the folder itself.
@@ -44,7 +43,7 @@ OPSET = 18
 
 
 @dataclasses.dataclass(frozen=True)
-class Exported:
+class ExportResult:
     """The result of an export.
 
     Args:
@@ -60,12 +59,12 @@ class Exported:
     decibels: float
 
     def __str__(self) -> str:
-        """One line for a person."""
+        """Describes the result in one line."""
         text = f"exported to {self.path}; largest difference when reloaded {self.difference:.1e}"
         return text + (f" ({self.decibels:.1f} dB)" if math.isfinite(self.decibels) else "")
 
 
-def export(
+def export_generator(
     generator: UNet | ResNet,
     served: saved_model.ServedModel,
     folder: str | Path,
@@ -74,7 +73,7 @@ def export(
     quantize: str = "none",
     image_size: tuple[int, int] | None = None,
     calibration: Sequence[np.ndarray] = (),
-) -> Exported:
+) -> ExportResult:
     """Writes a generator in another format, reloads it with that format's own runtime, compares.
 
     Nothing is left behind unless the comparison succeeds.
@@ -94,7 +93,7 @@ def export(
             the model will meet. The export is compared on them.
 
     Returns:
-        `Exported`.
+        `ExportResult`.
 
     Raises:
         InputError: If a package is missing, the format cannot hold the generator or weights of
@@ -107,15 +106,11 @@ def export(
         )
     folder = Path(folder)
     if export_format == "saved_model":
-        with _removed_on_failure(folder):
-            return Exported(folder, saved_model.export(served, folder), math.inf)
-
-    def translated(images: np.ndarray) -> np.ndarray:
-        return served.serving_default(tf.constant(images))["outputs"].numpy()
-
-    expected: Translate = translated
+        with _remove_on_failure(folder):
+            return ExportResult(folder, saved_model.export_saved_model(served, folder), math.inf)
+    expected = _default_signature(served)
     path, lossy = folder / FILES[export_format], quantize != "none"
-    with _removed_on_failure(folder), run_folder.atomic(path) as temporary:
+    with _remove_on_failure(folder), run_folder.atomic(path) as temporary:
         if export_format == "litert":
             received = _litert(
                 served,
@@ -137,7 +132,11 @@ def export(
             raise InputError(
                 f"the reloaded export differs from the model by {worst:.1e} ({decibels:.1f} dB)"
             )
-    return Exported(path, worst, decibels)
+    return ExportResult(path, worst, decibels)
+
+
+def _default_signature(served: saved_model.ServedModel) -> Translate:
+    return lambda images: served.serving_default(tf.constant(images))["outputs"].numpy()
 
 
 def _probes(channels: int, multiple: int, image_size: tuple[int, int] | None) -> list[np.ndarray]:
@@ -150,7 +149,7 @@ def _probes(channels: int, multiple: int, image_size: tuple[int, int] | None) ->
 
 
 @contextlib.contextmanager
-def _removed_on_failure(folder: Path) -> Iterator[None]:
+def _remove_on_failure(folder: Path) -> Iterator[None]:
     """Removes the folder after a failure in the block, if it is new and empty."""
     is_new = not folder.exists()
     try:
@@ -228,7 +227,7 @@ def to_onnx(function: Any, *, sizes: str, extra: str) -> Any:
 
 
 def _keras(generator: UNet | ResNet, path: Path) -> tuple[Translate, Translate]:
-    keras_functional.functional(generator, channels=input_channels(generator)).save(path)
+    keras_functional.rebuild(generator, channels=input_channels(generator)).save(path)
     loaded = keras.saving.load_model(path, compile=False, safe_mode=True)
 
     def in_unit(network: keras.Model) -> Translate:
@@ -244,7 +243,7 @@ def _pict(generator: UNet, translate: Translate, path: Path) -> Translate:
     write_pict(path, {variable.path: variable.numpy() for variable in generator.variables})
     arrays = read_pict(path)
 
-    def translated(batch: np.ndarray) -> np.ndarray:
+    def translate_with_arrays(batch: np.ndarray) -> np.ndarray:
         exact = generator.get_weights()
         try:
             generator.set_weights([arrays[variable.path] for variable in generator.variables])
@@ -252,21 +251,12 @@ def _pict(generator: UNet, translate: Translate, path: Path) -> Translate:
         finally:
             generator.set_weights(exact)
 
-    return translated
+    return translate_with_arrays
 
 
 def import_runtime(module: str, *, extra: str) -> Any:
-    """Imports a package that comes with an extra.
-
-    Raises:
-        InputError: If it is not installed; the message says how to install it.
-    """
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise InputError(
-            f"--export_format {extra} needs an extra: pip install 'pix2pix-tf[{extra}]' ({error})"
-        ) from None
+    """Imports a package that the format `extra` needs; an `InputError` if it is not installed."""
+    return optional.import_package(module, extra=extra, needed_by=f"--export_format {extra}")
 
 
 def agreement(differences: Iterable[np.ndarray]) -> tuple[float, float]:

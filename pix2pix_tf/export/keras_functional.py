@@ -22,7 +22,7 @@ _ACTIVATIONS = {
 _CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.Conv2DTranspose, keras.layers.SeparableConv2D)
 
 
-def functional(generator: Generator, *, channels: int) -> keras.Model:
+def rebuild(generator: Generator, *, channels: int) -> keras.Model:
     """Rebuilds a generator, with its weights.
 
     Args:
@@ -38,18 +38,18 @@ def functional(generator: Generator, *, channels: int) -> keras.Model:
         sources = [maps[number] for number in step.sources]
         x = sources[0] if len(sources) == 1 else keras.layers.Concatenate()(sources)
         x = x if step.before is None else _ACTIVATIONS[step.before]()(x)
-        x = _level(step.level, x)
+        x = _apply_level(step.level, x)
         x = x if step.after is None else _ACTIVATIONS[step.after]()(x)
         maps.append(x if step.add is None else keras.layers.Add()([maps[step.add], x]))
     outputs = keras.layers.Activation("tanh", name="outputs")(maps[-1])
     return keras.Model(maps[0], outputs, name=generator.name)
 
 
-def _level(level: layers.Level, x: Any) -> Any:
+def _apply_level(level: layers.Level, x: Any) -> Any:
     """Applies a copy of `level`."""
     # Of generator/block_1/conv_1/conv2d/kernel the part between the generator and the convolution.
     name = "_".join(level.convolution.weights[0].path.split("/")[1:-2])
-    y = _convolved(level.convolution, x, name=f"{name}_convolution")
+    y = _convolve(level.convolution, x, name=f"{name}_convolution")
     if not level.norm:
         return y
     affine = bool(level.norm.weights)
@@ -63,7 +63,7 @@ def _level(level: layers.Level, x: Any) -> Any:
     return y
 
 
-def _convolved(convolution: Any, x: Any, *, name: str) -> Any:
+def _convolve(convolution: Any, x: Any, *, name: str) -> Any:
     """Applies a copy of `convolution`, whose class is one of Keras' or made of one in `layers`."""
     if isinstance(convolution, layers.ResizeConv):
         x = keras.layers.UpSampling2D(interpolation="nearest")(x)

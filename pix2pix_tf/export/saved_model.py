@@ -29,11 +29,11 @@ class ServedModel(tf.Module):
     serve_image_bytes: `input` string [n], PNG or JPEG files, to `output` string [n].
     serve_base64: `input` and `key` string [n], web-safe base64 of such files, to `output`
         (web-safe base64 without padding) and `key`, unchanged.
-    The latter two are there where PNG files can hold the channels.
+    The latter two exist if PNG files can hold the channels.
 
     Args:
         generator: Keras model; its variables are saved.
-        translate: Function of float32 [n, h, w, channels] in [0, 1] to the like.
+        translate: Function from float32 [n, h, w, channels] in [0, 1] to images of that kind.
         filetype: "png" or "jpeg".
         channels: Channels of the input images.
         value_ranges: The samples of files, in and out, that become 0 and 1; None for the whole
@@ -125,7 +125,7 @@ class ServedModel(tf.Module):
         return default | files if self.channels in FILE_CHANNELS else default
 
 
-def export(served: ServedModel, folder: str | Path) -> float:
+def export_saved_model(served: ServedModel, folder: str | Path) -> float:
     """Saves a SavedModel, reloads it and compares it with the model it was made from.
 
     The folder gets the model only after the comparison, so a wrong export never appears there.
@@ -135,7 +135,7 @@ def export(served: ServedModel, folder: str | Path) -> float:
         folder: Where the SavedModel goes; files of an earlier export there are replaced.
 
     Returns:
-        The largest difference seen, in units of [0, 1].
+        The largest difference, in units of [0, 1].
 
     Raises:
         InputError: If the reloaded export differs by more than 1e-5.
@@ -147,10 +147,11 @@ def export(served: ServedModel, folder: str | Path) -> float:
         difference = _compare(served, temporary)
         for name in ("variables", "assets"):
             shutil.rmtree(folder / name, ignore_errors=True)
-        for part in sorted(
+        # saved_model.pb last: it makes the folder a model.
+        for path in sorted(
             Path(temporary).iterdir(), key=lambda path: path.name == "saved_model.pb"
         ):
-            os.replace(part, folder / part.name)
+            os.replace(path, folder / path.name)
     return difference
 
 

@@ -66,7 +66,7 @@ class Model:
         )
 
     def export(self, folder, export_format, **options):
-        return formats.export(
+        return formats.export_generator(
             self.generator, self.served, folder, export_format=export_format, **options
         )
 
@@ -203,9 +203,12 @@ def test_networks_deeper_than_the_usual_one(tmp_path):
     served = saved_model.ServedModel(
         generator, Pix2PixTask().predictor(config, generator).unit, filetype="png"
     )
-    assert formats.export(generator, served, tmp_path, export_format="keras").difference <= 5e-4
+    assert (
+        formats.export_generator(generator, served, tmp_path, export_format="keras").difference
+        <= 5e-4
+    )
     with pytest.raises(InputError, match="--netG or size .*decoder_9"):
-        formats.export(generator, served, tmp_path, export_format="pict")
+        formats.export_generator(generator, served, tmp_path, export_format="pict")
 
 
 def test_pict_files_are_compared_as_what_they_say(model, tmp_path):
@@ -224,13 +227,13 @@ def test_an_export_that_differs_is_not_delivered(model, tmp_path, monkeypatch, w
         made.set_weights([weight + np.float32(wrong) for weight in made.get_weights()])
         return made
 
-    monkeypatch.setattr(keras_functional, "functional", broken)
+    monkeypatch.setattr(keras_functional, "rebuild", broken)
     with pytest.raises(InputError, match="export differs from the model by"):
         model("unet").export(tmp_path, "keras")
     assert not list(tmp_path.iterdir())
 
 
-FUNCTIONAL = keras_functional.functional
+FUNCTIONAL = keras_functional.rebuild
 
 
 @pytest.mark.parametrize(

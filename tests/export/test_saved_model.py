@@ -30,7 +30,7 @@ def make(filetype="png", wrong=0.0, **options):
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
     folder, served = tmp_path_factory.mktemp("export"), make()
-    assert saved_model.export(served, folder) <= saved_model.TOLERANCE
+    assert saved_model.export_saved_model(served, folder) <= saved_model.TOLERANCE
     return served, tf.saved_model.load(str(folder)).signatures
 
 
@@ -95,10 +95,10 @@ def test_an_export_that_differs_is_not_delivered(exported, tmp_path, monkeypatch
 
     monkeypatch.setattr(tf.saved_model, "save", save_another)
     with pytest.raises(InputError, match="differs from the model"):
-        saved_model.export(exported[0], tmp_path)
+        saved_model.export_saved_model(exported[0], tmp_path)
     assert not list(tmp_path.iterdir())
 
 
 def test_lab_models_are_exported_too(tmp_path):
     served = make(lab_colorization=True, crop_size=32, scale_size=32)
-    assert saved_model.export(served, tmp_path) <= saved_model.TOLERANCE
+    assert saved_model.export_saved_model(served, tmp_path) <= saved_model.TOLERANCE
