@@ -11,6 +11,7 @@ SMALL = ("--size", "32", "--epochs", "2")
 EXAMPLES = {
     "pix2pix_minimal": (("--filters", "2", *SMALL), ("generator.keras",)),
     "own_generator": (("--filters", "2", *SMALL), ("own_generator.keras",)),
+    "own_loss": (("--ngf", "2", *SMALL), ("own_loss.keras",)),
     "own_callback": (
         ("--val_dir", "photos/val", "--ngf", "2", *SMALL),
         ("samples/epoch-0001.png", "samples/epoch-0002.png"),
