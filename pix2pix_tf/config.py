@@ -434,7 +434,7 @@ class Config:
     web_runtime: str | None = output_option(
         None,
         "Folder with the npm package onnxruntime-web, packed or unpacked, for --export_format web; "
-        "when omitted it is fetched with npm once and kept in the user's cache.",
+        "when omitted it is downloaded once and kept in the user's cache.",
     )
     tile: int = output_option(
         0,

@@ -47,7 +47,7 @@ def import_package(name: str, *, extra: str, needed_by: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError as error:
+        reason = f"no module {error.name}" if isinstance(error, ModuleNotFoundError) else error
         raise InputError(
-            f"{needed_by} needs an extra: pip install 'pix2pix-tf[{extra}]' "
-            f"(no module {error.name})"
+            f"{needed_by} needs an extra: pip install 'pix2pix-tf[{extra}]' ({reason})"
         ) from None

@@ -22,6 +22,7 @@ import json
 import os
 import re
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -60,7 +61,7 @@ SHIPPED = Path(__file__).with_name("pretrained") / PRETRAINED
 
 _PARTIAL = ".partial-"
 # options.json contains some fifty short lines; what is larger than this is something else.
-_JSON_SIZE = 1_000_000
+MAX_TEXT_BYTES = 1_000_000
 
 _CHECKPOINT_NAME = re.compile(r"step-(\d{8,})\.safetensors$")
 
@@ -322,17 +323,47 @@ def write_json(path: str | os.PathLike[str], value: object) -> None:
     write_text(path, json.dumps(value, sort_keys=True, indent=4) + "\n")
 
 
+def check_regular(path: Place) -> None:
+    """Raises an error for a folder, and for a pipe or device, which might never end.
+
+    Raises:
+        InputError: If it is none of a file and an address.
+    """
+    if isinstance(path, Path) and not stat.S_ISREG(path.stat().st_mode):
+        kind = "a folder" if path.is_dir() else "a pipe or device"
+        raise InputError(f"Expected {path} to be a file. Received: {kind}")
+
+
+def read_bytes(path: str | os.PathLike[str], max_bytes: int) -> bytes:
+    """Reads a file that anybody may have written.
+
+    Args:
+        path: The file.
+        max_bytes: Most bytes that it may have.
+
+    Returns:
+        Its contents.
+
+    Raises:
+        InputError: If it is larger, or not a regular file.
+    """
+    path = place(path)
+    check_regular(path)
+    with path.open("rb") as file:
+        contents = file.read(max_bytes + 1)
+    if len(contents) > max_bytes:
+        raise InputError(f"Expected {path} to have at most {max_bytes} bytes. Received: more")
+    return contents
+
+
 def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Reads a JSON object; damage is one clear line.
 
     Raises:
         InputError: If the file is not a JSON object.
     """
+    contents = read_bytes(path, MAX_TEXT_BYTES)
     try:
-        with place(path).open("rb") as file:
-            contents = file.read(_JSON_SIZE + 1)
-        if len(contents) > _JSON_SIZE:
-            raise ValueError(f"more than {_JSON_SIZE} bytes")
         value = json.loads(contents.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not valid JSON: {error}") from None

@@ -160,7 +160,7 @@ def test_any_bytes_are_json_or_refused(tmp_path, contents):
 def test_a_large_file_is_not_read_as_options(tmp_path):
     path = tmp_path / run_folder.OPTIONS
     path.write_text('{"a": "' + "x" * 2_000_000 + '"}')
-    with pytest.raises(InputError, match="more than 1000000 bytes"):
+    with pytest.raises(InputError, match="at most 1000000 bytes"):
         run_folder.read_json(path)
     path.write_text('{"a": ' + "1" * 100_000 + "}")
     with pytest.raises(InputError, match="Expected|is not valid JSON"):

@@ -97,5 +97,5 @@ def _export_page(config: ConfigT, served: Mapping[str, ServedGenerator], *, fold
         folder,
         quantize=config.stored_weights,
         single_file=config.web_single_file,
-        runtime=config.web_runtime,
+        runtime_dir=config.web_runtime,
     )

