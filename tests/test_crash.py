@@ -1,4 +1,4 @@
-"""SIGKILL at any moment: the run goes on to the very bits that it would have reached."""
+"""SIGKILL at any moment: a resumed run reaches the very bits of an uninterrupted one."""
 
 import contextlib
 import os
@@ -11,11 +11,14 @@ from support import SMALLEST, shown_by_tensorboard, write_all
 
 from pix2pix_tf import run_folder
 
-pytestmark = pytest.mark.slow
-
 # Other points than these: PIX2PIX_CRASH_SEED=2 pytest tests/test_crash.py
 SEED = int(os.environ.get("PIX2PIX_CRASH_SEED", "1"))
-KILLS = {"pix2pix-tf": 8, "cyclegan-tf": 4}
+# Two kills find a defect of the files; the campaign also finds rare moments.
+KILLS = [
+    ("pix2pix-tf", 2), ("cyclegan-tf", 2),
+    pytest.param("pix2pix-tf", 8, marks=pytest.mark.slow),
+    pytest.param("cyclegan-tf", 4, marks=pytest.mark.slow),
+]  # fmt: skip
 PROGRAMS = {
     "pix2pix-tf": (
         *SMALLEST["pix2pix-tf"], "--crop_size", 16, "--scale_size", 18, "--val_freq", 16,
@@ -107,12 +110,10 @@ def kill_at_random(launcher, draw, *, program, data, folder):
     return launcher.wait(process) == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
-def test_a_run_killed_again_and_again_ends_with_the_same_bits(
-    launcher, whole, data, tmp_path, program
-):
+@pytest.mark.parametrize(("program", "kills"), KILLS)
+def test_a_killed_run_ends_with_the_same_bits(launcher, whole, data, tmp_path, program, kills):
     draw, folder, killed = random.Random(SEED), tmp_path / "run", 0
-    for _ in range(KILLS[program]):
+    for _ in range(kills):
         killed += kill_at_random(launcher, draw, program=program, data=data, folder=folder)
     printed = tmp_path / "end.txt"
     code, text = launcher.run(
@@ -120,7 +121,7 @@ def test_a_run_killed_again_and_again_ends_with_the_same_bits(
     )
     assert code == 0, text
     # The last points may lie behind the end of training.
-    assert killed >= 0.6 * KILLS[program]
+    assert killed >= kills / 2
     expected = contents(whole[program])
     found = contents(folder)
     assert found.keys() == expected.keys()
@@ -131,6 +132,7 @@ def test_a_run_killed_again_and_again_ends_with_the_same_bits(
     assert list(folder.rglob(".partial-*")) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_the_same_seed_gives_the_same_bits(launcher, whole, data, tmp_path, program):
     folder = tmp_path / "run"

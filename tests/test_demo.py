@@ -4,24 +4,22 @@ import json
 import shutil
 
 import pytest
+from runs import succeed
+from support import SMALLEST
 
 from pix2pix_tf import run_folder
 from pix2pix_tf.extras.serve import page
 
 pytestmark = pytest.mark.slow
 
-SMALL = ("--ngf", 1, "--ndf", 1, "--summary_freq", 0, "--max_steps", 3)
-SIZES = ("--crop_size", 32, "--scale_size", 36, "--netD", "pixel")
+SMALL = (*SMALLEST["pix2pix-tf"], "--crop_size", 32, "--scale_size", 36, "--run_eagerly")
 
 
 @pytest.fixture(scope="module")
-def demo(launcher, tmp_path_factory):
+def demo(tmp_path_factory):
     """The folder of a finished pix2pix demonstration, and what was printed."""
     folder = tmp_path_factory.mktemp("demo") / "new"
-    words = ("--output_dir", folder, *SMALL, *SIZES)
-    code, text = launcher.run("pix2pix-tf", *words, printed=folder.with_suffix(".txt"))
-    assert code == 0, text
-    return folder, text
+    return folder, succeed("pix2pix-tf", "--output_dir", folder, *SMALL, "--max_steps", 3)
 
 
 def test_it_trains_tests_on_other_houses_and_exports(demo):
@@ -49,20 +47,16 @@ def test_its_page_is_for_boxes_whatever_it_is_called(demo, tmp_path):
     assert page.describe_run(run)["editor"] == "picture"
 
 
-def test_the_same_command_again_goes_on(launcher, demo, tmp_path):
+def test_the_same_command_again_resumes(demo):
     folder, _ = demo
-    words = ("--output_dir", folder, *SMALL[:-1], 4, *SIZES)
-    code, text = launcher.run("pix2pix-tf", *words, printed=tmp_path / "out.txt")
-    assert code == 0, text
+    text = succeed("pix2pix-tf", "--output_dir", folder, *SMALL, "--max_steps", 4)
     assert "drawing" not in text and "trained to step 4:" in text
 
 
-def test_cyclegan_is_measured_against_the_truth(launcher, tmp_path):
-    folder = tmp_path / "new"
-    sizes = ("--netD", "pixel", "--crop_size", 32, "--load_size", 36)
-    words = ("--output_dir", folder, *SMALL, *sizes)
-    code, text = launcher.run("cyclegan-tf", *words, printed=tmp_path / "out.txt")
-    assert code == 0, text
+def test_cyclegan_is_measured_against_the_targets(tmp_path):
+    folder, sizes = tmp_path / "new", ("--crop_size", 32, "--load_size", 36, "--run_eagerly")
+    words = (*SMALLEST["cyclegan-tf"], *sizes, "--max_steps", 3)
+    text = succeed("cyclegan-tf", "--output_dir", folder, *words)
     mean = json.loads((folder / "test" / run_folder.METRICS).read_text())["mean"]
     for direction in ("AtoB", "BtoA"):
         nothing = mean[f"L1 of the input {direction}"]

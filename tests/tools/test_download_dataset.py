@@ -1,12 +1,10 @@
 """tools/download_dataset.py against a real HTTP server with real archives, good and bad."""
 
-import gzip
 import hashlib
 import io
 import os
 import re
 import signal
-import sys
 import tarfile
 import threading
 import time
@@ -132,40 +130,33 @@ def tree(folder):
 @pytest.mark.parametrize(
     "body",
     [
-        tar_of(under("facades")),
         tar_of(under("./facades"), "w:xz"),
-        tar_of(under("facades"), "w"),
         tar_of(CONTENT),
         zip_of({**under("horse2zebra"), "__MACOSX/horse2zebra/._1.jpg": b"junk"}),
-        zip_of(CONTENT),
     ],
-    ids=["tar.gz", "tar.xz", "tar", "tar without folder", "zip", "zip without folder"],
+    ids=["tar.xz", "tar without folder", "zip"],
 )
-def test_unpacks_into_a_folder_of_the_name(download, body):
+def test_archives_are_unpacked_into_a_folder_of_the_name(download, body):
     done, out = download(body)
     assert (done.returncode, done.stderr) == (0, "")
     assert f"sha256 {hashlib.sha256(body).hexdigest()}" in done.stdout
     assert tree(out) == under("set")
 
 
-@pytest.mark.parametrize(
-    ("name", "path"),
-    [
-        ("facades", "pix2pix/datasets/facades.tar.gz"),
-        ("ae_photos", "cyclegan/datasets/ae_photos.zip"),
-    ],
-)
-def test_names_lead_to_the_projects_host(run_tool, server, tmp_path, name, path):
-    url = f"http://efrosgans.eecs.berkeley.edu/{path}"
-    server.files[url] = tar_of(under(name)) if path.endswith("gz") else zip_of(under(name))
+def test_names_are_downloaded_from_the_projects_host(run_tool, server, tmp_path):
+    archives = {"facades": ("pix2pix", tar_of), "ae_photos": ("cyclegan", zip_of)}
     proxy = {"http_proxy": server.url(""), "no_proxy": ""}  # a proxy sees the whole address
-    done = run_tool("download_dataset", name, cwd=tmp_path, environment=proxy)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert tree(tmp_path) == under(name)
-    assert server.requests == [(url, None)]
+    for name, (project, archive) in archives.items():
+        suffix = "tar.gz" if archive is tar_of else "zip"
+        url = f"http://efrosgans.eecs.berkeley.edu/{project}/datasets/{name}.{suffix}"
+        server.files[url] = archive(under(name))
+        done = run_tool("download_dataset", name, cwd=tmp_path, environment=proxy)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert server.requests[-1] == (url, None)
+    assert tree(tmp_path) == under("facades") | under("ae_photos")
 
 
-def test_goes_on_behind_a_lost_connection(download, server):
+def test_a_lost_connection_is_resumed(download, server):
     body = tar_of(under("facades"))
     server.faults = ["drop", "drop"]
     done, out = download(body)
@@ -179,7 +170,7 @@ def test_goes_on_behind_a_lost_connection(download, server):
     assert tree(out) == under("set")
 
 
-def test_goes_on_in_a_later_run(download, server):
+def test_a_later_run_resumes_the_download(download, server):
     body = tar_of(under("facades"))
     server.faults = ["drop", 503]
     done, out = download(body, tries=1)
@@ -193,33 +184,28 @@ def test_goes_on_in_a_later_run(download, server):
     assert tree(out) == under("set")
 
 
-def test_starts_over_where_the_server_knows_no_ranges(download, server):
+def test_a_server_without_ranges_starts_over(download, server):
     server.faults, server.ranges = ["drop"], False
     done, out = download(tar_of(under("facades")))
     assert (done.returncode, done.stderr) == (0, "")
     assert tree(out) == under("set")
 
 
-@pytest.mark.parametrize("extra", [0, 10])
-def test_a_part_as_long_as_the_archive_or_longer(download, server, tmp_path, extra):
+def test_a_part_longer_than_the_archive_is_replaced(download, server, tmp_path):
     body = tar_of(under("facades"))
     (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "set.part").write_bytes(body + b"x" * extra)
+    (tmp_path / "out" / "set.part").write_bytes(body + b"x" * 10)
     done, out = download(body)
     assert (done.returncode, done.stderr) == (0, "")
-    assert len(server.requests) == (2 if extra else 1)
+    assert len(server.requests) == 2
     assert tree(out) == under("set")
 
 
-def test_a_missing_archive_is_one_line_and_one_request(download, server):
+def test_a_missing_archive_and_a_dead_server_are_one_line(download, server):
     done, out = download(None)
     line = refused(done)
     assert "HTTP 404" in line and server.url("archive") in line and "--url" in line
-    assert len(server.requests) == 1
-    assert tree(out) == {}
-
-
-def test_a_dead_server_is_one_line(download):
+    assert len(server.requests) == 1 and tree(out) == {}
     done, _ = download(b"", url="http://127.0.0.1:9/x", tries=1)
     assert "cannot download http://127.0.0.1:9/x" in refused(done)
 
@@ -250,20 +236,14 @@ def zipped_link():
 @pytest.mark.parametrize(
     "body",
     [
-        tar_of({"set/a": b"a", "/escaped": b"x"}),
-        tar_of({"set/a": b"a", "../escaped": b"x"}),
         tar_of({"set/a": b"a", "set/../../escaped": b"x"}),
-        tar_of({"set/a": b"a", "C:\\escaped": b"x"}),
         tar_of({"set/a": b"a", "..\\escaped": b"x"}),
         tar_of({"set/a": b"a", member("set/link", tarfile.SYMTYPE, "../.."): b""}),
-        tar_of({"set/a": b"a", member("set/link", tarfile.LNKTYPE, "set/a"): b""}),
-        tar_of({"set/a": b"a", member("set/pipe", tarfile.FIFOTYPE): b""}),
         tar_of({"set/a": b"a", member("set/disk", tarfile.BLKTYPE): b""}),
         zip_of({"set/a": b"a", "/escaped": b"x"}),
-        zip_of({"set/a": b"a", "set/../../escaped": b"x"}),
         zip_of({"set/a": b"a", zipped_link(): b"../.."}),
     ],
-    ids="tar/ tar.. tar/../.. tarC: tar\\ symlink hardlink fifo disk zip/ zip.. ziplink".split(),
+    ids=["tar ..", "tar backslash", "tar symlink", "tar device", "zip root", "zip link"],
 )
 def test_members_that_leave_the_folder_are_refused(download, tmp_path, body):
     done, out = download(body)
@@ -272,29 +252,14 @@ def test_members_that_leave_the_folder_are_refused(download, tmp_path, body):
     assert list(tmp_path.iterdir()) == [out]
 
 
-def encrypted(body):
-    """Sets the flag of a zip archive's first file that says so."""
-    local, central = body.index(b"PK\3\4") + 6, body.index(b"PK\1\2") + 8
-    return bytes(byte | (i in (local, central)) for i, byte in enumerate(body))
-
-
-def damaged(body):
-    return body[:-8] + bytes([body[-8] ^ 1]) + body[-7:]
-
-
 @pytest.mark.parametrize(
     "body",
     [
         b"<html>not found</html>",
-        b"",
         tar_of(under("facades"))[:300_000],
-        damaged(tar_of(under("facades"))),
-        gzip.compress(b"no tar"),
-        zip_of(under("facades"))[:300_000],
-        encrypted(zip_of({"set/a": b"a"})),
         zip_of(under("facades")).replace(CONTENT["train/1.jpg"][:50], bytes(50)),
     ],
-    ids="html empty cut_tar damaged_tar gzip cut_zip encrypted_zip damaged_zip".split(),
+    ids=["html", "cut tar", "damaged zip"],
 )
 def test_broken_archives_leave_nothing(download, body):
     done, out = download(body)
@@ -309,9 +274,7 @@ def test_a_full_disk_is_one_line(download, tmp_path):
     assert "No space left on device" in refused(download(tar_of(under("facades")))[0])
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stopped_download_keeps_its_part(launcher, server, tmp_path, number):
+def test_a_stopped_download_keeps_its_part(launcher, server, tmp_path):
     body = tar_of(under("facades"))
     server.files["/archive"], server.faults = body, ["stall"]
     printed, out = tmp_path / "printed.txt", tmp_path / "out"
@@ -322,13 +285,13 @@ def test_a_stopped_download_keeps_its_part(launcher, server, tmp_path, number):
     while not (out / "set.part").exists():
         os.kill(process, 0)  # as long as it is there
         time.sleep(0.01)
-    os.kill(process, number)
-    assert launcher.wait(process) == 128 + number
+    os.kill(process, signal.SIGTERM)
+    assert launcher.wait(process) == 128 + signal.SIGTERM
     assert "Traceback" not in printed.read_text()
     assert list(tree(out)) == ["set.part"] and body.startswith(tree(out)["set.part"])
 
 
-def test_what_exists_is_left_alone(download, server, tmp_path):
+def test_an_existing_folder_is_left_alone(download, server, tmp_path):
     (tmp_path / "out" / "set").mkdir(parents=True)
     done, out = download(tar_of(under("facades")))
     assert (done.returncode, done.stderr) == (0, "")
@@ -339,21 +302,13 @@ def test_what_exists_is_left_alone(download, server, tmp_path):
 @pytest.mark.parametrize(
     ("words", "flags", "message"),
     [
-        ([], {}, "expected the name of one data set"),
         (["facades", "maps"], {}, "['facades', 'maps']"),
         (["facade"], {}, "expected one of facades, cityscapes, maps,"),
         (["../x"], {"url": "http://127.0.0.1/x"}, "received '../x'"),
         (["x"], {"url": "file:///etc/passwd"}, "expected http:// or https://"),
         (["facades"], {"sha256": "123"}, "expected 64 hexadecimal digits"),
-        (["facades"], {"tries": 0}, "--tries=0"),
     ],
 )
-def test_refuses_in_one_line(run_tool, tmp_path, words, flags, message):
+def test_bad_flags_are_one_line(run_tool, tmp_path, words, flags, message):
     assert message in refused(run_tool("download_dataset", *words, flags=flags, cwd=tmp_path))
     assert list(tmp_path.iterdir()) == []
-
-
-def test_help_lists_every_name(run_tool):
-    shown = run_tool("download_dataset", "--help").stdout
-    for name in ("facades", "night2day", "edges2handbags", "horse2zebra", "monet2photo"):
-        assert name in shown

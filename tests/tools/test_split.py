@@ -48,16 +48,12 @@ def test_sort_assigns_in_the_order_of_names(run_tool, folder):
     assert parts(folder) == expected | {f"val/{name}" for name in names[16:]}
 
 
-def test_dry_run_moves_nothing_and_prints_the_same_split(run_tool, folder):
+def test_dry_run_moves_nothing_and_copy_leaves_the_sources(run_tool, folder):
     before = parts(folder)
     done = run_tool("split", "--dry_run", flags={"dir": folder, **FRACTIONS})
     assert parts(folder) == before
     printed = {line.split(" -> ")[1] for line in done.stdout.splitlines() if " -> " in line}
     assert printed == {str(folder / name) for name in reference()}
-
-
-def test_copy_leaves_the_sources(run_tool, folder):
-    before = parts(folder)
     assert run_tool("split", "--copy", flags={"dir": folder, **FRACTIONS}).returncode == 0
     assert parts(folder) == before | reference()
 
@@ -73,7 +69,7 @@ def test_never_overwrites(run_tool, folder):
 
 
 @pytest.mark.process
-def test_takes_every_image_suffix_and_any_name(tmp_path):
+def test_every_image_suffix_and_any_name_is_moved(tmp_path):
     names = [
         "a b.JPG",
         "it's.jpeg",
@@ -100,17 +96,11 @@ def test_takes_every_image_suffix_and_any_name(tmp_path):
         ({"dir": "no such folder"}, "'no such folder': no such folder"),
         ({"dir": "empty"}, "found none"),
         ({"dir": ".", "train_frac": 0.8, "test_frac": 0.3}, "0.8 + 0.3"),
-        ({"dir": ".", "train_frac": 1.5}, "1.5"),
-        ({"dir": ".", "train_frac": "most"}, "most"),
-        ({"dir": ".", "trainfrac": 0.5}, "train_frac"),
     ],
 )
-def test_refuses_in_one_line(run_tool, folder, flags, words):
+def test_bad_flags_are_one_line(run_tool, folder, flags, words):
     (folder / "empty").mkdir()
     before = parts(folder)
     assert words in refused(run_tool("split", flags=flags, cwd=folder))
     assert parts(folder) == before
-
-
-def test_refuses_words_without_a_flag(run_tool, folder):
     assert "['stray']" in refused(run_tool("split", "stray", flags={"dir": folder}))
