@@ -259,29 +259,31 @@ class CycleGAN(ExactFit):
 def _network(config: CycleGANConfig, name: str) -> Network:
     # Each network has another seed.
     seed = None if config.seed is None else config.seed + NETWORKS.index(name)
-    common: dict[str, Any] = {
-        "norm": config.norm,
-        "init_type": config.init_type,
-        "init_gain": config.init_gain,
-        "seed": seed,
-        "dtype": config.precision,
-        "name": name,
-    }
     if name.startswith("gen"):
         return make_generator(
             config.netG,
             output_channels=config.channels[1 if name == "gen_ab" else 0],
             ngf=config.ngf,
             depth=sizes.halvings(config.crop_size),
+            norm=config.norm,
             dropout=config.dropout,
-            **common,
+            init_type=config.init_type,
+            init_gain=config.init_gain,
+            seed=seed,
+            dtype=config.precision,
+            name=name,
         )
     return make_discriminator(
         config.netD,
         n_layers=config.n_layers_D,
         ndf=config.ndf,
+        norm=config.norm,
         bias=config.norm.startswith("instance"),
-        **common,
+        init_type=config.init_type,
+        init_gain=config.init_gain,
+        seed=seed,
+        dtype=config.precision,
+        name=name,
     )
 
 
