@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from pix2pix_tf import optional, run_folder
 from pix2pix_tf.config import PROGRAM, TESTING, Config, Pix2PixConfig
-from pix2pix_tf.data import check, listing, sizes
+from pix2pix_tf.data import check, inspection, listing, sizes
 from pix2pix_tf.data.check import Contents
 from pix2pix_tf.data.listing import Example
 from pix2pix_tf.data.samples import Side, parse_percentiles
@@ -227,7 +227,7 @@ class Task(abc.ABC, Generic[ConfigT, ModelT]):
             InputError: If a file cannot be used, unless `config.skip_bad_files`.
         """
         looks = contents.survey(windowed=config.reads_windows)
-        examples = listing.usable(contents.examples, looks, skip=config.skip_bad_files)
+        examples = inspection.filter_usable(contents.examples, looks, skip=config.skip_bad_files)
         for line in check.notes(contents, looks, direction=direction):
             print_line(line)
         return examples
@@ -263,7 +263,7 @@ class Task(abc.ABC, Generic[ConfigT, ModelT]):
                 sampled=check.samples_per_file(len(contents.examples)) if wanted else 0
             )
             surveys[name] = looks
-            usable[name] = listing.usable(contents.examples, looks, skip=config.skip_bad_files)
+            usable[name] = inspection.filter_usable(contents.examples, looks, skip=config.skip_bad_files)
             types |= check.types(looks, contents.domains)
             label_domains |= check.label_domains(contents, looks)
             for domain in wanted:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pix2pix_tf import run_folder
 from pix2pix_tf.commands import runs
-from pix2pix_tf.data import listing, nifti
+from pix2pix_tf.data import listing
 from pix2pix_tf.data.listing import Example
 from pix2pix_tf.errors import print_line
 from pix2pix_tf.task import ConfigT, ModelT, Task
@@ -18,7 +18,7 @@ from pix2pix_tf.training import runtime
 
 if TYPE_CHECKING:
     from pix2pix_tf.evaluation.results import Row
-    from pix2pix_tf.inference.files import Translated
+    from pix2pix_tf.inference.files import TranslatedBatch
 
 
 def test(task: Task[ConfigT, ModelT], config: ConfigT, explicit: Collection[str]) -> int:
@@ -96,43 +96,21 @@ def translate_rows(
                 chosen = list(zip(*map(listing.files, (sources, targets[direction])), strict=True))
             kinds = task.directions[direction]
             names = iter([f"{kinds.prefix}{name}" for name in listing.names(chosen)])
-            volumes = nifti.Volumes()
             for batch in translators[direction](chosen):
-                batch_names = list(itertools.islice(names, len(batch.depths)))
-                yield from _write_batch(config, batch, batch_names, kinds.output, volumes)
-            volumes.close()
+                batch_names = list(itertools.islice(names, len(batch.files)))
+                yield from _write_batch(config, batch, batch_names)
 
 
-def _write_batch(
-    config: ConfigT,
-    batch: Translated,
-    names: Sequence[str],
-    kind: str,
-    volumes: nifti.Volumes,
-) -> list[Row]:
+def _write_batch(config: ConfigT, batch: TranslatedBatch, names: Sequence[str]) -> list[Row]:
     """Writes the images of a batch; returns the report's rows, with metrics."""
     from pix2pix_tf.evaluation import results
-    from pix2pix_tf.inference import large_files
 
     folder = config.output_folder
     rows = results.write_images(folder, names, batch.images, aspect_ratio=config.aspect_ratio)
-    if isinstance(batch.outputs[0], large_files.Result):
-        path = f"{run_folder.IMAGES}/{names[0]}-{kind}.tif"
-        print_line(f"translated by windows: {path}; its PNG is a smaller copy")
-        batch.outputs[0].save(folder / path)
-    else:
-        results.write_exact(
-            folder,
-            names,
-            outputs=batch.outputs,
-            views=batch.images[kind],
-            depths=batch.depths,
-            sources=batch.sources,
-            selection=config.sides[0].selection,
-            kind=kind,
-            is_half=config.has_halves,
-            volumes=volumes,
-        )
     for index, row in enumerate(rows):
+        path = batch.save(index, folder / run_folder.IMAGES / f"{names[index]}-{batch.kind}")
+        if batch.is_large and path is not None:
+            name = f"{run_folder.IMAGES}/{os.path.basename(path)}"
+            print_line(f"translated by windows: {name}; its PNG is a smaller copy")
         row["metrics"] = {name: float(values[index]) for name, values in batch.metrics.items()}
     return rows

@@ -10,10 +10,13 @@ import numpy as np
 import tensorflow as tf
 
 from pix2pix_tf import run_folder
-from pix2pix_tf.data import codecs, images, listing, nifti
+from pix2pix_tf.data import image_file, images, listing, samples
 from pix2pix_tf.data.decode import Reading, bad_files_named
 from pix2pix_tf.data.listing import Example
 from pix2pix_tf.data.pipelines import Fetch
+
+# Changes when the files of a cache on disk do.
+_FORMAT = 2
 
 
 def make(
@@ -37,50 +40,48 @@ def make(
     if kind == "none":
         return None
     with bad_files_named(listing.files(examples), reading):
-        dtype = _dtype(reading, examples)
         if kind == "memory":
-            kept = list(_decoded(reading, examples, dtype))
+            decoded = list(_decoded(reading, examples))
         else:
-            kept = _on_disk(reading, examples, dtype=dtype, path=Path(folder) / "decoded")
+            decoded = _on_disk(reading, examples, path=Path(folder) / "decoded")
     channels = [side.channels for side in reading.decoded_sides]
+    is_exact = all(image.dtype == np.uint8 for images_of in decoded for image in images_of)
+    dtype = tf.uint8 if is_exact else tf.float32
+
+    def load(index: int) -> list[np.ndarray]:
+        return [image if is_exact else samples.to_unit(image) for image in decoded[index]]
 
     def fetch(index: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        found = tf.numpy_function(kept.__getitem__, [index], [tf.as_dtype(dtype)] * len(channels))
+        stored = tf.numpy_function(load, [index], [dtype] * len(channels))
         return tuple(
             images.to_unit(tf.ensure_shape(image, [None, None, count]))
-            for image, count in zip(tf.nest.flatten(found), channels, strict=True)
+            for image, count in zip(stored, channels, strict=True)
         )
 
     return fetch
 
 
-def _dtype(reading: Reading, examples: Sequence[Example]) -> np.dtype:
-    """uint8 where that is lossless, else float32 in [0, 1]."""
-    sides, paths = reading.decoded_sides, listing.files(examples)
-    plain = all(side.channels in (3, 4) and side.value_range is None for side in sides)
-    plain = plain and all(codecs.depth(path, sides[0].selection).dtype == "uint8" for path in paths)
-    return np.dtype(np.uint8 if plain else np.float32)
-
-
-def _decoded(
-    reading: Reading, examples: Sequence[Example], dtype: np.dtype
-) -> Iterator[tuple[np.ndarray, ...]]:
-    """Yields what `reading.decode` gives for each example, as arrays of `dtype`."""
+def _decoded(reading: Reading, examples: Sequence[Example]) -> Iterator[tuple[np.ndarray, ...]]:
+    """Yields what `reading.decode` gives for each example: uint8 where that is exact."""
 
     @tf.autograph.experimental.do_not_convert
     def load(example: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        decoded = reading.decode(example)
-        if dtype == np.uint8:
-            return tuple(tf.cast(tf.round(image * 255), tf.uint8) for image in decoded)
-        return decoded
+        return reading.decode(example)
 
     files = tf.constant(np.asarray(examples, dtype=object), tf.string)
     dataset = tf.data.Dataset.from_tensor_slices(files).map(load, tf.data.AUTOTUNE).prefetch(4)
-    return dataset.as_numpy_iterator()
+    for decoded in dataset.as_numpy_iterator():
+        yield tuple(map(_compact, decoded))
+
+
+def _compact(image: np.ndarray) -> np.ndarray:
+    """float32 in [0, 1] as uint8, if that can be converted back to the same numbers."""
+    levels = np.clip(np.round(image * 255), 0, 255).astype(np.uint8)
+    return levels if np.array_equal(samples.to_unit(levels), image) else image
 
 
 def _on_disk(
-    reading: Reading, examples: Sequence[Example], *, dtype: np.dtype, path: Path
+    reading: Reading, examples: Sequence[Example], *, path: Path
 ) -> list[tuple[np.ndarray, ...]]:
     """The decoded examples as views of one file: PATH.raw, described by PATH.json."""
     described, key = path.with_suffix(".json"), _key(reading, examples)
@@ -92,13 +93,13 @@ def _on_disk(
             run_folder.atomic(path.with_suffix(".raw")) as temporary,
             open(temporary, "wb") as file,
         ):
-            for decoded in _decoded(reading, examples, dtype):
-                shapes.append([image.shape for image in decoded])
+            for decoded in _decoded(reading, examples):
+                shapes.append([[image.dtype.name, *image.shape] for image in decoded])
                 for image in decoded:
                     file.write(image.tobytes())
         about = {"key": key, "shapes": shapes}
         run_folder.write_json(described, about)
-    raw = np.memmap(path.with_suffix(".raw"), dtype, "r")
+    raw = np.memmap(path.with_suffix(".raw"), np.uint8, "r")
     return list(_views(raw, about["shapes"]))
 
 
@@ -106,9 +107,9 @@ def _views(raw: np.ndarray, shapes: list) -> Iterator[tuple[np.ndarray, ...]]:
     offset = 0
     for example in shapes:
         views = []
-        for shape in example:
-            size = int(np.prod(shape))
-            views.append(raw[offset : offset + size].reshape(shape))
+        for dtype, *shape in example:
+            size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+            views.append(np.frombuffer(raw, dtype, int(np.prod(shape)), offset).reshape(shape))
             offset += size
         yield tuple(views)
 
@@ -116,8 +117,8 @@ def _views(raw: np.ndarray, shapes: list) -> Iterator[tuple[np.ndarray, ...]]:
 def _key(reading: Reading, examples: Sequence[Example]) -> str:
     """Changes with the files and with how they are read."""
     states = [
-        (path, (at := os.stat(nifti.file_of(path))).st_size, at.st_mtime_ns)
+        (path, (at := os.stat(image_file.file_of(path))).st_size, at.st_mtime_ns)
         for path in listing.files(examples)
     ]
-    made = [repr(reading), states]
-    return hashlib.sha256(json.dumps(made).encode("utf-8", errors="surrogateescape")).hexdigest()
+    parts = [_FORMAT, repr(reading), states]
+    return hashlib.sha256(json.dumps(parts).encode("utf-8", errors="surrogateescape")).hexdigest()

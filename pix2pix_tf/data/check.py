@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from pix2pix_tf import run_folder
-from pix2pix_tf.data import listing
-from pix2pix_tf.data.listing import Example, Look
+from pix2pix_tf.data import image_file, inspection, listing
+from pix2pix_tf.data.inspection import FileInfo
+from pix2pix_tf.data.listing import Example
 from pix2pix_tf.data.samples import Side, full_range
 
 # How many sizes, files or pairs of files one line names.
@@ -49,9 +50,9 @@ class Contents:
 
     def survey(
         self, *, with_digest: bool = False, sampled: int = 0, windowed: bool = False
-    ) -> list[Look]:
-        """Decodes every file once; see `listing.survey`."""
-        return listing.survey(
+    ) -> list[FileInfo]:
+        """Decodes every file once; see `inspection.inspect_files`."""
+        return inspection.inspect_files(
             self.examples,
             self.sides,
             minimum_width=2 if self.is_side_by_side else 1,
@@ -78,16 +79,16 @@ def has_images(folder: str | os.PathLike) -> bool:
     """Whether a folder itself, or its folder A, contains images."""
     folder = run_folder.place(folder)
     places = [place for place in (folder, folder / "A") if place.is_dir()]
-    return any(map(listing.is_image, itertools.chain(*map(listing.regular_files, places))))
+    return any(map(image_file.is_image, itertools.chain(*map(listing.regular_files, places))))
 
 
 def percentile_range(
-    looks: Sequence[Look], domains: Sequence[str], domain: str, percentiles: tuple[float, float]
+    infos: Sequence[FileInfo], domains: Sequence[str], domain: str, percentiles: tuple[float, float]
 ) -> tuple[float, float]:
     """The values of a domain at two percentiles over the samples of all its files.
 
     Args:
-        looks: Result of a survey that sampled.
+        infos: Result of a survey that sampled.
         domains: As of `Contents`.
         domain: "A" or "B".
         percentiles: Two numbers from 0 to 100.
@@ -96,10 +97,10 @@ def percentile_range(
         (low, high), low < high.
     """
     samples = [
-        seen.sample[place]
-        for seen, letters in zip(looks, itertools.cycle(domains), strict=False)
+        info.sample[place]
+        for info, letters in zip(infos, itertools.cycle(domains), strict=False)
         for place, letter in enumerate(letters)
-        if letter == domain and seen.sample
+        if letter == domain and info.sample
     ]
     joined = np.concatenate(samples)
     low, high = np.percentile(joined[np.isfinite(joined)].astype(np.float64), percentiles)
@@ -111,82 +112,86 @@ def samples_per_file(count: int) -> int:
     return max(1, _MOST_SAMPLES // max(count, 1))
 
 
-def types(looks: Sequence[Look], domains: Sequence[str]) -> dict[str, str]:
+def types(infos: Sequence[FileInfo], domains: Sequence[str]) -> dict[str, str]:
     """The type that most files of each domain have: {"A": "int16", "B": "uint8"}."""
     counts: dict[str, Counter] = defaultdict(Counter)
-    for seen, letters in zip(looks, itertools.cycle(domains), strict=False):
+    for info, letters in zip(infos, itertools.cycle(domains), strict=False):
         for letter in letters:
-            if seen.dtype:
-                counts[letter][seen.dtype] += 1
+            if info.dtype:
+                counts[letter][info.dtype] += 1
     return {letter: found.most_common(1)[0][0] for letter, found in counts.items()}
 
 
-def label_domains(contents: Contents, looks: Sequence[Look]) -> set[str]:
+def label_domains(contents: Contents, infos: Sequence[FileInfo]) -> set[str]:
     """The domains of a set whose files contain label ids."""
     return {
         letter
-        for seen, letters, sides in zip(
-            looks, itertools.cycle(contents.domains), itertools.cycle(contents.sides), strict=False
+        for info, letters, sides in zip(
+            infos, itertools.cycle(contents.domains), itertools.cycle(contents.sides), strict=False
         )
         for letter, side in zip(letters, itertools.cycle(sides), strict=False)
-        if seen.dtype and side.has_labels(seen.channels, np.dtype(seen.dtype))
+        if info.dtype and side.has_labels(info.channels, np.dtype(info.dtype))
     }
 
 
-def notes(contents: Contents, looks: Sequence[Look], *, direction: str | None = None) -> list[str]:
+def notes(
+    contents: Contents, infos: Sequence[FileInfo], *, direction: str | None = None
+) -> list[str]:
     """Notes on a data set for the user, before training or testing.
 
     Args:
         contents: The set.
-        looks: Result of its survey.
+        infos: Result of its survey.
         direction: "AtoB" or "BtoA" of paired data, which is then stated, or None.
 
     Returns:
         Lines of text, each about one thing.
     """
-    readable = [seen for seen in looks if seen.width]
+    readable = [info for info in infos if info.width]
     lines = [contents.unread] if contents.unread else []
     lines += _layout_notes(contents, readable, direction)
     used = max(side.channels for sides in contents.sides for side in sides)
     groups = {
         f"transparency is dropped; {used + 1} channels keep it": [
-            seen for seen in readable if seen.is_transparent
+            info for info in readable if info.is_transparent
         ],
         "some channels are not used; --input_channels or --output_channels takes all": [
-            seen for seen in readable if seen.is_reduced
+            info for info in readable if info.is_reduced
         ],
         "pixels without data are black to the networks, in losses and in metrics": [
-            seen for seen in readable if seen.missing
+            info for info in readable if info.missing
         ],
     }
     for text, group in groups.items():
         if group:
             lines.append(f"warning: {text}: {_files(group)}")
-    for domain, dtype, side, values in _ranges(contents, looks):
+    for domain, dtype, side, values in _ranges(contents, infos):
         lines += _range_notes(domain, dtype, side, values)
     return lines
 
 
-def _files(group: Sequence[Look]) -> str:
+def _files(group: Sequence[FileInfo]) -> str:
     return f"{len(group)} file{'s' * (len(group) > 1)} ({_name(group[0].path)} ...)"
 
 
-def _layout_notes(contents: Contents, looks: Sequence[Look], direction: str | None) -> list[str]:
+def _layout_notes(
+    contents: Contents, infos: Sequence[FileInfo], direction: str | None
+) -> list[str]:
     lines = []
     if contents.is_side_by_side:
-        odd = [s for s in looks if not _PLAIN_RATIO[0] < s.width / s.height < _PLAIN_RATIO[1]]
-        alike = [seen for seen in looks if seen.is_one_image]
-        if odd or len(alike) > len(looks) * 0.8:
-            seen = (odd or alike)[0]
-            half = seen.width // 2
+        odd = [s for s in infos if not _PLAIN_RATIO[0] < s.width / s.height < _PLAIN_RATIO[1]]
+        alike = [info for info in infos if info.is_one_image]
+        if odd or len(alike) > len(infos) * 0.8:
+            info = (odd or alike)[0]
+            half = info.width // 2
             reason = "" if odd else ", though its halves look like one image"
             lines.append(
-                f"warning: each file is split into A {half}x{seen.height} and B "
-                f"{seen.width - half}x{seen.height}{reason} ({_name(seen.path)} ...); "
+                f"warning: each file is split into A {half}x{info.height} and B "
+                f"{info.width - half}x{info.height}{reason} ({_name(info.path)} ...); "
                 "--dataset_mode single or folders takes whole images"
             )
     elif len(contents.domains) == 2:
-        pairs = list(zip(looks[::2], looks[1::2], strict=False))
+        pairs = list(zip(infos[::2], infos[1::2], strict=False))
         if differ := [(a, b) for a, b in pairs if a.size != b.size]:
             a, b = differ[0]
             lines.append(
@@ -203,18 +208,18 @@ def _layout_notes(contents: Contents, looks: Sequence[Look], direction: str | No
 
 
 def _ranges(
-    contents: Contents, looks: Sequence[Look]
+    contents: Contents, infos: Sequence[FileInfo]
 ) -> Iterator[tuple[str, str, Side, tuple[float, float]]]:
     """(domain, type, side, (least, largest)) for each domain and type of the files."""
     found: dict[tuple[str, str], list] = {}
     of_domain = {}
-    for seen, letters, sides in zip(
-        looks, itertools.cycle(contents.domains), itertools.cycle(contents.sides), strict=False
+    for info, letters, sides in zip(
+        infos, itertools.cycle(contents.domains), itertools.cycle(contents.sides), strict=False
     ):
-        for place, values in enumerate(seen.values):
+        for place, values in enumerate(info.values):
             letter = letters[place]
             of_domain[letter] = sides[min(place, len(sides) - 1)]
-            found.setdefault((letter, seen.dtype), []).append(values)
+            found.setdefault((letter, info.dtype), []).append(values)
     for (letter, dtype), spans in found.items():
         lows, highs = zip(*spans, strict=True)
         yield letter, dtype, of_domain[letter], (min(lows), max(highs))
@@ -252,10 +257,10 @@ def report(sets: dict[str, Contents]) -> tuple[list[str], bool]:
     """
     lines, digests, is_usable, others = [], {}, True, False
     for name, contents in sets.items():
-        looks = contents.survey(with_digest=True)
-        lines += _set_lines(name, contents, looks)
-        digests[name] = _by_digest(looks)
-        is_usable = is_usable and not any(seen.fault for seen in looks)
+        infos = contents.survey(with_digest=True)
+        lines += _set_lines(name, contents, infos)
+        digests[name] = _by_digest(infos)
+        is_usable = is_usable and not any(info.fault for info in infos)
         others = others or bool(contents.unread)
     summary = "all files can be used" if not others else "all files that are read can be used"
     if not is_usable:
@@ -263,31 +268,31 @@ def report(sets: dict[str, Contents]) -> tuple[list[str], bool]:
     return [*lines, *_duplicate_lines(digests), summary], is_usable
 
 
-def _set_lines(name: str, contents: Contents, looks: Sequence[Look]) -> list[str]:
-    lines = [f"{name}: {len(contents.examples)} examples in {len(looks)} files"]
-    readable = [seen for seen in looks if seen.width]
-    lines.append("  sizes        " + _counted(seen.size for seen in readable))
-    kinds = (f"{seen.channels} x {seen.dtype}" for seen in readable)
+def _set_lines(name: str, contents: Contents, infos: Sequence[FileInfo]) -> list[str]:
+    lines = [f"{name}: {len(contents.examples)} examples in {len(infos)} files"]
+    readable = [info for info in infos if info.width]
+    lines.append("  sizes        " + _counted(info.size for info in readable))
+    kinds = (f"{info.channels} x {info.dtype}" for info in readable)
     lines.append("  channels     " + _counted(kinds))
     spans = [
         f"{domain}: {_span(values)} of {_span(side.value_range or full_range(dtype))}"
         for domain, dtype, side, values in _ranges(contents, readable)
     ]
     lines.append("  values       " + _some(spans))
-    odd = [seen for seen in readable if seen.width % 2 and contents.is_side_by_side]
-    bad = [seen for seen in looks if seen.fault]
+    odd = [info for info in readable if info.width % 2 and contents.is_side_by_side]
+    bad = [info for info in infos if info.fault]
     for word, group in (("odd widths", odd), ("unusable", bad)):
         if group:
-            shown = [_name(seen.path, seen.fault) for seen in group]
+            shown = [_name(info.path, info.fault) for info in group]
             lines.append(f"  {word:<12} {len(group)}: {_some(shown)}")
-    return lines + [f"  {note}" for note in notes(contents, looks)]
+    return lines + [f"  {note}" for note in notes(contents, infos)]
 
 
-def _by_digest(looks: Sequence[Look]) -> dict[bytes, list[str]]:
+def _by_digest(infos: Sequence[FileInfo]) -> dict[bytes, list[str]]:
     found = defaultdict(list)
-    for seen in looks:
-        if seen.digest:
-            found[seen.digest].append(seen.path)
+    for info in infos:
+        if info.digest:
+            found[info.digest].append(info.path)
     return found
 
 

@@ -2,14 +2,17 @@
 
 import contextlib
 import dataclasses
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from pix2pix_tf.data import codecs, color, images, nifti, resize
-from pix2pix_tf.data.samples import LUMINANCE, MAX_PIXELS, Range, Side
+from pix2pix_tf.data import color, image_file, images, resize
+from pix2pix_tf.data.image_file import JPEG_MARK, PNG_DEPTH_AT, ImageFile
+from pix2pix_tf.data.integrity import PNG_MARK
+from pix2pix_tf.data.samples import LUMINANCE, MAX_PIXELS, Range, Selection, Side
 from pix2pix_tf.errors import InputError
 
 # As long as the part of a BMP that ends with its size, the longest of all.
@@ -35,7 +38,7 @@ def _decode(contents: tf.Tensor, channels: int) -> tf.Tensor:
 
     if channels == 3:
         return colour()
-    is_png = tf.strings.substr(contents, 0, 8) == codecs.PNG_MARK
+    is_png = tf.strings.substr(contents, 0, 8) == PNG_MARK
     return tf.cond(
         is_png,
         lambda: _png_with_alpha(contents),
@@ -46,7 +49,7 @@ def _decode(contents: tf.Tensor, channels: int) -> tf.Tensor:
 def _png_with_alpha(contents: tf.Tensor) -> tf.Tensor:
     """uint8 [h, w, 4]; TensorFlow gives grey of 1, 2 and 4 bits an alpha of 1, 3 and 15."""
     image = tf.io.decode_png(contents, channels=4)
-    head = tf.io.decode_raw(tf.strings.substr(contents, codecs.PNG_DEPTH_AT, 2), tf.uint8)
+    head = tf.io.decode_raw(tf.strings.substr(contents, PNG_DEPTH_AT, 2), tf.uint8)
     is_coarse_grey = (head[0] < 8) & (head[1] == 0)
     opaque = tf.where(image[..., 3:] > 0, tf.constant(255, tf.uint8), image[..., 3:])
     alpha = tf.where(is_coarse_grey, opaque, image[..., 3:])
@@ -127,8 +130,8 @@ def decode_unit(contents: tf.Tensor, *, channels: int = 3, value_range: Range = 
     """
     decoded = max(channels, 3)
     head = tf.strings.substr(contents, 0, 32) + b"\0" * 32
-    is_png = tf.strings.substr(head, 0, 8) == codecs.PNG_MARK
-    is_deep = is_png & (tf.strings.substr(head, codecs.PNG_DEPTH_AT, 1) == b"\x10")
+    is_png = tf.strings.substr(head, 0, 8) == PNG_MARK
+    is_deep = is_png & (tf.strings.substr(head, PNG_DEPTH_AT, 1) == b"\x10")
 
     def deep() -> tf.Tensor:
         image = tf.io.decode_png(contents, channels=decoded, dtype=tf.uint16)
@@ -160,49 +163,146 @@ def _upright(image: tf.Tensor, contents: tf.Tensor) -> tf.Tensor:
     return tf.ensure_shape(upright, [None, None, image.shape[-1]])
 
 
-def contents_of(path: tf.Tensor) -> tf.Tensor:
-    """The bytes of a file; of a slice of a volume what `read` reads it by."""
-    is_slice = tf.strings.regex_full_match(path, nifti.PATTERN)
-    return tf.cond(
-        is_slice,
-        lambda: tf.strings.join([nifti.MARK, path]),
-        lambda: tf.io.read_file(path),
-    )
+def is_item(path: tf.Tensor) -> tf.Tensor:
+    """Whether a name is that of an image in a container."""
+    return tf.strings.regex_full_match(path, image_file.item_pattern())
+
+
+def _contents(path: tf.Tensor) -> tf.Tensor:
+    return tf.cond(is_item(path), lambda: tf.constant(b""), lambda: tf.io.read_file(path))
+
+
+class FileReader:
+    """Reads files in a graph; TensorFlow reads their bytes."""
+
+    def contents(self, paths: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+        """The bytes of the files of an example, b"" of images that only Python reads."""
+        return [
+            tf.cond(
+                is_item(path), lambda: tf.constant(b""), lambda path=path: tf.io.read_file(path)
+            )
+            for path in paths
+        ]
+
+    def open(self, path: str, contents: bytes, selection: Selection) -> ImageFile | None:
+        """The object of a file whose bytes TensorFlow does not decode; None for no pixels."""
+        if path and not contents:
+            return image_file.open_image(path, selection)
+        return image_file.from_bytes(contents, selection, path=path)
+
+
+class FileKeeper(FileReader):
+    """Opens the files of examples and keeps them, so that they can write results.
+
+    Args:
+        selection: Which image of each file.
+        windowed: Whether large images stay in their files; the pixels of such examples are then
+            left out.
+        source: Index in an example of the file that is translated.
+    """
+
+    def __init__(self, selection: Selection, *, windowed: bool = False, source: int = 0) -> None:
+        self._selection, self._windowed, self._source = selection, windowed, source
+        self._files: dict[str, ImageFile] = {}
+        self._left_out: set[str] = set()
+
+    def contents(self, paths: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+        """As of `FileReader`."""
+        encoded = tf.numpy_function(self._open_all, [tf.stack(paths)], tf.string)
+        return tf.unstack(tf.ensure_shape(encoded, [len(paths)]))
+
+    def _open_all(self, paths: np.ndarray) -> np.ndarray:
+        names = [os.fsdecode(path) for path in paths]
+        for name in names:
+            self._files[name] = _open_named(name, self._selection, windowed=self._windowed)
+        if self._files[names[min(self._source, len(names) - 1)]].is_large:
+            self._left_out.update(names)
+        return np.array([self._files[name].encoded for name in names], object)
+
+    def open(self, path: str, contents: bytes, selection: Selection) -> ImageFile | None:
+        """As of `FileReader`."""
+        return None if path in self._left_out else self._files[path]
+
+    def take(self, path: str) -> ImageFile:
+        """Returns a file and no longer keeps it."""
+        self._left_out.discard(path)
+        kept = self._files.pop(path, None)
+        return kept or _open_named(path, self._selection, windowed=self._windowed)
+
+
+def _open_named(path: str, selection: Selection, **options: Any) -> ImageFile:
+    """As `image_file.open_image`; errors name the file."""
+    try:
+        return image_file.open_image(path, selection, **options)
+    except (OSError, ValueError) as error:
+        raise unreadable(path, error) from None
+
+
+def unreadable(path: str, error: Exception) -> InputError:
+    """The error of a file that cannot be decoded."""
+    reason = getattr(error, "strerror", None) or str(error)
+    return InputError(f"Expected readable images. Received: {path} ({reason})")
 
 
 def read(contents: tf.Tensor, side: Side = Side()) -> tf.Tensor:  # noqa: B008 (frozen)
+    """Decodes the bytes of a file of any supported format; see `read_sides`."""
+    return read_sides(tf.constant(b""), tf.convert_to_tensor(contents), (side,))[0]
+
+
+def read_sides(
+    path: tf.Tensor,
+    contents: tf.Tensor,
+    sides: Sequence[Side],
+    reader: FileReader = FileReader(),  # noqa: B008 (without state)
+) -> tuple[tf.Tensor, ...]:
     """Decodes a file of any supported format.
 
-    Usual JPEG and PNG files stay in TensorFlow, all else is read in Python.
+    Usual JPEG and PNG files stay in TensorFlow, all else is decoded in Python.
 
     Args:
-        contents: String scalar, the bytes of a file.
-        side: What the networks see of it.
+        path: String scalar, the file's name.
+        contents: String scalar, the file's bytes.
+        sides: What networks see of it.
+        reader: What opens it for Python.
 
     Returns:
-        float32 [h, w, side.channels] in [0, 1].
+        Tuple of float32 [h, w, side.channels] in [0, 1], one for each side.
     """
 
-    def load(contents: Any) -> np.ndarray:
-        # Outside of graphs TensorFlow passes an array that holds the bytes.
-        contents = contents if isinstance(contents, bytes) else contents.tobytes()
-        return codecs.load_unit(contents, side)
+    def load(path: Any, contents: Any, chosen: Sequence[Side]) -> list[np.ndarray]:
+        image = reader.open(os.fsdecode(_scalar(path)), _scalar(contents), chosen[0].selection)
+        if image is None:
+            return [np.zeros((2, 2, side.channels), np.float32) for side in chosen]
+        return [side.to_unit(image.samples()) for side in chosen]
 
-    def foreign() -> tf.Tensor:
-        image = tf.numpy_function(load, [contents], tf.float32)
-        return tf.ensure_shape(image, [None, None, side.channels])
+    def in_python(chosen: Sequence[Side]) -> list[tf.Tensor]:
+        types = [tf.float32] * len(chosen)
+        units = tf.numpy_function(lambda p, c: load(p, c, chosen), [path, contents], types)
+        return [
+            tf.ensure_shape(unit, [None, None, side.channels])
+            for unit, side in zip(units, chosen, strict=True)
+        ]
 
-    if not side.is_plain:
-        return foreign()
-    is_jpeg = tf.strings.substr(contents, 0, 3) == codecs.JPEG_MARK
-    is_png = tf.strings.substr(contents, 0, 8) == codecs.PNG_MARK
+    def usual() -> tuple[tf.Tensor, ...]:
+        return tuple(
+            decode_unit(contents, channels=side.channels, value_range=side.value_range)
+            if side.is_plain
+            else in_python([side])[0]
+            for side in sides
+        )
+
+    if not any(side.is_plain for side in sides):
+        return tuple(in_python(sides))
+    is_jpeg = tf.strings.substr(contents, 0, 3) == JPEG_MARK
+    is_png = tf.strings.substr(contents, 0, 8) == PNG_MARK
     # TensorFlow takes the four channels of CMYK for three.
     is_usual = tf.cond(is_jpeg, lambda: tf.io.extract_jpeg_shape(contents)[2] != 4, lambda: is_png)
+    return tf.cond(is_usual, usual, lambda: tuple(in_python(sides)))
 
-    def usual() -> tf.Tensor:
-        return decode_unit(contents, channels=side.channels, value_range=side.value_range)
 
-    return tf.cond(is_usual, usual, foreign)
+def _scalar(value: Any) -> bytes:
+    """The bytes that TensorFlow passes to Python; outside of graphs they are in an array."""
+    return value if isinstance(value, bytes) else value.item()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -235,18 +335,27 @@ class Reading:
         alike = self.dataset_mode == "aligned" and self.sides[0] == self.sides[1]
         return self.sides[:1] if alike else self.sides
 
-    def decode(self, example: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Reads an example.
+    def decode(
+        self,
+        example: tf.Tensor,
+        reader: FileReader = FileReader(),  # noqa: B008 (without state)
+    ) -> tuple[tf.Tensor, ...]:
+        """Reads an example, each file once.
 
         Args:
             example: String scalar, a path, or string [2] with `dataset_mode` "folders".
+            reader: What reads its files.
 
         Returns:
             Tuple of float32 [h, w, c] in [0, 1], as many as `decoded_sides`.
         """
         sides = self.decoded_sides
-        paths = tf.unstack(example) if self.dataset_mode == "folders" else [example] * len(sides)
-        return tuple(read(contents_of(path), side) for path, side in zip(paths, sides, strict=True))
+        if self.dataset_mode != "folders":
+            (contents,) = reader.contents([example])
+            return read_sides(example, contents, sides, reader)
+        paths = tf.unstack(example)
+        files = zip(paths, reader.contents(paths), sides, strict=True)
+        return tuple(read_sides(p, contents, [side], reader)[0] for p, contents, side in files)
 
     def assemble(self, decoded: Sequence[tf.Tensor], *, alike: bool) -> tuple[tf.Tensor, ...]:
         """Makes a pair of what `decode` gives.
@@ -283,13 +392,19 @@ def bad_files_named(paths: Sequence[str], reading: Reading) -> Iterator[None]:
     """
     try:
         yield
-    except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError):
+    except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError, tf.errors.UnknownError):
         for path in paths:
             try:
-                for side in reading.decoded_sides:
-                    read(contents_of(path), side)
-            except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError, ValueError) as error:
-                text = error.message if isinstance(error, tf.errors.OpError) else str(error)
-                reason = text.splitlines()[0].rpartition("}} ")[2]
-                raise InputError(f"Expected readable images. Received: {path} ({reason})") from None
+                with _open_named(path, reading.sides[0].selection) as image:
+                    contents = tf.constant(image.contents)
+                    for side in reading.decoded_sides:
+                        image.samples()
+                        read_sides(tf.constant(path), contents, (side,))
+            except InputError:
+                raise
+            except ValueError as error:
+                raise unreadable(path, error) from None
+            except tf.errors.OpError as error:
+                reason = error.message.splitlines()[0].rpartition("}} ")[2]
+                raise unreadable(path, ValueError(reason)) from None
         raise

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from pix2pix_tf.data import color
+from pix2pix_tf.data.samples import visible_channels as viewable  # noqa: F401
 
 # tf.image.encode_jpeg in pix2pix.py, export mode.
 JPEG_QUALITY = 80
@@ -40,12 +41,6 @@ def split_pair(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     image = to_signed(image)
     middle = tf.shape(image)[1] // 2
     return image[:, :middle], image[:, middle:]
-
-
-def viewable(batch: tf.Tensor) -> tf.Tensor:
-    """The channels of [..., c] that can be displayed: 1, 3 or 4 of them."""
-    count = batch.shape[-1]
-    return batch if count in (1, 3, 4) else batch[..., : 3 if count > 4 else 1]
 
 
 def units(

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from pix2pix_tf.data.augment import jitter, still
-from pix2pix_tf.data.decode import Reading
+from pix2pix_tf.data.decode import FileReader, Reading
 from pix2pix_tf.data.listing import Example
 from pix2pix_tf.data.samples import Range, Side
 from pix2pix_tf.data.sizes import Framing, Size
@@ -336,6 +336,7 @@ def test_pairs(
     reading: Reading = Reading(),  # noqa: B008 (frozen)
     framing: Framing = Framing(),  # noqa: B008 (frozen)
     batch_size: int = 1,
+    reader: FileReader = FileReader(),  # noqa: B008 (without state)
 ) -> tf.data.Dataset:
     """Every example once, in order, neither mirrored nor cropped.
 
@@ -345,6 +346,7 @@ def test_pairs(
         framing: Which size they get; see `augment.still`.
         batch_size: Pairs per batch; the last one may be smaller. Images that keep their size come
             one by one.
+        reader: What reads the files.
 
     Returns:
         tf.data.Dataset of (inputs, targets), or of (inputs,) with `dataset_mode` "single", float32
@@ -354,7 +356,7 @@ def test_pairs(
 
     @tf.autograph.experimental.do_not_convert
     def load(example: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        pair = reading.assemble(reading.decode(example), alike=not resized)
+        pair = reading.assemble(reading.decode(example, reader), alike=not resized)
         return tuple(still(pair, framing))
 
     files = tf.constant(np.asarray(paths, dtype=object), tf.string)

@@ -6,6 +6,7 @@ range of an integer type, or floats as they are. `from_unit` is the way back.
 
 import dataclasses
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -61,20 +62,20 @@ class Samples:
     nodata: float | None = None
 
 
-def picked(number: int | None, count: int, *, things: str, flag: str) -> int:
-    """The number of the one of `count` things that a flag picks, or of the only one.
+def resolve_index(index: int | None, count: int, *, things: str, flag: str) -> int:
+    """Index of the chosen one of `count` things, or of the only one.
 
     Raises:
-        ValueError: If there are several and none is picked, or fewer.
+        ValueError: If there are several and none is chosen, or fewer.
     """
-    if number is None and count > 1:
+    if index is None and count > 1:
         raise ValueError(f"{count} {things}; --{flag} 0 to {count - 1} picks one")
-    if (number or 0) >= count:
-        raise ValueError(f"--{flag} {number}, expected 0 to {count - 1}")
-    return number or 0
+    if (index or 0) >= count:
+        raise ValueError(f"--{flag} {index}, expected 0 to {count - 1}")
+    return index or 0
 
 
-def without_missing(samples: Samples, nodata: float | None) -> Samples:
+def add_missing(samples: Samples, nodata: float | None) -> Samples:
     """Adds to `missing` the pixels whose every channel is `nodata`; the first becomes `nodata`."""
     if nodata is None:
         return samples
@@ -88,19 +89,31 @@ def without_missing(samples: Samples, nodata: float | None) -> Samples:
     return dataclasses.replace(samples, missing=missing if missing.any() else None)
 
 
-def marked(array: np.ndarray, missing: np.ndarray | None, value: float | None) -> np.ndarray:
-    """Gives pixels [h, w, c] a value where they are missing, if their type can hold it."""
-    if missing is None or value is None:
+def fill_missing(array: np.ndarray, missing: np.ndarray | None, value: float | None) -> np.ndarray:
+    """Sets missing pixels of [h, w, c] to a value, if the type can hold it.
+
+    Args:
+        array: Samples.
+        missing: bool [h', w'], of any size: the nearest pixel counts; or None.
+        value: Sample of missing pixels, or None.
+    """
+    if missing is None or value is None or not dtype_holds(array.dtype, value):
         return array
-    if holds(array.dtype, value):
-        array = np.where(missing[..., None], np.array(value).astype(array.dtype), array)
-    return array
+    if missing.shape != array.shape[:2]:
+        rows, columns = (
+            ((np.arange(size) + 0.5) * old / size).astype(int)
+            for size, old in zip(array.shape, missing.shape, strict=False)
+        )
+        missing = missing[rows][:, columns]
+    return np.where(missing[..., None], np.array(value).astype(array.dtype), array)
 
 
-def holds(dtype: np.dtype, value: float | None) -> bool:
+def dtype_holds(dtype: np.dtype, value: float | None) -> bool:
     """Whether samples of a type can have a value."""
     if value is None or dtype.kind == "f":
         return True
+    if dtype.kind == "b":
+        return value in (0, 1)
     return value.is_integer() and np.iinfo(dtype).min <= value <= np.iinfo(dtype).max
 
 
@@ -110,8 +123,8 @@ def check_size(width: int, height: int) -> None:
         raise ValueError(TOO_LARGE)
 
 
-def upright(array: np.ndarray, orientation: int) -> np.ndarray:
-    """Turns [h, w, c] as an EXIF orientation of 1 to 8 says."""
+def apply_orientation(array: np.ndarray, orientation: int) -> np.ndarray:
+    """Turns [h, w, c] upright, given its EXIF orientation, 1 to 8."""
     if orientation >= 5:
         array = np.swapaxes(array, 0, 1)
     if orientation in (2, 3, 6, 7):
@@ -119,16 +132,16 @@ def upright(array: np.ndarray, orientation: int) -> np.ndarray:
     return array[::-1] if orientation in (3, 4, 7, 8) else array
 
 
-def resampled(array: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Resizes [h, w, c] of any type bilinearly."""
+def resize_bilinear(array: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Resizes [h, w, c] of any type."""
     if array.shape[:2] == (height, width):
         return array
     planes = [
         np.asarray(Image.fromarray(plane).resize((width, height), Image.Resampling.BILINEAR))
         for plane in np.moveaxis(array.astype(np.float32), -1, 0)
     ]
-    found = np.stack(planes, -1)
-    return (found if array.dtype.kind == "f" else np.round(found)).astype(array.dtype)
+    resized = np.stack(planes, -1)
+    return (resized if array.dtype.kind == "f" else np.round(resized)).astype(array.dtype)
 
 
 def parse_range(text: str, *, option: str = "value_range") -> Range:
@@ -211,9 +224,9 @@ def from_unit(unit: ArrayLike, dtype: DTypeLike, value_range: Range = None) -> n
     return np.clip(wide, least, most).astype(dtype)
 
 
-def converts(found: int, wanted: int) -> bool:
-    """Whether `with_channels` makes `wanted` channels of `found`."""
-    return found == wanted or (found <= 4 and wanted in (1, 3, 4))
+def can_convert_channels(count: int, wanted: int) -> bool:
+    """Whether `with_channels` makes `wanted` channels of `count`."""
+    return count == wanted or (count <= 4 and wanted in (1, 3, 4))
 
 
 def with_channels(unit: np.ndarray, count: int) -> np.ndarray:
@@ -225,17 +238,24 @@ def with_channels(unit: np.ndarray, count: int) -> np.ndarray:
     Raises:
         ValueError: If it is not.
     """
-    found = unit.shape[-1]
-    if found == count:
+    received = unit.shape[-1]
+    if received == count:
         return unit
-    if not converts(found, count):
-        raise ValueError(f"{found} channels, expected {count}")
-    colour = unit[..., :-1] if found in (2, 4) else unit
-    alpha = unit[..., -1:] if found in (2, 4) else np.ones_like(unit[..., :1])
+    if not can_convert_channels(received, count):
+        raise ValueError(f"{received} channels, expected {count}")
+    has_alpha = received in (2, 4)
+    colour = unit[..., :-1] if has_alpha else unit
+    alpha = unit[..., -1:] if has_alpha else np.ones_like(unit[..., :1])
     if count == 1:
-        return colour if found == 2 else colour @ np.array(LUMINANCE, np.float32)[:, None]
+        return colour if received == 2 else colour @ np.array(LUMINANCE, np.float32)[:, None]
     colour = np.repeat(colour, 3, -1) if colour.shape[-1] == 1 else colour
     return colour if count == 3 else np.concatenate([colour, alpha], -1)
+
+
+def visible_channels(batch: Any) -> Any:
+    """The channels of an array or tensor [..., c] that can be displayed: 1, 3 or 4 of them."""
+    count = batch.shape[-1]
+    return batch if count in (1, 3, 4) else batch[..., : 3 if count > 4 else 1]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -299,13 +319,12 @@ class Side:
 
 
 @dataclasses.dataclass(frozen=True)
-class Depth:
+class StoredType:
     """How a file stores its samples.
 
     Attributes:
         dtype: NumPy's name of the type.
-        suffix: ".png", ".tif", ".npy", ".dcm" or ".nii": in what results of this depth are
-            written, the last two if their source is of that kind.
+        suffix: Of the files in which results of this type are stored; ".png" where a PNG is one.
     """
 
     dtype: str = "uint8"

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from pix2pix_tf import run_folder
-from pix2pix_tf.data import listing
+from pix2pix_tf.data import inspection, listing
 from pix2pix_tf.data.samples import Side, full_range, to_unit, with_channels
 from pix2pix_tf.errors import InputError, print_line
 from pix2pix_tf.evaluation import results
@@ -237,7 +237,7 @@ def from_folders(
     exact = {n: p for suffix in EXACT for n, p in _find_images(source, kind, suffix).items()}
     output_files = {**views, **exact} or _by_name(listing.list_images(source))
     target_files = _by_name(ground_truth(targets, side=side))
-    listing.check_images(list(map(str, output_files.values())), sides=((side,),))
+    inspection.check_images(list(map(str, output_files.values())), sides=((side,),))
     sides = (Side() if views and not exact else side, side)
     pairs = []
     if pairing is not Pairing.NONE and _same_names(output_files, target_files, pairing=pairing):
@@ -262,7 +262,7 @@ def ground_truth(folder: PathLike, *, side: Side) -> list[str]:
         InputError: If there are none, or one cannot be read.
     """
     files = listing.list_images(folder, flag="--target_dir")
-    listing.check_images(files, sides=((side,),))
+    inspection.check_images(files, sides=((side,),))
     return files
 
 

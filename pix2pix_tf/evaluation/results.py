@@ -13,14 +13,14 @@ from PIL import Image
 from tqdm import tqdm
 
 from pix2pix_tf import run_folder
-from pix2pix_tf.data import codecs, dicom, nifti, tiff
+from pix2pix_tf.data import image_file
 from pix2pix_tf.data.samples import (
     WHOLE,
-    Depth,
     Range,
     Selection,
     from_unit,
     to_unit,
+    visible_channels,
     with_channels,
 )
 from pix2pix_tf.errors import InputError
@@ -65,14 +65,14 @@ def progress(items: Iterable[Item], label: str, *, total: int | None = None) -> 
 
 def quantize(
     units: Mapping[str, np.ndarray],
-    depths: Mapping[str, Sequence[Depth]],
+    types: Mapping[str, Sequence[str]],
     ranges: Mapping[str, Range],
 ) -> dict[str, list[np.ndarray]]:
-    """Quantizes results to the bit depth of their files.
+    """Quantizes results to the types of their files.
 
     Args:
         units: Dict from kinds ("inputs", ...) to float32 [n, h, w, c] in [0, 1].
-        depths: Of each kind, the depth of each of the n files.
+        types: Of each kind, NumPy's names of the types of the n files.
         ranges: Of each kind, the (low, high) samples that stand for 0 and 1, or None.
 
     Returns:
@@ -80,8 +80,8 @@ def quantize(
     """
     return {
         kind: [
-            from_unit(unit, depth.dtype, ranges.get(kind))
-            for unit, depth in zip(batch, depths[kind], strict=True)
+            from_unit(unit, dtype, ranges.get(kind))
+            for unit, dtype in zip(batch, types[kind], strict=True)
         ]
         for kind, batch in units.items()
     }
@@ -101,9 +101,7 @@ def viewable(
     """
 
     def view(array: np.ndarray, value_range: Range) -> np.ndarray:
-        count = array.shape[-1]
-        if count not in (1, 3, 4):
-            array = array[..., : 3 if count > 4 else 1]
+        array = visible_channels(array)
         dtype = array.dtype if array.dtype in (np.uint8, np.uint16) else np.uint8
         if value_range is None and array.dtype == dtype:
             return array
@@ -125,7 +123,8 @@ def read_image(path: PathLike, selection: Selection = WHOLE) -> np.ndarray:
         InputError: If it cannot be decoded; the message names the file.
     """
     try:
-        return codecs.read(codecs.contents_of(path), selection)
+        with image_file.open_image(path, selection) as image:
+            return image.samples().array
     except ValueError as error:
         raise InputError(f"Expected readable images. Received: {path} ({error})") from None
 
@@ -191,57 +190,6 @@ def _encode(pixels: np.ndarray, aspect_ratio: float) -> bytes:
         largest = np.iinfo(pixels.dtype).max
         pixels = np.clip(np.round(np.stack(resized, -1)), 0, largest).astype(pixels.dtype)
     return images.encode(pixels).numpy()
-
-
-def write_exact(
-    folder: PathLike,
-    names: Sequence[str],
-    *,
-    outputs: Sequence[np.ndarray],
-    views: Sequence[np.ndarray],
-    depths: Sequence[Depth],
-    sources: Sequence[str],
-    kind: str = "outputs",
-    selection: Selection = WHOLE,
-    is_half: bool = False,
-    volumes: nifti.Volumes,
-) -> None:
-    """Writes images/NAME-KIND.tif, .npy, .dcm or .nii for outputs that differ from their PNG.
-
-    PNG images have 8 or 16 bits and use all of them. A TIFF keeps the compression of its source and
-    its place on Earth, scaled to its new size; pixels that are missing in the source are missing in
-    the result. What is made of DICOM and of slices of volumes has the geometry of its source, and
-    its size.
-
-    Args:
-        folder: Folder of the results.
-        names: The n names.
-        outputs: n arrays [h, w, c] of the sources' types.
-        views: What their PNG show, see `viewable`.
-        depths: Depth of each of the n outputs.
-        sources: Files of the n inputs.
-        kind: Kind of the outputs, as in file names.
-        selection: How the sources were read.
-        is_half: Whether the input is the left half of its file.
-        volumes: Collects slices; the caller closes it.
-    """
-    place_of_images = run_folder.place(folder) / run_folder.IMAGES
-    found = zip(names, outputs, views, depths, sources, strict=True)
-    for name, array, view, depth, source in found:
-        geometry = "" if is_half else codecs.geometry(source)
-        if geometry == dicom.SUFFIX and not dicom.can_write(array):
-            geometry = ""
-        if geometry:
-            whole = nifti.volume_name(name) if nifti.is_slice(source) else name
-            path = place_of_images / f"{whole}-{kind}{geometry}"
-            codecs.write_in_geometry(path, array, source, selection, volumes=volumes)
-        elif depth.suffix != ".png" or not np.array_equal(array, view):
-            suffix = depth.suffix if depth.suffix == ".tif" else ".npy"
-            path = place_of_images / f"{name}-{kind}{suffix}"
-            with run_folder.atomic(path) as temporary:
-                array = codecs.with_missing(array, source, selection, is_half=is_half)
-                place = tiff.place_of(source, is_half=is_half)
-                codecs.write(temporary, array, place=place)
 
 
 # ---- The report of training

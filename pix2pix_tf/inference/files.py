@@ -2,20 +2,23 @@
 
 import contextlib
 import dataclasses
-import itertools
+import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from pix2pix_tf.data import codecs, decode, images, listing, pipelines, tiff
+from pix2pix_tf.data import decode, images, listing, pipelines
+from pix2pix_tf.data.containers import Container
 from pix2pix_tf.data.decode import Reading
+from pix2pix_tf.data.image_file import ImageFile
 from pix2pix_tf.data.listing import Example
-from pix2pix_tf.data.samples import Depth, Range, full_range
+from pix2pix_tf.data.samples import Range, StoredType, full_range
 from pix2pix_tf.data.sizes import Framing
 from pix2pix_tf.evaluation import metrics, report, results
 from pix2pix_tf.inference import large_files
+from pix2pix_tf.inference.large_files import LargeResult, WindowedImage
 from pix2pix_tf.inference.predictor import Predictor
 from pix2pix_tf.networks.layers import dropout_seeds
 
@@ -24,30 +27,47 @@ SAMPLES = 4
 
 # Of a batch of (inputs, targets) or (inputs,) and the number of its first image, the images in
 # [0, 1] by their kinds.
-Look = Callable[[tuple[tf.Tensor, ...], tf.Tensor], dict[str, tf.Tensor]]
+ToImages = Callable[[tuple[tf.Tensor, ...], tf.Tensor], dict[str, tf.Tensor]]
 
 
-class Translated(NamedTuple):
+class TranslatedBatch(NamedTuple):
     """A batch of results.
 
     Attributes:
         images: Dict from kinds ("inputs", ...) to n arrays [h, w, c], uint8 or uint16; of a file
             that was translated by windows in a smaller size.
         metrics: Dict from names to float32 [n]; empty without targets.
-        outputs: n arrays [h, w, c] of the sources' types, or one `large_files.Result`, which is
-            closed when the next one is asked for.
-        depths: `samples.Depth` of each of the n outputs.
-        sources: Files of the n inputs.
+        outputs: n arrays [h, w, c] of the types to store, or one `LargeResult`, which is closed
+            when the next batch is asked for.
+        files: The n files of the inputs, open until then.
+        types: How each of the n outputs is stored.
+        kind: Kind of the outputs.
+        half: 0 or 1 if the inputs are the left or right halves of their files.
     """
 
     images: dict[str, list[np.ndarray]]
     metrics: dict[str, np.ndarray]
-    outputs: list[np.ndarray] | list[large_files.Result]
-    depths: list[Depth]
-    sources: list[str]
+    outputs: Sequence[np.ndarray | LargeResult]
+    files: list[ImageFile]
+    types: list[StoredType]
+    kind: str
+    half: int | None
+
+    @property
+    def is_large(self) -> bool:
+        """Whether the only output is too large for memory."""
+        return self.files[0].is_large
+
+    def save(self, index: int, stem: str | os.PathLike) -> os.PathLike | None:
+        """Writes an output like its input's file; see `ImageFile.save_like`."""
+        view = None if self.is_large else self.images[self.kind][index]
+        suffix = self.types[index].suffix
+        return self.files[index].save_like(
+            self.outputs[index], stem, suffix=suffix, view=view, half=self.half
+        )
 
 
-Translate = Callable[[Sequence[Example]], Iterator[Translated]]
+Translate = Callable[[Sequence[Example]], Iterator[TranslatedBatch]]
 
 
 def pairs(
@@ -70,14 +90,14 @@ def pairs(
 
     Returns:
         Function of examples (files, or pairs of files, as `reading` takes them) that yields
-        `Translated` with "inputs", "outputs" and "targets" for each batch, in their order. It
-        raises `InputError` for a file that cannot be decoded; the message names it. Large TIFFs
+        `TranslatedBatch` with "inputs", "outputs" and "targets" for each batch, in their order. It
+        raises `InputError` for a file that cannot be decoded; the message names it. Large files
         are translated one by one in bounded memory if the predictor has a tile and keep their
         size.
     """
 
     @predictor.compiled
-    def look(batch: tuple[tf.Tensor, ...], first: tf.Tensor) -> dict[str, tf.Tensor]:
+    def to_images(batch: tuple[tf.Tensor, ...], first: tf.Tensor) -> dict[str, tf.Tensor]:
         inputs, targets = batch if len(batch) == 2 else (*batch, None)
         outputs = predictor.signed(inputs, dropout_seeds=_seeds(seed, first, inputs))
         return images.units(inputs, targets, outputs, lab=reading.lab, direction=reading.direction)
@@ -89,8 +109,8 @@ def pairs(
             signed["targets"], signed["outputs"], unchanged=signed["inputs"], spans=spans
         )
 
-    return _Translation(
-        look=look,
+    return FolderTranslator(
+        to_images=to_images,
         measure=measure,
         predictor=predictor,
         reading=reading,
@@ -124,17 +144,17 @@ def cycles(
         seed: Of dropout; None switches it off.
 
     Returns:
-        Function of examples (files, or pairs of files) that yields `Translated` for each batch,
-        in their order; with direction "AtoB" of "real_A", "fake_B", "rec_A", where the channels
-        are equal "idt_A", and "true_B" if known; of large TIFFs neither "rec_A" nor "idt_A". It
-        raises as that of `pairs`.
+        Function of examples (files, or pairs of files) that yields `TranslatedBatch` for each
+        batch, in their order; with direction "AtoB" of "real_A", "fake_B", "rec_A", where the
+        channels are equal "idt_A", and "true_B" if known; of large files neither "rec_A" nor
+        "idt_A". It raises as that of `pairs`.
     """
     source, target = ("A", "B") if direction == "AtoB" else ("B", "A")
     real, fake, true = f"real_{source}", f"fake_{target}", f"true_{target}"
     reading = Reading(dataset_mode="folders" if with_targets else "single", sides=predictor.sides)
 
     @predictor.compiled
-    def look(batch: tuple[tf.Tensor, ...], first: tf.Tensor) -> dict[str, tf.Tensor]:
+    def to_images(batch: tuple[tf.Tensor, ...], first: tf.Tensor) -> dict[str, tf.Tensor]:
         seeds = _seeds(seed, first, batch[0])
         signed = {real: batch[0], fake: predictor.signed(batch[0], dropout_seeds=seeds)}
         signed[f"rec_{source}"] = back.signed(signed[fake], dropout_seeds=seeds)
@@ -151,8 +171,8 @@ def cycles(
             measured |= {f"{name} {direction}": values for name, values in scores.items()}
         return measured
 
-    return _Translation(
-        look=look,
+    return FolderTranslator(
+        to_images=to_images,
         measure=measure,
         predictor=predictor,
         reading=reading,
@@ -175,14 +195,14 @@ def _scores(
         spans: [n], the widths of the targets' ranges of values, in their units.
     """
 
-    def measured(images_in: np.ndarray) -> dict[str, np.ndarray]:
-        found = metrics.pair_metrics(targets, images_in)
-        return {**found, "MAE": found["L1"] * spans / metrics.DATA_RANGE}
+    def measure(images_in: np.ndarray) -> dict[str, np.ndarray]:
+        scores = metrics.pair_metrics(targets, images_in)
+        return {**scores, "MAE": scores["L1"] * spans / metrics.DATA_RANGE}
 
-    found = measured(outputs)
+    scores = measure(outputs)
     if unchanged.shape == targets.shape:
-        found |= {f"{name}{report.OF_INPUT}": v for name, v in measured(unchanged).items()}
-    return found
+        scores |= {f"{name}{report.OF_INPUT}": v for name, v in measure(unchanged).items()}
+    return scores
 
 
 def _seeds(seed: int | None, first: tf.Tensor, batch: tf.Tensor) -> tf.Tensor | None:
@@ -192,11 +212,13 @@ def _seeds(seed: int | None, first: tf.Tensor, batch: tf.Tensor) -> tf.Tensor | 
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class _Translation:
-    """A function of examples that yields `Translated`; what `pairs` and `cycles` share.
+class FolderTranslator:
+    """A function of examples that yields `TranslatedBatch`; what `pairs` and `cycles` share.
+
+    Each file is opened once.
 
     Attributes:
-        look: Makes the images of a batch.
+        to_images: Makes the images of a batch.
         measure: Makes metrics of them, float32 [n, h, w, c] in [-1, 1] by their kinds (as files
             of the sources' types hold them), and of the widths [n] of results' ranges of values.
         predictor: The generator.
@@ -207,7 +229,7 @@ class _Translation:
         kinds: What inputs, results and their targets are called; other kinds are like inputs.
     """
 
-    look: Look
+    to_images: ToImages
     measure: Callable[[dict[str, np.ndarray], np.ndarray], dict[str, np.ndarray]]
     predictor: Predictor
     reading: Reading
@@ -216,110 +238,140 @@ class _Translation:
     seed: int | None
     kinds: tuple[str, str, str]
 
-    def __call__(self, examples: Sequence[Example]) -> Iterator[Translated]:
+    def __call__(self, examples: Sequence[Example]) -> Iterator[TranslatedBatch]:
         """Translates examples in their order, large ones by windows."""
-        number = 0
-        for by_windows, group in itertools.groupby(examples, self._is_large):
-            chosen = list(group)
-            yield from (self._by_windows if by_windows else self._whole)(chosen, number)
-            number += len(chosen)
+        container: Container | None = None
+        for batch in self._batches(examples):
+            yield batch
+            # The results of the batch have been written by now.
+            for file in batch.files:
+                if container is not None and file.container is not container:
+                    container.finish()
+                container = file.container
+        if container is not None:
+            container.finish()
 
-    def _source(self, example: Example) -> str:
-        return listing.source(example, self.reading.direction)
-
-    def _is_large(self, example: Example) -> bool:
-        windowed = self.predictor.tile and self.framing.preprocess == "none"
-        return bool(windowed) and not self.reading.lab and tiff.is_large(self._source(example))
-
-    def _depth(self, example: Example) -> Depth:
-        """How the result of an example is stored: as its target, else as the targets' type."""
-        is_pair = self.reading.dataset_mode != "single" or not isinstance(example, str)
-        target = listing.target(example, self.reading.direction)
-        depth = codecs.depth(target, self.reading.sides[0].selection)
-        dtype = self.predictor.target_type
-        return depth if is_pair or dtype is None else Depth(dtype, depth.suffix)
-
-    def _whole(self, examples: Sequence[Example], number: int) -> Iterator[Translated]:
-        """Translates images in batches; `number` is that of the first one."""
+    def _batches(self, examples: Sequence[Example]) -> Iterator[TranslatedBatch]:
+        keeper = decode.FileKeeper(
+            self.reading.sides[0].selection,
+            windowed=bool(self.predictor.tile)
+            and self.framing.preprocess == "none"
+            and not self.reading.lab,
+            source=int(self.reading.direction == "BtoA"),
+        )
         batches = pipelines.test_pairs(
-            examples, reading=self.reading, framing=self.framing, batch_size=self.batch_size
+            examples,
+            reading=self.reading,
+            framing=self.framing,
+            batch_size=self.batch_size,
+            reader=keeper,
         )
         first = 0
         with decode.bad_files_named(listing.files(examples), self.reading):
             for batch in batches:
-                units = self.look(batch, tf.constant(number + first, tf.int64))
                 chosen = examples[first : first + len(batch[0])]
+                with contextlib.ExitStack() as stack:
+                    # The input's and the target's file of each example, which may be one.
+                    pairs = [
+                        [stack.enter_context(keeper.take(p)) for p in listing.files([example])]
+                        for example in chosen
+                    ]
+                    pairs = [p[:: -1 if self.reading.direction == "BtoA" else 1] for p in pairs]
+                    if pairs[0][0].is_large:
+                        yield from self._translate_large(pairs[0], first)
+                    else:
+                        units = self.to_images(batch, tf.constant(first, tf.int64))
+                        yield self._finish(units, pairs)
                 first += len(chosen)
-                yield self._finished(units, chosen)
 
-    def _finished(self, units: dict[str, tf.Tensor], examples: Sequence[Example]) -> Translated:
+    def _half(self, of_target: bool) -> int | None:
+        """0 or 1 for the half of a file that contains the input or the target, or None."""
+        if self.reading.dataset_mode != "aligned" or self.reading.lab:
+            return None
+        return int(of_target == (self.reading.direction == "AtoB"))
+
+    def _stored_type(self, files: Sequence[ImageFile]) -> StoredType:
+        """How a result is stored: as its target, else as the targets' type."""
+        stored, dtype = files[-1].stored_type, self.predictor.target_type
+        if self.reading.dataset_mode != "single" or dtype is None:
+            return stored
+        return StoredType(dtype, stored.suffix)
+
+    def _finish(
+        self, units: dict[str, tf.Tensor], pairs: Sequence[Sequence[ImageFile]]
+    ) -> TranslatedBatch:
         """The results of a batch, from its images in [0, 1]."""
         _, *of_target = self.kinds
-        files = [self._source(example) for example in examples]
-        found = [self._depth(example) for example in examples]
-        inputs = [codecs.depth(path, self.reading.sides[0].selection) for path in files]
+        stored = [self._stored_type(files) for files in pairs]
+        types = [item.dtype for item in stored]
+        input_types = [files[0].dtype.name for files in pairs]
         ranges = {kind: self.predictor.sides[kind in of_target].value_range for kind in units}
         samples = results.quantize(
             {kind: unit.numpy() for kind, unit in units.items()},
-            {kind: found if kind in of_target else inputs for kind in units},
+            {kind: types if kind in of_target else input_types for kind in units},
             ranges,
         )
         signed = {kind: results.to_signed(samples[kind], ranges[kind]) for kind in samples}
-        measured = self.measure(signed, _spans(found, ranges[self.kinds[1]]))
-        views = results.viewable(samples, ranges)
-        return Translated(views, measured, samples[self.kinds[1]], found, files)
+        output = self.kinds[1]
+        return TranslatedBatch(
+            images=results.viewable(samples, ranges),
+            metrics=self.measure(signed, _spans(types, ranges[output])),
+            outputs=samples[output],
+            files=[files[0] for files in pairs],
+            types=stored,
+            kind=output,
+            half=self._half(of_target=False),
+        )
 
-    def _by_windows(self, examples: Sequence[Example], number: int) -> Iterator[Translated]:
-        """Translates large TIFFs one by one; `number` is that of the first one."""
-        for at, example in enumerate(examples, number):
-            yield from self._large(
-                example, None if self.seed is None else dropout_seeds(self.seed, at, 1)[0]
-            )
-
-    def _large(self, example: Example, dropout_seed: tf.Tensor | None) -> Iterator[Translated]:
-        reading, predictor, depth = self.reading, self.predictor, self._depth(example)
-        halves: tuple[int | None, int | None] = (None, None)
-        if reading.dataset_mode == "aligned":
-            halves = (0, 1) if reading.direction == "AtoB" else (1, 0)
-        source = self._source(example)
-        result = large_files.translate_tiff(
+    def _translate_large(self, files: Sequence[ImageFile], index: int) -> Iterator[TranslatedBatch]:
+        """Translates a large image by windows; `index` is that of its example."""
+        predictor, dtype = self.predictor, self._stored_type(files).dtype
+        halves, sides = (self._half(of_target=False), self._half(of_target=True)), predictor.sides
+        inputs = WindowedImage(files[0], sides[0], half=halves[0])
+        result = large_files.translate_large(
             predictor.generator,
-            source,
-            sides=predictor.sides,
+            inputs,
             tile=predictor.tile,
-            dtype=depth.dtype,
-            half=halves[0],
-            dropout_seed=dropout_seed,
+            dtype=dtype,
+            value_range=sides[1].value_range,
+            dropout_seed=None if self.seed is None else dropout_seeds(self.seed, index, 1)[0],
             scratch_dir=predictor.scratch_dir,
         )
-        found: dict[str, np.ndarray] = {}
-        with contextlib.ExitStack() as stack:
-            shown: dict[str, large_files.TiffSource | large_files.Result] = {}
-            inputs = large_files.TiffSource(source, predictor.sides[0], half=halves[0])
-            shown[self.kinds[0]], shown[self.kinds[1]] = inputs, result
-            if reading.dataset_mode != "single":
-                path = listing.target(example, reading.direction)
-                target = large_files.TiffSource(path, predictor.sides[1], half=halves[1])
-                span = float(_spans([depth], predictor.sides[1].value_range)[0])
-                shown[self.kinds[2]], found = target, large_files.compare(target, result, span=span)
+        with contextlib.closing(result):
+            parts: dict[str, WindowedImage | LargeResult] = {
+                self.kinds[0]: inputs,
+                self.kinds[1]: result,
+            }
+            scores: dict[str, np.ndarray] = {}
+            if self.reading.dataset_mode != "single":
+                target = WindowedImage(files[-1], sides[1], half=halves[1])
+                span = float(_spans([dtype], sides[1].value_range)[0])
+                parts[self.kinds[2]] = target
+                scores = large_files.compare(target, result, span=span)
                 if inputs.shape == target.shape:
-                    scores = large_files.compare(target, inputs, span=span)
-                    found |= {f"{name}{report.OF_INPUT}": value for name, value in scores.items()}
-            for image in shown.values():
-                stack.enter_context(image)
-            units = {k: (large_files.reduced(image)[None] + 1) / 2 for k, image in shown.items()}
-            samples = results.quantize(units, dict.fromkeys(units, [Depth()]), {})
-            yield Translated(results.viewable(samples, {}), found, [result], [depth], [source])
+                    unchanged = large_files.compare(target, inputs, span=span)
+                    scores |= {f"{name}{report.OF_INPUT}": v for name, v in unchanged.items()}
+            units = {k: (large_files.thumbnail(image)[None] + 1) / 2 for k, image in parts.items()}
+            samples = results.quantize(units, dict.fromkeys(units, ["uint8"]), {})
+            yield TranslatedBatch(
+                images=results.viewable(samples, {}),
+                metrics=scores,
+                outputs=[result],
+                files=[files[0]],
+                types=[StoredType(dtype, ".tif")],
+                kind=self.kinds[1],
+                half=halves[0],
+            )
 
 
-def _spans(depths: list[Depth], value_range: Range) -> np.ndarray:
+def _spans(types: Sequence[str], value_range: Range) -> np.ndarray:
     """The widths [n] of the ranges of values of results, in their units."""
-    limits = [value_range or full_range(depth.dtype) for depth in depths]
+    limits = [value_range or full_range(dtype) for dtype in types]
     return np.array([high - low for low, high in limits])
 
 
 def summary(
-    batches: Iterator[Translated],
+    batches: Iterator[TranslatedBatch],
 ) -> tuple[dict[str, float], dict[str, list[np.ndarray]]]:
     """Means of the metrics, and the images of the first SAMPLES examples.
 
@@ -335,6 +387,6 @@ def summary(
         for name, values in batch.metrics.items():
             rows.setdefault(name, []).append(values)
         for kind, arrays in batch.images.items():
-            kept = first.setdefault(kind, [])
-            kept += arrays[: SAMPLES - len(kept)]
+            samples = first.setdefault(kind, [])
+            samples += arrays[: SAMPLES - len(samples)]
     return {name: float(np.mean(np.concatenate(values))) for name, values in rows.items()}, first

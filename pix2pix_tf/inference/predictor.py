@@ -1,5 +1,6 @@
 """A generator as a function from images to images, for arrays, files and exports."""
 
+import contextlib
 import os
 from collections.abc import Callable
 from typing import Any
@@ -9,8 +10,9 @@ import tensorflow as tf
 from numpy.typing import ArrayLike
 
 from pix2pix_tf import run_folder
-from pix2pix_tf.data import codecs, color, dicom, images, nifti, tiff
-from pix2pix_tf.data.samples import Depth, Side, from_unit, to_unit
+from pix2pix_tf.data import color, image_file, images
+from pix2pix_tf.data.image_file import ImageFile
+from pix2pix_tf.data.samples import Side, from_unit, to_unit, visible_channels
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.inference import large_files
 from pix2pix_tf.inference.translate import translate
@@ -148,83 +150,89 @@ class Predictor:
                 )
 
     def translate_file(self, source: str | os.PathLike, target: str | os.PathLike) -> None:
-        """Translates one image file, or the axial slices of a NIfTI volume, without dropout.
+        """Translates one image file, or all slices of a volume, without dropout.
 
         Args:
             source: Image of any format that training reads: the input alone, not a pair.
             target: Where the result goes: .png (16 bits where the source has them), .jpg, .npy or
                 .tif in the source's type (in that of the targets where a range of values gives
-                their units), or for DICOM .dcm and for volumes .nii or .nii.gz in the geometry of
-                the source.
+                their units), or in the source's own format and geometry where that has one, as
+                DICOM files and volumes have.
 
         Raises:
             InputError: If the source cannot be read, or the target's format cannot hold the
                 result.
         """
-        target, volumes = run_folder.place(target), nifti.Volumes()
-        if nifti.is_volume(source):
-            if not nifti.is_volume(target):
-                raise InputError(f"results of volumes are written as .nii or .nii.gz; got {target}")
-            for part in nifti.slices(source):
-                self._translate_in_geometry(part, target, volumes=volumes)
-            volumes.close()
+        target = run_folder.place(target)
+        if image_file.is_container(source):
+            self._translate_container(str(source), target)
             return
-        suffix = target.suffix.lower()
-        if suffix == dicom.SUFFIX and codecs.geometry(source) == suffix:
-            self._translate_in_geometry(source, target, volumes=volumes)
-            return
-        if suffix not in (*ENCODED, *EXACT):
-            raise InputError(
-                "results are written as .png, .jpg, .tif or .npy, those of DICOM also as .dcm; "
-                f"got {target}"
-            )
-        if self.tile and not self.lab and tiff.is_large(source):
-            self._translate_by_windows(source, target)
-            return
-        result, depth = self._of_file(source)
-        if suffix in EXACT:
-            dtype, values = self._type(np.dtype(depth.dtype)), self.sides[1].value_range
-            array = from_unit(result, dtype, values)
-            array = codecs.with_missing(array, source, self.sides[0].selection)
-            with run_folder.atomic(target) as temporary:
-                codecs.write(temporary, array, place=tiff.place_of(source))
-            return
-        is_deep = depth.dtype == "uint16" and suffix == ".png"
-        shown = from_unit(images.viewable(result), "uint16" if is_deep else "uint8")
-        shown = shown[..., :3] if ENCODED[suffix] == "jpeg" else shown
-        with run_folder.atomic(target) as temporary:
-            temporary.write_bytes(images.encode(shown, filetype=ENCODED[suffix]).numpy())
+        windowed = bool(self.tile) and not self.lab
+        with self._open(source, windowed=windowed) as file:
+            suffix = target.suffix.lower()
+            exact = (*EXACT, *file.native_suffixes)
+            if suffix not in (*ENCODED, *exact):
+                raise InputError(
+                    f"Expected a result that ends with {', '.join((*ENCODED, *exact))}. "
+                    f"Received: {target}"
+                )
+            if file.is_large:
+                self._translate_large(file, target)
+            elif suffix in exact:
+                self._translate_like(file, target)
+            else:
+                dtype = "uint16" if file.dtype == np.uint16 and suffix == ".png" else "uint8"
+                shown = from_unit(visible_channels(self._result(file)), dtype)
+                shown = shown[..., :3] if ENCODED[suffix] == "jpeg" else shown
+                with run_folder.atomic(target) as temporary:
+                    contents = images.encode(shown, filetype=ENCODED[suffix]).numpy()
+                    temporary.write_bytes(contents)
 
-    def _of_file(self, source: str | os.PathLike) -> tuple[np.ndarray, Depth]:
-        """The result for a file, float32 [h, w, c] in [0, 1], and how the file stores samples."""
-        side = self.sides[0]
+    def _open(self, source: str | os.PathLike, *, windowed: bool = False) -> ImageFile:
         try:
-            unit = codecs.load_unit(codecs.contents_of(source), side)
+            return image_file.open_image(source, self.sides[0].selection, windowed=windowed)
         except ValueError as error:
             raise InputError(f"{source} cannot be translated: {error}") from None
-        result = self._translate(tf.constant(unit[None]))[0].numpy()
-        return result, codecs.depth(source, side.selection)
 
-    def _translate_in_geometry(
-        self, source: str | os.PathLike, target: Any, *, volumes: nifti.Volumes
-    ) -> None:
-        """Translates a DICOM file or a slice of a volume into the like."""
-        result, depth = self._of_file(source)
-        dtype = self._type(np.dtype(depth.dtype))
-        array = from_unit(result, dtype, self.sides[1].value_range)
-        selection = self.sides[0].selection
-        codecs.write_in_geometry(target, array, source, selection, volumes=volumes)
+    def _result(self, file: ImageFile) -> np.ndarray:
+        """The result for a file, float32 [h, w, c] in [0, 1]."""
+        try:
+            unit = self.sides[0].to_unit(file.samples())
+        except ValueError as error:
+            raise InputError(f"{file.path} cannot be translated: {error}") from None
+        return self._translate(tf.constant(unit[None]))[0].numpy()
 
-    def _translate_by_windows(self, source: str | os.PathLike, target: Any) -> None:
-        """Translates a TIFF to a TIFF, neither of which comes into memory."""
+    def _translate_like(self, file: ImageFile, target: Any) -> None:
+        """Writes the result in the type of the source, or of the targets."""
+        result = self._result(file)
+        file.write(target, from_unit(result, self._type(file.dtype), self.sides[1].value_range))
+
+    def _translate_container(self, source: str, target: Any) -> None:
+        """Translates all images of a container into another one."""
+        for name in image_file.list_items(source):
+            with self._open(name) as file:
+                if not str(target).lower().endswith(file.native_suffixes):
+                    raise InputError(
+                        f"Expected a result that ends with {' or '.join(file.native_suffixes)}. "
+                        f"Received: {target}"
+                    )
+                self._translate_like(file, target)
+        if file.container is not None:
+            file.container.finish()
+
+    def _translate_large(self, file: ImageFile, target: Any) -> None:
+        """Translates a large image, neither of which comes into memory."""
         if target.suffix.lower() not in (".tif", ".tiff"):
-            raise InputError(f"results of large TIFFs are written as .tif; got {target}")
-        with large_files.translate_tiff(
+            raise InputError(
+                f"Expected the result of a large image to end with .tif. Received: {target}"
+            )
+        result = large_files.translate_large(
             self.generator,
-            source,
-            sides=self.sides,
+            large_files.WindowedImage(file, self.sides[0]),
             tile=self.tile,
-            dtype=self._type(np.dtype(codecs.depth(source).dtype)).name,
+            dtype=self._type(file.dtype).name,
+            value_range=self.sides[1].value_range,
             scratch_dir=self.scratch_dir,
-        ) as result:
-            result.save(target)
+        )
+        with contextlib.closing(result):
+            file.write(target, result)

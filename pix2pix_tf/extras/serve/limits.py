@@ -6,7 +6,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from pix2pix_tf.data import codecs
+from pix2pix_tf.data import image_file
 from pix2pix_tf.data.samples import from_unit, to_unit
 from pix2pix_tf.errors import InputError
 
@@ -122,7 +122,7 @@ def _as_png(contents: bytes, *, ranged: bool) -> bytes:
     """What training reads of a file, as a PNG: of 8 bits, or 16 for deeper samples."""
     from pix2pix_tf.data import images
 
-    array = codecs.read(contents)
+    array = image_file.from_bytes(contents).samples().array
     if array.shape[-1] not in (1, 3, 4):
         raise InputError(f"Expected 1, 3 or 4 channels. Received: {array.shape[-1]}")
     if array.dtype not in (np.uint8, np.uint16):

@@ -13,7 +13,7 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
-from pix2pix_tf.data import codecs
+from pix2pix_tf.data.image_file import JPEG_MARK
 from pix2pix_tf.errors import InputError
 
 HOST = "http://efrosgans.eecs.berkeley.edu/pix2pix/datasets"
@@ -205,7 +205,7 @@ def _write(
             stem = _stem(example.get("name"), number)
             for kind, side in zip(kinds, sides, strict=True):
                 contents = example[kind]
-                suffix = ".jpg" if contents.startswith(codecs.JPEG_MARK) else ".png"
+                suffix = ".jpg" if contents.startswith(JPEG_MARK) else ".png"
                 (Path(temporary) / side / f"{stem}{suffix}").write_bytes(contents)
         os.replace(Path(temporary) / folder.name, folder)
         shutil.rmtree(temporary, ignore_errors=True)

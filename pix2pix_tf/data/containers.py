@@ -1,0 +1,114 @@
+"""Files that contain several images, such as volumes, and the memory of files that were opened."""
+
+import abc
+import os
+import threading
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pix2pix_tf import run_folder
+from pix2pix_tf.data.samples import Selection
+
+if TYPE_CHECKING:
+    from pix2pix_tf.data.image_file import ImageFile
+
+# Files in memory up to so many bytes.
+_RECENT_BYTES = 2**29
+
+
+class Source(abc.ABC):
+    """The contents of a file in memory."""
+
+    @property
+    @abc.abstractmethod
+    def nbytes(self) -> int:
+        """Size in memory."""
+
+
+class Container(Source):
+    """A file with several images, which are listed as FILE#NUMBER.
+
+    Args:
+        path: The file.
+
+    Raises:
+        InputError: If it cannot be read.
+    """
+
+    @abc.abstractmethod
+    def __init__(self, path: str) -> None: ...
+
+    @abc.abstractmethod
+    def __len__(self) -> int:
+        """The number of images."""
+
+    @abc.abstractmethod
+    def image(self, path: str, index: int, selection: Selection) -> "ImageFile":
+        """One of the images, whose name is `path`."""
+
+    @abc.abstractmethod
+    def finish(self) -> None:
+        """Writes the file of all results that the images have collected."""
+
+
+class Bytes(Source):
+    """The bytes of a file."""
+
+    def __init__(self, contents: bytes) -> None:
+        self.contents = contents
+
+    @property
+    def nbytes(self) -> int:
+        """Size in memory."""
+        return len(self.contents)
+
+
+S = TypeVar("S", bound=Source)
+
+
+class RecentSources:
+    """The files that were read last, up to a number of bytes.
+
+    A file that is still in use is never read twice, so that all images of a container share it.
+    A file that has changed is another file.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit, self._lock = limit, threading.RLock()
+        self._recent: OrderedDict[tuple, Source] = OrderedDict()
+        self._in_use: weakref.WeakValueDictionary[tuple, Any] = weakref.WeakValueDictionary()
+
+    def get(self, path: str | os.PathLike, read: Callable[[str], S]) -> S:
+        """What `read` returns for a file, from memory if that is still there."""
+        with self._lock:
+            key = _state(path)
+            source = self._in_use.get(key)
+            source = read(str(path)) if source is None else source
+            self._in_use[key] = self._recent[key] = source
+            self._recent.move_to_end(key)
+            while len(self._recent) > 1 and self._size() > self._limit:
+                self._recent.popitem(last=False)
+            return source
+
+    def find(self, path: str | os.PathLike) -> Any:
+        """What `get` returned for a file, or None."""
+        with self._lock:
+            return self._in_use.get(_state(path)) if self._in_use else None
+
+    def _size(self) -> int:
+        return sum(source.nbytes for source in self._recent.values())
+
+
+def _state(path: str | os.PathLike) -> tuple:
+    """Changes with the file."""
+    place = run_folder.place(path)
+    if run_folder.is_remote(path):
+        state: Any = place.stat()
+        return str(path), state.mtime, state.length
+    local = os.stat(place)
+    return str(path), local.st_mtime_ns, local.st_size
+
+
+RECENT = RecentSources(_RECENT_BYTES)

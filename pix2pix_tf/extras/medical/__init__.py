@@ -1,0 +1,1 @@
+"""DICOM by pydicom and NIfTI by nibabel (extra [medical])."""

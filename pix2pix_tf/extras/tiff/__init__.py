@@ -1,0 +1,1 @@
+"""TIFF by tifffile: planes, tags, and files larger than memory (extra [tiff])."""
