@@ -841,11 +841,6 @@ class Config:
         return bool(self.tile) and self.preprocess == "none"
 
     @property
-    def has_halves(self) -> bool:
-        """Whether a file holds a side-by-side pair."""
-        return False
-
-    @property
     def scale_size(self) -> sizes.Size:
         """The size of images before the random crop."""
         raise NotImplementedError
@@ -1066,11 +1061,6 @@ class Pix2PixConfig(Config):
     def reads_windows(self) -> bool:
         """As of `Config`; Lab colour is translated whole."""
         return super().reads_windows and not self.lab_colorization
-
-    @property
-    def has_halves(self) -> bool:
-        """Whether a file holds a side-by-side pair."""
-        return self.dataset_mode == "aligned" and not self.lab_colorization
 
     @property
     def channels(self) -> tuple[int, int]:

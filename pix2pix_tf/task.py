@@ -226,9 +226,9 @@ class Task(abc.ABC, Generic[ConfigT, ModelT]):
         Raises:
             InputError: If a file cannot be used, unless `config.skip_bad_files`.
         """
-        looks = contents.survey(windowed=config.reads_windows)
-        examples = inspection.filter_usable(contents.examples, looks, skip=config.skip_bad_files)
-        for line in check.notes(contents, looks, direction=direction):
+        infos = contents.survey(windowed=config.reads_windows)
+        examples = inspection.filter_usable(contents.examples, infos, skip=config.skip_bad_files)
+        for line in check.notes(contents, infos, direction=direction):
             print_line(line)
         return examples
 
@@ -259,16 +259,18 @@ class Task(abc.ABC, Generic[ConfigT, ModelT]):
         usable = {}
         for name, contents in sets.items():
             wanted = sorted(percentiles.keys() & {*"".join(contents.domains)})
-            looks = contents.survey(
+            infos = contents.survey(
                 sampled=check.samples_per_file(len(contents.examples)) if wanted else 0
             )
-            surveys[name] = looks
-            usable[name] = inspection.filter_usable(contents.examples, looks, skip=config.skip_bad_files)
-            types |= check.types(looks, contents.domains)
-            label_domains |= check.label_domains(contents, looks)
+            surveys[name] = infos
+            usable[name] = inspection.filter_usable(
+                contents.examples, infos, skip=config.skip_bad_files
+            )
+            types |= check.types(infos, contents.domains)
+            label_domains |= check.label_domains(contents, infos)
             for domain in wanted:
                 low, high = check.percentile_range(
-                    looks, contents.domains, domain, percentiles[domain]
+                    infos, contents.domains, domain, percentiles[domain]
                 )
                 value_range: dict[str, Any] = {f"value_range_{domain}": f"{low:.9g},{high:.9g}"}
                 config = dataclasses.replace(config, **value_range)

@@ -13,8 +13,8 @@ from PIL import Image
 
 import pix2pix_tf
 from pix2pix_tf import cli, run_folder
-from pix2pix_tf.data import tiff
 from pix2pix_tf.errors import InputError
+from pix2pix_tf.extras.tiff import tiff_image
 from pix2pix_tf.inference import large_files
 from pix2pix_tf.training import runtime
 
@@ -108,8 +108,8 @@ def write_tiff(path, pixels, **options):
 def both_ways(monkeypatch, folder, translate):
     """What `translate` of a folder gives for whole files and for files read by windows."""
     found = []
-    for pixels in (tiff.LARGE_PIXELS, 1000):
-        monkeypatch.setattr(tiff, "LARGE_PIXELS", pixels)
+    for pixels in (tiff_image.LARGE_PIXELS, 1000):
+        monkeypatch.setattr(tiff_image, "LARGE_PIXELS", pixels)
         monkeypatch.setattr(large_files, "WINDOW", 40)
         monkeypatch.setattr(large_files, "SHOWN", 50)
         found.append(translate(folder / str(pixels)))
@@ -178,7 +178,7 @@ def test_load_reads_large_files_by_windows(tmp_path, monkeypatch):
         assert file.pages.first.tags[33550].value == (2.0, 2.0, 0.0)
     difference = tifffile.imread(found).astype(int) - tifffile.imread(expected)
     assert np.abs(difference).max() <= 1
-    with pytest.raises(InputError, match=r"written as \.tif"):
+    with pytest.raises(InputError, match=r"to end with \.tif"):
         load.translate_file(tmp_path / "x.tif", tmp_path / "y.png")
 
 

@@ -22,7 +22,7 @@ from cyclegan_tf.config import CycleGANConfig
 from pix2pix_tf import options, run_folder
 from pix2pix_tf.commands import runs
 from pix2pix_tf.config import Pix2PixConfig
-from pix2pix_tf.data import decode, listing
+from pix2pix_tf.data import decode, inspection
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.evaluation import curves
 from pix2pix_tf.training import checkpoints, logs
@@ -82,7 +82,7 @@ def test_images_that_claim_too_many_pixels_cost_no_memory(tmp_path, name):
     path = tmp_path / f"x.{name[:3]}"
     path.write_bytes(BOMBS[name])
     with pytest.raises(InputError, match="Expected readable images. Received: .*x"):
-        listing.check_images([str(path)])
+        inspection.check_images([str(path)])
     assert peak() - before < 100_000  # kilobytes
 
 
@@ -91,7 +91,7 @@ def test_a_text_chunk_that_unfolds_to_a_gigabyte_is_refused_or_ignored(tmp_path)
     path = tmp_path / "x.png"
     path.write_bytes(png(10, 10, bomb, PIXELS))
     before = peak()
-    assert listing.look(path).fault is not None
+    assert inspection.inspect_file(path).fault is not None
     assert peak() - before < 100_000
 
 
@@ -118,7 +118,7 @@ def test_any_bytes_are_an_image_or_a_reason(tmp_path, kind, cut, seed, flips, he
     contents = (head or bytes(contents[:8])) + bytes(contents[8 : len(contents) - cut])
     path = tmp_path / "x.png"
     path.write_bytes(contents)
-    reason = listing.look(path).fault
+    reason = inspection.inspect_file(path).fault
     assert reason is None or (reason and "\n" not in reason)
     try:
         decoded = decode.decode_unit(tf.constant(contents))

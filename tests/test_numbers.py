@@ -8,6 +8,7 @@ import zlib
 
 import numpy as np
 import pytest
+from contents import read, read_unit
 from PIL import Image
 from support import SMALLEST, png, write_pairs
 from test_any_data import run, test, train, untrained
@@ -15,8 +16,9 @@ from test_any_data import run, test, train, untrained
 from cyclegan_tf import cli as cyclegan
 from pix2pix_tf import load, run_folder
 from pix2pix_tf.config import Pix2PixConfig
-from pix2pix_tf.data import check, codecs, decode, listing, tiff
-from pix2pix_tf.data.samples import Selection, Side, from_unit, marked
+from pix2pix_tf.data import check, decode, image_file, listing
+from pix2pix_tf.data.integrity import ADAM7, PNG_MARK
+from pix2pix_tf.data.samples import Selection, Side, fill_missing, from_unit
 from pix2pix_tf.task import Pix2PixTask
 
 tifffile = pytest.importorskip("tifffile", reason="the extra [tiff] is not installed")
@@ -165,22 +167,22 @@ def test_planes_and_series_are_picked_or_refused():
         "pages": as_tiff(planes, photometric="minisblack", metadata=None),
         "ome": as_tiff(planes, ome=True, metadata={"axes": "ZYX"}, photometric="minisblack"),
     }
-    found = codecs.read(contents["channels"])
+    found = read(contents["channels"])
     np.testing.assert_array_equal(found, np.moveaxis(planes[:3], 0, -1))
     for name in ("stack", "pages", "ome"):
         with pytest.raises(ValueError, match=r"5 planes .*; --plane 0 to 4 picks one"):
-            codecs.read(contents[name])
-        found = codecs.read(contents[name], Selection(plane=3))[..., 0]
+            read(contents[name])
+        found = read(contents[name], Selection(plane=3))[..., 0]
         np.testing.assert_array_equal(found, planes[3])
         with pytest.raises(ValueError, match="--plane 5, expected 0 to"):
-            codecs.read(contents[name], Selection(plane=5))
+            read(contents[name], Selection(plane=5))
     buffer = io.BytesIO()
     with tifffile.TiffWriter(buffer) as writer:
         writer.write(planes[0], metadata=None)
         writer.write(planes[1, :8], metadata=None)
     with pytest.raises(ValueError, match="2 series; --series 0 to 1 picks one"):
-        codecs.read(buffer.getvalue())
-    assert codecs.read(buffer.getvalue(), Selection(series=1)).shape == (8, 20, 1)
+        read(buffer.getvalue())
+    assert read(buffer.getvalue(), Selection(series=1)).shape == (8, 20, 1)
 
 
 GEO = [
@@ -235,10 +237,10 @@ def test_the_tag_of_missing_pixels_stays_where_results_can_have_its_value(
     tag = (42113, 2, 0, text, True)
     tifffile.imwrite(source, RNG.random((8, 8), np.float32), extratags=[*GEO, tag], metadata=None)
     result = np.ones((8, 8, 1), dtype)
-    codecs.write(tmp_path / "b.tif", result, place=tiff.place_of(source))
+    image_file.open_image(source).write(tmp_path / "b.tif", result)
     with tifffile.TiffFile(tmp_path / "b.tif") as file:
         assert (42113 in file.pages.first.tags) == is_kept and 33550 in file.pages.first.tags
-    found = marked(result, np.eye(8, dtype=bool), float(text))
+    found = fill_missing(result, np.eye(8, dtype=bool), float(text))
     np.testing.assert_array_equal(
         found[..., 0],
         np.where(np.eye(8, dtype=bool) & is_kept, float(text), 1).astype(found.dtype),
@@ -303,11 +305,11 @@ def test_damage_that_decoders_accept_is_an_error():
     for compression in ("tiff_lzw", "tiff_adobe_deflate"):
         buffer = io.BytesIO()
         Image.fromarray(pixels).save(buffer, "TIFF", compression=compression)
-        assert (codecs.load(buffer.getvalue()).array == pixels).all()
+        assert (read(buffer.getvalue()) == pixels).all()
         cut.append(buffer.getvalue()[:-3])
     for contents in cut:
         with pytest.raises(ValueError, match="."):
-            codecs.load(contents)
+            read(contents)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "RGB", "P", "I;16"])
@@ -317,7 +319,7 @@ def test_pngs_of_every_kind_have_all_their_data(mode, interlaced):
     kind, depth, channels = {
         "1": (0, 1, 1), "L": (0, 8, 1), "RGB": (2, 8, 3), "P": (3, 4, 1), "I;16": (0, 16, 1)
     }[mode]  # fmt: skip
-    starts = codecs._ADAM7 if interlaced else ((0, 0, 1, 1),)
+    starts = ADAM7 if interlaced else ((0, 0, 1, 1),)
     data = b""
     for x, y, dx, dy in starts:
         columns, rows = len(range(x, 13, dx)), len(range(y, 3, dy))
@@ -328,10 +330,10 @@ def test_pngs_of_every_kind_have_all_their_data(mode, interlaced):
         chunks = (*palette, (b"IDAT", zlib.compress(kept)))
         contents = png(13, 3, *chunks, depth=depth, kind=kind, interlaced=interlaced)
         if is_whole:
-            assert codecs.load(contents).array.shape == (3, 13, channels if kind != 3 else 3)
+            assert read(contents).shape == (3, 13, channels if kind != 3 else 3)
         else:
             with pytest.raises(ValueError, match="truncated"):
-                codecs.load(contents)
+                read(contents)
 
 
 @pytest.mark.parametrize(("kind", "bits"), [(0, 1), (0, 2), (0, 4), (0, 8), (0, 16), (2, 8)])
@@ -342,9 +344,9 @@ def test_a_transparent_value_is_alpha(kind, bits):
     transparent = (b"tRNS", struct.pack(">H", value) * channels)
     pixels = (b"IDAT", zlib.compress(row * 2))
     contents = png(8, 2, transparent, pixels, depth=bits, kind=kind)
-    samples = codecs.load(contents)
+    samples = image_file.from_bytes(contents).samples()
     assert samples.has_alpha and samples.array.shape == (2, 8, channels + 1)
-    unit = codecs.load_unit(contents, Side(channels=4))
+    unit = read_unit(contents, Side(channels=4))
     assert unit[..., 3].min() == 0
     np.testing.assert_allclose(decode.read(contents, Side(channels=4)), unit, atol=1e-6)
 
@@ -356,7 +358,7 @@ def test_only_regular_files_are_listed(tmp_path):
     os.mkfifo(folder / "3.png")
     os.symlink("/dev/zero", folder / "4.png")
     (folder / "5.gif").write_bytes(b"GIF89a")
-    (folder / "photo").write_bytes(codecs.PNG_MARK)
+    (folder / "photo").write_bytes(PNG_MARK)
     Image.new("RGB", (64, 32)).save(folder / "6.jfif", "JPEG")
     assert [os.path.basename(p) for p in listing.list_images(folder)] == [
         "1.png",
@@ -446,7 +448,7 @@ def test_label_ids_become_colours_or_channels():
     found = decode.read(buffer.getvalue(), Side(channels=3, one_hot=True)).numpy()
     np.testing.assert_array_equal(found, np.eye(3)[ids])
     with pytest.raises(ValueError, match="label 2, 2 colours"):
-        codecs.load_unit(buffer.getvalue(), Side(palette=colours[:2]))
+        read_unit(buffer.getvalue(), Side(palette=colours[:2]))
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from etils.epath import backend, gpath
 from support import SMALLEST, write_pairs
 
 from pix2pix_tf import cli, run_folder
-from pix2pix_tf.data import listing
+from pix2pix_tf.data import inspection, listing
 from pix2pix_tf.errors import InputError
 
 WORDS = (
@@ -147,9 +147,9 @@ def test_images_are_listed_and_checked(tmp_path, ram):
     (ram / "notes.txt").write_bytes(b"")
     paths = listing.list_images(str(ram))
     assert [os.path.basename(path) for path in paths] == [f"{n}.png" for n in range(1, 12)]
-    listing.check_images(paths)
+    inspection.check_images(paths)
     whole = (ram / "3.png").read_bytes()
     (ram / "3.png").unlink()  # A file in memory, unlike others, would be appended to.
     (ram / "3.png").write_bytes(whole[:-30])
     with pytest.raises(InputError, match=r"3\.png \(image file is truncated"):
-        listing.check_images(paths)
+        inspection.check_images(paths)

@@ -55,7 +55,7 @@ def make(
         stored = tf.numpy_function(load, [index], [dtype] * len(channels))
         return tuple(
             images.to_unit(tf.ensure_shape(image, [None, None, count]))
-            for image, count in zip(stored, channels, strict=True)
+            for image, count in zip(tf.nest.flatten(stored), channels, strict=True)
         )
 
     return fetch

@@ -280,7 +280,7 @@ def read_sides(
         units = tf.numpy_function(lambda p, c: load(p, c, chosen), [path, contents], types)
         return [
             tf.ensure_shape(unit, [None, None, side.channels])
-            for unit, side in zip(units, chosen, strict=True)
+            for unit, side in zip(tf.nest.flatten(units), chosen, strict=True)
         ]
 
     def usual() -> tuple[tf.Tensor, ...]:

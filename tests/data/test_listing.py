@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pix2pix_tf.data import listing
+from pix2pix_tf.data import inspection, listing
 from pix2pix_tf.errors import InputError
 
 
@@ -31,7 +31,7 @@ def test_bytes_after_the_end_of_an_image_are_allowed(tmp_path):
     path = tmp_path / "a.jpg"
     save(path)
     path.write_bytes(path.read_bytes() + b"\0" * 5000)
-    assert listing.look(path).fault is None
+    assert inspection.inspect_file(path).fault is None
 
 
 def test_bad_files_are_named_with_the_reason(tmp_path):
@@ -39,7 +39,7 @@ def test_bad_files_are_named_with_the_reason(tmp_path):
     text.write_text("no image")
     save(narrow, width=1)
     with pytest.raises(InputError) as caught:
-        listing.check_images([good, str(text), str(narrow)], minimum_width=2)
+        inspection.check_images([good, str(text), str(narrow)], minimum_width=2)
     message = str(caught.value)
     assert f"{text} (not an image of a known format)" in message
     assert f"{narrow} (1 pixel wide, a pair needs at least 2)" in message
@@ -49,4 +49,4 @@ def test_bad_files_are_named_with_the_reason(tmp_path):
 def test_only_the_first_bad_files_are_listed(tmp_path):
     paths = [str(tmp_path / f"{i}.jpg") for i in range(9)]
     with pytest.raises(InputError, match="and 4 more$"):
-        listing.check_images(paths)
+        inspection.check_images(paths)

@@ -4,12 +4,12 @@ import io
 
 import numpy as np
 import pytest
-from contents import as_tiff, pillow
+from contents import as_tiff, pillow, read
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from pix2pix_tf.data import codecs
+from pix2pix_tf.data.integrity import PNG_MARK
 from pix2pix_tf.extras.serve.limits import Limits, RequestError, check_file
 
 LIMITS = Limits(max_request_bytes=10**6, max_pixels=2 * 256**2, max_queue=1, max_batch=1, timeout=1)
@@ -71,10 +71,10 @@ def test_damaged_files_are_passed_or_refused(data):
 def test_a_range_of_values_takes_only_samples_that_stay_true(dtype, fits):
     pytest.importorskip("tifffile", reason="the extra [tiff] is not installed")
     contents = as_tiff(np.full((8, 8), 100, dtype), photometric="minisblack")
-    assert check_file(contents, LIMITS)[1].startswith(codecs.PNG_MARK)
+    assert check_file(contents, LIMITS)[1].startswith(PNG_MARK)
     if fits:
         _, png = check_file(contents, LIMITS, ranged=True)
-        assert (codecs.read(png) == 100).all()
+        assert (read(png) == 100).all()
     else:
         with pytest.raises(RequestError, match="the model has a range of values"):
             check_file(contents, LIMITS, ranged=True)

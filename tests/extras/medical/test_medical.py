@@ -5,13 +5,14 @@ import sys
 
 import numpy as np
 import pytest
+from contents import read
 from support import SMALLEST
 from test_any_data import run, test, train, untrained
 
 import pix2pix_tf
 from cyclegan_tf import cli as cyclegan
 from pix2pix_tf import run_folder
-from pix2pix_tf.data import codecs, decode, listing
+from pix2pix_tf.data import decode, image_file, listing
 from pix2pix_tf.data.samples import Selection, Side
 
 pytestmark = pytest.mark.medical
@@ -39,17 +40,17 @@ def values(path):
 
 
 def test_dicom_is_read_in_units():
-    found = codecs.read(contents(CT))
+    found = read(contents(CT))
     np.testing.assert_array_equal(found[..., 0], values(CT))
-    assert found.min() == -896 and codecs.read(contents(MR)).dtype == np.int16
+    assert found.min() == -896 and read(contents(MR)).dtype == np.int16
     unit = decode.read(contents(CT), Side(channels=1, value_range=(-1024, 3071))).numpy()
     np.testing.assert_allclose(unit[..., 0] * 4095 - 1024, values(CT), atol=1e-3)
     with pytest.raises(ValueError, match="2 planes; --plane 0 to 1 picks one"):
-        codecs.read(contents(get_testdata_file("SC_rgb_rle_2frame.dcm")))
-    colour = codecs.read(contents(get_testdata_file("SC_rgb_rle_2frame.dcm")), Selection(plane=1))
+        read(contents(get_testdata_file("SC_rgb_rle_2frame.dcm")))
+    colour = read(contents(get_testdata_file("SC_rgb_rle_2frame.dcm")), Selection(plane=1))
     assert colour.shape == (100, 100, 3) and colour.dtype == np.uint8
     with pytest.raises(ValueError, match="without an image"):
-        codecs.read(contents(get_testdata_file("rtplan.dcm")))
+        read(contents(get_testdata_file("rtplan.dcm")))
 
 
 @pytest.mark.parametrize(
@@ -64,7 +65,7 @@ def test_rescale_padding_and_fractions(tmp_path, slope, intercept, dtype, expect
     dataset.RescaleSlope, dataset.RescaleIntercept = slope, intercept
     dataset.add_new("PixelPaddingValue", "SS" if dtype == "int16" else "US", int(stored[3, 4]))
     dataset.save_as(tmp_path / "a.dcm")
-    samples = codecs.load(contents(tmp_path / "a.dcm"))
+    samples = image_file.open_image(tmp_path / "a.dcm").samples()
     physical = stored * float(slope) + float(intercept)
     assert samples.array.dtype == expected
     np.testing.assert_allclose(samples.array[..., 0], physical)
@@ -117,12 +118,13 @@ def test_dicom_round_trips(kind):
         array = (array / 7).astype(np.float32)
     if kind == "rgb":
         array = RNG.integers(0, 255, (128, 128, 3)).astype(np.uint8)
-    from pix2pix_tf.data import dicom
 
     missing = np.zeros((128, 128), bool)
     missing[0, 0] = True
-    encoded = dicom.write(array, contents(CT), missing=missing if kind == "int16" else None)
-    samples = codecs.load(encoded)
+    encoded = image_file.open_image(CT).encode_like(
+        array, missing=missing if kind == "int16" else None
+    )
+    samples = image_file.from_bytes(encoded).samples()
     tolerance = np.ptp(array) / 65534 if kind == "float32" else 0
     np.testing.assert_allclose(samples.array, array, atol=tolerance)
     if kind == "int16":
@@ -150,10 +152,10 @@ def test_slices_lie_as_in_ras_whatever_the_file(tmp_path, axes):
     names = listing.list_images(tmp_path)
     assert len(names) == 11 and names[3].endswith("v.nii.gz#03")
     assert listing.names(names)[3] == "v-03"
-    found = codecs.read(codecs.contents_of(names[3]))[..., 0]
+    found = image_file.open_image(names[3]).samples().array[..., 0]
     np.testing.assert_array_equal(found, array[:, ::-1, 3].T)
     with pytest.raises(ValueError, match="known format"):  # a request cannot name files
-        codecs.read(b"\0slice " + names[3].encode())
+        read(names[3].encode())
 
 
 @pytest.mark.parametrize(
@@ -186,7 +188,7 @@ def test_a_result_is_a_volume_with_the_header_of_its_source(tmp_path, preprocess
     written = np.asarray(
         nibabel.as_closest_canonical(nibabel.load(tmp_path / f"x{ending}")).dataobj
     )
-    inputs = codecs.read(codecs.contents_of(listing.list_images(source.parent)[7]))
+    inputs = image_file.open_image(listing.list_images(source.parent)[7]).samples().array
     np.testing.assert_allclose(written[:, ::-1, 2].T, predictor(inputs)[..., 0], atol=1)
 
 
@@ -220,10 +222,15 @@ def test_volumes_are_trained_on_cached_and_checked(tmp_path, capsys):
 def test_without_the_extra_one_line_names_it(tmp_path, capsys, monkeypatch):
     for name in ("pydicom", "nibabel"):
         monkeypatch.setitem(sys.modules, name, None)
+    for name in ("dicom", "nifti"):
+        monkeypatch.delitem(sys.modules, f"pix2pix_tf.extras.medical.{name}", raising=False)
     words = ("--check_data", "--dataset_mode", "single", "--input_dir", tmp_path)
     (tmp_path / "a.dcm").write_bytes(contents(CT))
     assert run(*words) == 1
-    assert "pip install 'pix2pix-tf[medical]' reads DICOM" in capsys.readouterr().out
+    assert (
+        "DICOM needs an extra: pip install 'pix2pix-tf[medical]' (no module pydicom)"
+        in capsys.readouterr().out
+    )
     (tmp_path / "b.nii").write_bytes(b"x")
     assert run(*words) == 1
     assert "pip install 'pix2pix-tf[medical]'" in capsys.readouterr().err
