@@ -22,8 +22,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from pix2pix_tf import run_folder
-from pix2pix_tf.data.containers import RECENT, Bytes, Container
 from pix2pix_tf.data.integrity import PNG_MARK, check_jpeg, check_png
+from pix2pix_tf.data.recent import RECENT, Bytes, Source
 from pix2pix_tf.data.samples import (
     TOO_LARGE,
     WHOLE,
@@ -229,6 +229,32 @@ class ImageFile(abc.ABC):
     def encode(array: np.ndarray) -> bytes:
         """The bytes of a file with samples [h, w, c], in a format that can hold any of them."""
         raise NotImplementedError
+
+
+class Container(Source):
+    """A file with several images, which are listed as FILE#NUMBER.
+
+    Args:
+        path: The file.
+
+    Raises:
+        InputError: If it cannot be read.
+    """
+
+    @abc.abstractmethod
+    def __init__(self, path: str) -> None: ...
+
+    @abc.abstractmethod
+    def __len__(self) -> int:
+        """The number of images."""
+
+    @abc.abstractmethod
+    def image(self, path: str, index: int, selection: Selection) -> ImageFile:
+        """One of the images, whose name is `path`."""
+
+    @abc.abstractmethod
+    def finish(self) -> None:
+        """Writes the file of all results that the images have collected."""
 
 
 class NumpyImage(ImageFile):

@@ -10,9 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from pix2pix_tf.data import decode, images, listing, pipelines
-from pix2pix_tf.data.containers import Container
 from pix2pix_tf.data.decode import Reading
-from pix2pix_tf.data.image_file import ImageFile
+from pix2pix_tf.data.image_file import Container, ImageFile
 from pix2pix_tf.data.listing import Example
 from pix2pix_tf.data.samples import Range, StoredType, full_range
 from pix2pix_tf.data.sizes import Framing

@@ -16,8 +16,7 @@ import numpy as np
 from nibabel import orientations
 
 from pix2pix_tf import run_folder
-from pix2pix_tf.data.containers import Container
-from pix2pix_tf.data.image_file import ImageFile
+from pix2pix_tf.data.image_file import Container, ImageFile
 from pix2pix_tf.data.samples import (
     Samples,
     Selection,

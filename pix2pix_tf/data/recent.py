@@ -1,4 +1,4 @@
-"""Files that contain several images, such as volumes, and the memory of files that were opened."""
+"""The files that were opened last, in memory."""
 
 import abc
 import os
@@ -6,13 +6,9 @@ import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from pix2pix_tf import run_folder
-from pix2pix_tf.data.samples import Selection
-
-if TYPE_CHECKING:
-    from pix2pix_tf.data.image_file import ImageFile
 
 # Files in memory up to so many bytes.
 _RECENT_BYTES = 2**29
@@ -25,32 +21,6 @@ class Source(abc.ABC):
     @abc.abstractmethod
     def nbytes(self) -> int:
         """Size in memory."""
-
-
-class Container(Source):
-    """A file with several images, which are listed as FILE#NUMBER.
-
-    Args:
-        path: The file.
-
-    Raises:
-        InputError: If it cannot be read.
-    """
-
-    @abc.abstractmethod
-    def __init__(self, path: str) -> None: ...
-
-    @abc.abstractmethod
-    def __len__(self) -> int:
-        """The number of images."""
-
-    @abc.abstractmethod
-    def image(self, path: str, index: int, selection: Selection) -> "ImageFile":
-        """One of the images, whose name is `path`."""
-
-    @abc.abstractmethod
-    def finish(self) -> None:
-        """Writes the file of all results that the images have collected."""
 
 
 class Bytes(Source):
