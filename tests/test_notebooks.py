@@ -5,8 +5,6 @@ import pytest
 from nbclient import NotebookClient
 from support import ROOT
 
-pytestmark = pytest.mark.slow
-
 NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.ipynb"))
 # Replaces values of the cell that is tagged "parameters".
 SHORT = {
@@ -15,6 +13,7 @@ SHORT = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs(path, tmp_path):
     notebook = nbformat.read(path, as_version=4)

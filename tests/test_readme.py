@@ -25,8 +25,6 @@ from support import GOLDENS, ROOT, pyproject
 
 from pix2pix_tf.demo import facades
 
-pytestmark = pytest.mark.slow
-
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PAGES = [*DOCUMENTS, ROOT / "CONTRIBUTING.md", ROOT / "docker" / "README.md"]
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -203,8 +201,9 @@ def prepared(launcher, tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("document", filter(blocks, DOCUMENTS), ids=lambda path: path.name)
-def test_what_a_document_says_can_be_done(prepared, launcher, tmp_path, document):
+def test_every_command_of_a_document_runs(prepared, launcher, tmp_path, document):
     """Each command has to end with code 0, see `Place`, and to leave what it was to write."""
     found = blocks(document)
     text = "\n".join(block for _, block in found)
