@@ -52,23 +52,26 @@ ALLOWED_SKIPS = (
     "needs chromium",
     "onnxruntime-web",  # without a network
     "no file system can be mounted here",
-    "../shared/data is not here",
 )
-_unexpected = []
+_unexpected = set()
 
 
 def pytest_runtest_logreport(report):
-    """Notes skips that nobody allowed."""
+    """Notes skips for a reason that is not listed."""
     if report.skipped and not hasattr(report, "wasxfail"):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
         if not any(allowed in reason for allowed in ALLOWED_SKIPS):
-            _unexpected.append(f"{report.nodeid}: {reason}")
+            _unexpected.add(f"{report.nodeid}: {reason}")
+
+
+# Whole files are skipped when they are collected.
+pytest_collectreport = pytest_runtest_logreport
 
 
 def pytest_sessionfinish(session):
     """Fails a CI run in which a test was skipped for a reason that is not listed."""
     if os.environ.get("CI") and _unexpected and not hasattr(session.config, "workerinput"):
-        print("\nskipped for a reason that is not allowed:", *_unexpected, sep="\n  ")
+        print("\nskipped for a reason that is not allowed:", *sorted(_unexpected), sep="\n  ")
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 

@@ -7,6 +7,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+from runs import succeed
 from support import write_all, write_pairs
 
 import cyclegan_tf
@@ -42,7 +43,8 @@ def test_importing_a_package_loads_no_tensorflow(package):
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
-def test_a_notebook_about_pix2pix(tmp_path, launcher):
+@pytest.mark.slow
+def test_a_notebook_about_pix2pix(tmp_path):
     folder, run = write_pairs(tmp_path / "pairs", 6, size=16), tmp_path / "run"
     data = pix2pix_tf.training_pairs(
         pix2pix_tf.list_images(folder), batch_size=2, crop_size=16, scale_size=18, seed=1
@@ -91,28 +93,21 @@ def test_a_notebook_about_pix2pix(tmp_path, launcher):
     translated = pix2pix_tf.load(run)(np.zeros((50, 40, 3), np.uint8))
     assert translated.shape == (50, 40, 3)
 
-    def command(mode, *words):
-        out = ("--output_dir", tmp_path / mode)
-        code, text = launcher.run(
-            "pix2pix-tf", "--mode", mode, *out, *words, printed=tmp_path / f"{mode}.txt"
-        )
-        assert code == 0, text
-        return tmp_path / mode
+    def command(mode, *words, folder=None):
+        folder = folder or tmp_path / mode
+        succeed("pix2pix-tf", mode, "--output_dir", folder, *words)
+        return folder
 
     tested = command("test", "--checkpoint", run, "--input_dir", folder)
     assert (tested / "index.html").is_file()
     assert (command("export", "--checkpoint", run) / "saved_model.pb").is_file()
-    trained = command("train", "--checkpoint", run, "--input_dir", folder, "--max_steps", 9, *QUIET)
+    words = ("--input_dir", folder, "--max_steps", 9, *QUIET)
+    trained = command("train", "--checkpoint", run, *words)
     assert [path.name for path in (trained / "checkpoints").iterdir()] == [
         "step-00000009.safetensors"
     ]
-    code, text = launcher.run(
-        *("pix2pix-tf", "--mode", "train", "--output_dir", run, "--resume"),
-        *("--input_dir", folder, "--max_steps", 9, *QUIET),
-        printed=tmp_path / "resume.txt",
-    )
-    assert code == 0, text
-    # Another way of the same step, the same weights.
+    command("train", "--resume", *words, folder=run)
+    # The same step in another folder has the same weights.
     for name, value in _weights(trained).items():
         np.testing.assert_array_equal(_weights(run)[name], value, err_msg=name)
 
@@ -121,7 +116,8 @@ def _weights(folder):
     return {v.path: v.numpy() for v in pix2pix_tf.load(folder).generator.variables}
 
 
-def test_a_notebook_about_cyclegan(tmp_path, launcher):
+@pytest.mark.slow
+def test_a_notebook_about_cyclegan(tmp_path):
     folder, run = tmp_path / "set", tmp_path / "run"
     write_all(folder)
     sets = [cyclegan_tf.list_images(folder / name) for name in ("trainA", "trainB")]
@@ -146,11 +142,7 @@ def test_a_notebook_about_cyclegan(tmp_path, launcher):
         ("test", ("--checkpoint", run, "--input_dir", folder / "trainA")),
         ("export", ("--checkpoint", run, "--direction", "BtoA")),
     ):
-        out = ("--output_dir", tmp_path / mode)
-        code, text = launcher.run(
-            "cyclegan-tf", "--mode", mode, *out, *words, printed=tmp_path / "printed.txt"
-        )
-        assert code == 0, text
+        succeed("cyclegan-tf", mode, "--output_dir", tmp_path / mode, *words)
 
 
 def test_save_run_refuses_what_is_not_the_run(tmp_path):
