@@ -251,7 +251,7 @@ def test_images_without_targets(wide, tmp_path):
     assert "2-outputs.png" in page
 
 
-def test_results_have_the_depth_of_their_source(tmp_path):
+def test_results_have_the_bit_depth_of_their_source(tmp_path):
     tifffile = pytest.importorskip("tifffile", reason="the extra [tiff] is not installed")
     rng, source = np.random.default_rng(0), tmp_path / "data"
     source.mkdir()
@@ -322,7 +322,7 @@ def test_export_of_other_channels_and_sizes(tmp_path):
         (("--dataset_mode", "folders"), "to contain the folders A and B"),
     ],
 )
-def test_what_does_not_fit_is_refused(wide, tmp_path, capsys, words, part):
+def test_options_that_do_not_fit_are_refused(wide, tmp_path, capsys, words, part):
     start = ("--mode", "train", "--input_dir", wide, "--output_dir", tmp_path / "run")
     assert run(*start, *words) == 1
     captured = capsys.readouterr()
@@ -333,7 +333,7 @@ def checked(*words):
     return run("--check_data", *words)
 
 
-def test_check_data_shows_what_is_there(wide, tmp_path, capsys):
+def test_check_data_summarises_a_data_set(wide, tmp_path, capsys):
     root = tmp_path / "set"
     shutil.copytree(wide, root / "train")
     shutil.copytree(wide, root / "val")
@@ -352,7 +352,7 @@ def test_check_data_shows_what_is_there(wide, tmp_path, capsys):
         assert len(text.splitlines()) <= 24
 
 
-def test_check_data_names_what_cannot_be_used(wide, capsys):
+def test_check_data_names_unusable_files(wide, capsys):
     contents = (wide / "1.png").read_bytes()
     for number in range(20):
         (wide / f"cut {number}.png").write_bytes(contents[: len(contents) * number // 20])

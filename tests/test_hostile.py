@@ -96,12 +96,12 @@ def test_a_text_chunk_that_unfolds_to_a_gigabyte_is_refused_or_ignored(tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP"])
-def test_honest_images_are_decoded(kind):
+def test_valid_images_are_decoded(kind):
     for function in (decode.decode_unit, tf.function(decode.decode_unit)):
         assert function(tf.constant(picture(kind))).shape == (24, 40, 3)
 
 
-def test_a_bmp_from_the_top_is_decoded():
+def test_a_top_down_bmp_is_decoded():
     contents = bytearray(picture("BMP"))
     contents[22:26] = struct.pack("<i", -24)
     assert decode.decode_unit(tf.constant(bytes(contents))).shape == (24, 40, 3)

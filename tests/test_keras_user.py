@@ -145,7 +145,7 @@ def test_a_notebook_about_cyclegan(tmp_path):
         succeed("cyclegan-tf", mode, "--output_dir", tmp_path / mode, *words)
 
 
-def test_save_run_refuses_what_is_not_the_run(tmp_path):
+def test_save_run_refuses_a_config_of_another_model(tmp_path):
     config = pix2pix_tf.Pix2PixConfig(ngf=2, ndf=2, crop_size=32, scale_size=32)
     model = pix2pix_tf.build(config)
     for changes, expected in (

@@ -398,7 +398,7 @@ def test_any_two_folders_are_pairs_by_order(tmp_path):
     "width",
     [64, pytest.param(96, marks=pytest.mark.slow), pytest.param(112, marks=pytest.mark.slow)],
 )
-def test_the_layout_and_the_direction_are_stated(tmp_path, capsys, width):
+def test_check_data_reports_layout_and_direction(tmp_path, capsys, width):
     (tmp_path / "data").mkdir()
     rows, columns = np.mgrid[:64, :width].astype(np.uint8)
     for number in range(2):
@@ -471,7 +471,7 @@ def test_cyclegan_skips_bad_files_and_keeps_types(tmp_path, capsys):
     assert found.dtype == np.int16 and 0 <= found.min() and found.max() <= 200
 
 
-def test_it_is_known_which_domain_has_label_ids(tmp_path):
+def test_label_ids_are_found_in_each_domain(tmp_path):
     for side, mode in (("A", "RGB"), ("B", "L")):
         (tmp_path / side).mkdir()
         Image.new(mode, (16, 16)).save(tmp_path / side / "0.png")

@@ -75,7 +75,7 @@ def test_shared_options_keep_their_meaning(config_class):
     ],
 )
 @pytest.mark.parametrize("config_class", [Pix2PixConfig, CycleGANConfig])
-def test_evaluate_refuses_what_makes_no_sense(config_class, options, message):
+def test_evaluate_refuses_conflicting_flags(config_class, options, message):
     with pytest.raises(InputError, match=message):
         config_class(**{**PLACES, "mode": "evaluate", **options})
 
@@ -90,7 +90,7 @@ def test_every_metric_can_be_measured():
     assert {*scoring.PAIR_METRICS, "labels", *scoring.INCEPTION} == {*METRICS}
 
 
-def test_no_dropout_is_understood():
+def test_no_dropout_is_an_alias():
     words = ["--mode=train", "--input_dir=i", "--output_dir=o", "--no_dropout"]
     assert options.parse(Pix2PixConfig, words)[0].dropout is False
     assert options.parse(CycleGANConfig, words)[0].dropout is False
@@ -154,7 +154,7 @@ def test_pix2pix_trains_with_the_other_networks(options):
     ids=["pix2pix", "cyclegan"],
 )
 @pytest.mark.parametrize("run_eagerly", [True, pytest.param(False, marks=pytest.mark.slow)])
-def test_every_update_runs_in_python_if_wanted(build, config, run_eagerly):
+def test_run_eagerly_runs_every_update_in_python(build, config, run_eagerly):
     model, calls = build(dataclasses.replace(config, run_eagerly=run_eagerly)), []
     step = model.train_step
     model.train_step = lambda data: calls.append(tf.executing_eagerly()) or step(data)
@@ -190,7 +190,7 @@ def test_instance_normalisation_leaves_the_bottleneck_of_the_unet_alive():
 
 
 @pytest.mark.parametrize("kind", ["kaiming", "orthogonal"])
-def test_both_programs_draw_their_kernels_as_told(kind):
+def test_both_programs_initialise_kernels_as_configured(kind):
     options = {"ngf": 4, "ndf": 4, "crop_size": 32, "init_type": kind, "init_gain": 0.1}
     cycle = cyclegan_models.build(cyclegan(**options), steps_per_epoch=1)
     model = models.build(pix2pix(**options, scale_size=32))

@@ -71,7 +71,7 @@ def test_bad_words_are_named(words, message):
     assert "\n" not in str(caught.value)
 
 
-def test_a_run_gives_its_architecture_to_who_uses_it():
+def test_modes_take_the_architecture_from_the_run():
     config, typed = options.parse(
         Pix2PixConfig, ["--mode=test", "--input_dir=i", "--output_dir=o", "--checkpoint=c"]
     )
@@ -80,7 +80,7 @@ def test_a_run_gives_its_architecture_to_who_uses_it():
     assert (used.ngf, used.separable_conv, used.lr, used.mode) == (8, True, 0.0002, "test")
 
 
-def test_continued_training_takes_all_that_was_not_typed():
+def test_resuming_restores_omitted_flags():
     config, typed = options.parse(Pix2PixConfig, [*TRAIN, "--lr=0.1", "--checkpoint=c"])
     stored = {"ngf": 8, "lr": 0.5, "batch_size": 4, "output_dir": "elsewhere", "seed": 9}
     used = options.inherit_options(config, typed, stored, source="c", resuming=True)

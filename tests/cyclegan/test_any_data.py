@@ -182,7 +182,7 @@ def test_targets_of_another_size_are_resized_and_compared(wide, tmp_path):
         (("--scale_size", "8x7"), "Expected --load_size to be at least 8. Received: 8x7"),
     ],
 )
-def test_what_does_not_fit_is_refused(wide, tmp_path, words, part):
+def test_options_that_do_not_fit_are_refused(wide, tmp_path, words, part):
     assert part in refused(train(wide, tmp_path / "run", *words))
 
 

@@ -73,7 +73,7 @@ def test_draws_follow_seed_and_name():
     assert first != pass_through(make(3, name="pool_b"), 60)
 
 
-def test_state_carries_on():
+def test_a_restored_pool_draws_the_same_images():
     whole = pass_through(make(4), 80)
     pool = make(4)
     assert pass_through(pool, 30) == whole[:30]
@@ -85,7 +85,7 @@ def test_state_carries_on():
 
 
 @pytest.mark.parametrize("passed", [0, 2, 40])
-def test_looking_changes_nothing_and_shows_what_would_come(passed):
+def test_a_query_without_update_changes_nothing(passed):
     pool = make(4)
     pass_through(pool, passed)
     before = {name: variable.numpy() for name, variable in pool.state.items()}
@@ -95,7 +95,7 @@ def test_looking_changes_nothing_and_shows_what_would_come(passed):
     np.testing.assert_array_equal(shown, pool.query(numbered(passed, 1)))
 
 
-def test_no_gradient_passes():
+def test_gradients_stop_at_the_pool():
     image = tf.Variable(numbered(0, 1))
     for size in (0, 2):
         with tf.GradientTape() as tape:

@@ -26,7 +26,7 @@ def test_a_pair_is_cut_at_half_its_width(width):
 
 
 @pytest.mark.parametrize("direction", ["AtoB", "BtoA"])
-def test_lab_pictures_show_the_original_where_nothing_was_predicted(direction):
+def test_lab_images_keep_the_input_where_nothing_was_predicted(direction):
     rgb = np.random.default_rng(0).random((1, 8, 8, 3), np.float32)
     a, b = color.split(rgb)
     inputs, targets = (a, b) if direction == "AtoB" else (b, a)

@@ -44,7 +44,7 @@ def test_small_sets(count):
     assert sorted(found) == sorted([*range(count)] * 2)
 
 
-def test_a_pipeline_goes_on_where_another_was_left(paths):
+def test_a_pipeline_starts_at_any_step(paths):
     options = {"batch_size": 2, "seed": 3}
     whole = list(itertools.islice(pipelines.training_pairs(paths, **options), 6))
     rest = pipelines.training_pairs(paths, first_step=4, **options)

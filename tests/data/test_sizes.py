@@ -22,7 +22,7 @@ def test_a_size_is_one_number_or_height_by_width(text, parsed, sides):
 
 
 @pytest.mark.parametrize("text", ["", "x", "256x", "-256", "1.5", "256*256", "1x2x3", "256 256"])
-def test_what_is_no_size_is_named(text):
+def test_invalid_sizes_are_named(text):
     with pytest.raises(InputError, match="Expected a size such as 256"):
         sizes.parse(text)
 

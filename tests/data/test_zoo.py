@@ -207,7 +207,7 @@ def test_grey_and_alpha_are_made_and_dropped():
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "uint32", "float32", "bool"])
-def test_depths_survive_the_way_there_and_back(dtype):
+def test_bit_depths_survive_writing_and_reading(dtype):
     kind = np.dtype(dtype)
     if kind.kind in "ui":
         limits = np.iinfo(kind)

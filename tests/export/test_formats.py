@@ -211,7 +211,7 @@ def test_networks_deeper_than_the_usual_one(tmp_path):
         formats.export_generator(generator, served, tmp_path, export_format="pict")
 
 
-def test_pict_files_are_compared_as_what_they_say(model, tmp_path):
+def test_pict_exports_are_compared_after_decoding(model, tmp_path):
     one = model("unet")
     before = one.generator.get_weights()
     exported = one.export(tmp_path, "pict")

@@ -8,7 +8,7 @@ from pix2pix_tf.networks.patchgan import PatchGAN
 
 
 @pytest.mark.parametrize(("n_layers", "patch"), [(1, 16), (2, 34), (3, 70)])
-def test_each_verdict_sees_a_patch_of_known_size(n_layers, patch):
+def test_each_logit_depends_on_a_patch_of_known_size(n_layers, patch):
     """Reads the receptive field off the gradient: Isola et al. 2017, appendix 6.1.2."""
     network = PatchGAN(ndf=2, n_layers=n_layers)
     network.build((None, 256, 256, 6))

@@ -40,7 +40,7 @@ def test_gpus_and_ports(run_tool, tmp_path):
 
 
 @pytest.mark.process
-def test_it_runs_what_it_prints(tmp_path):
+def test_the_printed_line_is_run(tmp_path):
     """With a `docker` on the path that repeats its arguments."""
     fake = tmp_path / "docker"
     fake.write_text('#!/bin/sh\nprintf "%s\\n" "got" "$@"\n')

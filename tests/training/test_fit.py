@@ -151,7 +151,7 @@ def test_callbacks_of_keras(tmp_path):
         pytest.param({"ema_decay": 0.9}, id="averaged"),
     ],
 )
-def test_a_saved_model_goes_on_as_if_it_had_not_been(tmp_path, make, settings):
+def test_a_loaded_model_resumes_exactly(tmp_path, make, settings):
     model = compiled(make, run_eagerly=False, **settings)
     model.fit(dataset(), shuffle=False, steps_per_epoch=4, verbose=0)
     model.save(tmp_path / "model.keras")

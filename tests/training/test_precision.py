@@ -127,7 +127,7 @@ def test_an_overflow_skips_the_update_and_halves_the_scale():
     assert int(optimizer.iterations) == 1
 
 
-def test_training_goes_on_after_an_overflow():
+def test_training_continues_after_an_overflow():
     model = build_tiny("mixed_float16")
     for optimizer in (model.gen_optimizer, model.disc_optimizer):
         optimizer.dynamic_scale.assign(2.0**40)

@@ -68,7 +68,7 @@ def test_tensorflow_1_checkpoints(case):
     np.testing.assert_allclose(prediction, golden["predict_real_trained"], atol=1e-6)
 
 
-def test_adam_goes_on_where_the_reference_stopped(monkeypatch):
+def test_adam_resumes_from_the_reference(monkeypatch):
     monkeypatch.setattr(layers, "step_seeds", lambda *_: None)  # the goldens have no dropout
     start = reader.read_source(GOLDENS / "small" / "initial-0")
     end = reader.read_source(GOLDENS / "small")
@@ -92,7 +92,7 @@ def test_adam_goes_on_where_the_reference_stopped(monkeypatch):
     assert int(model.state["gen_adam/iteration"]) == 3
 
 
-def test_smoothed_losses_are_taken_along():
+def test_averaged_losses_are_imported():
     golden = np.load(GOLDENS / "small" / "golden.npz")
     arrays = reader.read_source(GOLDENS / "small").arrays
     found = [arrays[f"averages/{name}"] for name in models.LOSSES]
@@ -462,7 +462,7 @@ def test_other_checkpoints_are_refused(tmp_path):
         reader.read_source(tmp_path)
 
 
-def test_sources_that_are_none(tmp_path):
+def test_folders_without_weights_are_refused(tmp_path):
     with pytest.raises(InputError, match="no file or folder .* to import"):
         reader.read_source(tmp_path / "nothing")
     with pytest.raises(InputError, match="none of them"):

@@ -23,7 +23,7 @@ def state():
     return safetensors.numpy.load_file(FOLDER / "unet_128.safetensors")
 
 
-def test_what_is_loaded_comes_out_again(unet, state):
+def test_loaded_weights_are_exported_unchanged(unet, state):
     torch_names.load_state_dict(unet, state)
     again = torch_files.state_dict(unet)
     assert set(again) == set(state)

@@ -189,7 +189,7 @@ def test_a_photo_is_opened_and_compared(page, tmp_path):
     assert page.pixels("output").shape == (128, 256, 3) and not page["drop-hint"].is_displayed()
 
 
-def test_the_camera_is_translated_until_a_picture_is_taken(page):
+def test_the_camera_is_translated_until_a_photo_is_taken(page):
     page.choose("editor", "picture")
     page["camera"].click()
     browser.wait(lambda: not page["drop-hint"].is_displayed())

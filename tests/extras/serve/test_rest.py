@@ -63,7 +63,7 @@ def test_pixels_are_counted_before_lists_become_arrays(document):
     assert caught.value.status == 413
 
 
-def test_lists_of_other_lengths_are_refused_wherever_they_stand():
+def test_ragged_lists_are_refused_at_any_depth():
     images = [[[[0, 0, 0]] * 4] * 4] * 2
     assert parse({"inputs": images}).inputs["images"].shape == (2, 4, 4, 3)
     for place in ((1,), (1, 3), (1, 3, 3), (1, 3, 3, 2)):
@@ -145,12 +145,12 @@ REQUESTS = st.fixed_dictionaries(
 
 
 @given(REQUESTS)
-def test_whatever_json_comes_is_parsed_or_refused(document):
+def test_any_json_is_parsed_or_refused(document):
     refused_or_right(json.dumps(document).encode())
 
 
 @given(st.binary(max_size=200) | st.text(string.printable, max_size=200).map(str.encode))
-def test_whatever_bytes_come_are_parsed_or_refused(body):
+def test_any_bytes_are_parsed_or_refused(body):
     refused_or_right(body)
 
 

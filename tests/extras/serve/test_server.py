@@ -153,7 +153,7 @@ def test_malformed_requests_are_refused_with_a_reason(server, body, message):
     assert "\n" not in answer["error"] and len(answer["error"]) < 400
 
 
-def test_damaged_pictures_are_refused(server):
+def test_damaged_images_are_refused(server):
     whole = file(pixels())
     for body in (b"", b"hello", whole[:40], whole[:5000], file(pixels(), "JPEG")[:300]):
         status, _, answer = server.ask("POST", "/facades", body)

@@ -107,7 +107,7 @@ def test_the_command_reads_it(local, tmp_path, monkeypatch, capsys):
     assert "train: 3 examples in 3 files" in capsys.readouterr().out
 
 
-def test_what_is_not_there_is_named(local, tmp_path):
+def test_missing_data_sets_are_named(local, tmp_path):
     with pytest.raises(InputError, match="split of pix2pix/facades: train, val. Received: test"):
         catalog.unpack("tfds:pix2pix/facades:test", training=True, data_dir=tmp_path)
     with pytest.raises(InputError, match="Received: pix2pix/castles"):

@@ -72,7 +72,7 @@ def test_it_is_trained_tested_and_checked(local, tmp_path, monkeypatch, capsys):
     assert "trainA: 3 examples in 3 files" in capsys.readouterr().out
 
 
-def test_what_is_not_there_is_named(tmp_path):
+def test_missing_data_sets_are_named(tmp_path):
     with pytest.raises(InputError, match="Received: cycle_gan/unicorn2zebra"):
         catalog.unpack_unpaired("tfds:cycle_gan/unicorn2zebra", data_dir=tmp_path)
 

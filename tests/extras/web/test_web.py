@@ -229,7 +229,7 @@ def test_another_archive_or_file_is_refused(runtime, tmp_path):
         onnx_web.load_runtime(str(tmp_path / "nowhere"))
 
 
-def test_what_cannot_be_on_a_page_is_refused(tmp_path):
+def test_models_that_a_page_cannot_run_are_refused(tmp_path):
     served = Model("grey").served
     served.channels = 5
     with pytest.raises(InputError, match="1, 3 or 4 channels, .*; got 5"):
