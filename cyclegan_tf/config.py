@@ -25,7 +25,7 @@ from pix2pix_tf.data import sizes
 from pix2pix_tf.errors import OptionError
 
 if TYPE_CHECKING:
-    from pix2pix_tf.data.decode import Reading
+    from pix2pix_tf.data.decode import ExampleFormat
 
 PROGRAM = "cyclegan-tf"
 
@@ -168,11 +168,11 @@ class CycleGANConfig(Config):
         return weights[::-1] if self.direction == "BtoA" else weights
 
     @property
-    def readings(self) -> "tuple[Reading, Reading]":
+    def readings(self) -> "tuple[ExampleFormat, ExampleFormat]":
         """How images of A and images of B are read."""
-        from pix2pix_tf.data.decode import Reading
+        from pix2pix_tf.data.decode import ExampleFormat
 
-        a, b = (Reading(dataset_mode="single", sides=(side, side)) for side in self.sides)
+        a, b = (ExampleFormat(dataset_mode="single", sides=(side, side)) for side in self.sides)
         return a, b
 
     def domains(self, phase: str) -> tuple[str | None, str | None]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cyclegan_tf.config import PROGRAM, CycleGANConfig
 from pix2pix_tf import run_folder
 from pix2pix_tf.data import listing, sizes
-from pix2pix_tf.data.check import Contents
+from pix2pix_tf.data.check import DatasetFiles
 from pix2pix_tf.data.listing import Example
 from pix2pix_tf.demo import facades
 from pix2pix_tf.errors import InputError
@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # methods that need TensorFlow import it when they are called
     import tensorflow as tf
 
     from cyclegan_tf.model import CycleGAN
-    from pix2pix_tf.data.decode import Reading
+    from pix2pix_tf.data.decode import ExampleFormat
     from pix2pix_tf.data.pipelines import Load
     from pix2pix_tf.inference.files import Translate
     from pix2pix_tf.inference.predictor import Predictor
@@ -54,7 +54,7 @@ class CycleGANTask(Task[CycleGANConfig, "CycleGAN"]):
         unpack = import_tfds("unpack_unpaired", name)
         return dataclasses.replace(config, input_dir=unpack(name))
 
-    def data_sets(self, config: CycleGANConfig) -> dict[str, Contents]:
+    def data_sets(self, config: CycleGANConfig) -> dict[str, DatasetFiles]:
         """The sets of both domains; only the named folders, or those that --input_dir contains."""
         named = {"A": config.input_dir_A, "B": config.input_dir_B}
         folders: dict[str, Any] = {domain: folder for domain, folder in named.items() if folder}
@@ -107,13 +107,13 @@ class CycleGANTask(Task[CycleGANConfig, "CycleGAN"]):
             return []
         return comparison.ground_truth(folder, side=config.sides[domain])
 
-    def training_formats(self, config: CycleGANConfig) -> dict[str, Reading]:
+    def training_formats(self, config: CycleGANConfig) -> dict[str, ExampleFormat]:
         return dict(zip("AB", config.readings, strict=True))
 
-    def test_format(self, config: CycleGANConfig, direction: str) -> Reading:
+    def test_format(self, config: CycleGANConfig, direction: str) -> ExampleFormat:
         return config.readings["AB".index(direction[0])]
 
-    def _list(self, config: CycleGANConfig, folder: Any, domain: str) -> Contents:
+    def _list(self, config: CycleGANConfig, folder: Any, domain: str) -> DatasetFiles:
         images = listing.list_images(folder, recursive=config.recursive)
         return self.contents(config, images, domain, [folder])
 

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pix2pix_tf import options, run_folder
 from pix2pix_tf.data import sizes
-from pix2pix_tf.data.samples import AUTO, Selection, Side, parse_percentiles, parse_range
+from pix2pix_tf.data.samples import AUTO, DomainSpec, PlaneSelection, parse_percentiles, parse_range
 from pix2pix_tf.errors import OptionError
 from pix2pix_tf.options import option
 
 if TYPE_CHECKING:
-    from pix2pix_tf.data.decode import Reading
+    from pix2pix_tf.data.decode import ExampleFormat
 
 PROGRAM = "pix2pix-tf"
 MODES = ("train", "test", "evaluate", "export", "serve", "import", "demo")
@@ -152,7 +152,7 @@ class Config:
     COMMANDS: ClassVar[Mapping[str, Command]] = COMMANDS
     # The run in the package that export and serve use when --checkpoint is omitted, or None.
     PRETRAINED: ClassVar[str | None] = None
-    # As `sizes.Framing` takes it.
+    # As `sizes.ResizeSpec` takes it.
     resize_method = "area"
     # Options of pix2pix-tf, which other programs do without.
     lab_colorization = False
@@ -819,7 +819,7 @@ class Config:
         raise NotImplementedError
 
     @property
-    def sides(self) -> tuple[Side, Side]:
+    def sides(self) -> tuple[DomainSpec, DomainSpec]:
         """What the networks see of files of A and of B."""
         return self._sides(self.channels)
 
@@ -846,9 +846,9 @@ class Config:
         raise NotImplementedError
 
     @property
-    def framing(self) -> sizes.Framing:
+    def framing(self) -> sizes.ResizeSpec:
         """Which size images get."""
-        return sizes.Framing(
+        return sizes.ResizeSpec(
             preprocess=self.preprocess,
             scale_size=self.scale_size,
             crop_size=self.crop_size,
@@ -862,7 +862,7 @@ class Config:
         a, colon, b = self.value_range.partition(":")
         return self.value_range_A or a, self.value_range_B or (b if colon else a)
 
-    def _sides(self, channels: tuple[int, int]) -> tuple[Side, Side]:
+    def _sides(self, channels: tuple[int, int]) -> tuple[DomainSpec, DomainSpec]:
         """What the networks see of files of A and B with so many channels."""
         colours = None
         if self.label_palette:
@@ -872,10 +872,10 @@ class Config:
             colours = tuple((r, g, b) for r, g, b in (*palette.classes, *palette.void))
         nodata = None if self.nodata is None else float(self.nodata)
         a, b = (
-            Side(
+            DomainSpec(
                 channels=count,
                 value_range=None if parse_percentiles(text) else parse_range(text),
-                selection=Selection(plane=self.plane, series=self.series, nodata=nodata),
+                selection=PlaneSelection(plane=self.plane, series=self.series, nodata=nodata),
                 palette=colours,
                 one_hot=self.one_hot,
             )
@@ -1070,17 +1070,17 @@ class Pix2PixConfig(Config):
         return (1, 2) if self.which_direction == "AtoB" else (2, 1)
 
     @property
-    def sides(self) -> tuple[Side, Side]:
+    def sides(self) -> tuple[DomainSpec, DomainSpec]:
         """What the networks see of files of A and of B."""
         a, b = self.channels
         return self._sides((a, b) if self.which_direction == "AtoB" else (b, a))
 
     @property
-    def reading(self) -> "Reading":
+    def reading(self) -> "ExampleFormat":
         """How the examples of a data set become pairs."""
-        from pix2pix_tf.data.decode import Reading
+        from pix2pix_tf.data.decode import ExampleFormat
 
-        return Reading(
+        return ExampleFormat(
             dataset_mode=self.dataset_mode,
             direction=self.which_direction,
             lab=self.lab_colorization,

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
 from pix2pix_tf import optional, run_folder
 from pix2pix_tf.config import PROGRAM, TESTING, Config, Pix2PixConfig
 from pix2pix_tf.data import check, inspection, listing, sizes
-from pix2pix_tf.data.check import Contents
+from pix2pix_tf.data.check import DatasetFiles
 from pix2pix_tf.data.listing import Example
-from pix2pix_tf.data.samples import Side, parse_percentiles
+from pix2pix_tf.data.samples import DomainSpec, parse_percentiles
 from pix2pix_tf.demo import facades
 from pix2pix_tf.errors import InputError, print_line
 from pix2pix_tf.training import runtime
@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # methods that need TensorFlow import it when they are called
     import numpy as np
     import tensorflow as tf
 
-    from pix2pix_tf.data.decode import Reading
+    from pix2pix_tf.data.decode import ExampleFormat
     from pix2pix_tf.data.pipelines import Load
     from pix2pix_tf.export.saved_model import ServedModel
     from pix2pix_tf.inference.files import Translate
@@ -143,7 +143,7 @@ class Task(abc.ABC, Generic[ConfigT, ModelT]):
         """
 
     @abc.abstractmethod
-    def data_sets(self, config: ConfigT) -> dict[str, Contents]:
+    def data_sets(self, config: ConfigT) -> dict[str, DatasetFiles]:
         """The sets that --check_data reads, by their names."""
 
     @abc.abstractmethod
@@ -179,14 +179,14 @@ class Task(abc.ABC, Generic[ConfigT, ModelT]):
         """The ground-truth set of a direction; None for the targets of the examples."""
 
     @abc.abstractmethod
-    def training_formats(self, config: ConfigT) -> dict[str, Reading]:
+    def training_formats(self, config: ConfigT) -> dict[str, ExampleFormat]:
         """How the examples of each of the `TrainingFiles.sets` are read."""
 
     @abc.abstractmethod
-    def test_format(self, config: ConfigT, direction: str) -> Reading:
+    def test_format(self, config: ConfigT, direction: str) -> ExampleFormat:
         """How the examples of `test_files` are read."""
 
-    def domain_sides(self, config: ConfigT, domains: str) -> tuple[Side, ...]:
+    def domain_sides(self, config: ConfigT, domains: str) -> tuple[DomainSpec, ...]:
         """What the networks see of the domains in a file, such as "A" or "AB"."""
         return tuple(config.sides["AB".index(domain)] for domain in domains)
 
@@ -196,7 +196,7 @@ class Task(abc.ABC, Generic[ConfigT, ModelT]):
         examples: Sequence[Example],
         domains: Sequence[str],
         folders: Iterable[Any],
-    ) -> Contents:
+    ) -> DatasetFiles:
         """Describes listed examples, for a survey.
 
         Args:
@@ -205,16 +205,18 @@ class Task(abc.ABC, Generic[ConfigT, ModelT]):
             domains: For each file of an example the domains in it: "AB" for a side-by-side pair.
             folders: Where they were listed.
         """
-        notes = [listing.unread(folder, recursive=config.recursive) for folder in folders]
-        return Contents(
+        notes = [
+            listing.ignored_files_note(folder, recursive=config.recursive) for folder in folders
+        ]
+        return DatasetFiles(
             examples,
             tuple(self.domain_sides(config, letters) for letters in domains),
             tuple(domains),
-            unread="; ".join(filter(None, notes)) or None,
+            ignored_files_note="; ".join(filter(None, notes)) or None,
         )
 
     def check_test_files(
-        self, config: ConfigT, contents: Contents, *, direction: str | None = None
+        self, config: ConfigT, contents: DatasetFiles, *, direction: str | None = None
     ) -> list[Example]:
         """Decodes every file once, prints notes and returns the usable examples.
 
@@ -226,14 +228,14 @@ class Task(abc.ABC, Generic[ConfigT, ModelT]):
         Raises:
             InputError: If a file cannot be used, unless `config.skip_bad_files`.
         """
-        infos = contents.survey(windowed=config.reads_windows)
+        infos = contents.inspect(windowed=config.reads_windows)
         examples = inspection.filter_usable(contents.examples, infos, skip=config.skip_bad_files)
         for line in check.notes(contents, infos, direction=direction):
             print_line(line)
         return examples
 
     def check_training_files(
-        self, config: ConfigT, sets: Mapping[str, Contents], *, direction: str | None = None
+        self, config: ConfigT, sets: Mapping[str, DatasetFiles], *, direction: str | None = None
     ) -> tuple[ConfigT, TrainingFiles]:
         """Decodes every file once, prints notes and measures percentiles.
 
@@ -259,7 +261,7 @@ class Task(abc.ABC, Generic[ConfigT, ModelT]):
         usable = {}
         for name, contents in sets.items():
             wanted = sorted(percentiles.keys() & {*"".join(contents.domains)})
-            infos = contents.survey(
+            infos = contents.inspect(
                 sampled=check.samples_per_file(len(contents.examples)) if wanted else 0
             )
             surveys[name] = infos
@@ -456,7 +458,7 @@ class Pix2PixTask(Task[Pix2PixConfig, "Pix2Pix"]):
         folder, dataset_mode = unpack(name, training=config.mode not in TESTING)
         return dataclasses.replace(config, input_dir=folder, dataset_mode=dataset_mode)
 
-    def data_sets(self, config: Pix2PixConfig) -> dict[str, Contents]:
+    def data_sets(self, config: Pix2PixConfig) -> dict[str, DatasetFiles]:
         try:
             if config.input_dir_A and config.input_dir_B:
                 return {"A and B": self._list_pairs(config, None)}
@@ -489,18 +491,18 @@ class Pix2PixTask(Task[Pix2PixConfig, "Pix2Pix"]):
         side = config.sides["AB".index(direction[-1])]
         return comparison.ground_truth(config.target_dir, side=side)
 
-    def training_formats(self, config: Pix2PixConfig) -> dict[str, Reading]:
+    def training_formats(self, config: Pix2PixConfig) -> dict[str, ExampleFormat]:
         return {"train": config.reading}
 
-    def test_format(self, config: Pix2PixConfig, direction: str) -> Reading:
+    def test_format(self, config: Pix2PixConfig, direction: str) -> ExampleFormat:
         return config.reading
 
-    def domain_sides(self, config: Pix2PixConfig, domains: str) -> tuple[Side, ...]:
+    def domain_sides(self, config: Pix2PixConfig, domains: str) -> tuple[DomainSpec, ...]:
         if config.lab_colorization:  # of RGB files
-            return (Side(selection=config.sides[0].selection),)
+            return (DomainSpec(selection=config.sides[0].selection),)
         return super().domain_sides(config, domains)
 
-    def _list_pairs(self, config: Pix2PixConfig, folder: Any) -> Contents:
+    def _list_pairs(self, config: Pix2PixConfig, folder: Any) -> DatasetFiles:
         examples: Sequence[Example]
         if config.dataset_mode == "folders":
             is_main = folder == config.input_dir

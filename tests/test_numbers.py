@@ -18,7 +18,7 @@ from pix2pix_tf import load, run_folder
 from pix2pix_tf.config import Pix2PixConfig
 from pix2pix_tf.data import check, decode, image_file, listing
 from pix2pix_tf.data.integrity import ADAM7, PNG_MARK
-from pix2pix_tf.data.samples import Selection, Side, fill_missing, from_unit
+from pix2pix_tf.data.samples import DomainSpec, PlaneSelection, fill_missing, from_unit
 from pix2pix_tf.task import Pix2PixTask
 
 tifffile = pytest.importorskip("tifffile", reason="the extra [tiff] is not installed")
@@ -47,14 +47,14 @@ def as_tiff(array, **options):
 )  # fmt: skip
 def test_a_range_holds_for_every_type_and_is_inverted(dtype, values):
     array = np.linspace(*values, 60).astype(dtype).reshape(4, 5, 3)
-    side = Side(value_range=values)
+    side = DomainSpec(value_range=values)
     for contents in (npy(array), as_tiff(array, photometric="rgb")):
         unit = decode.read(contents, side).numpy()
         np.testing.assert_allclose([unit.min(), unit.max()], [0, 1], atol=1e-6)
         back = from_unit(unit, dtype, values)
         np.testing.assert_allclose(back, array, atol=1e-6 if "f" in dtype else 0, rtol=1e-6)
     outside = np.full((2, 2, 3), 100, np.uint8)
-    assert decode.read(npy(outside), Side(value_range=(3, 9))).numpy().max() == 1
+    assert decode.read(npy(outside), DomainSpec(value_range=(3, 9))).numpy().max() == 1
 
 
 @pytest.mark.parametrize("mode", ["L", "I;16"])
@@ -63,7 +63,7 @@ def test_png_files_use_the_range_in_the_graph(mode):
     image = Image.fromarray(values if mode == "I;16" else values.astype(np.uint8))
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
-    found = decode.read(buffer.getvalue(), Side(channels=1, value_range=(0, 100)))[..., 0]
+    found = decode.read(buffer.getvalue(), DomainSpec(channels=1, value_range=(0, 100)))[..., 0]
     np.testing.assert_allclose(found, [[0, 0.5], [1, 1]], atol=1e-6)
 
 
@@ -172,17 +172,17 @@ def test_planes_and_series_are_picked_or_refused():
     for name in ("stack", "pages", "ome"):
         with pytest.raises(ValueError, match=r"5 planes .*; --plane 0 to 4 picks one"):
             read(contents[name])
-        found = read(contents[name], Selection(plane=3))[..., 0]
+        found = read(contents[name], PlaneSelection(plane=3))[..., 0]
         np.testing.assert_array_equal(found, planes[3])
         with pytest.raises(ValueError, match="--plane 5, expected 0 to"):
-            read(contents[name], Selection(plane=5))
+            read(contents[name], PlaneSelection(plane=5))
     buffer = io.BytesIO()
     with tifffile.TiffWriter(buffer) as writer:
         writer.write(planes[0], metadata=None)
         writer.write(planes[1, :8], metadata=None)
     with pytest.raises(ValueError, match="2 series; --series 0 to 1 picks one"):
         read(buffer.getvalue())
-    assert read(buffer.getvalue(), Selection(series=1)).shape == (8, 20, 1)
+    assert read(buffer.getvalue(), PlaneSelection(series=1)).shape == (8, 20, 1)
 
 
 GEO = [
@@ -251,10 +251,10 @@ def test_missing_pixels_are_reported(tmp_path):
     array = RNG.random((8, 8, 3), np.float32)
     array[:2] = -9999
     np.save(tmp_path / "a.npy", array)
-    contents = check.Contents(
-        [str(tmp_path / "a.npy")], ((Side(selection=Selection(nodata=-9999)),),)
+    contents = check.DatasetFiles(
+        [str(tmp_path / "a.npy")], ((DomainSpec(selection=PlaneSelection(nodata=-9999)),),)
     )
-    (look,) = contents.survey()
+    (look,) = contents.inspect()
     assert look.missing == 16 and look.fault is None and look.values[0][0] >= 0
     assert any("pixels without data" in line for line in check.notes(contents, [look]))
     assert decode.read(npy(array), contents.sides[0][0]).numpy().min() >= 0
@@ -346,9 +346,9 @@ def test_a_transparent_value_is_alpha(kind, bits):
     contents = png(8, 2, transparent, pixels, depth=bits, kind=kind)
     samples = image_file.from_bytes(contents).samples()
     assert samples.has_alpha and samples.array.shape == (2, 8, channels + 1)
-    unit = read_unit(contents, Side(channels=4))
+    unit = read_unit(contents, DomainSpec(channels=4))
     assert unit[..., 3].min() == 0
-    np.testing.assert_allclose(decode.read(contents, Side(channels=4)), unit, atol=1e-6)
+    np.testing.assert_allclose(decode.read(contents, DomainSpec(channels=4)), unit, atol=1e-6)
 
 
 def test_only_regular_files_are_listed(tmp_path):
@@ -365,7 +365,7 @@ def test_only_regular_files_are_listed(tmp_path):
         "2.png",
         "6.jfif",
     ]
-    line = listing.unread(folder)
+    line = listing.ignored_files_note(folder)
     assert ".gif (1)" in line and "without suffix (1)" in line and "jfif" not in line
     assert run("--check_data", "--input_dir", folder) == 0
 
@@ -435,7 +435,7 @@ def test_transparency_slivers_and_sizes_are_reported(tmp_path, capsys):
 def test_coarse_grey_is_opaque(bits):
     row = b"\0" + bytes([0b10110001] * bits)
     contents = png(8, 4, (b"IDAT", zlib.compress(row * 4)), depth=bits, kind=0)
-    assert (decode.read(contents, Side(channels=4)).numpy()[..., 3] == 1).all()
+    assert (decode.read(contents, DomainSpec(channels=4)).numpy()[..., 3] == 1).all()
 
 
 def test_label_ids_become_colours_or_channels():
@@ -443,12 +443,12 @@ def test_label_ids_become_colours_or_channels():
     buffer = io.BytesIO()
     Image.fromarray(ids).save(buffer, "PNG")
     colours = ((0, 0, 0), (255, 0, 0), (0, 0, 255))
-    found = decode.read(buffer.getvalue(), Side(palette=colours)).numpy()
+    found = decode.read(buffer.getvalue(), DomainSpec(palette=colours)).numpy()
     np.testing.assert_array_equal(found * 255, np.array(colours)[ids])
-    found = decode.read(buffer.getvalue(), Side(channels=3, one_hot=True)).numpy()
+    found = decode.read(buffer.getvalue(), DomainSpec(channels=3, one_hot=True)).numpy()
     np.testing.assert_array_equal(found, np.eye(3)[ids])
     with pytest.raises(ValueError, match="label 2, 2 colours"):
-        read_unit(buffer.getvalue(), Side(palette=colours[:2]))
+        read_unit(buffer.getvalue(), DomainSpec(palette=colours[:2]))
 
 
 @pytest.mark.slow

@@ -113,7 +113,7 @@ def _bad_files_named(
     with contextlib.ExitStack() as stack:
         for name, reading in task.training_formats(config).items():
             paths = listing.files(files.sets[name])
-            stack.enter_context(decode.bad_files_named(paths, reading))
+            stack.enter_context(decode.name_bad_files(paths, reading))
         yield
 
 

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from pix2pix_tf.data import resize, sizes
-from pix2pix_tf.data.sizes import Framing
+from pix2pix_tf.data.sizes import ResizeSpec
 
 
 def jitter(
-    images: Sequence[tf.Tensor], seed: tf.Tensor, framing: Framing, *, flip: bool
+    images: Sequence[tf.Tensor], seed: tf.Tensor, framing: ResizeSpec, *, flip: bool
 ) -> list[tf.Tensor]:
     """Mirrors, resizes and crops images that belong together, with one draw for all.
 
@@ -21,7 +21,7 @@ def jitter(
     Args:
         images: Sequence of float [h, w, c] in [-1, 1], of any sizes.
         seed: int32 [2].
-        framing: `Framing`; its scale size is at least its crop size.
+        framing: `ResizeSpec`; its scale size is at least its crop size.
         flip: Whether to mirror left-right with probability 1/2.
 
     Returns:
@@ -52,12 +52,12 @@ def jitter(
     return [transform(image) for image in images]
 
 
-def still(images: Sequence[tf.Tensor], framing: Framing) -> list[tf.Tensor]:
+def eval_transform(images: Sequence[tf.Tensor], framing: ResizeSpec) -> list[tf.Tensor]:
     """Sizes images as testing does: nothing is mirrored or cropped.
 
     Args:
         images: Sequence of float [h, w, c].
-        framing: `Framing`; of its scale size only the width is used.
+        framing: `ResizeSpec`; of its scale size only the width is used.
 
     Returns:
         List of float32 [h', w', c]: the crop size with "resize_and_crop", the width of the scale

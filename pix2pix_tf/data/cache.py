@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from pix2pix_tf import run_folder
 from pix2pix_tf.data import image_file, images, listing, samples
-from pix2pix_tf.data.decode import Reading, bad_files_named
+from pix2pix_tf.data.decode import ExampleFormat, name_bad_files
 from pix2pix_tf.data.listing import Example
 from pix2pix_tf.data.pipelines import Fetch
 
@@ -20,7 +20,7 @@ _FORMAT = 2
 
 
 def make(
-    kind: str, reading: Reading, examples: Sequence[Example], *, folder: str | os.PathLike
+    kind: str, reading: ExampleFormat, examples: Sequence[Example], *, folder: str | os.PathLike
 ) -> Fetch | None:
     """Decodes every example once.
 
@@ -39,7 +39,7 @@ def make(
     """
     if kind == "none":
         return None
-    with bad_files_named(listing.files(examples), reading):
+    with name_bad_files(listing.files(examples), reading):
         if kind == "memory":
             decoded = list(_decoded(reading, examples))
         else:
@@ -61,7 +61,9 @@ def make(
     return fetch
 
 
-def _decoded(reading: Reading, examples: Sequence[Example]) -> Iterator[tuple[np.ndarray, ...]]:
+def _decoded(
+    reading: ExampleFormat, examples: Sequence[Example]
+) -> Iterator[tuple[np.ndarray, ...]]:
     """Yields what `reading.decode` gives for each example: uint8 where that is exact."""
 
     @tf.autograph.experimental.do_not_convert
@@ -81,7 +83,7 @@ def _compact(image: np.ndarray) -> np.ndarray:
 
 
 def _on_disk(
-    reading: Reading, examples: Sequence[Example], *, path: Path
+    reading: ExampleFormat, examples: Sequence[Example], *, path: Path
 ) -> list[tuple[np.ndarray, ...]]:
     """The decoded examples as views of one file: PATH.raw, described by PATH.json."""
     described, key = path.with_suffix(".json"), _key(reading, examples)
@@ -114,7 +116,7 @@ def _views(raw: np.ndarray, shapes: list) -> Iterator[tuple[np.ndarray, ...]]:
         yield tuple(views)
 
 
-def _key(reading: Reading, examples: Sequence[Example]) -> str:
+def _key(reading: ExampleFormat, examples: Sequence[Example]) -> str:
     """Changes with the files and with how they are read."""
     states = [
         (path, (at := os.stat(image_file.file_of(path))).st_size, at.st_mtime_ns)

@@ -13,7 +13,7 @@ from pix2pix_tf import run_folder
 from pix2pix_tf.data import image_file, inspection, listing
 from pix2pix_tf.data.inspection import FileInfo
 from pix2pix_tf.data.listing import Example
-from pix2pix_tf.data.samples import Side, full_range
+from pix2pix_tf.data.samples import DomainSpec, full_range
 
 # How many sizes, files or pairs of files one line names.
 _NAMED = 4
@@ -28,7 +28,7 @@ _PLAIN_RATIO = (1.8, 2.25)
 
 
 @dataclasses.dataclass(frozen=True)
-class Contents:
+class DatasetFiles:
     """A set of images, as `report` and `notes` take it.
 
     Attributes:
@@ -39,16 +39,16 @@ class Contents:
     """
 
     examples: Sequence[Example]
-    sides: Sequence[Sequence[Side]] = ((Side(),),)
+    sides: Sequence[Sequence[DomainSpec]] = ((DomainSpec(),),)
     domains: Sequence[str] = ("A",)
-    unread: str | None = None
+    ignored_files_note: str | None = None
 
     @property
     def is_side_by_side(self) -> bool:
         """Whether a file contains both domains."""
         return self.domains[0] == "AB"
 
-    def survey(
+    def inspect(
         self, *, with_digest: bool = False, sampled: int = 0, windowed: bool = False
     ) -> list[FileInfo]:
         """Decodes every file once; see `inspection.inspect_files`."""
@@ -89,7 +89,7 @@ def percentile_range(
 
     Args:
         infos: Result of a survey that sampled.
-        domains: As of `Contents`.
+        domains: As of `DatasetFiles`.
         domain: "A" or "B".
         percentiles: Two numbers from 0 to 100.
 
@@ -122,7 +122,7 @@ def types(infos: Sequence[FileInfo], domains: Sequence[str]) -> dict[str, str]:
     return {letter: found.most_common(1)[0][0] for letter, found in counts.items()}
 
 
-def label_domains(contents: Contents, infos: Sequence[FileInfo]) -> set[str]:
+def label_domains(contents: DatasetFiles, infos: Sequence[FileInfo]) -> set[str]:
     """The domains of a set whose files contain label ids."""
     return {
         letter
@@ -135,7 +135,7 @@ def label_domains(contents: Contents, infos: Sequence[FileInfo]) -> set[str]:
 
 
 def notes(
-    contents: Contents, infos: Sequence[FileInfo], *, direction: str | None = None
+    contents: DatasetFiles, infos: Sequence[FileInfo], *, direction: str | None = None
 ) -> list[str]:
     """Notes on a data set for the user, before training or testing.
 
@@ -148,7 +148,7 @@ def notes(
         Lines of text, each about one thing.
     """
     readable = [info for info in infos if info.width]
-    lines = [contents.unread] if contents.unread else []
+    lines = [contents.ignored_files_note] if contents.ignored_files_note else []
     lines += _layout_notes(contents, readable, direction)
     used = max(side.channels for sides in contents.sides for side in sides)
     groups = {
@@ -175,7 +175,7 @@ def _files(group: Sequence[FileInfo]) -> str:
 
 
 def _layout_notes(
-    contents: Contents, infos: Sequence[FileInfo], direction: str | None
+    contents: DatasetFiles, infos: Sequence[FileInfo], direction: str | None
 ) -> list[str]:
     lines = []
     if contents.is_side_by_side:
@@ -208,8 +208,8 @@ def _layout_notes(
 
 
 def _ranges(
-    contents: Contents, infos: Sequence[FileInfo]
-) -> Iterator[tuple[str, str, Side, tuple[float, float]]]:
+    contents: DatasetFiles, infos: Sequence[FileInfo]
+) -> Iterator[tuple[str, str, DomainSpec, tuple[float, float]]]:
     """(domain, type, side, (least, largest)) for each domain and type of the files."""
     found: dict[tuple[str, str], list] = {}
     of_domain = {}
@@ -225,7 +225,9 @@ def _ranges(
         yield letter, dtype, of_domain[letter], (min(lows), max(highs))
 
 
-def _range_notes(domain: str, dtype: str, side: Side, values: tuple[float, float]) -> list[str]:
+def _range_notes(
+    domain: str, dtype: str, side: DomainSpec, values: tuple[float, float]
+) -> list[str]:
     """Warnings about values that lie outside of the range, or in a sliver of it."""
     if side.is_labelled or dtype == "bool":
         return []
@@ -246,7 +248,7 @@ def _span(values: tuple[float, float]) -> str:
     return f"{values[0]:g}-{values[1]:g}" if values[0] >= 0 else f"{values[0]:g} to {values[1]:g}"
 
 
-def report(sets: dict[str, Contents]) -> tuple[list[str], bool]:
+def report(sets: dict[str, DatasetFiles]) -> tuple[list[str], bool]:
     """Reads every file of the sets.
 
     Args:
@@ -257,18 +259,18 @@ def report(sets: dict[str, Contents]) -> tuple[list[str], bool]:
     """
     lines, digests, is_usable, others = [], {}, True, False
     for name, contents in sets.items():
-        infos = contents.survey(with_digest=True)
+        infos = contents.inspect(with_digest=True)
         lines += _set_lines(name, contents, infos)
         digests[name] = _by_digest(infos)
         is_usable = is_usable and not any(info.fault for info in infos)
-        others = others or bool(contents.unread)
+        others = others or bool(contents.ignored_files_note)
     summary = "all files can be used" if not others else "all files that are read can be used"
     if not is_usable:
         summary = "training or testing would fail"
     return [*lines, *_duplicate_lines(digests), summary], is_usable
 
 
-def _set_lines(name: str, contents: Contents, infos: Sequence[FileInfo]) -> list[str]:
+def _set_lines(name: str, contents: DatasetFiles, infos: Sequence[FileInfo]) -> list[str]:
     lines = [f"{name}: {len(contents.examples)} examples in {len(infos)} files"]
     readable = [info for info in infos if info.width]
     lines.append("  sizes        " + _counted(info.size for info in readable))

@@ -12,7 +12,7 @@ import tensorflow as tf
 from pix2pix_tf.data import color, image_file, images, resize
 from pix2pix_tf.data.image_file import JPEG_MARK, PNG_DEPTH_AT, ImageFile
 from pix2pix_tf.data.integrity import PNG_MARK
-from pix2pix_tf.data.samples import LUMINANCE, MAX_PIXELS, Range, Selection, Side
+from pix2pix_tf.data.samples import LUMINANCE, MAX_PIXELS, DomainSpec, PlaneSelection, Range
 from pix2pix_tf.errors import InputError
 
 # As long as the part of a BMP that ends with its size, the longest of all.
@@ -184,7 +184,7 @@ class FileReader:
             for path in paths
         ]
 
-    def open(self, path: str, contents: bytes, selection: Selection) -> ImageFile | None:
+    def open(self, path: str, contents: bytes, selection: PlaneSelection) -> ImageFile | None:
         """The object of a file whose bytes TensorFlow does not decode; None for no pixels."""
         if path and not contents:
             return image_file.open_image(path, selection)
@@ -201,7 +201,9 @@ class FileKeeper(FileReader):
         source: Index in an example of the file that is translated.
     """
 
-    def __init__(self, selection: Selection, *, windowed: bool = False, source: int = 0) -> None:
+    def __init__(
+        self, selection: PlaneSelection, *, windowed: bool = False, source: int = 0
+    ) -> None:
         self._selection, self._windowed, self._source = selection, windowed, source
         self._files: dict[str, ImageFile] = {}
         self._left_out: set[str] = set()
@@ -219,7 +221,7 @@ class FileKeeper(FileReader):
             self._left_out.update(names)
         return np.array([self._files[name].encoded for name in names], object)
 
-    def open(self, path: str, contents: bytes, selection: Selection) -> ImageFile | None:
+    def open(self, path: str, contents: bytes, selection: PlaneSelection) -> ImageFile | None:
         """As of `FileReader`."""
         return None if path in self._left_out else self._files[path]
 
@@ -230,7 +232,7 @@ class FileKeeper(FileReader):
         return kept or _open_named(path, self._selection, windowed=self._windowed)
 
 
-def _open_named(path: str, selection: Selection, **options: Any) -> ImageFile:
+def _open_named(path: str, selection: PlaneSelection, **options: Any) -> ImageFile:
     """As `image_file.open_image`; errors name the file."""
     try:
         return image_file.open_image(path, selection, **options)
@@ -244,7 +246,7 @@ def unreadable(path: str, error: Exception) -> InputError:
     return InputError(f"Expected readable images. Received: {path} ({reason})")
 
 
-def read(contents: tf.Tensor, side: Side = Side()) -> tf.Tensor:  # noqa: B008 (frozen)
+def read(contents: tf.Tensor, side: DomainSpec = DomainSpec()) -> tf.Tensor:  # noqa: B008 (frozen)
     """Decodes the bytes of a file of any supported format; see `read_sides`."""
     return read_sides(tf.constant(b""), tf.convert_to_tensor(contents), (side,))[0]
 
@@ -252,7 +254,7 @@ def read(contents: tf.Tensor, side: Side = Side()) -> tf.Tensor:  # noqa: B008 (
 def read_sides(
     path: tf.Tensor,
     contents: tf.Tensor,
-    sides: Sequence[Side],
+    sides: Sequence[DomainSpec],
     reader: FileReader = FileReader(),  # noqa: B008 (without state)
 ) -> tuple[tf.Tensor, ...]:
     """Decodes a file of any supported format.
@@ -269,13 +271,13 @@ def read_sides(
         Tuple of float32 [h, w, side.channels] in [0, 1], one for each side.
     """
 
-    def load(path: Any, contents: Any, chosen: Sequence[Side]) -> list[np.ndarray]:
+    def load(path: Any, contents: Any, chosen: Sequence[DomainSpec]) -> list[np.ndarray]:
         image = reader.open(os.fsdecode(_scalar(path)), _scalar(contents), chosen[0].selection)
         if image is None:
             return [np.zeros((2, 2, side.channels), np.float32) for side in chosen]
         return [side.to_unit(image.samples()) for side in chosen]
 
-    def in_python(chosen: Sequence[Side]) -> list[tf.Tensor]:
+    def in_python(chosen: Sequence[DomainSpec]) -> list[tf.Tensor]:
         types = [tf.float32] * len(chosen)
         units = tf.numpy_function(lambda p, c: load(p, c, chosen), [path, contents], types)
         return [
@@ -306,7 +308,7 @@ def _scalar(value: Any) -> bytes:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Reading:
+class ExampleFormat:
     """How the examples of a data set become pairs.
 
     An example is a file, or with `dataset_mode` "folders" two of them, A and B.
@@ -316,19 +318,19 @@ class Reading:
             "single" for inputs without targets.
         direction: "AtoB" or "BtoA".
         lab: Split single images into lightness (A) and colour (B).
-        sides: `samples.Side` of A and of B.
+        sides: `samples.DomainSpec` of A and of B.
     """
 
     dataset_mode: str = "aligned"
     direction: str = "AtoB"
     lab: bool = False
-    sides: tuple[Side, Side] = (Side(), Side())
+    sides: tuple[DomainSpec, DomainSpec] = (DomainSpec(), DomainSpec())
 
     @property
-    def decoded_sides(self) -> tuple[Side, ...]:
-        """The `Side` of each image that `decode` gives."""
+    def decoded_sides(self) -> tuple[DomainSpec, ...]:
+        """The `DomainSpec` of each image that `decode` gives."""
         if self.lab:
-            return (Side(),)
+            return (DomainSpec(),)
         if self.dataset_mode == "single":
             return (self.sides[0 if self.direction == "AtoB" else 1],)
         # Halves of one file that are read differently are decoded one by one.
@@ -380,7 +382,7 @@ class Reading:
 
 
 @contextlib.contextmanager
-def bad_files_named(paths: Sequence[str], reading: Reading) -> Iterator[None]:
+def name_bad_files(paths: Sequence[str], reading: ExampleFormat) -> Iterator[None]:
     """Converts TensorFlow's decoding errors to errors that name the file.
 
     Args:

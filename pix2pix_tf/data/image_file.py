@@ -27,8 +27,8 @@ from pix2pix_tf.data.recent import RECENT, Bytes, Source
 from pix2pix_tf.data.samples import (
     TOO_LARGE,
     WHOLE,
+    PlaneSelection,
     Samples,
-    Selection,
     StoredType,
     add_missing,
     apply_orientation,
@@ -87,7 +87,12 @@ class ImageFile(abc.ABC):
     encoded = b""
 
     def __init__(
-        self, path: str, file: BinaryIO, selection: Selection = WHOLE, *, windowed: bool = False
+        self,
+        path: str,
+        file: BinaryIO,
+        selection: PlaneSelection = WHOLE,
+        *,
+        windowed: bool = False,
     ) -> None:
         self.path, self.selection = path, selection
         self.contents = file.read()
@@ -249,7 +254,7 @@ class Container(Source):
         """The number of images."""
 
     @abc.abstractmethod
-    def image(self, path: str, index: int, selection: Selection) -> ImageFile:
+    def image(self, path: str, index: int, selection: PlaneSelection) -> ImageFile:
         """One of the images, whose name is `path`."""
 
     @abc.abstractmethod
@@ -450,7 +455,7 @@ def _has_mark(head: bytes, marks: Iterable[tuple[int, bytes]]) -> bool:
 
 
 def open_image(
-    path: str | os.PathLike, selection: Selection = WHOLE, *, windowed: bool = False
+    path: str | os.PathLike, selection: PlaneSelection = WHOLE, *, windowed: bool = False
 ) -> ImageFile:
     """Opens an image file, or an image of a container (FILE#NUMBER).
 
@@ -479,7 +484,7 @@ def open_image(
         return image
 
 
-def from_bytes(contents: bytes, selection: Selection = WHOLE, *, path: str = "") -> ImageFile:
+def from_bytes(contents: bytes, selection: PlaneSelection = WHOLE, *, path: str = "") -> ImageFile:
     """The image in the bytes of a file.
 
     Args:
@@ -493,7 +498,7 @@ def from_bytes(contents: bytes, selection: Selection = WHOLE, *, path: str = "")
     return _open(path, io.BytesIO(contents), selection)
 
 
-def _open(path: str, file: Any, selection: Selection, *, windowed: bool = False) -> ImageFile:
+def _open(path: str, file: Any, selection: PlaneSelection, *, windowed: bool = False) -> ImageFile:
     head = file.read(_HEAD)
     file.seek(0)
     found = _find_format(head, path)

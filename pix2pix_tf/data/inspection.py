@@ -14,11 +14,11 @@ from PIL import Image
 
 from pix2pix_tf.data import image_file
 from pix2pix_tf.data.listing import Example, files
-from pix2pix_tf.data.samples import Samples, Side, can_convert_channels, full_range
+from pix2pix_tf.data.samples import DomainSpec, Samples, can_convert_channels, full_range
 from pix2pix_tf.errors import InputError, print_line
 
 # `sides` of files with one colour image each.
-COLOUR: Sequence[Sequence[Side]] = ((Side(),),)
+COLOUR: Sequence[Sequence[DomainSpec]] = ((DomainSpec(),),)
 # How many bad files one message names.
 _NAMED = 5
 
@@ -65,7 +65,7 @@ class FileInfo:
 
 def inspect_file(
     path: str,
-    sides: Sequence[Side] = COLOUR[0],
+    sides: Sequence[DomainSpec] = COLOUR[0],
     *,
     minimum_width: int = 1,
     sampled: int = 0,
@@ -125,14 +125,14 @@ def _digest(array: np.ndarray) -> bytes:
     return sha.digest()
 
 
-def _channel_fault(count: int, dtype: np.dtype, sides: Sequence[Side]) -> str | None:
+def _channel_fault(count: int, dtype: np.dtype, sides: Sequence[DomainSpec]) -> str | None:
     for side in sides:
         if not side.has_labels(count, dtype) and not can_convert_channels(count, side.channels):
             return f"{count} channel{'s' * (count > 1)}, expected {side.channels}"
     return None
 
 
-def _fault(samples: Samples, sides: Sequence[Side], minimum_width: int) -> str | None:
+def _fault(samples: Samples, sides: Sequence[DomainSpec], minimum_width: int) -> str | None:
     array = samples.array
     width, channels = array.shape[1:]
     if width < minimum_width:
@@ -166,7 +166,7 @@ def _looks_like_one(array: np.ndarray) -> bool:
 
 def inspect_files(
     examples: Sequence[Example],
-    sides: Sequence[Sequence[Side]] = COLOUR,
+    sides: Sequence[Sequence[DomainSpec]] = COLOUR,
     *,
     minimum_width: int = 1,
     sampled: int = 0,
@@ -228,7 +228,7 @@ def check_images(
     examples: Sequence[Example],
     *,
     minimum_width: int = 1,
-    sides: Sequence[Sequence[Side]] = COLOUR,
+    sides: Sequence[Sequence[DomainSpec]] = COLOUR,
 ) -> None:
     """Decodes every file once; see `inspect_files` and `filter_usable`.
 

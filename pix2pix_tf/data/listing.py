@@ -82,7 +82,7 @@ def _folders_in(folder: str | os.PathLike | None) -> str:
     return f"; it contains the folders {', '.join(inside[:_NAMED])}" if inside else ""
 
 
-def unread(folder: str | os.PathLike, *, recursive: bool = False) -> str | None:
+def ignored_files_note(folder: str | os.PathLike, *, recursive: bool = False) -> str | None:
     """One line about the files beside the images that are not read, or None."""
     others = Counter(
         path.suffix.lower() or "without suffix"

@@ -10,13 +10,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from pix2pix_tf.data.augment import jitter, still
-from pix2pix_tf.data.decode import FileReader, Reading
+from pix2pix_tf.data.augment import eval_transform, jitter
+from pix2pix_tf.data.decode import ExampleFormat, FileReader
 from pix2pix_tf.data.listing import Example
-from pix2pix_tf.data.samples import Range, Side
-from pix2pix_tf.data.sizes import Framing, Size
+from pix2pix_tf.data.samples import DomainSpec, Range
+from pix2pix_tf.data.sizes import ResizeSpec, Size
 
-# From the index of an example, an int64 scalar, to what `Reading.decode` gives.
+# From the index of an example, an int64 scalar, to what `ExampleFormat.decode` gives.
 Fetch = Callable[[tf.Tensor], tuple[tf.Tensor, ...]]
 # From the number of an example, an int64 scalar counted from the start of training, to its images.
 Load = Callable[[tf.Tensor], tuple[tf.Tensor, ...]]
@@ -91,11 +91,15 @@ def training_pairs(
         tf.data.Dataset of (inputs, targets), float32 [batch_size, h, w, c] in [-1, 1]; h and w are
         those of `crop_size`.
     """
-    a, b = (Side(channels=c, value_range=r) for c, r in zip(channels, value_ranges, strict=True))
+    a, b = (
+        DomainSpec(channels=c, value_range=r) for c, r in zip(channels, value_ranges, strict=True)
+    )
     load = pair_loader(
         paths,
-        reading=Reading(dataset_mode=dataset_mode, direction=direction, lab=lab, sides=(a, b)),
-        framing=Framing(
+        reading=ExampleFormat(
+            dataset_mode=dataset_mode, direction=direction, lab=lab, sides=(a, b)
+        ),
+        framing=ResizeSpec(
             preprocess=preprocess, scale_size=scale_size, crop_size=crop_size, multiple=multiple
         ),
         seed=seed,
@@ -107,8 +111,8 @@ def training_pairs(
 def pair_loader(
     paths: Sequence[Example],
     *,
-    reading: Reading,
-    framing: Framing,
+    reading: ExampleFormat,
+    framing: ResizeSpec,
     seed: int,
     flip: bool = True,
     fetch: Fetch | None = None,
@@ -138,7 +142,7 @@ def pair_loader(
     return load
 
 
-def _from_files(paths: Sequence[Example], reading: Reading) -> Fetch:
+def _from_files(paths: Sequence[Example], reading: ExampleFormat) -> Fetch:
     """Decodes an example whenever it is asked for."""
     files = tf.constant(np.asarray(paths, dtype=object), tf.string)
     return lambda index: reading.decode(files[index])
@@ -268,14 +272,16 @@ def training_unpaired(
         and w are those of `crop_size`.
     """
     one, other = (
-        Reading(dataset_mode="single", sides=(Side(channels=count, value_range=values),) * 2)
+        ExampleFormat(
+            dataset_mode="single", sides=(DomainSpec(channels=count, value_range=values),) * 2
+        )
         for count, values in zip(channels, value_ranges, strict=True)
     )
     load = unpaired_loader(
         paths_a,
         paths_b,
         readings=(one, other),
-        framing=Framing(
+        framing=ResizeSpec(
             preprocess=preprocess,
             scale_size=load_size,
             crop_size=crop_size,
@@ -292,8 +298,8 @@ def unpaired_loader(
     paths_a: Sequence[str],
     paths_b: Sequence[str],
     *,
-    readings: tuple[Reading, Reading],
-    framing: Framing,
+    readings: tuple[ExampleFormat, ExampleFormat],
+    framing: ResizeSpec,
     seed: int,
     flip: bool = True,
     fetches: tuple[Fetch | None, Fetch | None] = (None, None),
@@ -303,7 +309,7 @@ def unpaired_loader(
     Args:
         paths_a: Image files of A.
         paths_b: Image files of B.
-        readings: `Reading` of A and of B, with `dataset_mode` "single".
+        readings: `ExampleFormat` of A and of B, with `dataset_mode` "single".
         framing: Which size images get.
         seed: The run's seed.
         flip: Mirror at random.
@@ -333,8 +339,8 @@ def unpaired_loader(
 def test_pairs(
     paths: Sequence[Example],
     *,
-    reading: Reading = Reading(),  # noqa: B008 (frozen)
-    framing: Framing = Framing(),  # noqa: B008 (frozen)
+    reading: ExampleFormat = ExampleFormat(),  # noqa: B008 (frozen)
+    framing: ResizeSpec = ResizeSpec(),  # noqa: B008 (frozen)
     batch_size: int = 1,
     reader: FileReader = FileReader(),  # noqa: B008 (without state)
 ) -> tf.data.Dataset:
@@ -343,7 +349,7 @@ def test_pairs(
     Args:
         paths: Image files, or pairs of files with `dataset_mode` "folders".
         reading: How examples become pairs.
-        framing: Which size they get; see `augment.still`.
+        framing: Which size they get; see `augment.eval_transform`.
         batch_size: Pairs per batch; the last one may be smaller. Images that keep their size come
             one by one.
         reader: What reads the files.
@@ -357,7 +363,7 @@ def test_pairs(
     @tf.autograph.experimental.do_not_convert
     def load(example: tf.Tensor) -> tuple[tf.Tensor, ...]:
         pair = reading.assemble(reading.decode(example, reader), alike=not resized)
-        return tuple(still(pair, framing))
+        return tuple(eval_transform(pair, framing))
 
     files = tf.constant(np.asarray(paths, dtype=object), tf.string)
     dataset = tf.data.Dataset.from_tensor_slices(files).map(load, tf.data.AUTOTUNE)

@@ -26,7 +26,7 @@ TOO_LARGE = f"it claims more than {MAX_PIXELS} pixels"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Selection:
+class PlaneSelection:
     """The image that is read from a file with several, and the value of missing samples.
 
     Attributes:
@@ -42,7 +42,7 @@ class Selection:
 
 
 # The only image of a file.
-WHOLE = Selection()
+WHOLE = PlaneSelection()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -259,7 +259,7 @@ def visible_channels(batch: Any) -> Any:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Side:
+class DomainSpec:
     """How the images of one domain become network inputs.
 
     Attributes:
@@ -272,7 +272,7 @@ class Side:
 
     channels: int = 3
     value_range: Range = None
-    selection: Selection = WHOLE
+    selection: PlaneSelection = WHOLE
     palette: tuple[tuple[int, int, int], ...] | None = None
     one_hot: bool = False
 

@@ -12,7 +12,7 @@ PREPROCESS = ("resize_and_crop", "crop", "scale_width", "scale_width_and_crop", 
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Framing:
+class ResizeSpec:
     """Which size images get.
 
     Attributes:

@@ -11,7 +11,7 @@ import numpy as np
 
 from pix2pix_tf import run_folder
 from pix2pix_tf.data import inspection, listing
-from pix2pix_tf.data.samples import Side, full_range, to_unit, with_channels
+from pix2pix_tf.data.samples import DomainSpec, full_range, to_unit, with_channels
 from pix2pix_tf.errors import InputError, print_line
 from pix2pix_tf.evaluation import results
 from pix2pix_tf.evaluation.report import OF_INPUT
@@ -42,7 +42,7 @@ class ImageFiles:
     """
 
     paths: Sequence[Path]
-    side: Side = Side()
+    side: DomainSpec = DomainSpec()
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -66,7 +66,7 @@ class Pair:
     row: Row
     output: Path
     target: Path
-    sides: tuple[Side, Side] = (Side(), Side())
+    sides: tuple[DomainSpec, DomainSpec] = (DomainSpec(), DomainSpec())
 
     def read(self) -> "ImagePair":
         """Reads both images.
@@ -141,7 +141,7 @@ def from_rows(
     target: str,
     targets: Sequence[PathLike] | None,
     label: str,
-    side: Side,
+    side: DomainSpec,
 ) -> Comparison:
     """Compares images that a model has just translated.
 
@@ -217,7 +217,7 @@ def from_folders(
     *,
     kind: str,
     pairing: Pairing,
-    side: Side,
+    side: DomainSpec,
 ) -> Comparison:
     """Compares the images of two folders.
 
@@ -238,7 +238,7 @@ def from_folders(
     output_files = {**views, **exact} or _by_name(listing.list_images(source))
     target_files = _by_name(ground_truth(targets, side=side))
     inspection.check_images(list(map(str, output_files.values())), sides=((side,),))
-    sides = (Side() if views and not exact else side, side)
+    sides = (DomainSpec() if views and not exact else side, side)
     pairs = []
     if pairing is not Pairing.NONE and _same_names(output_files, target_files, pairing=pairing):
         for name, output in progress(output_files.items(), "copying images"):
@@ -251,7 +251,7 @@ def from_folders(
     return Comparison(pairs, outputs, truth)
 
 
-def ground_truth(folder: PathLike, *, side: Side) -> list[str]:
+def ground_truth(folder: PathLike, *, side: DomainSpec) -> list[str]:
     """Lists the images of a folder after a look at each.
 
     Args:
@@ -296,10 +296,13 @@ def _by_name(files: Sequence[str]) -> dict[str, Path]:
 
 
 def _copy(
-    folder: PathLike, name: str, files: Mapping[str, Path], sides: Mapping[str, Side] | None = None
+    folder: PathLike,
+    name: str,
+    files: Mapping[str, Path],
+    sides: Mapping[str, DomainSpec] | None = None,
 ) -> Row:
     """Writes copies that a browser shows; returns the report's row."""
-    sides = sides or dict.fromkeys(files, Side())
+    sides = sides or dict.fromkeys(files, DomainSpec())
     samples = {kind: [read_image(path, sides[kind].selection)] for kind, path in files.items()}
     ranges = {kind: side.value_range for kind, side in sides.items()}
     (row,) = results.write_images(folder, [name], results.viewable(samples, ranges))

@@ -16,8 +16,8 @@ from pix2pix_tf import run_folder
 from pix2pix_tf.data import image_file
 from pix2pix_tf.data.samples import (
     WHOLE,
+    PlaneSelection,
     Range,
-    Selection,
     from_unit,
     to_unit,
     visible_channels,
@@ -116,7 +116,7 @@ def viewable(
 # ---- Image files
 
 
-def read_image(path: PathLike, selection: Selection = WHOLE) -> np.ndarray:
+def read_image(path: PathLike, selection: PlaneSelection = WHOLE) -> np.ndarray:
     """Decodes an image file to [h, w, c] of its own type, upright.
 
     Raises:

@@ -10,11 +10,11 @@ import numpy as np
 import tensorflow as tf
 
 from pix2pix_tf.data import decode, images, listing, pipelines
-from pix2pix_tf.data.decode import Reading
+from pix2pix_tf.data.decode import ExampleFormat
 from pix2pix_tf.data.image_file import Container, ImageFile
 from pix2pix_tf.data.listing import Example
 from pix2pix_tf.data.samples import Range, StoredType, full_range
-from pix2pix_tf.data.sizes import Framing
+from pix2pix_tf.data.sizes import ResizeSpec
 from pix2pix_tf.evaluation import metrics, report, results
 from pix2pix_tf.inference import large_files
 from pix2pix_tf.inference.large_files import LargeResult, WindowedImage
@@ -72,8 +72,8 @@ Translate = Callable[[Sequence[Example]], Iterator[TranslatedBatch]]
 def pairs(
     predictor: Predictor,
     *,
-    reading: Reading,
-    framing: Framing,
+    reading: ExampleFormat,
+    framing: ResizeSpec,
     batch_size: int = 1,
     seed: int | None = None,
 ) -> Translate:
@@ -125,7 +125,7 @@ def cycles(
     back: Predictor,
     *,
     direction: str,
-    framing: Framing,
+    framing: ResizeSpec,
     with_targets: bool = False,
     batch_size: int = 1,
     seed: int | None = None,
@@ -150,7 +150,9 @@ def cycles(
     """
     source, target = ("A", "B") if direction == "AtoB" else ("B", "A")
     real, fake, true = f"real_{source}", f"fake_{target}", f"true_{target}"
-    reading = Reading(dataset_mode="folders" if with_targets else "single", sides=predictor.sides)
+    reading = ExampleFormat(
+        dataset_mode="folders" if with_targets else "single", sides=predictor.sides
+    )
 
     @predictor.compiled
     def to_images(batch: tuple[tf.Tensor, ...], first: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -231,8 +233,8 @@ class FolderTranslator:
     to_images: ToImages
     measure: Callable[[dict[str, np.ndarray], np.ndarray], dict[str, np.ndarray]]
     predictor: Predictor
-    reading: Reading
-    framing: Framing
+    reading: ExampleFormat
+    framing: ResizeSpec
     batch_size: int
     seed: int | None
     kinds: tuple[str, str, str]
@@ -266,7 +268,7 @@ class FolderTranslator:
             reader=keeper,
         )
         first = 0
-        with decode.bad_files_named(listing.files(examples), self.reading):
+        with decode.name_bad_files(listing.files(examples), self.reading):
             for batch in batches:
                 chosen = examples[first : first + len(batch[0])]
                 with contextlib.ExitStack() as stack:

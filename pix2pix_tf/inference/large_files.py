@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from pix2pix_tf.data.image_file import ImageFile
-from pix2pix_tf.data.samples import Range, Side, from_unit, to_unit
+from pix2pix_tf.data.samples import DomainSpec, Range, from_unit, to_unit
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.evaluation import metrics
 from pix2pix_tf.inference import translate, windows
@@ -30,7 +30,7 @@ class WindowedImage:
         InputError: If the file cannot be read by windows.
     """
 
-    def __init__(self, file: ImageFile, side: Side, *, half: int | None = None) -> None:
+    def __init__(self, file: ImageFile, side: DomainSpec, *, half: int | None = None) -> None:
         self._file, self._side = file, side
         try:
             height, width, _ = file.shape

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from pix2pix_tf import run_folder
 from pix2pix_tf.data import color, image_file, images
 from pix2pix_tf.data.image_file import ImageFile
-from pix2pix_tf.data.samples import Side, from_unit, to_unit, visible_channels
+from pix2pix_tf.data.samples import DomainSpec, from_unit, to_unit, visible_channels
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.inference import large_files
 from pix2pix_tf.inference.translate import translate
@@ -46,7 +46,7 @@ class Predictor:
         self,
         generator: Network,
         *,
-        sides: tuple[Side, Side] = (Side(), Side()),
+        sides: tuple[DomainSpec, DomainSpec] = (DomainSpec(), DomainSpec()),
         lab: bool = False,
         direction: str = "AtoB",
         tile: int = 0,
@@ -54,7 +54,7 @@ class Predictor:
         target_type: str | None = None,
     ) -> None:
         self.target_type = target_type
-        self.generator, self.sides = generator, (Side(), Side()) if lab else sides
+        self.generator, self.sides = generator, (DomainSpec(), DomainSpec()) if lab else sides
         self.lab, self.direction = lab, direction
         self.tile, self.scratch_dir = tile, scratch_dir
         self._translate = self.compiled(self.unit)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pix2pix_tf.data.augment import jitter, still
-from pix2pix_tf.data.sizes import Framing
+from pix2pix_tf.data.augment import eval_transform, jitter
+from pix2pix_tf.data.sizes import ResizeSpec
 
-FRAMING = Framing(scale_size=20, crop_size=16)
+FRAMING = ResizeSpec(scale_size=20, crop_size=16)
 
 
 def image(size=16):
@@ -56,13 +56,13 @@ def test_any_size_is_resized_to_the_square(size):
 
 
 def test_sides_may_differ():
-    framing = Framing(scale_size="24x40", crop_size="16x32")
+    framing = ResizeSpec(scale_size="24x40", crop_size="16x32")
     (crop,) = jitter([image()], seeds(1)[0], framing, flip=True)
     assert crop.shape == (16, 32, 3)
 
 
 def jittered(preprocess, size, *, scale_size=20, flip=True):
-    framing = Framing(preprocess=preprocess, scale_size=scale_size, crop_size=16, multiple=8)
+    framing = ResizeSpec(preprocess=preprocess, scale_size=scale_size, crop_size=16, multiple=8)
     source = np.random.default_rng(1).random((*size, 3), np.float32)
     jitters = [jitter([source, source], seed, framing, flip=flip) for seed in seeds(9)]
     for a, b in jitters:
@@ -122,5 +122,5 @@ def test_every_mode_is_the_same_inside_a_pipeline(preprocess):
 )  # fmt: skip
 def test_testing_does_not_cut_anything(preprocess, found):
     source = np.random.default_rng(3).random((41, 60, 3), np.float32)
-    (result,) = still([source], dataclasses.replace(FRAMING, preprocess=preprocess))
+    (result,) = eval_transform([source], dataclasses.replace(FRAMING, preprocess=preprocess))
     assert result.shape == (*found, 3)

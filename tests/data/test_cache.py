@@ -7,14 +7,14 @@ import pytest
 from support import write_pairs
 
 from pix2pix_tf.data import cache, listing, pipelines
-from pix2pix_tf.data.decode import Reading
-from pix2pix_tf.data.samples import Side
-from pix2pix_tf.data.sizes import Framing
+from pix2pix_tf.data.decode import ExampleFormat
+from pix2pix_tf.data.samples import DomainSpec
+from pix2pix_tf.data.sizes import ResizeSpec
 
 
 def batches(paths, reading, fetch=None):
     """The first six batches."""
-    framing = Framing(crop_size=32, scale_size=40)
+    framing = ResizeSpec(crop_size=32, scale_size=40)
     load = pipelines.pair_loader(paths, reading=reading, framing=framing, seed=5, fetch=fetch)
     made = pipelines.batches(load, batch_size=2).take(6)
     return [[part.numpy() for part in batch] for batch in made]
@@ -23,14 +23,14 @@ def batches(paths, reading, fetch=None):
 @pytest.mark.parametrize(
     "reading",
     [
-        Reading(sides=(Side(channels=4), Side(value_range=(9, 99)))),
+        ExampleFormat(sides=(DomainSpec(channels=4), DomainSpec(value_range=(9, 99)))),
         *(
             pytest.param(reading, marks=pytest.mark.slow)
             for reading in (
-                Reading(),
-                Reading(sides=(Side(channels=1), Side())),
-                Reading(lab=True),
-                Reading(direction="BtoA"),
+                ExampleFormat(),
+                ExampleFormat(sides=(DomainSpec(channels=1), DomainSpec())),
+                ExampleFormat(lab=True),
+                ExampleFormat(direction="BtoA"),
             )
         ),
     ],
@@ -52,7 +52,7 @@ def test_deep_files_keep_their_depth(tmp_path):
     array = np.random.default_rng(0).random((8, 16, 3), np.float32)
     np.save(tmp_path / "a.npy", array)
     paths = listing.list_images(tmp_path)
-    decoded = cache.make("disk", Reading(), paths, folder=tmp_path / "cache")(0)[0]
+    decoded = cache.make("disk", ExampleFormat(), paths, folder=tmp_path / "cache")(0)[0]
     np.testing.assert_array_equal(decoded, array)
 
 
@@ -61,7 +61,7 @@ def test_a_cache_on_disk_is_taken_up_until_a_file_changes(tmp_path):
     folder = tmp_path / "cache"
 
     def made():
-        fetch = cache.make("disk", Reading(), paths, folder=folder)
+        fetch = cache.make("disk", ExampleFormat(), paths, folder=folder)
         return (folder / "decoded.raw").stat().st_ino, fetch(1)[0].numpy()
 
     before, pixels = made()

@@ -5,10 +5,10 @@ import pytest
 import tensorflow as tf
 
 from pix2pix_tf.data import listing, pipelines
-from pix2pix_tf.data.decode import Reading
-from pix2pix_tf.data.sizes import Framing
+from pix2pix_tf.data.decode import ExampleFormat
+from pix2pix_tf.data.sizes import ResizeSpec
 
-FRAMING = Framing(scale_size=36, crop_size=32)
+FRAMING = ResizeSpec(scale_size=36, crop_size=32)
 
 
 def check_shares(load, *, workers, replicas, batch_size, **options):
@@ -29,19 +29,19 @@ def check_shares(load, *, workers, replicas, batch_size, **options):
 @pytest.mark.parametrize(("workers", "replicas"), [(1, 2), (2, 2), (2, 4), (3, 3)])
 def test_shares_make_the_batch_of_one_device(pairs, workers, replicas):
     paths = listing.list_images(pairs)
-    load = pipelines.pair_loader(paths, reading=Reading(), framing=FRAMING, seed=4)
+    load = pipelines.pair_loader(paths, reading=ExampleFormat(), framing=FRAMING, seed=4)
     check_shares(load, workers=workers, replicas=replicas, batch_size=2 * replicas, first_step=3)
 
 
 def test_shares_of_unpaired_batches(pairs):
     paths = listing.list_images(pairs)
-    readings = (Reading(dataset_mode="single"),) * 2
+    readings = (ExampleFormat(dataset_mode="single"),) * 2
     load = pipelines.unpaired_loader(paths, paths[:3], readings=readings, framing=FRAMING, seed=1)
     check_shares(load, workers=2, replicas=2, batch_size=4)
 
 
 def test_a_batch_that_replicas_cannot_share_is_refused(pairs):
     paths = listing.list_images(pairs)
-    load = pipelines.pair_loader(paths, reading=Reading(), framing=Framing(), seed=0)
+    load = pipelines.pair_loader(paths, reading=ExampleFormat(), framing=ResizeSpec(), seed=0)
     with pytest.raises(ValueError, match="batch"):
         pipelines.batches(load, batch_size=3, context=tf.distribute.InputContext(1, 0, 2))

@@ -6,7 +6,7 @@ from PIL import Image
 from pix2pix_tf.data import pipelines
 from pix2pix_tf.data.augment import jitter
 from pix2pix_tf.data.resize import resize
-from pix2pix_tf.data.sizes import Framing
+from pix2pix_tf.data.sizes import ResizeSpec
 
 
 def photograph(seed, height, width):
@@ -49,7 +49,7 @@ def test_bicubic_keeps_the_depth_and_the_range_of_deep_images():
 
 def test_bicubic_jitter_keeps_images_that_belong_together_together():
     signed = tf.constant(photograph(2, 80, 64) / 127.5 - 1, tf.float32)
-    framing = Framing(scale_size=40, crop_size=32, method="bicubic")
+    framing = ResizeSpec(scale_size=40, crop_size=32, method="bicubic")
     one, two = jitter([signed, signed], tf.constant([3, 4]), framing, flip=True)
     np.testing.assert_array_equal(one, two)
     again = tf.function(lambda: jitter([signed], tf.constant([3, 4]), framing, flip=True))()[0]

@@ -10,14 +10,14 @@ from contents import as_tiff, npy, pillow, read, read_unit
 from PIL import Image
 
 from pix2pix_tf.data import decode, image_file, inspection, listing, pipelines
-from pix2pix_tf.data.samples import Side, StoredType, apply_orientation, from_unit, to_unit
-from pix2pix_tf.data.sizes import Framing
+from pix2pix_tf.data.samples import DomainSpec, StoredType, apply_orientation, from_unit, to_unit
+from pix2pix_tf.data.sizes import ResizeSpec
 from pix2pix_tf.errors import InputError
 
 pytest.importorskip("tifffile", reason="the extra [tiff] is not installed")
 
 RNG = np.random.default_rng(0)
-FRAMING = Framing(crop_size=32)
+FRAMING = ResizeSpec(crop_size=32)
 COLOUR = np.repeat(np.repeat(RNG.integers(0, 256, (4, 6, 3), np.uint8), 8, 0), 8, 1)
 DEEP = RNG.integers(0, 65536, (12, 20, 3)).astype(np.uint16)
 FLOATS = RNG.random((12, 20, 3), np.float32)
@@ -102,7 +102,7 @@ def test_every_file_is_read_right_eagerly_in_a_graph_and_in_python(zoo, inside, 
     assert inspection.inspect_file(str(zoo / name)).fault is None
     eager = decode.read(contents).numpy()
     np.testing.assert_array_equal(eager, inside(tf.constant(contents)))
-    in_python = read_unit(contents, Side())
+    in_python = read_unit(contents, DomainSpec())
     np.testing.assert_allclose(in_python, eager, atol=max(tolerance, 6) / 255)
     if expected is None:
         expected = unit(np.asarray(Image.open(io.BytesIO(contents)).convert("RGB")))
@@ -186,22 +186,22 @@ def test_arrays_that_are_no_images_are_refused(tmp_path, array, why):
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 7])
 def test_any_number_of_channels(tmp_path, count):
     array = RNG.random((6, 8, count), np.float32)
-    found = decode.read(npy(array), Side(channels=count))
+    found = decode.read(npy(array), DomainSpec(channels=count))
     np.testing.assert_allclose(found, array, atol=1e-6)
     if count in (1, 3, 4):
         eight = from_unit(array, np.uint8)
         encoded = tf.io.encode_png(eight).numpy()
         np.testing.assert_allclose(
-            decode.read(encoded, Side(channels=count)), unit(eight), atol=1e-6
+            decode.read(encoded, DomainSpec(channels=count)), unit(eight), atol=1e-6
         )
 
 
 def test_grey_and_alpha_are_made_and_dropped():
     colour = pillow(COLOUR)
-    grey = decode.read(colour, Side(channels=1)).numpy()
+    grey = decode.read(colour, DomainSpec(channels=1)).numpy()
     np.testing.assert_allclose(grey[..., 0], unit(COLOUR) @ [0.299, 0.587, 0.114], atol=1e-6)
     for contents in (colour, pillow(COLOUR, "JPEG")):
-        alpha = decode.read(contents, Side(channels=4)).numpy()
+        alpha = decode.read(contents, DomainSpec(channels=4)).numpy()
         assert (alpha[..., 3] == 1).all()
         np.testing.assert_array_equal(alpha[..., :3], decode.read(contents))
 

@@ -18,8 +18,8 @@ from nibabel import orientations
 from pix2pix_tf import run_folder
 from pix2pix_tf.data.image_file import Container, ImageFile
 from pix2pix_tf.data.samples import (
+    PlaneSelection,
     Samples,
-    Selection,
     fill_missing,
     resize_bilinear,
     resolve_index,
@@ -70,7 +70,7 @@ class Volume(Container):
     def __len__(self) -> int:
         return self.shape[2]
 
-    def image(self, path: str, index: int, selection: Selection) -> "NiftiSlice":
+    def image(self, path: str, index: int, selection: PlaneSelection) -> "NiftiSlice":
         """One of the axial slices."""
         return NiftiSlice(self, path, index, selection)
 
@@ -127,7 +127,7 @@ class NiftiSlice(ImageFile):
     suffix = ".nii"
     native_suffixes = (".nii", ".nii.gz")
 
-    def __init__(self, volume: Volume, path: str, index: int, selection: Selection) -> None:
+    def __init__(self, volume: Volume, path: str, index: int, selection: PlaneSelection) -> None:
         self.path, self.selection, self.contents = path, selection, b""
         self.container: Volume = volume
         self._index = index

@@ -18,8 +18,8 @@ from pix2pix_tf import run_folder
 from pix2pix_tf.data.image_file import ALL, ORIENTATION, ImageFile, PillowImage, Result
 from pix2pix_tf.data.samples import (
     WHOLE,
+    PlaneSelection,
     Samples,
-    Selection,
     add_missing,
     apply_orientation,
     check_size,
@@ -53,7 +53,12 @@ class TiffImage(ImageFile):
     suffix = ".tif"
 
     def __init__(
-        self, path: str, file: BinaryIO, selection: Selection = WHOLE, *, windowed: bool = False
+        self,
+        path: str,
+        file: BinaryIO,
+        selection: PlaneSelection = WHOLE,
+        *,
+        windowed: bool = False,
     ) -> None:
         self.is_large = windowed and not run_folder.is_remote(path) and _is_large(file)
         self._kept: OrderedDict[int, np.ndarray] = OrderedDict()
@@ -240,14 +245,14 @@ def _number(text: Any) -> float | None:
         return None
 
 
-def _chosen_series(file: tifffile.TiffFile, selection: Selection) -> Any:
+def _chosen_series(file: tifffile.TiffFile, selection: PlaneSelection) -> Any:
     """The series of a TIFF that is read; thumbnails, overviews and masks do not count."""
     every = list(file.series)
     series = [s for s in every if not (s.keyframe.is_reduced or s.keyframe.is_mask)] or every
     return series[resolve_index(selection.series, len(series), things="series", flag="series")]
 
 
-def _choose_plane(array: np.ndarray, axes: str, selection: Selection) -> np.ndarray:
+def _choose_plane(array: np.ndarray, axes: str, selection: PlaneSelection) -> np.ndarray:
     """[h, w, c] of an array whose axes are named: C and S are channels, all others planes."""
     channels = [axis for axis in axes if axis in "CS"]
     others = [axis for axis in axes if axis not in "CSYX"]
@@ -261,7 +266,7 @@ def _choose_plane(array: np.ndarray, axes: str, selection: Selection) -> np.ndar
     return array.reshape(count, height, width, -1)[index]
 
 
-def _windowed_page(file: tifffile.TiffFile, selection: Selection) -> Any:
+def _windowed_page(file: tifffile.TiffFile, selection: PlaneSelection) -> Any:
     """The page of a file that is read by windows.
 
     Raises:

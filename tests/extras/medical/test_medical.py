@@ -13,7 +13,7 @@ import pix2pix_tf
 from cyclegan_tf import cli as cyclegan
 from pix2pix_tf import run_folder
 from pix2pix_tf.data import decode, image_file, listing
-from pix2pix_tf.data.samples import Selection, Side
+from pix2pix_tf.data.samples import DomainSpec, PlaneSelection
 
 pytestmark = pytest.mark.medical
 
@@ -43,11 +43,11 @@ def test_dicom_is_read_in_units():
     found = read(contents(CT))
     np.testing.assert_array_equal(found[..., 0], values(CT))
     assert found.min() == -896 and read(contents(MR)).dtype == np.int16
-    unit = decode.read(contents(CT), Side(channels=1, value_range=(-1024, 3071))).numpy()
+    unit = decode.read(contents(CT), DomainSpec(channels=1, value_range=(-1024, 3071))).numpy()
     np.testing.assert_allclose(unit[..., 0] * 4095 - 1024, values(CT), atol=1e-3)
     with pytest.raises(ValueError, match="2 planes; --plane 0 to 1 picks one"):
         read(contents(get_testdata_file("SC_rgb_rle_2frame.dcm")))
-    colour = read(contents(get_testdata_file("SC_rgb_rle_2frame.dcm")), Selection(plane=1))
+    colour = read(contents(get_testdata_file("SC_rgb_rle_2frame.dcm")), PlaneSelection(plane=1))
     assert colour.shape == (100, 100, 3) and colour.dtype == np.uint8
     with pytest.raises(ValueError, match="without an image"):
         read(contents(get_testdata_file("rtplan.dcm")))

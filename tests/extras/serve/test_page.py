@@ -197,9 +197,9 @@ def test_the_camera_is_translated_until_a_photo_is_taken(page):
     browser.wait(lambda: (page.pixels("input") != first).any())
     page["camera"].click()
     page.settle()
-    still = page.pixels("input")
+    eval_transform = page.pixels("input")
     time.sleep(0.3)
-    np.testing.assert_array_equal(page.pixels("input"), still)
+    np.testing.assert_array_equal(page.pixels("input"), eval_transform)
     assert page["undo"].is_enabled()
 
 

@@ -8,7 +8,7 @@ from contents import read, read_unit
 from PIL import Image
 
 from pix2pix_tf.data import image_file
-from pix2pix_tf.data.samples import Side, from_unit, to_unit
+from pix2pix_tf.data.samples import DomainSpec, from_unit, to_unit
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.extras.tiff import tiff_image
 from pix2pix_tf.inference import large_files, translate, windows
@@ -31,7 +31,7 @@ def translate_tiff(network, folder, *, channels=3, **options):
     """Translates x.tif to y.tif by windows."""
     with image_file.open_image(folder / "x.tif", windowed=True) as file:
         assert file.is_large
-        source = large_files.WindowedImage(file, Side(channels=channels))
+        source = large_files.WindowedImage(file, DomainSpec(channels=channels))
         options = {"tile": 32, "value_range": None, **options}
         with contextlib.closing(large_files.translate_large(network, source, **options)) as result:
             assert file.save_like(result, folder / "y") == folder / "y.tif"
@@ -57,7 +57,7 @@ def test_windows_of_a_file_are_those_of_the_whole(tmp_path, options, dtype, chan
     stored = pixels[..., 0] if channels == 1 else pixels
     options = options | ({"planarconfig": "contig"} if channels > 1 else {})
     tifffile.imwrite(tmp_path / "x.tif", stored, photometric=kind, metadata=None, **options)
-    side = Side(channels=channels)
+    side = DomainSpec(channels=channels)
     whole = read_unit((tmp_path / "x.tif").read_bytes(), side) * 2 - 1
     with image_file.open_image(tmp_path / "x.tif", windowed=True) as file:
         source = large_files.WindowedImage(file, side)
@@ -109,7 +109,7 @@ def test_a_large_file_gets_the_type_of_the_targets_in_their_units(tmp_path, monk
     network = make_generator("unet", ngf=4, depth=4)
     network.build((None, None, None, 3))
     tifffile.imwrite(tmp_path / "x.tif", from_unit(RNG.random((70, 50, 3)), "uint8"))
-    sides = (Side(), Side(value_range=(-1000, 1000)))
+    sides = (DomainSpec(), DomainSpec(value_range=(-1000, 1000)))
     translate_file = Predictor(network, sides=sides, tile=32, target_type="int16").translate_file
     monkeypatch.setattr(tiff_image, "LARGE_PIXELS", 10_000)
     translate_file(tmp_path / "x.tif", tmp_path / "whole.tif")
@@ -127,7 +127,7 @@ def test_files_that_cannot_be_read_by_windows_are_refused(tmp_path):
     for name in ("x.tif", "y.tif"):
         with image_file.open_image(tmp_path / name, windowed=True) as file:
             with pytest.raises(InputError, match=name):
-                large_files.WindowedImage(file, Side())
+                large_files.WindowedImage(file, DomainSpec())
 
 
 def test_missing_pixels_stay_missing(tmp_path):
