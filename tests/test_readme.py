@@ -19,7 +19,6 @@ import urllib.request
 
 import numpy as np
 import pytest
-from evaluation import inception
 from PIL import Image
 from support import GOLDENS, ROOT, pyproject
 
@@ -29,6 +28,7 @@ DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PAGES = [*DOCUMENTS, ROOT / "CONTRIBUTING.md", ROOT / "docker" / "README.md"]
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# Commands with it need PyTorch; tests/extras/metrics runs the like.
 WEIGHTS = "inception.pth"
 # What makes a training small, unless the command says otherwise.
 SMALL = {
@@ -62,9 +62,9 @@ def blocks(document):
 
 
 def commands(text):
-    """The lines of a shell block; joined at backslashes, those that need PyTorch if it is there."""
+    """The lines of a shell block, joined at backslashes, without those that need PyTorch."""
     lines = [line for line in text.replace("\\\n", " ").splitlines() if line.strip()]
-    return [line for line in lines if inception.HAS_TORCH or WEIGHTS not in line]
+    return [line for line in lines if WEIGHTS not in line]
 
 
 class Place:
@@ -213,8 +213,6 @@ def test_every_command_of_a_document_runs(prepared, launcher, tmp_path, document
     for name in RUNS:
         if any(f"--output_dir {name} " in f"{line} " for line in trainings):
             shutil.rmtree(place.folder / name)
-    if WEIGHTS in text and inception.HAS_TORCH:
-        inception.write_weights(place.folder / WEIGHTS)
     for language, block in found:
         place.run_block(language, block)
     assert [folder for folder in place.outputs if not any(folder.iterdir())] == []
