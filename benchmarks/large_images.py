@@ -59,7 +59,7 @@ def measure(kind: str, *, size: int, tile: int, ngf: int) -> dict[str, object]:
         generator(Pattern().read(windows.Window(0, size, 0, size)))
     seconds, disk = time.monotonic() - started, 0
     if tile:
-        disk = windows.plan(generator.steps, (size, size, 3), tile=tile).disk
+        disk = windows.plan(generator.stages, (size, size, 3), tile=tile).disk
     return {
         "kind": kind,
         "tile": tile,

@@ -174,9 +174,9 @@ class CycleGAN(ExactFit):
     ) -> list[tf.Tensor]:
         """Calls a generator on each batch; no two passes of a step share dropout masks."""
         seeds = [
-            layers.shifted(
+            layers.offset_seeds(
                 layers.step_seeds(self.seed, self.gen_optimizer.iterations, batch),
-                (first_pass + number) * layers.SEED_SHIFTS,
+                (first_pass + number) * layers.SEED_OFFSETS,
             )
             for number, batch in enumerate(batches)
         ]

@@ -123,3 +123,9 @@ def run_tool(launcher):
         return launcher.complete(script, *words, **options)
 
     return run
+
+
+@pytest.fixture(params=["1", pytest.param("0", marks=pytest.mark.slow)])
+def cpu_kernels(request, monkeypatch):
+    """Our kernels for convolutions, and TensorFlow's."""
+    monkeypatch.setenv("PIX2PIX_TF_CPU_KERNELS", request.param)

@@ -2,8 +2,8 @@
 
 import keras
 
-from pix2pix_tf.networks.cpu_convolution import Conv, Deconv
-from pix2pix_tf.networks.layers import DoublingConv, Level, PaddedConv, ResizeConv
+from pix2pix_tf.networks.cpu import Conv, Deconv
+from pix2pix_tf.networks.layers import Level, PaddedConv, UpConv3x3, UpsampleSeparableConv
 from pix2pix_tf.networks.normalization import BatchNorm, InstanceNorm
 from pix2pix_tf.networks.patchgan import PatchGAN
 from pix2pix_tf.networks.resnet import Block, ResNet
@@ -23,15 +23,15 @@ def level(**options):
 CASES = {
     Conv: (lambda **options: Conv(5, **STRIDED, **options), (2, 8, 8, 3)),
     Deconv: (lambda **options: Deconv(5, **STRIDED, **options), (2, 4, 4, 3)),
-    ResizeConv: (
-        lambda **options: ResizeConv(5, 3, padding="same", use_bias=False, **options),
+    UpsampleSeparableConv: (
+        lambda **options: UpsampleSeparableConv(5, 3, padding="same", use_bias=False, **options),
         (2, 4, 6, 3),
     ),
     PaddedConv: (
         lambda **options: PaddedConv(5, 5, border=2, reflect=True, strides=2, **options),
         (2, 8, 8, 3),
     ),
-    DoublingConv: (lambda **options: DoublingConv(5, use_bias=False, **options), (2, 4, 6, 3)),
+    UpConv3x3: (lambda **options: UpConv3x3(5, use_bias=False, **options), (2, 4, 6, 3)),
     BatchNorm: (
         lambda **options: BatchNorm(synchronized=True, gamma_initializer=GAMMA, **options),
         (2, 4, 4, 3),

@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # TensorFlow is loaded once the input is checked
     import tensorflow as tf
 
     from pix2pix_tf.data.pipelines import Load
-    from pix2pix_tf.training.steps import Batch
+    from pix2pix_tf.training.step_callback import Batch
     from pix2pix_tf.training.tensorboard import TensorBoard
 
 

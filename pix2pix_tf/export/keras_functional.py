@@ -12,9 +12,9 @@ import tensorflow as tf
 
 from pix2pix_tf.networks import layers
 from pix2pix_tf.networks.normalization import EPSILON
-from pix2pix_tf.networks.steps import Generator
+from pix2pix_tf.networks.stages import Generator
 
-# What the steps of generators call, as layers.
+# What the stages of generators call, as layers.
 _ACTIVATIONS = {
     tf.nn.relu: keras.layers.ReLU,
     layers.leaky_relu: functools.partial(keras.layers.LeakyReLU, negative_slope=layers.LEAKY_SLOPE),
@@ -34,13 +34,13 @@ def rebuild(generator: Generator, *, channels: int) -> keras.Model:
         multiples of the generator's `multiple`; dropout is off.
     """
     maps = [keras.Input((None, None, channels), name="images")]
-    for step in generator.steps:
-        sources = [maps[number] for number in step.sources]
+    for stage in generator.stages:
+        sources = [maps[number] for number in stage.sources]
         x = sources[0] if len(sources) == 1 else keras.layers.Concatenate()(sources)
-        x = x if step.before is None else _ACTIVATIONS[step.before]()(x)
-        x = _apply_level(step.level, x)
-        x = x if step.after is None else _ACTIVATIONS[step.after]()(x)
-        maps.append(x if step.add is None else keras.layers.Add()([maps[step.add], x]))
+        x = x if stage.before is None else _ACTIVATIONS[stage.before]()(x)
+        x = _apply_level(stage.level, x)
+        x = x if stage.after is None else _ACTIVATIONS[stage.after]()(x)
+        maps.append(x if stage.add is None else keras.layers.Add()([maps[stage.add], x]))
     outputs = keras.layers.Activation("tanh", name="outputs")(maps[-1])
     return keras.Model(maps[0], outputs, name=generator.name)
 
@@ -65,7 +65,7 @@ def _apply_level(level: layers.Level, x: Any) -> Any:
 
 def _convolve(convolution: Any, x: Any, *, name: str) -> Any:
     """Applies a copy of `convolution`, whose class is one of Keras' or made of one in `layers`."""
-    if isinstance(convolution, layers.ResizeConv):
+    if isinstance(convolution, layers.UpsampleSeparableConv):
         x = keras.layers.UpSampling2D(interpolation="nearest")(x)
     if isinstance(convolution, layers.PaddedConv):
         side = (convolution.border, convolution.border)
@@ -82,6 +82,6 @@ def _convolve(convolution: Any, x: Any, *, name: str) -> Any:
     )
     y = copy(x)
     copy.set_weights(convolution.get_weights())
-    if isinstance(convolution, layers.DoublingConv):
+    if isinstance(convolution, layers.UpConv3x3):
         y = keras.layers.Cropping2D(((1, 0), (1, 0)))(y)
     return y

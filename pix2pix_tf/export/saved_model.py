@@ -14,7 +14,7 @@ import tensorflow as tf
 from pix2pix_tf.data import decode, images
 from pix2pix_tf.data.samples import Range
 from pix2pix_tf.errors import InputError
-from pix2pix_tf.networks import cpu_convolution
+from pix2pix_tf.networks.portable import portable_graph
 
 # The largest difference allowed between the model and the reloaded export, in [0, 1].
 TOLERANCE = 1e-5
@@ -76,7 +76,7 @@ class ServedModel(tf.Module):
             A traced function.
         """
         function = self._function(1, *size) if size else self._function(None, None, None)
-        with cpu_convolution.plain():
+        with portable_graph():
             function.get_concrete_function()
         return function
 

@@ -1,6 +1,6 @@
 """Networks evaluated window by window: memory follows from the window, not from the image.
 
-Each step of a generator is evaluated over windows of its map, which read as much of their sources
+Each stage of a generator is evaluated over windows of its map, which read as much of their sources
 as the kernel reaches, so no window has a border of its own. The statistics of a normalisation are
 accumulated over the whole map before anything reads it normalised. The result is that of the whole
 image up to the order in which float32 numbers are added.
@@ -29,13 +29,13 @@ from pix2pix_tf.data import resize
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.networks import layers
 from pix2pix_tf.networks.normalization import moments
-from pix2pix_tf.networks.steps import Step, last_readers, to_image
+from pix2pix_tf.networks.stages import Stage, last_readers, to_image
 
 # Sides of windows have at least this many pixels of the smaller one of two maps: below, the rows
 # and columns that neighbouring windows compute twice would take more time than they save memory.
 LEAST_SIDE = 64
-# Windows start and end at multiples of this where they can: `cpu_convolution` cuts images with an
-# even number of rows into bands and makes four neighbouring pixels at once.
+# Windows start and end at multiples of this where they can: `networks.cpu` splits images with an
+# even number of rows and computes four neighbouring pixels at once.
 ALIGNMENT = 4
 # A window and what it reads are as large as so many tiles of a map of the first level. With one, an
 # image of 2 to 4 tiles a side takes 1.1 to 1.3 times as long: windows overlap more.
@@ -227,7 +227,9 @@ class Geometry:
     @classmethod
     def of(cls, convolution: keras.layers.Layer) -> "Geometry":
         """The geometry of a convolution of a generator; sides change by its scale exactly."""
-        doubles = isinstance(convolution, keras.layers.Conv2DTranspose | layers.ResizeConv)
+        doubles = isinstance(
+            convolution, keras.layers.Conv2DTranspose | layers.UpsampleSeparableConv
+        )
         down, up = (1, 2) if doubles else (convolution.strides[0], 1)
         kernels = sum(math.prod(w.shape) for w in convolution.weights if len(w.shape) == 4)
         return cls(
@@ -240,20 +242,20 @@ class Geometry:
 
 @dataclasses.dataclass
 class Map:
-    """The result of a step while a network is evaluated.
+    """The result of a stage while a network is evaluated.
 
     Attributes:
-        step: The step.
+        stage: The stage.
         geometry: Of its convolution.
         cells: (h, w) of the smaller one of its sources' maps and its own.
         sides: Rows and columns of the windows, in pixels of the smaller map.
         place: "memory", "file" or "none" for a map that is computed again when it is read.
         store: `Memory`, `Scratch` or None.
         statistics: Mean and variance for the normalisation, once they are known.
-        finished: Whether the store has the result of the whole step, not of its convolution.
+        finished: Whether the store has the result of the whole stage, not of its convolution.
     """
 
-    step: Step
+    stage: Stage
     geometry: Geometry
     cells: tuple[int, int]
     sides: tuple[int, int]
@@ -264,18 +266,18 @@ class Map:
 
     @property
     def size(self) -> tuple[int, int]:
-        """(h, w) of the step's result."""
+        """(h, w) of the stage's result."""
         return self.cells[0] * self.geometry.up, self.cells[1] * self.geometry.up
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(h, w, c) of the step's result."""
-        return (*self.size, self.step.level.filters)
+        """(h, w, c) of the stage's result."""
+        return (*self.size, self.stage.level.filters)
 
     @property
     def dtype(self) -> np.dtype:
         """NumPy's type of the elements."""
-        return np.dtype(tf.as_dtype(self.step.level.compute_dtype).as_numpy_dtype)
+        return np.dtype(tf.as_dtype(self.stage.level.compute_dtype).as_numpy_dtype)
 
     @property
     def bytes(self) -> int:
@@ -285,7 +287,7 @@ class Map:
     @property
     def passes(self) -> int:
         """How often the whole convolution is computed for the map."""
-        return 0 if self.place == "none" and self.step.level.norm is None else 1
+        return 0 if self.place == "none" and self.stage.level.norm is None else 1
 
     def windows(self) -> list[Window]:
         """The windows of the result."""
@@ -297,8 +299,8 @@ class Plan:
     """Where the maps of a generator are stored, for images of one size.
 
     Attributes:
-        maps: The map of each step.
-        last: Number of the step after which a map is not needed any more, by the map's number.
+        maps: The map of each stage.
+        last: Number of the stage after which a map is not needed any more, by the map's number.
         disk: The largest size of all files together, in bytes.
     """
 
@@ -307,11 +309,11 @@ class Plan:
     disk: int
 
 
-def plan(steps: tuple[Step, ...], shape: tuple[int, int, int], *, tile: int) -> Plan:
+def plan(stages: tuple[Stage, ...], shape: tuple[int, int, int], *, tile: int) -> Plan:
     """Plans the evaluation of a generator.
 
     Args:
-        steps: Steps of the generator.
+        stages: Stages of the generator.
         shape: (h, w, c) of the image, h and w multiples that the generator takes.
         tile: Memory is bounded to a multiple of what a map of `tile` x `tile` pixels with the
             channels of the first level takes, see `evaluate`.
@@ -320,27 +322,27 @@ def plan(steps: tuple[Step, ...], shape: tuple[int, int, int], *, tile: int) -> 
         `Plan`.
     """
     channels, sizes, maps = [shape[2]], [shape[:2]], []
-    last, budget = last_readers(steps), tile**2 * steps[0].level.filters
-    for step in steps:
-        geometry = Geometry.of(step.level.convolution)
-        height, width = sizes[step.sources[0]]
-        read = geometry.down**2 * sum(channels[source] for source in step.sources)
-        made = geometry.up**2 * step.level.filters
+    last, budget = last_readers(stages), tile**2 * stages[0].level.filters
+    for stage in stages:
+        geometry = Geometry.of(stage.level.convolution)
+        height, width = sizes[stage.sources[0]]
+        read = geometry.down**2 * sum(channels[source] for source in stage.sources)
+        made = geometry.up**2 * stage.level.filters
         area = max(WINDOW_TILES * budget // (read + made), LEAST_SIDE**2)
         cells = (height // geometry.down, width // geometry.down)
-        maps.append(Map(step, geometry, cells, best_sides(cells, area)))
-        channels.append(step.level.filters)
+        maps.append(Map(stage, geometry, cells, best_sides(cells, area)))
+        channels.append(stage.level.filters)
         sizes.append(maps[-1].size)
     used, disk = {"memory": 0, "file": 0, "none": 0}, 0
     for number, one in enumerate(maps, 1):
-        again = one.geometry.cost <= CHEAP and one.step.add is None
-        again &= all(not at or maps[at - 1].place != "none" for at in one.step.sources)
+        again = one.geometry.cost <= CHEAP and one.stage.add is None
+        again &= all(not at or maps[at - 1].place != "none" for at in one.stage.sources)
         if number == len(maps):  # The image is written as soon as it is made.
             one.place = "none"
         elif used["memory"] + one.bytes > KEPT_TILES * budget * one.dtype.itemsize:
             one.place = "none" if again else "file"
         if one.place == "none":
-            for source in one.step.sources:
+            for source in one.stage.sources:
                 last[source] = max(last[source], last.get(number, number))
         used[one.place] += one.bytes
         disk = max(disk, used["file"])
@@ -428,7 +430,7 @@ class Evaluation:
         self._work = sum(work) + math.prod(plan.maps[-1].shape) * plan.maps[-1].geometry.cost
 
     def run(self, sink: Sink, shape: tuple[int, int]) -> None:
-        """Evaluates all steps and writes what belongs to an image of `shape` without padding."""
+        """Evaluates all stages and writes what belongs to an image of `shape` without padding."""
         maps = self._plan.maps
         try:
             for number, one in enumerate(maps, 1):
@@ -450,7 +452,7 @@ class Evaluation:
                     one.store.close()
 
     def _compute(self, one: Map) -> None:
-        """Computes the map of a step as far as it is stored, and its statistics."""
+        """Computes the map of a stage as far as it is stored, and its statistics."""
         if one.place == "memory":
             one.store = Memory()
         elif one.place == "file":
@@ -464,31 +466,31 @@ class Evaluation:
         statistics = Statistics(one.shape[2])
         for window in windows if one.passes else ():
             y = self._convolved(one, window)
-            if one.step.level.norm is not None:
+            if one.stage.level.norm is not None:
                 statistics.add(y)
             if one.store is not None:
                 one.store.write(window, y)
             self._count(one, window)
-        if one.step.level.norm is not None:
+        if one.stage.level.norm is not None:
             one.statistics = statistics.result()
         # Else a chain of blocks would be computed at every read.
-        if one.step.add is not None and one.store is not None:
+        if one.stage.add is not None and one.store is not None:
             for window in windows:
                 y = self._finished(one, one.store.read(window), window)
                 one.store.write(window, y)
             one.finished = True
 
     def _whole(self, one: Map) -> tf.Tensor:
-        """The result of a step whose map is one window, computed as for whole images."""
-        values = [None] * (max(one.step.reads) + 1)
-        for number in one.step.reads:
+        """The result of a stage whose map is one window, computed as for whole images."""
+        values = [None] * (max(one.stage.reads) + 1)
+        for number in one.stage.reads:
             shape = self._plan.maps[number - 1].size if number else self._source.shape
             values[number] = tf.constant(self._value(number, Window(0, shape[0], 0, shape[1])))
         seeds = None if self._seed is None else self._seed[None]
-        return one.step(values, dropout_seeds=seeds)
+        return one.stage(values, dropout_seeds=seeds)
 
     def _value(self, number: int, window: Window) -> tf.Tensor:
-        """A window of the result of step `number`, or of the image."""
+        """A window of the result of stage `number`, or of the image."""
         if not number:
             return self._source.read(window)
         one = self._plan.maps[number - 1]
@@ -498,27 +500,29 @@ class Evaluation:
         return values if one.finished else self._finished(one, values, window)
 
     def _convolved(self, one: Map, window: Window) -> tf.Tensor:
-        """The result of a step's convolution in a window."""
+        """The result of a stage's convolution in a window."""
         up, down = one.geometry.up, one.geometry.down
         cells = Window(
             window.top // up, -(-window.bottom // up), window.left // up, -(-window.right // up)
         )
         outer = cells.extended(one.geometry.reach, one.cells)
-        read = [self._value(source, outer.scaled(down)) for source in one.step.sources]
-        x = one.step.gathered(read)
-        return window.of(one.step.level.convolution(x), outer.scaled(up))
+        read = [self._value(source, outer.scaled(down)) for source in one.stage.sources]
+        x = one.stage.merge_inputs(read)
+        return window.of(one.stage.level.convolution(x), outer.scaled(up))
 
     def _finished(self, one: Map, x: tf.Tensor, window: Window) -> tf.Tensor:
-        """Applies what follows the convolution of a step to its result in a window."""
-        step, kept = one.step, None
-        if step.level.norm is not None and one.statistics is not None:
-            x = step.level.norm.normalized(x, *one.statistics)
-        if step.dropout is not None and self._seed is not None:
-            seed = layers.shifted(self._seed, step.dropout)
+        """Applies what follows the convolution of a stage to its result in a window."""
+        stage, kept = one.stage, None
+        if stage.level.norm is not None and one.statistics is not None:
+            x = stage.level.norm.normalized(x, *one.statistics)
+        if stage.dropout is not None and self._seed is not None:
+            seed = layers.offset_seeds(self._seed, stage.dropout)
             kept = layers.dropout_window(
                 seed, one.shape, slice(window.top, window.bottom), slice(window.left, window.right)
             )
-        return step.finished(x, kept, None if step.add is None else self._value(step.add, window))
+        return stage.apply_tail(
+            x, kept, None if stage.add is None else self._value(stage.add, window)
+        )
 
     def _count(self, one: Map, window: Window) -> None:
         self._done += math.prod(window.shape) * one.shape[2] * one.geometry.cost
@@ -586,7 +590,7 @@ def evaluate(
         InputError: If the folder cannot be used or has too little space.
     """
     padded = Reflected(source, generator.multiple)
-    found = plan(generator.steps, padded.shape, tile=tile)
+    found = plan(generator.stages, padded.shape, tile=tile)
     with scratch_folder(scratch_dir, found.disk) as folder:
         Evaluation(
             found,

@@ -12,8 +12,9 @@ import numpy as np
 import tensorflow as tf
 
 from pix2pix_tf.errors import InputError
-from pix2pix_tf.networks import cpu_convolution
-from pix2pix_tf.networks.cpu_convolution import Shape
+from pix2pix_tf.networks.cpu import Conv
+
+Shape = Sequence[int | None]
 
 # Isola et al. 2017, section 6.2: "weights were initialized from a Gaussian distribution with mean
 # 0 and standard deviation 0.02"; normalisation scales from N(1, 0.02) in the authors' code.
@@ -23,8 +24,8 @@ INIT_TYPES = ("normal", "xavier", "kaiming", "orthogonal")
 LEAKY_SLOPE = 0.2
 # pix2pix.py, create_generator(): dropout=0.5; PyTorch CycleGAN: nn.Dropout(0.5).
 DROPOUT_RATE = 0.5
-# How far the places with dropout in one network shift an image's seed at most, and 1.
-SEED_SHIFTS = 16
+# The dropout layers of a network offset an image's seed by less than this.
+SEED_OFFSETS = 16
 
 
 def leaky_relu(x: tf.Tensor) -> tf.Tensor:
@@ -88,8 +89,8 @@ def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
         raise InputError(f"{name} must be one of {', '.join(choices)}; got {value!r}")
 
 
-@keras.saving.register_keras_serializable(package="pix2pix_tf")
-class ResizeConv(keras.layers.SeparableConv2D):
+@keras.saving.register_keras_serializable(package="pix2pix_tf", name="ResizeConv")
+class UpsampleSeparableConv(keras.layers.SeparableConv2D):
     """Nearest-neighbour resize to twice the size, then a separable convolution.
 
     Reference:
@@ -97,20 +98,20 @@ class ResizeConv(keras.layers.SeparableConv2D):
     """
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        """Maps [n, h, w, c] to [n, 2h, 2w, filters]."""
         n, h, w, _ = tf.unstack(tf.shape(x))
         doubled = tf.repeat(tf.repeat(x, 2, axis=1), 2, axis=2)
         # For images of unknown size tf.repeat loses the channels, which LiteRT needs.
         return super().call(tf.reshape(doubled, tf.stack([n, 2 * h, 2 * w, x.shape[3]])))
 
     def compute_output_shape(self, input_shape: Shape) -> tuple[int | None, ...]:
-        """[n, 2h, 2w, filters]."""
         return (input_shape[0], *_doubled(input_shape[1:3]), self.filters)
 
 
 @keras.saving.register_keras_serializable(package="pix2pix_tf")
-class PaddedConv(cpu_convolution.Conv):
+class PaddedConv(Conv):
     """Convolution after the same explicit padding on every side.
+
+    Sides become (side + 2 border - kernel) // strides + 1.
 
     Keras' "same" would pad 1 and 2 where a 4x4 kernel has stride 1 (a 32x32 map instead of 30x30)
     and 0 and 1 where a 3x3 kernel has stride 2 (all features shifted by one pixel).
@@ -139,7 +140,6 @@ class PaddedConv(cpu_convolution.Conv):
         self.border, self.reflect = border, reflect
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Maps [n, h, w, c] to [n, (h + 2 border - kernel) // strides + 1, ..., filters]."""
         if self.border:
             side = [self.border, self.border]
             mode = "REFLECT" if self.reflect else "CONSTANT"
@@ -147,18 +147,16 @@ class PaddedConv(cpu_convolution.Conv):
         return super().call(x, training=training)
 
     def compute_output_shape(self, input_shape: Shape) -> tuple[int | None, ...]:
-        """See `call`."""
         n, *sides, channels = input_shape
         padded = [side and side + 2 * self.border for side in sides]
         return super().compute_output_shape((n, *padded, channels))
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
         return {**super().get_config(), "border": self.border, "reflect": self.reflect}
 
 
-@keras.saving.register_keras_serializable(package="pix2pix_tf")
-class DoublingConv(keras.layers.Conv2DTranspose):
+@keras.saving.register_keras_serializable(package="pix2pix_tf", name="DoublingConv")
+class UpConv3x3(keras.layers.Conv2DTranspose):
     """3x3 transposed convolution with stride 2: exactly twice the size.
 
     The adjoint of a convolution that pads one pixel on every side, as PyTorch's padding=1,
@@ -176,7 +174,6 @@ class DoublingConv(keras.layers.Conv2DTranspose):
         super().__init__(filters, **{"kernel_size": 3, "strides": 2, **kwargs})
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        """Maps [n, h, w, c] to [n, 2h, 2w, filters]."""
         n, h, w, _ = tf.unstack(tf.shape(x))
         # No explicit padding: converters to LiteRT and ONNX reject or, worse, ignore it here.
         y = tf.nn.conv2d_transpose(
@@ -191,7 +188,6 @@ class DoublingConv(keras.layers.Conv2DTranspose):
         return tf.nn.bias_add(y, tf.convert_to_tensor(self.bias)) if self.use_bias else y
 
     def compute_output_shape(self, input_shape: Shape) -> tuple[int | None, ...]:
-        """[n, 2h, 2w, filters]."""
         return (input_shape[0], *_doubled(input_shape[1:3]), self.filters)
 
 
@@ -206,11 +202,8 @@ class Composite(keras.layers.Layer):
     PARTS: ClassVar[Sequence[str]] = ()
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments.
-
-        Without the shapes that layers were built for: their owner builds them, under its own name.
-        """
         config = super().get_config()
+        # Without the shapes that layers were built for: their owner builds them, under its name.
         for name in self.PARTS:
             config[name] = keras.saving.serialize_keras_object(getattr(self, name))
             if config[name] is not None:
@@ -219,7 +212,6 @@ class Composite(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Composite":
-        """Makes a layer of what `get_config` returns."""
         parts = {name: keras.saving.deserialize_keras_object(config[name]) for name in cls.PARTS}
         return cls(**{**config, **parts})
 
@@ -227,6 +219,8 @@ class Composite(keras.layers.Layer):
 @keras.saving.register_keras_serializable(package="pix2pix_tf")
 class Level(Composite):
     """A convolution and, where the architecture has one, a normalisation.
+
+    The name of the class is part of the paths in .keras files.
 
     Args:
         convolution: The convolution layer.
@@ -251,7 +245,6 @@ class Level(Composite):
         return self.convolution.filters
 
     def build(self, input_shape: Shape) -> None:
-        """Creates the weights for `input_shape` [n, h, w, c]."""
         self.convolution.build(input_shape)
         if self.norm:
             self.norm.build((None, None, None, self.filters))
@@ -262,12 +255,11 @@ class Level(Composite):
                 self.convolution.bias.has_zero_gradient = True
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Convolves `x` [n, h, w, c] and normalises the result."""
-        x = self.convolution(x)
+        # Convolutions of `cpu` compute otherwise in training.
+        x = self.convolution(x, training=training)
         return self.norm(x, training=training) if self.norm else x
 
     def compute_output_shape(self, input_shape: Shape) -> tuple[int | None, ...]:
-        """That of the convolution."""
         return self.convolution.compute_output_shape(input_shape)
 
 
@@ -286,15 +278,12 @@ class Network(keras.Model):
     input_channels: Any = None
 
     def build(self, input_shape: Shape) -> None:
-        """Creates every weight for images of `input_shape` [n, h, w, c]."""
         self.input_channels = input_shape[-1]
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
         return {**super().get_config(), **{name: getattr(self, name) for name in self.SETTINGS}}
 
     def __call__(self, images: tf.Tensor, *args: Any, **kwargs: Any) -> tf.Tensor:
-        """Checks the images, then calls the network; see `call`."""
         if hasattr(images, "shape"):
             self._check(keras.backend.standardize_dtype(images.dtype), tuple(images.shape))
         return super().__call__(images, *args, **kwargs)
@@ -387,16 +376,16 @@ def _advanced(counter: np.ndarray, amount: int) -> np.ndarray:
     return np.array([low, (high + carry) % 2**64], np.uint64)
 
 
-def dropped(x: tf.Tensor, kept: tf.Tensor) -> tf.Tensor:
+def apply_dropout(x: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
     """Zeroes the elements of `x` that the mask does not keep and scales the rest."""
-    return tf.where(kept, x / (1.0 - DROPOUT_RATE), tf.zeros_like(x))
+    return tf.where(mask, x / (1.0 - DROPOUT_RATE), tf.zeros_like(x))
 
 
-def shifted(seeds: tf.Tensor, amount: int) -> tf.Tensor:
-    """Other seeds from int64 `seeds` [n, 2]: places with dropout must not share a mask.
+def offset_seeds(seeds: tf.Tensor, amount: int) -> tf.Tensor:
+    """Offsets seeds, int64 [n, 2], so that each dropout layer draws its own mask.
 
-    A network shifts by less than SEED_SHIFTS; a caller that uses a network more than once for an
-    image shifts by multiples of that.
+    A network offsets by less than SEED_OFFSETS; a caller that uses a network more than once for
+    an image offsets by multiples of that.
     """
     return seeds + tf.constant([amount, 0], tf.int64)
 

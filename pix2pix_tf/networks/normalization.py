@@ -6,8 +6,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from pix2pix_tf.networks import cpu_convolution
 from pix2pix_tf.networks.layers import INIT_STDDEV, Initialization, Level, Shape, check_choice
+from pix2pix_tf.networks.portable import is_portable
 
 # pix2pix.py, batchnorm(): epsilon=1e-5; torch.nn.BatchNorm2d and InstanceNorm2d: eps=1e-05.
 EPSILON = 1e-5
@@ -55,7 +55,7 @@ def make_level(
 
 
 class _Normalization(keras.layers.Layer):
-    """What both normalisations share: a scale and an offset per channel.
+    """Base of both normalisations, which compute in float32: a scale and an offset per channel.
 
     Args:
         gamma_initializer: Of the scales; None for N(1, 0.02).
@@ -77,11 +77,9 @@ class _Normalization(keras.layers.Layer):
         )
 
     def compute_output_shape(self, input_shape: Shape) -> tuple[int | None, ...]:
-        """That of the input."""
         return tuple(input_shape)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
         initializer = keras.initializers.serialize(self.gamma_initializer)
         return {**super().get_config(), "gamma_initializer": initializer}
 
@@ -118,11 +116,9 @@ class BatchNorm(_Normalization):
         self.synchronized = synchronized
 
     def build(self, input_shape: Shape) -> None:
-        """Adds gamma and beta, one of each per channel."""
         self.add_affine(input_shape[-1])
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Normalises `x` [n, h, w, c] in float32 whatever its type; see also `moments`."""
         if not training:
             return self.normalized(x, *moments(x))
         gamma, beta = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
@@ -142,7 +138,6 @@ class BatchNorm(_Normalization):
         return tf.cast(y, x.dtype)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
         return {**super().get_config(), "synchronized": self.synchronized}
 
 
@@ -173,12 +168,10 @@ class InstanceNorm(_Normalization):
         self.affine = affine
 
     def build(self, input_shape: Shape) -> None:
-        """Adds gamma and beta if the layer is affine."""
         if self.affine:
             self.add_affine(input_shape[-1])
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Normalises `x` [n, h, w, c] in float32 whatever its type; see also `moments`."""
         if not training:
             return self.normalized(x, *moments(x))
         y = _standardize(tf.cast(x, tf.float32), _image_means)
@@ -194,7 +187,6 @@ class InstanceNorm(_Normalization):
         return y * self.gamma + self.beta if self.affine else y
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
         return {**super().get_config(), "affine": self.affine}
 
 
@@ -205,7 +197,7 @@ def moments(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     read as a whole or in windows. Layers amplify such a bit. Graphs for other runtimes, which may
     not have the type, use float32.
     """
-    if cpu_convolution.is_plain():
+    if is_portable():
         wide = tf.cast(x, tf.float32)
         mean = _image_mean(wide)
         return mean, _image_mean(tf.square(wide - mean))

@@ -13,7 +13,9 @@ from pix2pix_tf.networks.normalization import make_level
 class PatchGAN(layers.Network):
     """Classifies patches of images, or of pairs of input and target, as real or generated.
 
-    By default each logit sees a patch of 70x70 pixels.
+    Takes images [n, h, w, c] in [-1, 1]; of pairs, the input's and the target's channels. Returns
+    logits, float32 [n, h / 8 - 2, w / 8 - 2, 1] at the defaults: 256x256 gives 30x30, each of
+    which depends on a patch of 70x70 pixels. With `pixel`, [n, h, w, 1].
 
     Args:
         ndf: Filters of the first layer; deeper ones have 2, 4 and at most 8 times as many.
@@ -83,23 +85,12 @@ class PatchGAN(layers.Network):
         ]
 
     def build(self, input_shape: layers.Shape) -> None:
-        """Creates every weight for images or pairs of `input_shape` [n, h, w, c]."""
         super().build(input_shape)
         for level in self.levels:
             level.build(input_shape)
             input_shape = (None, None, None, level.filters)
 
     def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Classifies images or pairs.
-
-        Args:
-            images: [n, h, w, c] in [-1, 1]; of pairs, the input's and the target's channels.
-            training: Whether normalisation uses the statistics of the batch.
-
-        Returns:
-            Logits [n, h / 8 - 2, w / 8 - 2, 1] (n_layers 3), float32: 256x256 gives 30x30; with
-            `pixel` [n, h, w, 1].
-        """
         x = images
         for level in self.levels[:-1]:
             x = layers.leaky_relu(level(x, training=training))

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from pix2pix_tf.networks import layers
 from pix2pix_tf.networks.normalization import make_level
-from pix2pix_tf.networks.steps import Generator, Step, run
+from pix2pix_tf.networks.stages import Generator, Stage, run_stages, to_image
 
 
 @keras.saving.register_keras_serializable(package="pix2pix_tf")
@@ -62,8 +62,8 @@ class ResNet(Generator):
             options |= {"kernel_size": size, "border": size // 2}
             return self._level(name, layers.PaddedConv, filters, draw, **options)
 
-        def doubling(name: str, filters: int) -> layers.Level:
-            return self._level(name, layers.DoublingConv, filters, draw)
+        def up(name: str, filters: int) -> layers.Level:
+            return self._level(name, layers.UpConv3x3, filters, draw)
 
         self.encoders = [
             padded("encoder_1", ngf, 7, reflect=True),
@@ -80,8 +80,8 @@ class ResNet(Generator):
             for number in range(blocks)
         ]
         self.decoders = [
-            doubling("decoder_3", 2 * ngf),
-            doubling("decoder_2", ngf),
+            up("decoder_3", 2 * ngf),
+            up("decoder_2", ngf),
             padded("decoder_1", output_channels, 7, reflect=True, is_last=True),
         ]
 
@@ -108,19 +108,27 @@ class ResNet(Generator):
         return make_level(name, convolution, "none" if is_last else self.norm, draw)
 
     @property
-    def steps(self) -> tuple[Step, ...]:
-        """The levels in the order of their execution."""
+    def stages(self) -> tuple[Stage, ...]:
+        """The levels in the order of their execution. Map 0 is the image, map k of stage k."""
         relu = tf.nn.relu
-        found = [Step((at,), level, after=relu) for at, level in enumerate(self.encoders)]
+        stages = [Stage((at,), level, after=relu) for at, level in enumerate(self.encoders)]
         for number, block in enumerate(self.blocks, 1):
-            found += block.steps(len(found), dropout=number if self.dropout else None)
-        *up, last = self.decoders
-        for level in up:
-            found.append(Step((len(found),), level, after=relu))
-        return (*found, Step((len(found),), last))
+            stages += block.stages(len(stages), dropout=number if self.dropout else None)
+        *decoders, last = self.decoders
+        for level in decoders:
+            stages.append(Stage((len(stages),), level, after=relu))
+        return (*stages, Stage((len(stages),), last))
+
+    def call(
+        self,
+        images: tf.Tensor,
+        training: bool = False,
+        dropout_seeds: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        x = run_stages(self.stages, images, training=training, dropout_seeds=dropout_seeds)
+        return to_image(x)
 
     def build(self, input_shape: layers.Shape) -> None:
-        """Creates every weight for images of `input_shape` [n, h, w, c]."""
         super().build(input_shape)
         parts: list[Any] = [*self.encoders, *self.blocks, *self.decoders]
         for part in parts:
@@ -128,7 +136,6 @@ class ResNet(Generator):
             input_shape = (None, None, None, part.filters)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
         return {**super().get_config(), "blocks": len(self.blocks)}
 
 
@@ -154,17 +161,15 @@ class Block(layers.Composite):
         return self.second.filters
 
     def build(self, input_shape: layers.Shape) -> None:
-        """Creates the weights for `input_shape` [n, h, w, c]."""
         self.first.build(input_shape)
         self.second.build(input_shape)
 
-    def steps(self, source: int = 0, *, dropout: int | None = 0) -> tuple[Step, Step]:
-        """Both levels as steps; `source` numbers the map they read, `dropout` shifts the seeds."""
-        first = Step((source,), self.first, after=tf.nn.relu, dropout=dropout)
-        return first, Step((source + 1,), self.second, add=source)
+    def stages(self, source: int = 0, *, dropout: int | None = 0) -> tuple[Stage, Stage]:
+        """Both levels as stages that read map `source`; `dropout` offsets the seeds."""
+        first = Stage((source,), self.first, after=tf.nn.relu, dropout=dropout)
+        return first, Stage((source + 1,), self.second, add=source)
 
     def call(
         self, x: tf.Tensor, training: bool = False, dropout_seeds: tf.Tensor | None = None
     ) -> tf.Tensor:
-        """Maps `x` [n, h, w, c] to the same shape; `dropout_seeds` None switches dropout off."""
-        return run(self.steps(), x, training=training, dropout_seeds=dropout_seeds)
+        return run_stages(self.stages(), x, training=training, dropout_seeds=dropout_seeds)

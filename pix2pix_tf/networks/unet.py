@@ -8,9 +8,9 @@ import tensorflow as tf
 
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.networks import layers
-from pix2pix_tf.networks.cpu_convolution import Conv, Deconv
+from pix2pix_tf.networks.cpu import Conv, Deconv
 from pix2pix_tf.networks.normalization import BATCH_NORMS, make_level
-from pix2pix_tf.networks.steps import Generator, Step
+from pix2pix_tf.networks.stages import Generator, Stage, run_stages, to_image
 
 # pix2pix.py, create_generator(): decoder_8, decoder_7 and decoder_6 have dropout.
 DROPOUT_LEVELS = (0, 1, 2)
@@ -115,7 +115,7 @@ class UNet(Generator):
         """One level of the encoder or, with `up`, of the decoder; `number` 0 is the outermost."""
         shared = {"padding": "same", "use_bias": bias, "dtype": self.dtype_policy}
         if self.separable_conv:
-            make = layers.ResizeConv if up else keras.layers.SeparableConv2D
+            make = layers.UpsampleSeparableConv if up else keras.layers.SeparableConv2D
             convolution = make(
                 filters,
                 4,
@@ -138,23 +138,32 @@ class UNet(Generator):
         return make_level(name, convolution, self.norm if norm else "none", draw)
 
     @property
-    def steps(self) -> tuple[Step, ...]:
-        """The levels in the order of their execution."""
-        down = [
-            Step((level,), encoder, before=layers.leaky_relu if level else None)
+    def stages(self) -> tuple[Stage, ...]:
+        """The levels in the order of their execution. Map 0 is the image, map k of stage k."""
+        encoders = [
+            Stage((level,), encoder, before=layers.leaky_relu if level else None)
             for level, encoder in enumerate(self.encoders)
         ]
-        up = []
+        decoders = []
         for level, decoder in enumerate(self.decoders):
+            # The decoder before it, and its encoder's mirror image.
             sources = (self.depth + level, self.depth - level) if level else (self.depth,)
             # The last level makes the image.
-            drops = level + 1 < self.depth and level in self.dropout_levels
-            shift = level + 1 if drops else None
-            up.append(Step(sources, decoder, before=tf.nn.relu, dropout=shift))
-        return (*down, *up)
+            has_dropout = level + 1 < self.depth and level in self.dropout_levels
+            offset = level + 1 if has_dropout else None
+            decoders.append(Stage(sources, decoder, before=tf.nn.relu, dropout=offset))
+        return (*encoders, *decoders)
+
+    def call(
+        self,
+        images: tf.Tensor,
+        training: bool = False,
+        dropout_seeds: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        x = run_stages(self.stages, images, training=training, dropout_seeds=dropout_seeds)
+        return to_image(x)
 
     def build(self, input_shape: layers.Shape) -> None:
-        """Creates every weight for images of `input_shape` [n, h, w, c]."""
         super().build(input_shape)
         skips = []
         for encoder in self.encoders:
@@ -167,6 +176,5 @@ class UNet(Generator):
             width = decoder.filters
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
         # Keras makes a list of its own of the attribute.
         return {**super().get_config(), "dropout_levels": list(self.dropout_levels)}

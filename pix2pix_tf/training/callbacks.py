@@ -28,7 +28,7 @@ from pix2pix_tf.training.averages import WeightAveraging
 from pix2pix_tf.training.health import DiscriminatorCheck, OutputCheck, WaitingCheck
 from pix2pix_tf.training.logs import StepLog
 from pix2pix_tf.training.runtime import EXIT_CODES
-from pix2pix_tf.training.steps import SPEED, Batch, StepCallback, ToImages
+from pix2pix_tf.training.step_callback import SPEED, Batch, StepCallback, ToImages
 from pix2pix_tf.training.tensorboard import Profile, TensorBoard
 
 __all__ = [

@@ -9,7 +9,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from pix2pix_tf.training import distribution
-from pix2pix_tf.training.steps import Batch, StepCallback
+from pix2pix_tf.training.step_callback import Batch, StepCallback
 
 
 class Alarm:

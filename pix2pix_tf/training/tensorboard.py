@@ -12,7 +12,7 @@ from tensorboard.plugins.histogram.metadata import create_summary_metadata
 
 from pix2pix_tf.training import distribution
 from pix2pix_tf.training.optimizers import unscaled
-from pix2pix_tf.training.steps import SPEED, Batch, StepCallback, ToImages
+from pix2pix_tf.training.step_callback import SPEED, Batch, StepCallback, ToImages
 
 Path = str | os.PathLike[str]
 # TensorBoard shows groups of tags in the order of the alphabet: losses come first.

@@ -55,6 +55,7 @@ def golden_batch(golden):
     )
 
 
+@pytest.mark.usefixtures("cpu_kernels")
 def test_images_and_first_gradients_equal_pytorch(golden, pytorch_model):
     model = pytorch_model
     _, images, *gradients = model.compute_gradients(*golden_batch(golden))

@@ -168,7 +168,7 @@ def test_memory_and_disk_follow_from_the_plan():
     for kind, gibibytes in (("unet", 16), ("resnet_9blocks", 20)):
         network = make_generator(kind)
         network.build((None, None, None, 3))
-        found = windows.plan(network.steps, (8192, 8192, 3), tile=512)
+        found = windows.plan(network.stages, (8192, 8192, 3), tile=512)
         assert found.disk < gibibytes * 2**30
         kept = sum(one.bytes for one in found.maps if one.place == "memory")
         assert kept < 2 * windows.KEPT_TILES * 512**2 * 64 * 4

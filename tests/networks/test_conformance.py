@@ -13,7 +13,7 @@ from layer_cases import CASES
 
 from pix2pix_tf import networks
 from pix2pix_tf.networks.layers import Composite, Network
-from pix2pix_tf.networks.steps import Generator
+from pix2pix_tf.networks.stages import Generator
 
 every = pytest.mark.parametrize("kind", CASES, ids=lambda kind: kind.__name__)
 
@@ -40,7 +40,7 @@ def weights(layer):
 
 def test_the_list_is_complete():
     found = set()
-    for module in pkgutil.iter_modules(networks.__path__, f"{networks.__name__}."):
+    for module in pkgutil.walk_packages(networks.__path__, f"{networks.__name__}."):
         for _, kind in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
             own = kind.__module__.startswith(networks.__name__)
             if own and issubclass(kind, keras.layers.Layer) and not kind.__name__.startswith("_"):

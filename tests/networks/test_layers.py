@@ -9,7 +9,7 @@ from pix2pix_tf.networks.normalization import BatchNorm
 
 
 def test_doubling_convolution_knows_its_size_in_a_graph():
-    layer = layers.DoublingConv(2)
+    layer = layers.UpConv3x3(2)
     layer.build((None, None, None, 3))
     graph = tf.function(layer, input_signature=[tf.TensorSpec([None, 4, None, 3])])
     assert graph.get_concrete_function().output_shapes.as_list() == [None, 8, None, 2]
@@ -32,7 +32,7 @@ def test_statistics_are_float32_in_half_precision():
 
 
 def dropout(x, seeds):
-    return layers.dropped(x, layers.dropout_mask(x, seeds))
+    return layers.apply_dropout(x, layers.dropout_mask(x, seeds))
 
 
 def test_dropout_is_a_function_of_the_seed_of_each_image():
@@ -59,4 +59,4 @@ def test_step_seeds_number_the_images_of_training():
     second = layers.step_seeds(9, tf.constant(1), tf.zeros([2, 1]))
     assert first.numpy().tolist() == [[9, 0], [9, 1]]
     assert second.numpy().tolist() == [[9, 2], [9, 3]]
-    assert layers.shifted(second, 16).numpy().tolist() == [[25, 2], [25, 3]]
+    assert layers.offset_seeds(second, 16).numpy().tolist() == [[25, 2], [25, 3]]

@@ -51,6 +51,7 @@ def test_every_golden_network_is_tested(golden):
     assert {key.split("/")[0] for key in golden} == {*NETWORKS, "cyclegan", "ganloss"}
 
 
+@pytest.mark.usefixtures("cpu_kernels")
 @pytest.mark.parametrize("name", NETWORKS)
 def test_outputs_and_gradients_equal_pytorch(name, golden):
     network, inputs = NETWORKS[name](), golden[f"{name}/input_u8"].astype("float32") / 127.5 - 1

@@ -18,16 +18,16 @@ to 1.0 of the time. Images are translated without it: there the result of a wind
 to be the window of the result.
 """
 
-import contextlib
-import contextvars
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from pix2pix_tf.networks import winograd
+from pix2pix_tf.networks.cpu import winograd
+from pix2pix_tf.networks.portable import is_portable
 
 Shape = Sequence[int | None]
 # Forward pass and backward pass, as tf.custom_gradient takes them.
@@ -50,25 +50,14 @@ SMALL_KERNEL, SMALL_LIMIT = 2**19, 64
 TILED_CHANNELS = 128
 TILED_PIXELS = {1: 200, 2: 1024}
 
-_is_plain = contextvars.ContextVar("is_plain", default=False)
+# The environment variable that switches all of this off.
+SWITCH = "PIX2PIX_TF_CPU_KERNELS"
 
 
-@contextlib.contextmanager
-def plain() -> Iterator[None]:
-    """Leaves convolutions in the block to TensorFlow: graphs for other runtimes are traced in it.
-
-    Those have convolutions of their own, and no operation that extracts windows.
-    """
-    before = _is_plain.set(True)
-    try:
-        yield
-    finally:
-        _is_plain.reset(before)
-
-
-def is_plain() -> bool:
-    """Whether a graph for another runtime is traced, in a block of `plain`."""
-    return _is_plain.get()
+def are_enabled() -> bool:
+    """Whether kernels of this module may be used: all of this is measured on CPUs."""
+    is_wanted = os.environ.get(SWITCH, "1") != "0"
+    return is_wanted and not (is_portable() or tf.config.list_physical_devices("GPU"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,8 +80,8 @@ class Passes:
     padding: str
     dtype: str = "float32"
 
-    def fit(self, *, forward: bool) -> bool:
-        """Whether the forward pass or else the others are products."""
+    def use_matmul(self, *, forward: bool) -> bool:
+        """Whether to compute the forward pass, or else the backward passes, as matrix products."""
         if not self._applies:
             return False
         n, height, width, channels = self.smaller
@@ -104,22 +93,25 @@ class Passes:
         return n * height * width <= limit
 
     @property
-    def banded(self) -> bool:
-        """Whether an image is cut into two bands."""
-        one = (self.smaller[0], self.strides, self.padding) == (1, 1, "VALID")
-        many = one and self._applies and self.larger[3] >= BAND_CHANNELS
-        return many and self.smaller[1] % 2 == 0 and self.dtype == "float32"
+    def split_rows(self) -> bool:
+        """Whether to cut an image into an upper and a lower half."""
+        if not self._applies or (self.smaller[0], self.strides, self.padding) != (1, 1, "VALID"):
+            return False
+        is_even = self.smaller[1] % 2 == 0
+        return is_even and self.larger[3] >= BAND_CHANNELS and self.dtype == "float32"
 
     @property
-    def wide(self) -> bool:
-        """Whether neighbours are made at once."""
-        valid = self._applies and (self.strides, self.padding) == (1, "VALID")
-        few = self.smaller[3] <= FEW_FILTERS and self.side >= WIDE_SIDE
-        return valid and few and self.smaller[2] % NEIGHBOURS == 0 and self.dtype == "float32"
+    def widen_kernel(self) -> bool:
+        """Whether to compute neighbouring pixels at once, with a wider kernel."""
+        if not self._applies or (self.strides, self.padding) != (1, "VALID"):
+            return False
+        if self.smaller[3] > FEW_FILTERS or self.side < WIDE_SIDE:
+            return False
+        return self.smaller[2] % NEIGHBOURS == 0 and self.dtype == "float32"
 
     @property
-    def tiled(self) -> bool:
-        """Whether training has it made by tiles, see `winograd`."""
+    def use_winograd(self) -> bool:
+        """Whether training computes tiles with fewer multiplications, see `winograd`."""
         if not self._applies or self.dtype != "float32" or self.strides not in TILED_PIXELS:
             return False
         n, height, width, filters = self.smaller
@@ -132,39 +124,39 @@ class Passes:
         return self.side in (3, 4) and self.padding == "VALID"
 
     @property
-    def usual(self) -> bool:
+    def use_default(self) -> bool:
         """Whether the forward pass is TensorFlow's."""
-        return not (self.wide or self.fit(forward=True))
+        return not (self.widen_kernel or self.use_matmul(forward=True))
 
     @property
     def _applies(self) -> bool:
-        """Whether shapes are known, and this is no accelerator: all this is measured on CPUs."""
-        known = None not in (*self.larger, *self.smaller)
-        return known and not (is_plain() or tf.config.list_physical_devices("GPU"))
+        """Whether shapes are known and the kernels are enabled."""
+        return None not in (*self.larger, *self.smaller) and are_enabled()
 
-    def shrink(self, x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    def convolve(self, x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         """The convolution: from the larger to the smaller map."""
-        if self.wide:
+        if self.widen_kernel:
             y = tf.nn.conv2d(x, _widened(kernel), [1, NEIGHBOURS], "VALID")
             return tf.reshape(y, self.smaller)
-        if not self.fit(forward=True):
+        if not self.use_matmul(forward=True):
             return tf.nn.conv2d(x, kernel, self.strides, self.padding)
         return tf.reshape(tf.matmul(self._windows(x), _matrix(kernel)), self.smaller)
 
-    def shrink_by_tiles(self, x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-        """As `shrink`, if `tiled`."""
+    def convolve_by_winograd(self, x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+        """As `convolve`, if `use_winograd`."""
         if self.padding == "SAME":
             x = tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]])
         return winograd.convolve(x, kernel, strides=self.strides)
 
-    def spread_by_tiles(self, y: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-        """As `spread`, if `tiled`."""
-        x = winograd.spread(y, kernel, strides=self.strides)
+    def transpose_by_winograd(self, y: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+        """As `convolve_transpose`, if `use_winograd`."""
+        x = winograd.convolve_transpose(y, kernel, strides=self.strides)
         return x[:, 1:-1, 1:-1] if self.padding == "SAME" else x
 
-    def spread(self, y: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    def convolve_transpose(self, y: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         """The transposed convolution: from the smaller to the larger map."""
-        if self.fit(forward=False) and (self.side, self.strides, self.padding) == (4, 2, "SAME"):
+        is_doubling = (self.side, self.strides, self.padding) == (4, 2, "SAME")
+        if is_doubling and self.use_matmul(forward=False):
             return self._overlapped(tf.matmul(_matrix(y), _matrix(kernel), transpose_b=True))
         return tf.raw_ops.Conv2DBackpropInput(
             input_sizes=self.larger, filter=kernel, out_backprop=y, **self._options
@@ -172,10 +164,10 @@ class Passes:
 
     def kernel_gradient(self, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
         """The gradient of the kernel, from the larger map and the smaller one (either way)."""
-        if self.wide:
+        if self.widen_kernel:
             return self._wide_gradient(x, y)
         shape = (self.side, self.side, self.larger[3], self.smaller[3])
-        if self.fit(forward=False):
+        if self.use_matmul(forward=False):
             return tf.reshape(tf.matmul(self._windows(x), _matrix(y), transpose_a=True), shape)
         return tf.raw_ops.Conv2DBackpropFilter(
             input=x, filter_sizes=shape, out_backprop=y, **self._options
@@ -263,22 +255,21 @@ class Conv(keras.layers.Conv2D):
     """Keras' convolution."""
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Maps [n, h, w, c] to [n, h', w', filters]."""
         smaller = keras.layers.Conv2D.compute_output_shape(self, x.shape)  # Not a subclass'.
         passes = _passes(self, x.shape, smaller)
-        if training and passes.tiled:
-            return _biased(self, passes.shrink_by_tiles(x, tf.convert_to_tensor(self.kernel)))
-        if passes.banded:
+        if training and passes.use_winograd:
+            return _biased(self, passes.convolve_by_winograd(x, tf.convert_to_tensor(self.kernel)))
+        if passes.split_rows:
             return tf.reshape(super().call(_bands(x, passes)), passes.smaller)
-        if passes.usual:
+        if passes.use_default:
             return super().call(x)
 
         @tf.custom_gradient
         def convolve(x: tf.Tensor, kernel: tf.Tensor) -> WithGradient:
             def backward(dy: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-                return passes.spread(dy, kernel), passes.kernel_gradient(x, dy)
+                return passes.convolve_transpose(dy, kernel), passes.kernel_gradient(x, dy)
 
-            return passes.shrink(x, kernel), backward
+            return passes.convolve(x, kernel), backward
 
         return _biased(self, convolve(x, tf.convert_to_tensor(self.kernel)))
 
@@ -288,18 +279,17 @@ class Deconv(keras.layers.Conv2DTranspose):
     """Keras' transposed convolution."""
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Maps [n, h, w, c] to the larger [n, h', w', filters]."""
         passes = _passes(self, self.compute_output_shape(x.shape), x.shape)
-        if training and passes.tiled:
-            return _biased(self, passes.spread_by_tiles(x, tf.convert_to_tensor(self.kernel)))
-        if passes.usual:
+        if training and passes.use_winograd:
+            return _biased(self, passes.transpose_by_winograd(x, tf.convert_to_tensor(self.kernel)))
+        if passes.use_default:
             return super().call(x)
 
         @tf.custom_gradient
         def convolve(x: tf.Tensor, kernel: tf.Tensor) -> WithGradient:
             def backward(dy: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-                return passes.shrink(dy, kernel), passes.kernel_gradient(dy, x)
+                return passes.convolve(dy, kernel), passes.kernel_gradient(dy, x)
 
-            return passes.spread(x, kernel), backward
+            return passes.convolve_transpose(x, kernel), backward
 
         return _biased(self, convolve(x, tf.convert_to_tensor(self.kernel)))

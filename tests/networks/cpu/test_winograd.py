@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pix2pix_tf.networks import cpu_convolution, winograd
+from pix2pix_tf.networks.cpu import convolution, winograd
 
 # (kernel's side, strides, height, width): whole tiles, cut ones, and less than one.
 CASES = [(3, 1, 34, 18), (3, 1, 9, 12), (3, 1, 4, 3), (4, 1, 33, 34), (4, 1, 6, 5), (4, 2, 14, 34)]
@@ -53,7 +53,7 @@ def test_transposed_convolution_and_its_gradients(side, strides, height, width):
     smaller = ((size - side) // strides + 1 for size in (height, width))
     y, kernel = noise(2, *smaller, 24), noise(side, side, 32, 24, seed=1)
     arguments = y, kernel, noise(*larger, seed=2)
-    found = rounded(lambda y, k: winograd.spread(y, k, strides=strides), *arguments)
+    found = rounded(lambda y, k: winograd.convolve_transpose(y, k, strides=strides), *arguments)
     assert max(errors(found, outcome(usual, *arguments))) < 2e-6
 
 
@@ -72,16 +72,16 @@ def test_many_channels_after_a_relu_are_rounded_as_the_module_says(side):
 HALVING = {"kernel_size": 4, "strides": 2, "padding": "same"}
 # Layer, shape of its map, options, and whether it is made by tiles.
 LAYERS = {
-    "residual": (cpu_convolution.Conv, (1, 18, 18, 128), {"kernel_size": 3}, True),
-    "discriminator": (cpu_convolution.Conv, (1, 18, 19, 128), {"kernel_size": 4}, True),
-    "down": (cpu_convolution.Conv, (4, 32, 32, 128), HALVING, True),
-    "up": (cpu_convolution.Deconv, (1, 32, 32, 128), HALVING, True),
-    "few pixels": (cpu_convolution.Conv, (1, 12, 12, 128), {"kernel_size": 3}, False),
-    "few channels": (cpu_convolution.Conv, (1, 18, 18, 64), {"kernel_size": 3}, False),
-    "one pixel": (cpu_convolution.Conv, (1, 32, 32, 128), {"kernel_size": 1}, False),
-    "odd sides": (cpu_convolution.Conv, (4, 33, 33, 128), HALVING, False),
+    "residual": (convolution.Conv, (1, 18, 18, 128), {"kernel_size": 3}, True),
+    "discriminator": (convolution.Conv, (1, 18, 19, 128), {"kernel_size": 4}, True),
+    "down": (convolution.Conv, (4, 32, 32, 128), HALVING, True),
+    "up": (convolution.Deconv, (1, 32, 32, 128), HALVING, True),
+    "few pixels": (convolution.Conv, (1, 12, 12, 128), {"kernel_size": 3}, False),
+    "few channels": (convolution.Conv, (1, 18, 18, 64), {"kernel_size": 3}, False),
+    "one pixel": (convolution.Conv, (1, 32, 32, 128), {"kernel_size": 1}, False),
+    "odd sides": (convolution.Conv, (4, 33, 33, 128), HALVING, False),
     "padded": (
-        cpu_convolution.Conv,
+        convolution.Conv,
         (1, 18, 18, 128),
         {"kernel_size": 3, "padding": "same"},
         False,
@@ -96,7 +96,7 @@ def test_layers_use_tiles_in_training_alone(case, monkeypatch):
     x = tf.cast(noise(*shape), tf.float32)
     usual = layer(x)
     used = []
-    for name in ("convolve", "spread"):
+    for name in ("convolve", "convolve_transpose"):
         real = getattr(winograd, name)
         monkeypatch.setattr(winograd, name, lambda *a, f=real, **k: used.append(1) or f(*a, **k))
     np.testing.assert_array_equal(layer(x, training=False), usual)

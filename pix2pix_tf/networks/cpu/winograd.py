@@ -43,7 +43,7 @@ def convolve(x: tf.Tensor, kernel: tf.Tensor, *, strides: int = 1) -> tf.Tensor:
     return _map(products, n, rows[1], columns[1])
 
 
-def spread(y: tf.Tensor, kernel: tf.Tensor, *, strides: int = 1) -> tf.Tensor:
+def convolve_transpose(y: tf.Tensor, kernel: tf.Tensor, *, strides: int = 1) -> tf.Tensor:
     """The transposed convolution without cropping: the adjoint of `convolve`.
 
     Args:
@@ -55,7 +55,7 @@ def spread(y: tf.Tensor, kernel: tf.Tensor, *, strides: int = 1) -> tf.Tensor:
         [n, strides (h - 1) + side, strides (w - 1) + side, c].
     """
     if strides == 2:
-        return tf.nn.depth_to_space(spread(y, _without_stride(kernel)), 2)
+        return tf.nn.depth_to_space(convolve_transpose(y, _without_stride(kernel)), 2)
     n, height, width, _ = y.shape
     side = kernel.shape[0]
     rows, columns = _axis(height + side - 1, side), _axis(width + side - 1, side)
@@ -106,12 +106,12 @@ def _axis(length: int, side: int) -> tuple[np.ndarray, np.ndarray]:
     Returns:
         float32 [points, tiles, length] and [points, tiles, length - side + 1].
     """
-    read, _, made = _transforms(side)
-    points, step = made.shape
+    input_transform, _, output_transform = _transforms(side)
+    points, step = output_transform.shape
     results = length - side + 1
     tiles = -(-results // step)
     both = []
-    for matrix, size in ((read, length), (made, results)):
+    for matrix, size in ((input_transform, length), (output_transform, results)):
         # The last tile may be cut: what it lacks belongs to no result.
         whole = np.zeros((points, tiles, step * tiles + points), np.float32)
         for at in range(tiles):
@@ -124,20 +124,21 @@ def _axis(length: int, side: int) -> tuple[np.ndarray, np.ndarray]:
 def _transforms(side: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Matrices of one dimension, after Toom and Cook: a tile, the kernel, and a tile of results.
 
-    With them, results = made.T @ ((read @ tile) * (kernel @ weights)).
+    With the transforms I of the input, K of the kernel and O of the output, results are
+    O.T @ ((I @ tile) * (K @ weights)).
 
     Returns:
         float64 [points, points], [points, side] and [points, points - side + 1].
     """
     finite = np.array(POINTS[side])
     points = len(finite) + 1
-    read, last = np.zeros((points, points)), np.eye(points)[-1:]
+    input_transform, last = np.zeros((points, points)), np.eye(points)[-1:]
     others = [np.delete(finite, at) for at in range(len(finite))]
     for at, rest in enumerate(others):
-        read[at, :-1] = np.poly(rest)[::-1]
-    read[-1] = np.poly(finite)[::-1]
+        input_transform[at, :-1] = np.poly(rest)[::-1]
+    input_transform[-1] = np.poly(finite)[::-1]
     scale = np.array([np.prod(point - rest) for point, rest in zip(finite, others, strict=True)])
     powers = np.vander(finite, points, increasing=True)
-    kernel = np.concatenate([powers[:, :side] / scale[:, None], last[:, -side:]])
-    made = np.concatenate([powers[:, : points - side + 1], last[:, side - 1 :]])
-    return read, kernel, made
+    kernel_transform = np.concatenate([powers[:, :side] / scale[:, None], last[:, -side:]])
+    output_transform = np.concatenate([powers[:, : points - side + 1], last[:, side - 1 :]])
+    return input_transform, kernel_transform, output_transform
