@@ -25,7 +25,7 @@ from support import GOLDENS, ROOT, pyproject
 from pix2pix_tf.demo import facades
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-PAGES = [*DOCUMENTS, ROOT / "CONTRIBUTING.md", ROOT / "docker" / "README.md"]
+PAGES = [*DOCUMENTS, ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", ROOT / "docker" / "README.md"]
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # Commands with it need PyTorch; tests/extras/metrics runs the like.
@@ -65,6 +65,13 @@ def commands(text):
     """The lines of a shell block, joined at backslashes, without those that need PyTorch."""
     lines = [line for line in text.replace("\\\n", " ").splitlines() if line.strip()]
     return [line for line in lines if WEIGHTS not in line]
+
+
+def mode_of(words):
+    """The mode of a command, in its long or its short form."""
+    if words and not words[0].startswith("-"):
+        return words[0]
+    return words[words.index("--mode") + 1] if "--mode" in words else "demo"
 
 
 class Place:
@@ -114,7 +121,7 @@ class Place:
             assert line in (ROOT / ".ci" / "run").read_text()
 
     def _run_program(self, program, words):
-        mode = words[words.index("--mode") + 1] if "--mode" in words else "demo"
+        mode = mode_of(words)
         if mode == "demo" and "--check_data" not in words:
             return  # tests/test_demo.py runs it
         if mode == "train":
@@ -184,6 +191,7 @@ def prepared(launcher, tmp_path_factory):
     folder = tmp_path_factory.mktemp("readme")
     facades.write_pairs(folder / "photos" / "train", 3, seed=0, size=64)
     facades.write_pairs(folder / "photos" / "val", 2, seed=0, start=3, size=64)
+    shutil.copytree(folder / "photos", folder / "data" / "facades")
     facades.write_pairs(folder / "others" / "train", 2, seed=1, size=64)
     for name in ("horse2zebra", "day2night"):
         facades.write_unpaired(folder / name, 2, seed=2, test_count=2, size=40)
@@ -209,7 +217,7 @@ def test_every_command_of_a_document_runs(prepared, launcher, tmp_path, document
     text = "\n".join(block for _, block in found)
     place = Place(tmp_path / "place", launcher, watched="tensorboard" in text)
     shutil.copytree(prepared, place.folder)
-    trainings = [line for line in commands(text) if "--mode train" in line]
+    trainings = [line for line in commands(text) if "-tf" in line and " train " in line]
     for name in RUNS:
         if any(f"--output_dir {name} " in f"{line} " for line in trainings):
             shutil.rmtree(place.folder / name)
