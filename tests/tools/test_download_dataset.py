@@ -20,6 +20,7 @@ CONTENT = {
     "train/two words ü.jpg": b"two",
     "val/3.jpg": b"",
 }
+DIRECT = {"no_proxy": "*"}
 
 
 def tar_of(files, mode="w:gz"):
@@ -41,8 +42,13 @@ def zip_of(files):
     return buffer.getvalue()
 
 
-def under(folder, files=CONTENT):
-    return {f"{folder}/{name}": content for name, content in files.items()}
+def under(folder):
+    return {f"{folder}/{name}": content for name, content in CONTENT.items()}
+
+
+def tree(folder):
+    paths = [path for path in folder.rglob("*") if path.is_file()]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
 
 class Server(ThreadingHTTPServer):
@@ -103,28 +109,22 @@ def server():
     server.server_close()
 
 
-DIRECT = {"no_proxy": "*"}
+@pytest.fixture
+def out(tmp_path):
+    """The folder that `download` writes."""
+    return tmp_path / "out"
 
 
 @pytest.fixture
-def download(run_tool, server, tmp_path):
-    """Serves a body as NAME's archive and runs the script; returns the process and the folder."""
-    out = tmp_path / "out"
+def download(run_tool, server, out):
+    """Serves a body as the archive of the set `set` and runs the script."""
 
     def run(body, **flags):
         server.files["/archive"] = body
         flags = {"url": server.url("archive"), "output_dir": out, **flags}
-        return run_tool("download_dataset", "set", flags=flags, environment=DIRECT), out
+        return run_tool("download_dataset", "set", flags=flags, environment=DIRECT)
 
     return run
-
-
-def tree(folder):
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
 
 
 @pytest.mark.parametrize(
@@ -136,11 +136,13 @@ def tree(folder):
     ],
     ids=["tar.xz", "tar without folder", "zip"],
 )
-def test_archives_are_unpacked_into_a_folder_of_the_name(download, body):
-    done, out = download(body)
+def test_archives_are_unpacked_into_a_folder_of_the_name(download, server, out, body):
+    digest = hashlib.sha256(body).hexdigest()
+    done = download(body, sha256=digest.upper())
     assert (done.returncode, done.stderr) == (0, "")
-    assert f"sha256 {hashlib.sha256(body).hexdigest()}" in done.stdout
-    assert tree(out) == under("set")
+    assert f"sha256 {digest}" in done.stdout and tree(out) == under("set")
+    done = download(body)
+    assert "nothing to do" in done.stdout and len(server.requests) == 1
 
 
 def test_names_are_downloaded_from_the_projects_host(run_tool, server, tmp_path):
@@ -156,69 +158,64 @@ def test_names_are_downloaded_from_the_projects_host(run_tool, server, tmp_path)
     assert tree(tmp_path) == under("facades") | under("ae_photos")
 
 
-def test_a_lost_connection_is_resumed(download, server):
+@pytest.mark.parametrize("ranges", [True, False])
+def test_a_lost_connection_is_resumed(download, server, out, ranges):
     body = tar_of(under("facades"))
-    server.faults = ["drop", "drop"]
-    done, out = download(body)
-    assert (done.returncode, done.stderr) == (0, "")
+    server.faults, server.ranges = ["drop", "drop"], ranges
+    assert (done := download(body)).returncode == 0, done.stderr
     half, rest = len(body) // 2, len(body) - len(body) // 2
-    assert [wanted for _, wanted in server.requests] == [
-        None,
-        f"bytes={half}-",
-        f"bytes={half + rest // 2}-",
-    ]
+    starts = [half, half + rest // 2 if ranges else half]
+    assert [wanted for _, wanted in server.requests[1:]] == [f"bytes={at}-" for at in starts]
     assert tree(out) == under("set")
 
 
-def test_a_later_run_resumes_the_download(download, server):
+def test_a_later_run_resumes_the_download(download, server, out):
     body = tar_of(under("facades"))
     server.faults = ["drop", 503]
-    done, out = download(body, tries=1)
-    line = refused(done)
-    assert "HTTP 503" in line
-    assert f"go on from {len(body) // 2 / 1e6:.1f} MB" in line
+    line = refused(download(body, tries=1))
+    assert "HTTP 503" in line and f"go on from {len(body) // 2 / 1e6:.1f} MB" in line
     assert tree(out) == {"set.part": body[: len(body) // 2]}
-    done, out = download(body)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert download(body).returncode == 0
     assert server.requests[-1] == ("/archive", f"bytes={len(body) // 2}-")
     assert tree(out) == under("set")
 
 
-def test_a_server_without_ranges_starts_over(download, server):
-    server.faults, server.ranges = ["drop"], False
-    done, out = download(tar_of(under("facades")))
-    assert (done.returncode, done.stderr) == (0, "")
-    assert tree(out) == under("set")
-
-
-def test_a_part_longer_than_the_archive_is_replaced(download, server, tmp_path):
+def test_a_part_longer_than_the_archive_is_replaced(download, server, out):
     body = tar_of(under("facades"))
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "set.part").write_bytes(body + b"x" * 10)
-    done, out = download(body)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert len(server.requests) == 2
-    assert tree(out) == under("set")
+    out.mkdir()
+    (out / "set.part").write_bytes(body + b"x" * 10)
+    assert download(body).returncode == 0
+    assert len(server.requests) == 2 and tree(out) == under("set")
 
 
-def test_a_missing_archive_and_a_dead_server_are_one_line(download, server):
-    done, out = download(None)
-    line = refused(done)
+def test_a_stopped_download_keeps_its_part(launcher, server, tmp_path, out):
+    body = tar_of(under("facades"))
+    server.files["/archive"], server.faults = body, ["stall"]
+    printed = tmp_path / "printed.txt"
+    words = ("set", f"--url={server.url('archive')}", f"--output_dir={out}")
+    script = ROOT / "tools" / "download_dataset.py"
+    process = launcher.start(script, *words, printed=printed, environment=DIRECT)
+    assert server.stalled.wait(30)
+    while not (out / "set.part").exists():
+        os.kill(process, 0)  # as long as it is there
+        time.sleep(0.01)
+    os.kill(process, signal.SIGTERM)
+    assert launcher.wait(process) == 128 + signal.SIGTERM
+    assert "Traceback" not in printed.read_text()
+    assert list(tree(out)) == ["set.part"] and body.startswith(tree(out)["set.part"])
+
+
+def test_failures_are_one_line(download, server, out):
+    line = refused(download(None))
     assert "HTTP 404" in line and server.url("archive") in line and "--url" in line
     assert len(server.requests) == 1 and tree(out) == {}
-    done, _ = download(b"", url="http://127.0.0.1:9/x", tries=1)
-    assert "cannot download http://127.0.0.1:9/x" in refused(done)
-
-
-def test_the_checksum_is_checked(download, server):
+    dead = "http://127.0.0.1:9/x"
+    assert f"cannot download {dead}" in refused(download(b"", url=dead, tries=1))
     body = tar_of(under("facades"))
-    done, out = download(body, sha256=64 * "0")
-    line = refused(done)
-    assert 64 * "0" in line and hashlib.sha256(body).hexdigest() in line
-    assert tree(out) == {}
-    done, out = download(body, sha256=hashlib.sha256(body).hexdigest().upper())
-    assert done.returncode == 0
-    assert tree(out) == under("set")
+    line = refused(download(body, sha256=64 * "0"))
+    assert 64 * "0" in line and hashlib.sha256(body).hexdigest() in line and tree(out) == {}
+    (out / "set.part").symlink_to("/dev/full")
+    assert "No space left on device" in refused(download(body))
 
 
 def member(name, kind, target=""):
@@ -233,70 +230,28 @@ def zipped_link():
     return info
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        tar_of({"set/a": b"a", "set/../../escaped": b"x"}),
-        tar_of({"set/a": b"a", "..\\escaped": b"x"}),
-        tar_of({"set/a": b"a", member("set/link", tarfile.SYMTYPE, "../.."): b""}),
-        tar_of({"set/a": b"a", member("set/disk", tarfile.BLKTYPE): b""}),
-        zip_of({"set/a": b"a", "/escaped": b"x"}),
-        zip_of({"set/a": b"a", zipped_link(): b"../.."}),
-    ],
-    ids=["tar ..", "tar backslash", "tar symlink", "tar device", "zip root", "zip link"],
-)
-def test_members_that_leave_the_folder_are_refused(download, tmp_path, body):
-    done, out = download(body)
-    assert "refused: '" in refused(done)
-    assert list(out.iterdir()) == []
-    assert list(tmp_path.iterdir()) == [out]
+LEAVING = "refused: '"
+BROKEN = "broken archive|expected a tar or zip"
 
 
 @pytest.mark.parametrize(
-    "body",
+    ("body", "reason"),
     [
-        b"<html>not found</html>",
-        tar_of(under("facades"))[:300_000],
-        zip_of(under("facades")).replace(CONTENT["train/1.jpg"][:50], bytes(50)),
+        (tar_of({"set/a": b"a", "set/../../escaped": b"x"}), LEAVING),
+        (tar_of({"set/a": b"a", "..\\escaped": b"x"}), LEAVING),
+        (tar_of({"set/a": b"a", member("set/link", tarfile.SYMTYPE, "../.."): b""}), LEAVING),
+        (tar_of({"set/a": b"a", member("set/disk", tarfile.BLKTYPE): b""}), LEAVING),
+        (zip_of({"set/a": b"a", "/escaped": b"x"}), LEAVING),
+        (zip_of({"set/a": b"a", zipped_link(): b"../.."}), LEAVING),
+        (b"<html>not found</html>", BROKEN),
+        (tar_of(under("facades"))[:300_000], BROKEN),
+        (zip_of(under("facades")).replace(CONTENT["train/1.jpg"][:50], bytes(50)), BROKEN),
     ],
-    ids=["html", "cut tar", "damaged zip"],
+    ids="tar.. tar\\ tar-link tar-device zip-root zip-link html cut-tar damaged-zip".split(),
 )
-def test_broken_archives_leave_nothing(download, body):
-    done, out = download(body)
-    assert re.search("broken archive|expected a tar or zip", refused(done))
-    assert list(out.iterdir()) == []
-
-
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
-def test_a_full_disk_is_one_line(download, tmp_path):
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "set.part").symlink_to("/dev/full")
-    assert "No space left on device" in refused(download(tar_of(under("facades")))[0])
-
-
-def test_a_stopped_download_keeps_its_part(launcher, server, tmp_path):
-    body = tar_of(under("facades"))
-    server.files["/archive"], server.faults = body, ["stall"]
-    printed, out = tmp_path / "printed.txt", tmp_path / "out"
-    words = ("set", f"--url={server.url('archive')}", f"--output_dir={out}")
-    script = ROOT / "tools" / "download_dataset.py"
-    process = launcher.start(script, *words, printed=printed, environment=DIRECT)
-    assert server.stalled.wait(30)
-    while not (out / "set.part").exists():
-        os.kill(process, 0)  # as long as it is there
-        time.sleep(0.01)
-    os.kill(process, signal.SIGTERM)
-    assert launcher.wait(process) == 128 + signal.SIGTERM
-    assert "Traceback" not in printed.read_text()
-    assert list(tree(out)) == ["set.part"] and body.startswith(tree(out)["set.part"])
-
-
-def test_an_existing_folder_is_left_alone(download, server, tmp_path):
-    (tmp_path / "out" / "set").mkdir(parents=True)
-    done, out = download(tar_of(under("facades")))
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "nothing to do" in done.stdout
-    assert server.requests == []
+def test_bad_archives_leave_nothing(download, tmp_path, out, body, reason):
+    assert re.search(reason, refused(download(body)))
+    assert list(out.iterdir()) == [] and list(tmp_path.iterdir()) == [out]
 
 
 @pytest.mark.parametrize(
