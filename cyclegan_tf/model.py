@@ -295,7 +295,7 @@ def build_generators(config: CycleGANConfig) -> dict[str, Network]:
     return generators
 
 
-def describe(config: CycleGANConfig) -> CycleGAN:
+def make_model(config: CycleGANConfig) -> CycleGAN:
     """Makes the model that `config` describes, without weights and optimizers yet."""
     lambda_a, lambda_b = config.cycle_weights
     return CycleGAN(
@@ -322,7 +322,7 @@ def build(config: CycleGANConfig, *, steps_per_epoch: int | None = None) -> Cycl
     Returns:
         `CycleGAN`, 28,285,832 parameters at the defaults.
     """
-    model = describe(config)
+    model = make_model(config)
     model.build((None, *sizes.sides(config.crop_size), config.channels[0]))
     rate = config.lr
     if steps_per_epoch is not None:

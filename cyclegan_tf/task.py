@@ -123,7 +123,7 @@ class CycleGANTask(Task[CycleGANConfig, "CycleGAN"]):
     def describe_model(self, config: CycleGANConfig) -> CycleGAN:
         from cyclegan_tf import model
 
-        return model.describe(config)
+        return model.make_model(config)
 
     def build_model(self, config: CycleGANConfig, *, steps_per_epoch: int) -> CycleGAN:
         from cyclegan_tf import model
@@ -195,7 +195,7 @@ class CycleGANTask(Task[CycleGANConfig, "CycleGAN"]):
         from cyclegan_tf.model import DISCRIMINATOR_WEIGHT
         from pix2pix_tf.training import losses
 
-        return losses.undecided(
+        return losses.chance_level(
             "discriminator_loss_A",
             "discriminator_loss_B",
             mode=config.gan_mode,

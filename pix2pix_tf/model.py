@@ -153,7 +153,7 @@ def build_generator(config: Pix2PixConfig) -> Network:
     return generator
 
 
-def describe(config: Pix2PixConfig) -> Pix2Pix:
+def make_model(config: Pix2PixConfig) -> Pix2Pix:
     """Makes the model that `config` describes, without weights and optimizers yet."""
     discriminator = make_discriminator(
         config.netD,
@@ -188,7 +188,7 @@ def build(config: Pix2PixConfig) -> Pix2Pix:
     Returns:
         `Pix2Pix`, 57,190,084 parameters at the defaults.
     """
-    model = describe(config)
+    model = make_model(config)
     model.build((None, *sizes.sides(config.crop_size), config.channels[0]))
     optimizer = FusedAdam(config.lr, beta_1=config.beta1, name="gen_adam")
     model.compile(optimizer, run_eagerly=config.run_eagerly)

@@ -529,7 +529,7 @@ class Pix2PixTask(Task[Pix2PixConfig, "Pix2Pix"]):
     def describe_model(self, config: Pix2PixConfig) -> Pix2Pix:
         from pix2pix_tf import model
 
-        return model.describe(config)
+        return model.make_model(config)
 
     def build_model(self, config: Pix2PixConfig, *, steps_per_epoch: int) -> Pix2Pix:
         from pix2pix_tf import model
@@ -592,7 +592,7 @@ class Pix2PixTask(Task[Pix2PixConfig, "Pix2Pix"]):
     def chance_losses(self, config: Pix2PixConfig) -> dict[str, float]:
         from pix2pix_tf.training import losses
 
-        return losses.undecided("discriminator_loss", mode=config.gan_mode)
+        return losses.chance_level("discriminator_loss", mode=config.gan_mode)
 
     def validation(
         self, config: Pix2PixConfig, model: Pix2Pix, files: TrainingFiles

@@ -90,7 +90,7 @@ def _train(
             steps_per_epoch=steps_per_epoch,
         )
         session.remove_later_images()
-        stop = callbacks.Stop(last_step)
+        stop = callbacks.StopAtStep(last_step)
         step = fit(
             model,
             session.batches,

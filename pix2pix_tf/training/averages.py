@@ -100,6 +100,5 @@ class WeightAveraging(keras.callbacks.Callback):
         self.decay = decay
 
     def set_model(self, model: keras.Model) -> None:
-        """Starts averaging, unless the model already does."""
         super().set_model(model)
         model.average_weights(self.decay)

@@ -42,7 +42,7 @@ __all__ = [
     "Progress",
     "Speed",
     "StepCallback",
-    "Stop",
+    "StopAtStep",
     "TensorBoard",
     "Validation",
     "WaitingCheck",
@@ -59,18 +59,16 @@ class FiniteCheck(StepCallback):
     """
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Forgets what an earlier training found."""
         self.model.reset_finite_check()
 
     def on_step_end(self, step: int, logs: dict[str, float]) -> None:
-        """Raises an error if a loss or a gradient was not finite."""
-        if broken := self.model.first_nonfinite():
-            name, step = broken
+        if nonfinite := self.model.first_nonfinite():
+            name, step = nonfinite
             # Gradients are not in the logs.
             value = logs.get(name, 0.0)
-            shown = "not finite" if math.isfinite(value) else value
+            text = "not finite" if math.isfinite(value) else value
             raise InputError(
-                f"Training diverged: {name} is {shown} at step {step}. The last checkpoint is "
+                f"Training diverged: {name} is {text} at step {step}. The last checkpoint is "
                 "kept; a smaller learning rate may help"
             )
 
@@ -90,11 +88,9 @@ class Speed(keras.callbacks.Callback):
         self.batch_size = batch_size
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Starts the clock."""
         self._start, self._steps = time.monotonic(), -1
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """Adds the rate."""
         now, self._steps = time.monotonic(), self._steps + 1
         steps = max(self._steps, 1) * self.model.steps_per_execution
         if logs is not None:
@@ -120,13 +116,11 @@ class Log(StepCallback):
         self.path, self.losses = path, losses
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Opens the file."""
         if distribution.is_chief():
             columns = ["step", "epoch", *self.losses, SPEED]
             self._log = StepLog(self.path, columns, first_step=self.model.step)
 
     def on_step_end(self, step: int, logs: dict[str, float]) -> None:
-        """Writes a row."""
         if distribution.is_chief():
             row = {"step": str(step), "epoch": str(self.epoch)}
             row |= {name: repr(logs[name]) for name in self.losses if name in logs}
@@ -161,7 +155,6 @@ class Progress(StepCallback):
         self._bar: tqdm | None = None
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Announces the first step, which takes longer than the others."""
         if not distribution.is_chief():
             return
         print("building the graph: the first step takes longer", flush=True)
@@ -175,7 +168,6 @@ class Progress(StepCallback):
             )
 
     def on_step_end(self, step: int, logs: dict[str, float]) -> None:
-        """Moves the bar, or prints lines every `freq` steps."""
         if not distribution.is_chief():
             return
         is_shown = self.every and (step % self.every == 0 or step == self.last_step)
@@ -201,7 +193,6 @@ class Progress(StepCallback):
         sys.stdout.flush()
 
     def on_train_end(self, logs: dict | None = None) -> None:
-        """Ends the bar."""
         if self._bar is not None:
             self._bar.close()
 
@@ -244,7 +235,6 @@ class Images(StepCallback):
         self.batch_at, self.images, self.show = batch_at, images, show
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Prepares the function; it is traced when it is first used."""
 
         def look(*batch: tf.Tensor) -> dict[str, tf.Tensor]:
             _, tensors = self.model.forward(*batch)
@@ -253,7 +243,6 @@ class Images(StepCallback):
         self._look = distribution.on_every_replica(look)
 
     def on_step_begin(self, step: int) -> None:
-        """Shows the batch of `step`."""
         images = self._look(*self.batch_at(step - 1))
         if distribution.is_chief():
             self.show(step, {tag: batch.numpy() for tag, batch in images.items()})
@@ -287,7 +276,6 @@ class Checkpoints(StepCallback):
         self._saved: int | None = None
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Notes the step that training starts from, which needs no checkpoint."""
         self._saved = self.model.step
         if self.freq and distribution.is_chief():
             (run_folder.place(self.folder) / run_folder.CHECKPOINTS).mkdir(
@@ -295,11 +283,9 @@ class Checkpoints(StepCallback):
             )
 
     def on_step_end(self, step: int, logs: dict[str, float]) -> None:
-        """Saves."""
         self._save(step)
 
     def on_train_end(self, logs: dict | None = None) -> None:
-        """Saves what was not saved yet."""
         step = self.model.step
         is_new = self._saved is not None and step > self._saved
         if self.freq and is_new and not self.model.in_update:
@@ -347,7 +333,6 @@ class Validation(StepCallback):
         self.tensorboard = tensorboard
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Opens val.csv and finds out what was the best so far."""
         if distribution.is_chief():
             self._path = run_folder.best_path(self.folder)
             self._best = _noted(self._path, self.means[0])
@@ -358,7 +343,6 @@ class Validation(StepCallback):
             )
 
     def on_step_end(self, step: int, logs: dict[str, float]) -> None:
-        """Measures."""
         if not distribution.is_chief():
             return
         means, images = self.measure(step)
@@ -387,8 +371,8 @@ def _noted(path: Any, name: str) -> float:
     return value if isinstance(value, float) else math.inf
 
 
-class Stop(StepCallback):
-    """Ends training after a step: the last one, or the one in which SIGINT or SIGTERM came.
+class StopAtStep(StepCallback):
+    """Ends training after the last step, or after the step in which SIGINT or SIGTERM came.
 
     A second SIGINT interrupts at once. Several workers end together. Outside of the main thread
     Python gives nobody signals, and only the last step ends training.
@@ -406,7 +390,6 @@ class Stop(StepCallback):
         self._handlers: dict[signal.Signals, Any] = {}
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Installs the signal handlers."""
         self.signal = None
         if threading.current_thread() is threading.main_thread():
             self._handlers = {number: signal.signal(number, self._note) for number in EXIT_CODES}
@@ -417,7 +400,6 @@ class Stop(StepCallback):
         self.signal = signal.Signals(number)
 
     def on_step_end(self, step: int, logs: dict[str, float]) -> None:
-        """Stops `fit` if it is time."""
         if distribution.any_worker_stops(self.signal is not None):
             self.signal = self.signal or signal.SIGTERM
             self.model.stop_training = True
@@ -425,7 +407,10 @@ class Stop(StepCallback):
             self.model.stop_training = True
 
     def on_train_end(self, logs: dict | None = None) -> None:
-        """Restores the signal handlers."""
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
         self._handlers = {}
+
+
+# Its name in 0.2.
+Stop = StopAtStep

@@ -69,7 +69,7 @@ def discriminator_loss(real: tf.Tensor, fake: tf.Tensor, *, mode: str = "vanilla
     return on_real + global_mean(gan_terms(fake, real=False, mode=mode))
 
 
-def undecided(*names: str, mode: str = "vanilla", weight: float = 1.0) -> dict[str, float]:
+def chance_level(*names: str, mode: str = "vanilla", weight: float = 1.0) -> dict[str, float]:
     """The losses of discriminators that predict the same for every image.
 
     Args:

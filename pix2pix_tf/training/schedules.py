@@ -49,7 +49,6 @@ class EpochSchedule(keras.optimizers.schedules.LearningRateSchedule):
         self.n_epochs, self.n_epochs_decay = n_epochs, n_epochs_decay
 
     def __call__(self, step: tf.Tensor) -> tf.Tensor:
-        """The rate of the update after `step` updates, a float32 scalar."""
         past = tf.cast(tf.cast(step, tf.int64) // self.steps_per_epoch, tf.float32)
         if self.policy == "linear":
             late = tf.maximum(0.0, past + 1 - self.n_epochs)
@@ -62,5 +61,4 @@ class EpochSchedule(keras.optimizers.schedules.LearningRateSchedule):
         return self.learning_rate * tf.maximum(factor, 0.0)
 
     def get_config(self) -> dict[str, Any]:
-        """Settings from which the schedule can be made again."""
         return dict(vars(self))

@@ -34,17 +34,14 @@ class StepCallback(keras.callbacks.Callback):
         return self.freq > 0 and (step % self.freq == 0 or step == self.last_step)
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Notes where the epoch begins."""
         self.epoch, self._before = epoch + 1, self.model.step
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
-        """Calls `on_step_begin` if it is due."""
         step = self._before + batch + self.model.steps_per_execution
         if self.is_due(step):
             self.on_step_begin(step)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """Calls `on_step_end` if it is due."""
         step = self._before + batch + 1
         if self.is_due(step):
             self.on_step_end(step, logs or {})

@@ -91,7 +91,6 @@ class TensorBoard(StepCallback):
         self._writer: tf.summary.SummaryWriter | None = None
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Prepares what shows a batch; nothing is traced or written yet."""
         self._first, self._is_graph_written = self.model.step, False
 
         def look(*batch: tf.Tensor) -> tuple[dict[str, tf.Tensor], list[tf.Tensor]]:
@@ -141,7 +140,6 @@ class TensorBoard(StepCallback):
                 tf.summary.image(tag, batch, max_outputs=len(batch))
 
     def on_step_begin(self, step: int) -> None:
-        """Writes images, and histograms of the weights and gradients of this step's update."""
         if self.batch_at is None:
             return
         batch = self.batch_at(step - 1)
@@ -164,7 +162,6 @@ class TensorBoard(StepCallback):
                 self._is_graph_written = True
 
     def on_step_end(self, step: int, logs: dict[str, float]) -> None:
-        """Writes the scalars."""
         if distribution.is_chief():
             averages = self.model.loss_averages.result(step)
             scalars = {f"{LOSSES}/{name}": value for name, value in averages.items()}
@@ -173,7 +170,6 @@ class TensorBoard(StepCallback):
             self.write(step, scalars=scalars)
 
     def on_train_end(self, logs: dict | None = None) -> None:
-        """Closes the event file."""
         if self._writer is not None:
             with contextlib.suppress(tf.errors.OpError):
                 self._writer.close()
@@ -211,13 +207,11 @@ class Profile(StepCallback):
         self.folder = str(folder)
 
     def on_step_begin(self, step: int) -> None:
-        """Starts the profiler."""
         if distribution.is_chief():
             with writing(self.folder):
                 tf.profiler.experimental.start(self.folder)
 
     def on_step_end(self, step: int, logs: dict[str, float]) -> None:
-        """Writes the profile; Keras has waited for the step's losses."""
         if distribution.is_chief():
             with writing(self.folder):
                 tf.profiler.experimental.stop()

@@ -230,7 +230,7 @@ def test_a_run_of_any_steps_is_one_training(first, last, expected):
     model, events = compiled(pix2pix), Events()
     step = fit(
         model, dataset, first_step=first, last_step=last, steps_per_epoch=3,
-        callbacks=[events, callbacks.Stop(last)],
+        callbacks=[events, callbacks.StopAtStep(last)],
     )  # fmt: skip
     assert step == last
     assert "".join(map(str, events.seen)) == expected.replace(" ", "")

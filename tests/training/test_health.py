@@ -41,7 +41,7 @@ def test_a_living_discriminator_is_not(capsys, values):
 
 
 def test_wasserstein_losses_have_no_level(capsys):
-    undecided = losses.undecided("discriminator_loss", mode="wgangp")
+    undecided = losses.chance_level("discriminator_loss", mode="wgangp")
     assert watch(health.DiscriminatorCheck(undecided), capsys, [-5.0] * 500) == []
 
 
@@ -49,7 +49,7 @@ def test_wasserstein_losses_have_no_level(capsys):
 def test_the_undecided_level_is_the_loss_of_one_verdict_for_all(mode):
     logits = tf.fill([4], 0.0 if mode == "vanilla" else 0.5)
     found = losses.discriminator_loss(logits, logits, mode=mode)
-    assert losses.undecided("a", "b", mode=mode, weight=0.5) == {
+    assert losses.chance_level("a", "b", mode=mode, weight=0.5) == {
         name: pytest.approx(0.5 * float(found)) for name in "ab"
     }
 
@@ -165,7 +165,7 @@ def train(model, *others, batches=None):
     batches = tf.data.Dataset.from_tensors(PAIR).repeat() if batches is None else batches
     return fit(
         model, lambda step: batches, first_step=0, last_step=20, steps_per_epoch=6,
-        callbacks=[callbacks.FiniteCheck(), *others, callbacks.Stop(20)],
+        callbacks=[callbacks.FiniteCheck(), *others, callbacks.StopAtStep(20)],
     )  # fmt: skip
 
 
