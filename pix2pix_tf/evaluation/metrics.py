@@ -1,4 +1,8 @@
-"""Metrics of image pairs: pure functions of images in [-1, 1], one value per image."""
+"""Metrics of image pairs: pure functions of images in [-1, 1], one value per image.
+
+All of them take targets and outputs as floats [n, h, w, c] of one shape and return float32 [n].
+Other shapes and types, and images that are too small, raise an `InputError`.
+"""
 
 from typing import Any, TypeAlias
 
@@ -30,52 +34,27 @@ QUICK = ("L1", "PSNR", "SSIM")
 
 
 def l1(targets: Images, outputs: Images) -> tf.Tensor:
-    """Mean absolute difference of each image, in units of [-1, 1].
-
-    Args:
-        targets: Float [n, h, w, c] in [-1, 1].
-        outputs: Likewise, of the same shape.
-
-    Returns:
-        float32 [n], from 0 (equal) to 2.
-
-    Raises:
-        InputError: If the shapes differ or the values are not floats.
-    """
+    """Mean absolute difference, in units of [-1, 1]: from 0 (equal) to 2."""
     targets, outputs = _pair(targets, outputs)
     return tf.reduce_mean(tf.abs(targets - outputs), axis=[1, 2, 3])
 
 
 def mae(targets: Images, outputs: Images, *, value_range: tuple[float, float]) -> tf.Tensor:
-    """Mean absolute error of each image in the units of its file.
+    """Mean absolute error in the units of the files, from 0 (equal) to the width of the range.
 
     Args:
         targets: Float [n, h, w, c] in [-1, 1].
-        outputs: Likewise, of the same shape.
+        outputs: Float [n, h, w, c] in [-1, 1].
         value_range: The values that stand for -1 and 1, such as (-1024, 3071) Hounsfield units.
-
-    Returns:
-        float32 [n], from 0 (equal) to the width of the range.
-
-    Raises:
-        InputError: If the shapes differ or the values are not floats.
     """
     low, high = value_range
     return l1(targets, outputs) * ((high - low) / DATA_RANGE)
 
 
 def nrmse(targets: Images, outputs: Images) -> tf.Tensor:
-    """Root mean square error of each image over the range of its target (largest - smallest).
+    """Root mean square error over the range of the target (largest - smallest), at least 0.
 
-    Args:
-        targets: Float [n, h, w, c] in any units.
-        outputs: Likewise, of the same shape.
-
-    Returns:
-        float32 [n], at least 0 (equal); NaN or infinite where the target is flat.
-
-    Raises:
-        InputError: If the shapes differ or the values are not floats.
+    NaN or infinite where the target is flat.
     """
     targets, outputs = _pair(targets, outputs)
     error = tf.sqrt(tf.reduce_mean(tf.square(targets - outputs), axis=[1, 2, 3]))
@@ -84,18 +63,7 @@ def nrmse(targets: Images, outputs: Images) -> tf.Tensor:
 
 
 def pearson(targets: Images, outputs: Images) -> tf.Tensor:
-    """Pearson's correlation of the samples of each pair, over all pixels and channels.
-
-    Args:
-        targets: Float [n, h, w, c] in any units.
-        outputs: Likewise, of the same shape.
-
-    Returns:
-        float32 [n] in [-1, 1]; NaN where an image is flat.
-
-    Raises:
-        InputError: If the shapes differ or the values are not floats.
-    """
+    """Pearson's correlation over pixels and channels, in [-1, 1]; NaN where an image is flat."""
     centred = [
         x - tf.reduce_mean(x, axis=[1, 2, 3], keepdims=True) for x in _pair(targets, outputs)
     ]
@@ -105,39 +73,18 @@ def pearson(targets: Images, outputs: Images) -> tf.Tensor:
 
 
 def psnr(targets: Images, outputs: Images) -> tf.Tensor:
-    """Peak signal-to-noise ratio of each image, in dB, over all channels.
-
-    Args:
-        targets: Float [n, h, w, c] in [-1, 1].
-        outputs: Likewise, of the same shape.
-
-    Returns:
-        float32 [n]; infinite where the images are equal.
-
-    Raises:
-        InputError: If the shapes differ or the values are not floats.
-    """
+    """Peak signal-to-noise ratio in dB, over all channels; infinite where the images are equal."""
     targets, outputs = _pair(targets, outputs)
     return tf.image.psnr(targets, outputs, max_val=DATA_RANGE)
 
 
 def ssim(targets: Images, outputs: Images) -> tf.Tensor:
-    """Structural similarity of each image, by `tf.image.ssim`.
+    """Structural similarity by `tf.image.ssim`, at most 1 (equal); of at least 11x11 px.
 
     The mean over all places where the Gaussian window (11x11 px, sigma 1.5) lies inside the image,
     and over the channels, each measured by itself. Its luminance term is made for intensities,
     where black is 0, so it is taken of the images moved to [0, 2]: the same as of uint8 images
     with a range of 255.
-
-    Args:
-        targets: Float [n, h, w, c] in [-1, 1], at least 11x11 px.
-        outputs: Likewise, of the same shape.
-
-    Returns:
-        float32 [n], at most 1 (equal).
-
-    Raises:
-        InputError: If the shapes differ, the images are too small or the values are not floats.
 
     Reference:
         Wang, Bovik, Sheikh and Simoncelli, "Image Quality Assessment: From Error Visibility to
@@ -149,19 +96,9 @@ def ssim(targets: Images, outputs: Images) -> tf.Tensor:
 
 
 def ms_ssim(targets: Images, outputs: Images) -> tf.Tensor:
-    """Multi-scale structural similarity of each image, by `tf.image.ssim_multiscale`.
+    """SSIM over five scales by `tf.image.ssim_multiscale`, in [0, 1]; of at least 176x176 px.
 
-    Five scales; window and intensities as in `ssim`.
-
-    Args:
-        targets: Float [n, h, w, c] in [-1, 1], at least 176x176 px.
-        outputs: Likewise, of the same shape.
-
-    Returns:
-        float32 [n] in [0, 1]; a scale with a negative contrast term counts as 0.
-
-    Raises:
-        InputError: If the shapes differ, the images are too small or the values are not floats.
+    Window and intensities as in `ssim`; a scale with a negative contrast term counts as 0.
 
     Reference:
         Wang, Simoncelli and Bovik, "Multiscale Structural Similarity for Image Quality
@@ -175,19 +112,9 @@ def ms_ssim(targets: Images, outputs: Images) -> tf.Tensor:
 
 
 def pair_metrics(targets: Images, outputs: Images) -> dict[str, np.ndarray]:
-    """L1, PSNR, SSIM, NRMSE and Pearson's correlation of every pair, in one call.
+    """L1, PSNR, SSIM, NRMSE and Pearson's correlation in one call, by these names.
 
-    Args:
-        targets: Float [n, h, w, c] in [-1, 1].
-        outputs: Likewise, of the same shape.
-
-    Returns:
-        Dict from "L1", "PSNR", "SSIM", "NRMSE" and "Pearson" to float32 arrays [n]. PSNR is
-        infinite for equal images; SSIM is NaN for images under 11x11 px, into which its window does
-        not fit, NRMSE and Pearson's correlation are not finite where an image is flat.
-
-    Raises:
-        InputError: If the shapes differ or the values are not floats.
+    SSIM is NaN for images under 11x11 px, into which its window does not fit.
     """
     return {name: values.numpy() for name, values in _quick(*_pair(targets, outputs)).items()}
 

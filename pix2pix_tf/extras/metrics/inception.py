@@ -76,7 +76,11 @@ class InceptionMetrics:
         self._weights = find_weights(
             INCEPTION_URL, purpose="FID and KID", download=download, path=weights
         )
-        self._subsets, self._subset_size, self._seed = kid_subsets, kid_subset_size, seed
+        self._draws = {
+            "kid_subsets": kid_subsets,
+            "kid_subset_size": kid_subset_size,
+            "seed": seed,
+        }
         self.least_images = max(2, kid_subset_size or 2) if "kid" in names else 2
 
     def __call__(
@@ -94,50 +98,49 @@ class InceptionMetrics:
         """
         with tempfile.TemporaryDirectory() as temporary:
             folder, digest = Path(temporary), hash_file(self._weights)
-            sizes: set[tuple[int, ...]] = set()
-            _write(outputs, folder / "outputs", sizes)
-            name = f"{_write(targets, folder / 'targets', sizes)[:16]}-{digest[:16]}"
-            counts = [len(list((folder / kind).iterdir())) for kind in ("outputs", "targets")]
-            if "fid" in self.names and min(counts) < FEATURES:
+            shapes, _ = _write(outputs, folder / "outputs")
+            target_shapes, pixels = _write(targets, folder / "targets")
+            settings = {
+                "network": "InceptionV3 of 2015-12-05 by torch-fidelity, 2048 features",
+                "weights_file": self._weights.name,
+                "weights_sha256": digest,
+                "outputs": len(shapes),
+                "targets": len(target_shapes),
+            }
+            smaller = min(len(shapes), len(target_shapes))
+            if "fid" in self.names and smaller < FEATURES:
                 print(
                     "note: FID depends on the number of images: compare it only with FID of "
-                    f"{min(counts)} images"
+                    f"{smaller} images"
                 )
-            draws = {
-                "kid_subsets": self._subsets,
-                "kid_subset_size": self._subset_size or max(2, min(_SUBSET_SIZE, min(counts) // 2)),
-                "seed": self._seed,
-            }
-            scores = self._run(folder, name, draws, batch_size=64 if len(sizes) == 1 else 1)
-        shared = {
-            "network": "InceptionV3 of 2015-12-05 by torch-fidelity, 2048 features",
-            "weights_file": self._weights.name,
-            "weights_sha256": digest,
-            "outputs": counts[0],
-            "targets": counts[1],
-        }
+            size = self._draws["kid_subset_size"] or max(2, min(_SUBSET_SIZE, smaller // 2))
+            draws = {**self._draws, "kid_subset_size": size}
+            scores = self._run(
+                folder,
+                **{
+                    "batch-size": 64 if len({*shapes, *target_shapes}) == 1 else 1,
+                    "input2-cache-name": f"{pixels[:16]}-{digest[:16]}",
+                    "kid-subsets": draws["kid_subsets"],
+                    "kid-subset-size": draws["kid_subset_size"],
+                    "rng-seed": draws["seed"],
+                },
+            )
         values = {name: scores[key] for name, key in _KEYS.items() if key in scores}
         if "FID" in values:
             values["FID"] = max(0.0, values["FID"])  # only rounding can bring it below
-        settings = {name: shared | (draws if name == "kid" else {}) for name in self.names}
-        return values, settings
+        return values, {n: settings | (draws if n == "kid" else {}) for n in self.names}
 
-    def _run(
-        self, folder: Path, name: str, draws: dict[str, int], *, batch_size: int
-    ) -> dict[str, float]:
-        features = self._statistics / f"{name}-inception-v3-compat-features-2048.pt"
-        if features.is_file():
-            print_line(f"features of targets: {features}")
+    def _run(self, folder: Path, **flags: str | int) -> dict[str, float]:
+        """Runs torch-fidelity on the images in a folder; returns its results."""
+        features = f"{flags['input2-cache-name']}-inception-v3-compat-features-2048.pt"
+        if (self._statistics / features).is_file():
+            print_line(f"features of targets: {self._statistics / features}")
         words = {
             "input1": "outputs",
             "input2": "targets",
-            "batch-size": batch_size,
             "feature-extractor-weights-path": self._weights,
-            "kid-subsets": draws["kid_subsets"],
-            "kid-subset-size": draws["kid_subset_size"],
-            "rng-seed": draws["seed"],
             "cache-root": self._statistics,
-            "input2-cache-name": name,
+            **flags,
         }
         command = [sys.executable, "-m", "torch_fidelity.fidelity", "--json", "--cpu"]
         command += [f"--{metric}" for metric in self.names]
@@ -169,13 +172,13 @@ class InceptionMetrics:
         return json.loads(text[text.index("{") :])  # behind a remark on KID below 0
 
 
-def _write(images: Iterable[np.ndarray], folder: Path, sizes: set[tuple[int, ...]]) -> str:
-    """Writes images as RGB files and adds their shapes to `sizes`; returns a hash of the pixels."""
+def _write(images: Iterable[np.ndarray], folder: Path) -> tuple[list[tuple[int, ...]], str]:
+    """Writes images as RGB files; returns their shapes and a hash of their pixels."""
     folder.mkdir()
-    digest = hashlib.sha256()
+    shapes, digest = [], hashlib.sha256()
     for index, unit in enumerate(images):
         pixels = to_rgb(unit)
-        sizes.add(pixels.shape)
+        shapes.append(pixels.shape)
         digest.update(repr(pixels.shape).encode() + pixels.tobytes())
         Image.fromarray(pixels).save(folder / f"{index:08d}.png", compress_level=1)
-    return digest.hexdigest()
+    return shapes, digest.hexdigest()
