@@ -43,7 +43,8 @@ MULTIPLES = {
 SINGLE, MIRRORED, MULTI_WORKER = "one", "mirrored", "multi_worker"
 # Of pairs, of pairs of label maps, of sets.
 METRICS = (
-    *("l1", "psnr", "ssim", "ms_ssim", "mae", "nrmse", "pearson", "lpips", "labels"),
+    *("l1", "psnr", "ssim", "ms_ssim", "mae", "nrmse", "pearson", "lpips", "hed_distance"),
+    *("labels", "recovery", "checkerboard", "swd", "spectrum", "hed_kid"),
     *("fid", "kid"),
 )
 
@@ -457,15 +458,21 @@ class Config:
     )
     metrics: str | None = evaluate_option(
         None,
-        "What to measure, separated by commas: l1, psnr, ssim, ms_ssim, mae (in the units of the "
-        "files), nrmse, pearson, lpips and labels of pairs, fid and kid of sets (lpips, fid and "
-        "kid: extra [metrics]). When omitted, all that the images allow but lpips and labels; fid "
-        "and kid if their weights are there.",
+        "What to measure, separated by commas. Of pairs: l1, psnr, ssim, ms_ssim, mae (in the "
+        "units of the files), nrmse, pearson, lpips, hed_distance and labels; of sets: fid, kid, "
+        "checkerboard, swd, spectrum, hed_kid; of inputs and outputs: recovery. lpips, fid and "
+        "kid need the extra [metrics], hed_distance and hed_kid the extra [edges]. When omitted, "
+        "l1 to pearson where the images allow it, and fid and kid if their weights are there.",
     )
     palette: str | None = evaluate_option(
         None,
-        "Colours of the classes for --metrics labels: facades, cityscapes, or a text file with a "
-        "line RED GREEN BLUE NAME per class; those named void are not scored.",
+        "Colours of the classes for --metrics labels and recovery: facades, cityscapes, or a text "
+        "file with a line RED GREEN BLUE NAME per class; those named void are not scored.",
+    )
+    recogniser: str | None = evaluate_option(
+        None,
+        "Run of pix2pix-tf that translates images to label maps, for --metrics recovery: the "
+        "labels that it recognises in the outputs are compared with the inputs.",
     )
     inception_weights: str | None = evaluate_option(
         None,
@@ -709,11 +716,18 @@ class Config:
                 "Expected no {aspect_ratio} with {mode} evaluate, which measures images as they "
                 f"are. Received: {self.aspect_ratio}"
             )
-        if ("labels" in self.chosen_metrics) != bool(self.palette):
+        if bool({"labels", "recovery"} & {*self.chosen_metrics}) != bool(self.palette):
             raise OptionError(
-                "Expected {palette} and {metrics} labels together. Received: "
+                "Expected {palette} and {metrics} labels or recovery together. Received: "
                 "{palette} {} and {metrics} {}",
                 self.palette,
+                self.metrics,
+            )
+        if ("recovery" in self.chosen_metrics) != bool(self.recogniser):
+            raise OptionError(
+                "Expected {recogniser} and {metrics} recovery together. Received: "
+                "{recogniser} {} and {metrics} {}",
+                self.recogniser,
                 self.metrics,
             )
 

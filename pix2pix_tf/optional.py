@@ -10,7 +10,18 @@ from typing import Any, NamedTuple
 from pix2pix_tf.errors import InputError
 
 # The extra of pyproject.toml, which is also a folder of `pix2pix_tf/extras`.
-EXTRAS = ("medical", "metrics", "pict", "porting", "serve", "tfds", "tiff", "web", "workers")
+EXTRAS = (
+    "edges",
+    "medical",
+    "metrics",
+    "pict",
+    "porting",
+    "serve",
+    "tfds",
+    "tiff",
+    "web",
+    "workers",
+)
 
 
 def load(extra: str, home: str, *, needed_by: str) -> Any:

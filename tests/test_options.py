@@ -68,8 +68,12 @@ def test_shared_options_keep_their_meaning(config_class):
     ("options", "message"),
     [
         ({"metrics": "l1,fit"}, "metrics of l1, psnr, .* Received: fit"),
-        ({"metrics": "labels"}, "palette and metrics labels together"),
-        ({"palette": "facades"}, "palette and metrics labels together"),
+        ({"metrics": "labels"}, "palette and metrics labels or recovery together"),
+        ({"palette": "facades"}, "palette and metrics labels or recovery together"),
+        (
+            {"palette": "facades", "metrics": "recovery"},
+            "recogniser and metrics recovery together",
+        ),
         ({"aspect_ratio": 1.5}, "no aspect_ratio with mode evaluate"),
         ({"kid_subset_size": 1}, "kid_subset_size to be at least 2"),
     ],
@@ -87,7 +91,7 @@ def test_metrics_are_names_in_any_spelling():
 
 
 def test_every_metric_can_be_measured():
-    assert {*scoring.PAIR_METRICS, "labels", *scoring.INCEPTION} == {*METRICS}
+    assert {*scoring.PAIR_METRICS, *scoring.SET_METRICS, *scoring.LABEL_METRICS} == {*METRICS}
 
 
 def test_no_dropout_is_an_alias():

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from pix2pix_tf import run_folder
 from pix2pix_tf.commands import runs
 from pix2pix_tf.commands.test import translate_rows
+from pix2pix_tf.config import Pix2PixConfig
 from pix2pix_tf.data import listing
 from pix2pix_tf.data.listing import Example
 from pix2pix_tf.errors import InputError, print_line
-from pix2pix_tf.task import ConfigT, ModelT, Task
+from pix2pix_tf.task import ConfigT, ModelT, Pix2PixTask, Task
 from pix2pix_tf.training import runtime
 
 if TYPE_CHECKING:  # TensorFlow is loaded once the input is checked
@@ -37,7 +40,8 @@ def evaluate(task: Task[ConfigT, ModelT], config: ConfigT, explicit: Collection[
 
     from pix2pix_tf.evaluation import scoring
 
-    scorer = scoring.Scorer(config.chosen_metrics, **config.scoring)
+    recognise = _load_recogniser(config.recogniser) if config.recogniser else None
+    scorer = scoring.Scorer(config.chosen_metrics, recognise=recognise, **config.scoring)
     if examples is None:
         compared, rows = _of_folders(task, config, scorer)
     else:
@@ -53,6 +57,25 @@ def evaluate(task: Task[ConfigT, ModelT], config: ConfigT, explicit: Collection[
     )
     print_line("wrote index at", index)
     return 0
+
+
+def _load_recogniser(run: str) -> Callable[[np.ndarray], np.ndarray]:
+    """The generator of a run of pix2pix-tf, as a function of images [h, w, c] in [0, 1]."""
+    import tensorflow as tf
+
+    from pix2pix_tf.data.samples import with_channels
+
+    task = Pix2PixTask()
+    config = Pix2PixConfig(mode="export", output_dir=".", checkpoint=run)
+    config, checkpoint = runs.use_run(config, {"direction"}, program=task.name)
+    predictor = task.load_predictors(config, checkpoint)[config.directions[0]]
+    translate = predictor.compiled(predictor.unit)
+
+    def recognise(image: np.ndarray) -> np.ndarray:
+        channels = with_channels(image, predictor.channels).clip(0, 1)
+        return translate(tf.constant(channels[None])).numpy()[0]
+
+    return recognise
 
 
 def _of_folders(
@@ -112,6 +135,7 @@ def _of_run(
             comparison.from_rows(
                 rows,
                 config.output_folder,
+                input="inputs" if task.is_paired else f"real_{direction[0]}",
                 output=names.output,
                 target=names.target,
                 targets=sets[direction] if are_images else [],

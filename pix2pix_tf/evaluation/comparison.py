@@ -125,18 +125,21 @@ class Comparison:
         outputs: The set to measure.
         targets: The ground-truth set.
         label: Ending of the names of the results, such as " AtoB".
+        inputs: What the outputs were made from, in their order, or None.
     """
 
     pairs: list[Pair]
     outputs: ImageFiles
     targets: ImageFiles
     label: str = ""
+    inputs: ImageFiles | None = None
 
 
 def from_rows(
     rows: Sequence[Row],
     folder: PathLike,
     *,
+    input: str,  # noqa: A002 (as the other two)
     output: str,
     target: str,
     targets: Sequence[PathLike] | None,
@@ -148,6 +151,7 @@ def from_rows(
     Args:
         rows: The report's rows.
         folder: Folder of the results.
+        input: Kind of the images that were translated, such as "inputs".
         output: Kind of the images to measure, such as "outputs".
         target: Kind of their ground truth, where there is any.
         targets: Paths of the ground-truth set, or None for the targets of the pairs.
@@ -160,12 +164,15 @@ def from_rows(
         for row in rows
         if {output, target} <= row["images"].keys()
     ]
-    outputs = [Path(folder, kinds[output]) for kinds in images if output in kinds]
+    outputs, inputs = (
+        ImageFiles([Path(folder, kinds[kind]) for kinds in images if output in kinds])
+        for kind in (output, input)
+    )
     if targets is None:
         target_files = ImageFiles([pair.target for pair in pairs])
     else:
         target_files = ImageFiles(list(map(Path, targets)), side)
-    return Comparison(pairs, ImageFiles(outputs), target_files, label)
+    return Comparison(pairs, outputs, target_files, label, inputs)
 
 
 def from_test_folder(source: PathLike, folder: PathLike) -> Comparison:
@@ -193,7 +200,9 @@ def from_test_folder(source: PathLike, folder: PathLike) -> Comparison:
             f"NAME-targets.png as test writes them. Received: {source}"
         )
     outputs, targets = (ImageFiles([getattr(p, k) for p in pairs]) for k in ("output", "target"))
-    return Comparison(pairs, outputs, targets)
+    inputs = [files["inputs"][name] for name in names if name in files["inputs"]]
+    has_inputs = len(inputs) == len(names)
+    return Comparison(pairs, outputs, targets, inputs=ImageFiles(inputs) if has_inputs else None)
 
 
 def _read_metrics(folder: PathLike) -> dict[str, dict[str, float]]:

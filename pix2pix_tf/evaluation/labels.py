@@ -4,12 +4,17 @@ confusion += confusion_matrix(target, output, palette=find_palette("cityscapes")
 scores = label_scores(confusion)
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
 from pix2pix_tf.errors import InputError
 from pix2pix_tf.evaluation.palettes import Colour, Palette
+from pix2pix_tf.evaluation.results import to_rgb
+
+# From images float32 [h, w, c] in [0, 1] to label maps of the same kind.
+Recognise = Callable[[np.ndarray], np.ndarray]
 
 
 def confusion_matrix(target: np.ndarray, output: np.ndarray, *, palette: Palette) -> np.ndarray:
@@ -78,3 +83,45 @@ def label_scores(confusion: np.ndarray) -> dict[str, float]:
         "per_class_accuracy": float(np.mean(correct[present] / true[present])),
         "class_IoU": float(np.mean(correct[present] / union[present])),
     }
+
+
+def recovery(
+    outputs: Iterable[np.ndarray],
+    inputs: Iterable[np.ndarray],
+    *,
+    recognise: Recognise,
+    palette: Palette,
+) -> dict[str, float]:
+    """Scores of the label maps that a recogniser sees in images made from label maps.
+
+    The idea of the paper's FCN score, with a recogniser of one's own: the better the images show
+    what their inputs ask for, the more of the labels it finds again.
+
+    Args:
+        outputs: Images float32 [h, w, c] in [0, 1].
+        inputs: The label maps that they were made from, likewise.
+        recognise: Translates an image to a label map.
+        palette: The colours of the classes.
+
+    Returns:
+        Dict from "recovery_per_pixel_accuracy", "recovery_per_class_accuracy" and
+        "recovery_class_IoU" to floats in [0, 1].
+
+    Raises:
+        InputError: If a label map has another size than its input, or no pixel was counted.
+
+    Reference:
+        Isola, Zhu, Zhou and Efros, "Image-to-Image Translation with Conditional Adversarial
+        Networks", 2017, section 3.3.
+    """
+    confusion: Any = 0
+    for output, labels in zip(outputs, inputs, strict=True):
+        recognised = recognise(output)
+        if recognised.shape[:2] != labels.shape[:2]:
+            raise InputError(
+                "Expected outputs in the size of their inputs for recovery. Received: "
+                f"{recognised.shape[:2]} and {labels.shape[:2]} px (height, width)"
+            )
+        confusion += confusion_matrix(to_rgb(labels), to_rgb(recognised), palette=palette)
+    scores = label_scores(confusion)
+    return {f"recovery_{name}": value for name, value in scores.items()}

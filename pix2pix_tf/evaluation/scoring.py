@@ -1,20 +1,22 @@
 """Evaluation: the metrics of pairs, of label maps and of sets, and their results."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from pix2pix_tf import optional
 from pix2pix_tf.errors import InputError, print_line
-from pix2pix_tf.evaluation import labels, metrics, results
+from pix2pix_tf.evaluation import labels, metrics, results, texture
 from pix2pix_tf.evaluation.comparison import Comparison, ImagePair, Pair, Pairing
 from pix2pix_tf.evaluation.palettes import find_palette
 from pix2pix_tf.evaluation.report import OF_INPUT
 from pix2pix_tf.evaluation.results import Row, progress
+from pix2pix_tf.evaluation.texture import Images
 
 # The column of label maps; the scores of the whole set are not its mean.
 LABEL_TITLE = "label accuracy"
@@ -37,25 +39,20 @@ class PairMetric:
     least_side: int = 1
 
 
-class SetMetric(Protocol):
-    """A metric of two sets of images.
+@dataclass(frozen=True)
+class SetMetric:
+    """A metric, or several, of two sets of images.
 
     Attributes:
-        names: Its names in --metrics.
+        names: Names in --metrics.
+        measure: Function of the outputs and the targets, each a collection of float32 [h, w, c] in
+            [0, 1], to (dict from titles to values, dict from names to settings).
         least_images: Smaller sets cannot be measured.
     """
 
     names: tuple[str, ...]
-    least_images: int
-
-    def __call__(
-        self, outputs: Iterable[np.ndarray], targets: Iterable[np.ndarray]
-    ) -> tuple[dict[str, float], dict[str, dict[str, Any]]]:
-        """Measures two sets of float32 [h, w, c] in [0, 1].
-
-        Returns:
-            (dict from titles to values, dict from names to settings).
-        """
+    measure: Callable[[Images, Images], texture.Scores]
+    least_images: int = 1
 
 
 _SIGNED = {"range": "images in [-1, 1]"}
@@ -97,10 +94,13 @@ PAIR_METRICS = {
     ),
     # AlexNet's pooling leaves nothing of smaller images.
     "lpips": PairMetric("LPIPS", {"network": "AlexNet", "version": "0.1"}, least_side=31),
+    "hed_distance": PairMetric("HED distance", {"network": "HED (BSDS500)"}),
 }
 INCEPTION = ("fid", "kid")
+SET_METRICS = (*INCEPTION, "checkerboard", "swd", "spectrum", "hed_kid")
+LABEL_METRICS = ("labels", "recovery")
 # What is measured if --metrics is omitted.
-_DEFAULT = (*(name for name in PAIR_METRICS if name != "lpips"), *INCEPTION)
+_DEFAULT = ("l1", "psnr", "ssim", "ms_ssim", "nrmse", "pearson", "mae", *INCEPTION)
 
 
 class Scorer:
@@ -108,13 +108,14 @@ class Scorer:
 
     Args:
         names: Metrics asked for; empty for all that the images and the weights allow.
-        palette: Name of a palette, for "labels"; see `find_palette`.
+        palette: Name of a palette, for "labels" and "recovery"; see `find_palette`.
+        recognise: Translates images to label maps, for "recovery".
         statistics: Folder that keeps the features of targets.
         inception_weights: File with the weights for FID and KID; None for PyTorch's cache.
         download_weights: Whether missing weights may be downloaded.
         kid_subsets: Number of random subsets that KID is averaged over.
         kid_subset_size: Images of each, or None for 1000 or half of the smaller set.
-        seed: Seed of those subsets.
+        seed: Seed of those subsets, and of the patches of "swd".
 
     Attributes:
         settings: Dict from names to what decides the values, for metrics.json.
@@ -129,6 +130,7 @@ class Scorer:
         names: Sequence[str] = (),
         *,
         palette: str | None = None,
+        recognise: labels.Recognise | None = None,
         statistics: Path,
         inception_weights: Path | None = None,
         download_weights: bool = False,
@@ -139,41 +141,58 @@ class Scorer:
         self._is_explicit = bool(names)
         self.names = tuple(names) or _DEFAULT
         self.settings: dict[str, dict[str, Any]] = {}
-        self._palette = None
-        if "labels" in self.names:
+        self._palette, self._recognise = None, recognise
+        if {*LABEL_METRICS} & {*self.names}:
             if palette is None:
-                raise InputError("the metric labels needs a palette")
+                raise InputError("the metrics labels and recovery need a palette")
             self._palette = find_palette(palette)
-            classes = len(self._palette.classes)
-            self.settings["labels"] = {"palette": str(palette), "classes": classes}
+            described = {"palette": str(palette), "classes": len(self._palette.classes)}
+            self.settings |= {name: described for name in LABEL_METRICS if name in self.names}
         self._measures = {
             name: PAIR_METRICS[name].measure for name in self.names if name in PAIR_METRICS
         }
+        textures: dict[str, Callable[[Images, Images], texture.Scores]] = {
+            "checkerboard": texture.checkerboard,
+            "swd": partial(texture.swd, seed=seed),
+            "spectrum": texture.spectrum,
+        }
+        self._set_metrics = [
+            SetMetric((name,), measure) for name, measure in textures.items() if name in self.names
+        ]
         if "lpips" in self.names:
             lpips = optional.load("metrics", "lpips:LPIPS", needed_by="--metrics lpips")(
                 download=download_weights
             )
             self._measures["lpips"] = lambda pair: lpips(pair.target, pair.output)
-        self._set_metrics: list[SetMetric] = []
-        if names_here := [name for name in self.names if name in INCEPTION]:
-            needed_by = f"--metrics {','.join(names_here)}"
+        if names := [name for name in self.names if name.startswith("hed_")]:
+            self._load_hed(names)
+        if names := [name for name in self.names if name in INCEPTION]:
             try:
-                inception = optional.load(
-                    "metrics", "inception:InceptionMetrics", needed_by=needed_by
-                )
-                self._set_metrics.append(
-                    inception(
-                        names_here,
-                        weights=inception_weights,
-                        download=download_weights,
-                        statistics=statistics,
-                        kid_subsets=kid_subsets,
-                        kid_subset_size=kid_subset_size,
-                        seed=seed,
-                    )
+                self._load_inception(
+                    names,
+                    weights=inception_weights,
+                    download=download_weights,
+                    statistics=statistics,
+                    kid_subsets=kid_subsets,
+                    kid_subset_size=kid_subset_size,
+                    seed=seed,
                 )
             except InputError as error:
-                self._leave_out(names_here, error)
+                self._leave_out(names, error)
+
+    def _load_hed(self, names: Sequence[str]) -> None:
+        needed_by = f"--metrics {','.join(names)}"
+        hed = optional.load("edges", "hed:HEDMetrics", needed_by=needed_by)()
+        if "hed_distance" in names:
+            self._measures["hed_distance"] = hed.distance
+        if "hed_kid" in names:
+            self._set_metrics.append(SetMetric(("hed_kid",), hed.kernel_distance, 2))
+
+    def _load_inception(self, names: Sequence[str], **options: Any) -> None:
+        needed_by = f"--metrics {','.join(names)}"
+        inception = optional.load("metrics", "inception:InceptionMetrics", needed_by=needed_by)
+        metric = inception(names, **options)
+        self._set_metrics.append(SetMetric(metric.names, metric, metric.least_images))
 
     def _leave_out(self, names: Sequence[str], reason: InputError) -> None:
         """Reports a metric that cannot be measured; an error if it was asked for."""
@@ -186,7 +205,8 @@ class Scorer:
         """Whether the metrics need pairs."""
         if not self._is_explicit:
             return Pairing.IF_NAMES_MATCH
-        return Pairing.REQUIRED if self._measures or self._palette else Pairing.NONE
+        needs_pairs = self._measures or "labels" in self.names
+        return Pairing.REQUIRED if needs_pairs else Pairing.NONE
 
     def measure(self, comparisons: Sequence[Comparison]) -> dict[str, Any]:
         """Measures pairs, into their rows, and sets.
@@ -253,7 +273,7 @@ class Scorer:
                 values[metric.title] = np.nan
             else:
                 values[metric.title] = float(np.squeeze(measure(images)))
-        if self._palette is None:
+        if self._palette is None or "labels" not in self.names:
             return values, None
         maps = (results.to_rgb(unit) for unit in (images.target, images.output))
         confusion = labels.confusion_matrix(*maps, palette=self._palette)
@@ -261,7 +281,8 @@ class Scorer:
         return values, confusion
 
     def _measure_sets(self, compared: Comparison) -> dict[str, float]:
-        smaller, scores = min(len(compared.outputs), len(compared.targets)), {}
+        smaller = min(len(compared.outputs), len(compared.targets))
+        scores = self._measure_recovery(compared) if "recovery" in self.names else {}
         for metric in self._set_metrics:
             if smaller < metric.least_images:
                 reason = (
@@ -270,10 +291,25 @@ class Scorer:
                 )
                 self._leave_out(metric.names, InputError(reason))
                 continue
-            values, settings = metric(compared.outputs, compared.targets)
+            bars = (
+                progress(images, f"{' and '.join(metric.names)} of {kind}{compared.label}")
+                for kind, images in (("outputs", compared.outputs), ("targets", compared.targets))
+            )
+            values, settings = metric.measure(*bars)
             scores |= values
             self.settings |= {f"{name}{compared.label}": v for name, v in settings.items()}
         return scores
+
+    def _measure_recovery(self, compared: Comparison) -> dict[str, float]:
+        if compared.inputs is None or self._recognise is None or self._palette is None:
+            raise InputError(
+                "--metrics recovery needs --recogniser, --palette and the inputs: measure a run, "
+                "or a folder that test wrote"
+            )
+        outputs = progress(compared.outputs, f"recovery{compared.label}")
+        return labels.recovery(
+            outputs, compared.inputs, recognise=self._recognise, palette=self._palette
+        )
 
 
 def write(

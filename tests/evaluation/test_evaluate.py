@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,11 @@ import runs
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+import pix2pix_tf
 from pix2pix_tf import run_folder
 from pix2pix_tf.demo import facades
-from pix2pix_tf.evaluation.palettes import FACADES
+from pix2pix_tf.evaluation.labels import nearest_label
+from pix2pix_tf.evaluation.palettes import FACADES, find_palette
 
 # Folders that a test writes into the current folder.
 FOLDERS = ("--input_dir", "outputs", "--target_dir", "targets")
@@ -179,6 +182,45 @@ def test_cyclegan_measures_pairs_when_asked(tiny_run, tmp_path):
     assert "in one only: 3, 4, B-3, B-4" in refused(*words, *pairs, program="cyclegan-tf")
     line = refused(*words[:2], program="cyclegan-tf")
     assert "Expected --checkpoint, --target_dir, or an --input_dir" in line
+
+
+def test_texture_of_sets_is_measured_in_both_directions(tmp_path):
+    facades.write_unpaired(tmp_path / "data", 1, seed=0, test_count=2, size=40)
+    sizes = ("--crop_size", 40, "--load_size", 40, "--max_steps", 1)
+    assert runs.train("cyclegan-tf", "data", "run", *sizes).returncode == 0
+    words = ("--input_dir", "data", "--checkpoint", "run")
+    names = ("--metrics", "checkerboard,swd,spectrum")
+    metrics, printed = evaluate(*words, *names, program="cyclegan-tf")
+    titles = ("checkerboard_2", "checkerboard_4", "SWD_1", "SWD_2", "SWD", "spectrum")
+    assert metrics["sets"].keys() == {f"{t} {d}" for t in titles for d in ("AtoB", "BtoA")}
+    assert "swd of targets BtoA: 100%" in printed
+    assert metrics["settings"]["swd AtoB"]["directions"] == 512
+    shutil.copytree("data/testA", "targets")
+    same = ("--input_dir", "data/testA", "--target_dir", "targets", *names)
+    best = evaluate(*same)[0]["sets"]
+    assert best == {t: 1 if "board" in t else 0 for t in titles}
+
+
+def test_recovery_translates_the_outputs_back(pairs, tiny_run, tmp_path):
+    recogniser = runs.untrained(tmp_path / "recogniser")
+    words = ("--checkpoint", tiny_run(), "--input_dir", pairs)
+    palette = ("--palette", "facades", "--recogniser", recogniser)
+    metrics, _ = evaluate(*words, *palette, "--metrics", "recovery")
+    predictor, correct, count = pix2pix_tf.load(recogniser), 0, 0
+    colours = find_palette("facades").classes
+    for path in sorted((tmp_path / "out" / "images").glob("*-outputs.png")):
+        labels = predictor(np.asarray(Image.open(path)))
+        inputs = np.asarray(Image.open(str(path).replace("outputs", "inputs")))
+        same = nearest_label(labels, colours) == nearest_label(inputs, colours)
+        correct, count = correct + same.sum(), count + same.size
+    accuracy = metrics["sets"]["recovery_per_pixel_accuracy"]
+    assert accuracy == pytest.approx(correct / count, abs=1e-3) and count > 100
+    assert set(metrics["settings"]) == {"recovery"}
+    runs.succeed("pix2pix-tf", "test", *words, "--output_dir", "tested")
+    again, _ = evaluate("--input_dir", "tested", *palette, "--metrics", "recovery")
+    assert again["sets"] == metrics["sets"]
+    words = ("--input_dir", "tested", "--target_dir", "tested/images", *palette)
+    assert "--metrics recovery needs" in refused(*words, "--metrics", "recovery")
 
 
 def test_two_folders_are_the_same_to_both_programs(tmp_path):

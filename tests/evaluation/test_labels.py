@@ -1,7 +1,12 @@
 import numpy as np
 import pytest
 
-from pix2pix_tf.evaluation.labels import confusion_matrix, label_scores, nearest_label
+from pix2pix_tf.evaluation.labels import (
+    confusion_matrix,
+    label_scores,
+    nearest_label,
+    recovery,
+)
 from pix2pix_tf.evaluation.palettes import (
     CITYSCAPES_CLASSES,
     CITYSCAPES_VOID,
@@ -46,6 +51,24 @@ def test_scores_are_the_definitions():
     assert label_scores(confusion) == pytest.approx(expected, rel=1e-12)
     with pytest.raises(ValueError, match="no pixel of a scored class"):
         label_scores(np.zeros((3, 3)))
+
+
+def test_recovery_scores_what_a_recogniser_sees():
+    random = np.random.default_rng(3)
+    palette = find_palette("facades")
+    colours = np.array(palette.classes, np.float32) / 255
+    truth, guess = random.integers(12, size=(2, 4, 20, 24))
+    images = random.random((4, 20, 24, 3), np.float32)
+    maps = {image.tobytes(): colours[labels] for image, labels in zip(images, guess, strict=True)}
+    scores = recovery(
+        images, colours[truth], recognise=lambda x: maps[x.tobytes()], palette=palette
+    )
+    expected = naive_scores(truth, guess, 12)
+    assert scores == pytest.approx({f"recovery_{name}": v for name, v in expected.items()})
+    perfect = recovery(colours[truth], colours[truth], recognise=lambda x: x, palette=palette)
+    assert set(perfect.values()) == {1.0}
+    with pytest.raises(ValueError, match="size of their inputs for recovery"):
+        recovery(images, colours[truth], recognise=lambda x: x[1:], palette=palette)
 
 
 def test_nearest_label_is_the_smallest_squared_distance():

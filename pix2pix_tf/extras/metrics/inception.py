@@ -76,7 +76,7 @@ class InceptionMetrics:
         self._weights = find_weights(
             INCEPTION_URL, purpose="FID and KID", download=download, path=weights
         )
-        self._draws = {
+        self._draws: dict[str, Any] = {
             "kid_subsets": kid_subsets,
             "kid_subset_size": kid_subset_size,
             "seed": seed,

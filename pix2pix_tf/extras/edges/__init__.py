@@ -1,0 +1,1 @@
+"""Metrics on the features of HED, an edge detector whose weights come with its package."""
