@@ -12,6 +12,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.process]
 WINGS = sorted(path.parent.name for path in (ROOT / "pix2pix_tf" / "extras").glob("*/__init__.py"))
 # What needs each of them: words of pix2pix-tf, in a folder with pairs, a run and an export.
 NEEDING = {
+    "edges": "evaluate --input_dir pairs --target_dir pairs --output_dir new --metrics hed_kid",
     "metrics": "evaluate --input_dir pairs --target_dir pairs --output_dir new --metrics fid",
     "pict": "export --checkpoint run --output_dir new --export_format pict",
     "porting": f"import --checkpoint {GOLDENS / 'small'} --output_dir new",
