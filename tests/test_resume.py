@@ -101,6 +101,7 @@ def test_without_an_intact_checkpoint_nothing_starts(train, copy):
     assert f"no intact checkpoint is left: {newest}" in train(copy, "--resume").stderr
 
 
+@pytest.mark.slow
 def test_the_learning_rate_can_be_changed(train, copy):
     printed(train(copy, "--resume", "--lr", 0, "--max_steps", 8, "--keep_checkpoints", 2))
     before, after = (state(copy, step) for step in (6, 8))
@@ -161,12 +162,14 @@ def test_test_measures_what_validation_measured(run, pairs, tmp_path, words):
     assert np.array_equal(average, tested) == (not words)
 
 
+@pytest.mark.slow
 def test_the_best_checkpoint_can_be_resumed(run, train, tmp_path):
     best = run_folder.best_path(run)
     text = printed(train(tmp_path / "on", "--checkpoint", best, "--max_steps", 7))
     assert f"resuming at step {checkpoints.step_of(best)}" in text and "trained to step 7" in text
 
 
+@pytest.mark.slow
 def test_averaging_can_start_later(pairs, train, tmp_path):
     folder = tmp_path / "run"
     printed(runs.train("pix2pix-tf", pairs, folder, "--save_freq", 1))

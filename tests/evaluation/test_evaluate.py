@@ -98,6 +98,7 @@ def test_equal_images_have_no_psnr_and_large_ones_an_ms_ssim(tmp_path):
     assert metrics["left_out"] == {"PSNR": 2, "MS-SSIM": 1}
 
 
+@pytest.mark.slow
 def test_images_of_a_test_and_its_run_give_the_same(pairs, tmp_path):
     large = ("--crop_size", 256, "--scale_size", 256, "--max_steps", 1)
     assert runs.train("pix2pix-tf", pairs, "run", *large).returncode == 0
@@ -165,6 +166,7 @@ def test_label_maps_are_scored_by_class(tmp_path):
     assert metrics["settings"]["labels"]["classes"] == 1
 
 
+@pytest.mark.slow
 def test_cyclegan_measures_pairs_when_asked(tiny_run, tmp_path):
     facades.write_unpaired(tmp_path / "data", 1, seed=0, test_count=2, size=40)
     words = ("--input_dir", "data", "--checkpoint", tiny_run("cyclegan-tf"), "--direction", "BtoA")

@@ -186,7 +186,10 @@ def test_keras_files_open_without_this_package(model, exported, tmp_path):
 
 
 @LITERT
-@pytest.mark.parametrize(("quantize", "share", "least"), [("float16", 0.7, 55), ("int8", 0.6, 25)])
+@pytest.mark.parametrize(
+    ("quantize", "share", "least"),
+    [pytest.param("float16", 0.7, 55, marks=pytest.mark.slow), ("int8", 0.6, 25)],
+)
 def test_quantized_litert_is_smaller_and_measured(exported, quantize, share, least):
     whole, small = exported("unet", "litert"), exported("unet", "litert", quantize=quantize)
     assert small.path.stat().st_size < share * whole.path.stat().st_size

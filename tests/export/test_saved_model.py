@@ -99,6 +99,7 @@ def test_an_export_that_differs_is_not_delivered(exported, tmp_path, monkeypatch
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_lab_models_are_exported_too(tmp_path):
     served = make(lab_colorization=True, crop_size=32, scale_size=32)
     assert saved_model.export_saved_model(served, tmp_path) <= saved_model.TOLERANCE

@@ -110,6 +110,7 @@ def test_torch_fidelity_is_asked_for_both_sets(stub, folder):
     assert stub()["input2-cache-name"] != name
 
 
+@pytest.mark.slow
 def test_cyclegan_is_measured_in_both_directions(stub, folder, tiny_run, unpaired):
     (folder / "any.pth").write_bytes(b"weights")
     words = ("--input_dir", unpaired, "--checkpoint", tiny_run("cyclegan-tf"))

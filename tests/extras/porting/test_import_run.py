@@ -75,6 +75,7 @@ def test_a_pict_file_is_used_and_a_discriminator_starts_afresh(tmp_path, inputs)
     assert 0.01 < state["discriminator/layer_2/conv2d/kernel"].std() < 0.03
 
 
+@pytest.mark.slow
 def test_cyclegan_is_tested_and_resumed(tmp_path):
     source, run, data = (tmp_path / name for name in ("theirs", "run", "data"))
     source.mkdir()

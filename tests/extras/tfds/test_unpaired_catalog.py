@@ -56,6 +56,7 @@ def test_a_data_set_becomes_four_folders_of_its_own_files(local, tmp_path):
             assert found == images
 
 
+@pytest.mark.slow
 def test_it_is_trained_tested_and_checked(local, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path / "tfds"))
     source = ("--input_dir", "tfds:cycle_gan/horse2zebra")
