@@ -51,7 +51,6 @@ ALLOWED_SKIPS = (
     "the extra edges is not installed",
     "needs chromium",
     "onnxruntime-web",  # without a network
-    "no file system can be mounted here",
 )
 _unexpected = set()
 

@@ -224,24 +224,3 @@ def test_every_command_of_a_document_runs(prepared, launcher, tmp_path, document
     for language, block in found:
         place.run_block(language, block)
     assert [folder for folder in place.outputs if not any(folder.iterdir())] == []
-
-
-def prose(document):
-    """The text of a document without its code blocks."""
-    return re.sub(r"^```.*?^```$", "", document.read_text(encoding="utf-8"), flags=re.M | re.S)
-
-
-def anchors(document):
-    """The anchors that GitHub gives to the headings of a document."""
-    headings = re.findall(r"^#+ (.*)$", prose(document), re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
-
-
-@pytest.mark.parametrize("document", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_links_between_documents(document):
-    links = LINK.findall(prose(document))
-    for link in (link for link in links if not link.startswith(("http://", "https://"))):
-        place, _, anchor = link.partition("#")
-        target = (document.parent / place).resolve() if place else document
-        assert target.exists(), link
-        assert not anchor or anchor in anchors(target), link
