@@ -38,7 +38,12 @@ def our_config(case: Case, *, starting: bool = True, **options: Any) -> Any:
     runtime.load_tensorflow(starting=starting)
     options |= {name: case[name] for name in ("batch_size", "precision", "ngf", "ndf")}
     return Pix2PixConfig(
-        mode="train", input_dir="in", output_dir="out", seed=0, bottleneck_norm=False, **options
+        mode="train",
+        input_dir=Path("in"),
+        output_dir=Path("out"),
+        seed=0,
+        bottleneck_norm=False,
+        **options,
     )
 
 
@@ -224,7 +229,9 @@ def our_cycle(case: Case) -> Prepared:
     size = case["image_size"]
     options = {name: case[name] for name in ("batch_size", "precision", "ngf", "ndf")}
     options |= {"crop_size": size, "load_size": size}
-    config = CycleGANConfig(mode="train", input_dir="in", output_dir="out", seed=0, **options)
+    config = CycleGANConfig(
+        mode="train", input_dir=Path("in"), output_dir=Path("out"), seed=0, **options
+    )
     model = models.build(config, steps_per_epoch=1000)
     return updates(model, our_pair(case)), {"parameters": model.count_params()}
 

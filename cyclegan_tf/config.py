@@ -5,8 +5,8 @@ Reference:
 """
 
 import dataclasses
-import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pix2pix_tf.config import (
@@ -39,19 +39,19 @@ class CycleGANConfig(Config):
     resize_method = "bicubic"
 
     # Run
-    input_dir: str | None = override_option(
+    input_dir: Path | None = override_option(
         "input_dir",
         help="Folder with the folders trainA and trainB (train), testA and testB (test), or "
         "tfds:cycle_gan/NAME for a data set of TensorFlow Datasets; test also takes a folder of "
         "images.",
     )
-    input_dir_A: str | None = run_option(
+    input_dir_A: Path | None = run_option(
         None, "Folder of images of A, in place of the one in --input_dir.", inherit="run"
     )
-    input_dir_B: str | None = run_option(
+    input_dir_B: Path | None = run_option(
         None, "Folder of images of B, in place of the one in --input_dir.", inherit="run"
     )
-    output_dir: str | None = override_option(
+    output_dir: Path | None = override_option(
         "output_dir", help="Folder for the results; demo writes to cyclegan-demo."
     )
 
@@ -175,7 +175,7 @@ class CycleGANConfig(Config):
         a, b = (ExampleFormat(dataset_mode="single", sides=(side, side)) for side in self.sides)
         return a, b
 
-    def domains(self, phase: str) -> tuple[str | None, str | None]:
+    def domains(self, phase: str) -> tuple[Path | None, Path | None]:
         """The folders of A and B.
 
         Args:
@@ -185,5 +185,5 @@ class CycleGANConfig(Config):
             Two paths, None for a domain that no option names.
         """
         folder = self.input_dir
-        inside = [folder and os.path.join(folder, f"{phase}{domain}") for domain in "AB"]
-        return self.input_dir_A or inside[0], self.input_dir_B or inside[1]
+        a, b = (folder and folder / f"{phase}{domain}" for domain in "AB")
+        return self.input_dir_A or a, self.input_dir_B or b

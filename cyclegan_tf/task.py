@@ -6,7 +6,7 @@ import dataclasses
 import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cyclegan_tf.config import PROGRAM, CycleGANConfig
 from pix2pix_tf import run_folder
@@ -49,7 +49,7 @@ class CycleGANTask(Task[CycleGANConfig, "CycleGAN"]):
     }
 
     def unpack_data(self, config: CycleGANConfig) -> CycleGANConfig:
-        if not (name := config.input_dir or "").startswith(TFDS):
+        if not (name := str(config.input_dir)).startswith(TFDS):
             return config
         unpack = import_tfds("unpack_unpaired", name)
         return dataclasses.replace(config, input_dir=unpack(name))
@@ -57,11 +57,11 @@ class CycleGANTask(Task[CycleGANConfig, "CycleGAN"]):
     def data_sets(self, config: CycleGANConfig) -> dict[str, DatasetFiles]:
         """The sets of both domains; only the named folders, or those that --input_dir contains."""
         named = {"A": config.input_dir_A, "B": config.input_dir_B}
-        folders: dict[str, Any] = {domain: folder for domain, folder in named.items() if folder}
+        folders = {domain: folder for domain, folder in named.items() if folder}
         if config.input_dir:
             unnamed = [domain for domain in named if domain not in folders]
             names = [f"{phase}{domain}" for phase in ("train", "test") for domain in unnamed]
-            folders |= {name: os.path.join(config.input_dir, name) for name in names}
+            folders |= {name: config.input_dir / name for name in names}
         existing = {name for name, folder in folders.items() if _is_folder(folder)}
         if existing & {"trainA", "trainB"}:
             # Training needs both domains, test one.
@@ -69,7 +69,7 @@ class CycleGANTask(Task[CycleGANConfig, "CycleGAN"]):
         existing |= {"A", "B"} & folders.keys()
         folders = {name: folder for name, folder in folders.items() if name in existing}
         # A folder of images is a set of the domain that test would translate from.
-        folders = folders or {"B" if config.direction == "BtoA" else "A": config.input_dir}
+        folders = folders or {"B" if config.direction == "BtoA" else "A": config.input_folder}
         return {name: self._list(config, folder, name[-1]) for name, folder in folders.items()}
 
     def training_files(self, config: CycleGANConfig) -> tuple[CycleGANConfig, TrainingFiles]:
@@ -91,7 +91,7 @@ class CycleGANTask(Task[CycleGANConfig, "CycleGAN"]):
         if len(directions) == 2 or named or any(is_there):
             folders = {d: _find_folder(config, "test", d[0]) for d in directions}
         else:
-            folders = {directions[0]: config.input_dir or ""}
+            folders = {directions[0]: config.input_folder}
         return {
             direction: self.check_test_files(config, self._list(config, folder, direction[0]))
             for direction, folder in folders.items()
@@ -113,7 +113,7 @@ class CycleGANTask(Task[CycleGANConfig, "CycleGAN"]):
     def test_format(self, config: CycleGANConfig, direction: str) -> ExampleFormat:
         return config.readings["AB".index(direction[0])]
 
-    def _list(self, config: CycleGANConfig, folder: Any, domain: str) -> DatasetFiles:
+    def _list(self, config: CycleGANConfig, folder: Path, domain: str) -> DatasetFiles:
         images = listing.list_images(folder, recursive=config.recursive)
         return self.contents(config, images, domain, [folder])
 
@@ -283,11 +283,11 @@ class CycleGANTask(Task[CycleGANConfig, "CycleGAN"]):
         return DemoSummary(lines, has_learned)
 
 
-def _is_folder(path: str | os.PathLike[str] | None) -> bool:
-    return path is not None and run_folder.place(path).is_dir()
+def _is_folder(path: Path | None) -> bool:
+    return path is not None and path.is_dir()
 
 
-def _find_folder(config: CycleGANConfig, phase: str, domain: str) -> str:
+def _find_folder(config: CycleGANConfig, phase: str, domain: str) -> Path:
     """The folder of a domain for "train" or "test"."""
     folder = config.domains(phase)["AB".index(domain)]
     is_named = {"A": config.input_dir_A, "B": config.input_dir_B}[domain] is not None
@@ -323,8 +323,9 @@ def load(run: str | os.PathLike[str], *, direction: str = "AtoB", tile: int = 0)
     from pix2pix_tf.networks.layers import check_choice
 
     check_choice("direction", direction, tuple(GENERATORS))
+    path = run_folder.as_run_path(run)
     config = CycleGANConfig(
-        mode="export", output_dir=".", direction=direction, tile=tile, checkpoint=str(run)
+        mode="export", output_dir=Path(), direction=direction, tile=tile, checkpoint=path
     )
     return api.load_predictor(CycleGANTask(), config)
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from pix2pix_tf import run_folder
@@ -34,7 +35,8 @@ def load(run: str | os.PathLike[str], *, tile: int = 0) -> Predictor:
     Raises:
         InputError: If there is no run of pix2pix-tf at that place, or its files are damaged.
     """
-    config = Pix2PixConfig(mode="export", output_dir=".", checkpoint=str(run), tile=tile)
+    path = run_folder.as_run_path(run)
+    config = Pix2PixConfig(mode="export", output_dir=Path(), checkpoint=path, tile=tile)
     return load_predictor(Pix2PixTask(), config)
 
 
@@ -71,7 +73,7 @@ def save_task_run(
 ) -> None:
     """As `save_run`, of any program."""
     _check_model(model, task.describe_model(config), channels=config.channels[0])
-    folder, step = run_folder.place(folder), int(model.step)
+    folder, step = run_folder.as_path(folder), int(model.step)
     saved = run_folder.checkpoints(folder)
     if saved and (run_folder.checkpoint_step(saved[-1]) or 0) > step:
         raise InputError(

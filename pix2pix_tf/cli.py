@@ -103,7 +103,7 @@ def _run(task: Task[ConfigT, ModelT], words: list[str], *, summary: str) -> int:
         return 0
     config, explicit = options.parse(task.config_class, words)
     config.refuse_foreign(explicit)
-    if any(map(run_folder.is_remote, dataclasses.astuple(config))):
+    if any(map(run_folder.is_remote, vars(config).values())):
         # Its file systems open addresses.
         runtime.import_tensorflow()
     mode = CHECK_DATA if config.check_data else config.mode

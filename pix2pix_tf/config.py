@@ -8,7 +8,6 @@ Reference:
 """
 
 import dataclasses
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -152,7 +151,7 @@ class Config:
 
     COMMANDS: ClassVar[Mapping[str, Command]] = COMMANDS
     # The run in the package that export and serve use when --checkpoint is omitted, or None.
-    PRETRAINED: ClassVar[str | None] = None
+    PRETRAINED: ClassVar[Path | None] = None
     # As `sizes.ResizeSpec` takes it.
     resize_method = "area"
     # Options of pix2pix-tf, which other programs do without.
@@ -170,9 +169,9 @@ class Config:
         choices=MODES,
         inherit="never",
     )
-    input_dir: str | None = option(None, "Folder of images.", section="Run")
-    output_dir: str | None = run_option(None, "Folder for the results.")
-    checkpoint: str | None = run_option(
+    input_dir: Path | None = option(None, "Folder of images.", section="Run")
+    output_dir: Path | None = run_option(None, "Folder for the results.")
+    checkpoint: Path | None = run_option(
         None,
         "Run folder, or one checkpoint file in it: the run to resume (train) or to use (test, "
         "evaluate, export). For serve, any number of runs and SavedModels, PATH or NAME=PATH, "
@@ -184,7 +183,7 @@ class Config:
         "Resume the run in --output_dir, or start it if there is none, so that the same command "
         "line can be repeated.",
     )
-    init_from: str | None = run_option(
+    init_from: Path | None = run_option(
         None, "Run folder, or one checkpoint file in it, whose weights initialise a new run."
     )
     seed: int | None = option(
@@ -432,7 +431,7 @@ class Config:
         "With --export_format web write one file that opens by a double click; "
         "--noweb_single_file writes a folder for a web host.",
     )
-    web_runtime: str | None = output_option(
+    web_runtime: Path | None = output_option(
         None,
         "Folder with the npm package onnxruntime-web, packed or unpacked, for --export_format web; "
         "when omitted it is downloaded once and kept in the user's cache.",
@@ -443,14 +442,14 @@ class Config:
         "this size needs; 0 for no bound. The result is that of the whole image.",
         ge=0,
     )
-    scratch_dir: str | None = output_option(
+    scratch_dir: Path | None = output_option(
         None,
         "Folder for the feature maps that --tile does not keep in memory; by default the system's "
         "for temporary files. Nothing stays in it.",
     )
 
     # Evaluate
-    target_dir: str | None = evaluate_option(
+    target_dir: Path | None = evaluate_option(
         None,
         "Folder of target images. Without --checkpoint the images in --input_dir are measured "
         "against it, as pairs where both have the same names; with it, it is the target set of "
@@ -469,12 +468,12 @@ class Config:
         "Colours of the classes for --metrics labels and recovery: facades, cityscapes, or a text "
         "file with a line RED GREEN BLUE NAME per class; those named void are not scored.",
     )
-    recogniser: str | None = evaluate_option(
+    recogniser: Path | None = evaluate_option(
         None,
         "Run of pix2pix-tf that translates images to label maps, for --metrics recovery: the "
         "labels that it recognises in the outputs are compared with the inputs.",
     )
-    inception_weights: str | None = evaluate_option(
+    inception_weights: Path | None = evaluate_option(
         None,
         "File with the weights of the InceptionV3 of 2015 for fid and kid, in the form of "
         "torch-fidelity; PyTorch's cache when omitted.",
@@ -482,7 +481,7 @@ class Config:
     download_weights: bool = evaluate_option(
         False, "Download the weights that fid, kid and lpips need to PyTorch's cache."
     )
-    statistics: str | None = evaluate_option(
+    statistics: Path | None = evaluate_option(
         None,
         "Folder that keeps the features of targets for later evaluations; statistics in "
         "--output_dir when omitted.",
@@ -539,14 +538,18 @@ class Config:
     timeout: float = serve_option(60.0, "Maximum time of a request in seconds.", gt=0)
 
     def __post_init__(self) -> None:
-        """Checks every value, then their combinations.
+        """Brings every value into its one form and checks it, then their combinations.
 
         Raises:
             OptionError: For the first that cannot be used.
         """
         if self.mode in ("export", "serve") and not self.checkpoint:
             object.__setattr__(self, "checkpoint", self.PRETRAINED)
-        options.validate(self)
+        for name in ("checkpoint", "init_from", "recogniser"):
+            if getattr(self, name) == run_folder.PRETRAINED:
+                object.__setattr__(self, name, run_folder.as_run_path(run_folder.PRETRAINED))
+        # For serve it is a list with names, which `serve.sources` reads.
+        options.validate(self, unconverted=("checkpoint",) if self.mode == "serve" else ())
         self._check_folders()
         self._check_images()
         self._check_export()
@@ -562,7 +565,7 @@ class Config:
         for name in ("input_dir", "input_dir_A", "input_dir_B", "target_dir", "val_dir"):
             folder = getattr(self, name, None)
             if folder and self.output_dir and self.takes(name) and self.takes("output_dir"):
-                if os.path.realpath(folder) == os.path.realpath(self.output_dir):
+                if run_folder.same_place(folder, self.output_dir):
                     raise OptionError(
                         f"Expected {{output_dir}} to be another folder than {{{name}}}. "
                         "Received: {}",
@@ -597,7 +600,7 @@ class Config:
         """Raises an error for a command without the folder of images that it needs."""
         self._require("input_dir")
 
-    def _require_sides(self, folders: Mapping[str, str | None]) -> None:
+    def _require_sides(self, folders: Mapping[str, Path | None]) -> None:
         """Refuses a command with neither --input_dir nor a folder of its own for some side."""
         missing = [f"{{input_dir_{side}}}" for side, folder in folders.items() if not folder]
         if missing and not self.input_dir:
@@ -838,16 +841,23 @@ class Config:
         return self._sides(self.channels)
 
     @property
-    def output_folder(self) -> run_folder.Place:
-        """`output_dir` of a command that writes."""
-        self._require("output_dir")
-        return run_folder.place(self.output_dir or "")
+    def input_folder(self) -> Path:
+        """`input_dir` of a command that reads images."""
+        return self._required_path("input_dir")
 
     @property
-    def run_path(self) -> str:
+    def output_folder(self) -> Path:
+        """`output_dir` of a command that writes."""
+        return self._required_path("output_dir")
+
+    @property
+    def run_path(self) -> Path:
         """`checkpoint` of a command that uses a run."""
-        self._require("checkpoint")
-        return self.checkpoint or ""
+        return self._required_path("checkpoint")
+
+    def _required_path(self, name: str) -> Path:
+        self._require(name)
+        return getattr(self, name)
 
     @property
     def reads_windows(self) -> bool:
@@ -928,18 +938,18 @@ override_option = partial(options.override_option, Config)
 class Pix2PixConfig(Config):
     """Options of one pix2pix command; invalid ones raise `InputError` when the object is made."""
 
-    PRETRAINED: ClassVar[str | None] = str(run_folder.SHIPPED)
+    PRETRAINED: ClassVar[Path | None] = run_folder.SHIPPED
 
     # Run
-    input_dir: str | None = override_option(
+    input_dir: Path | None = override_option(
         "input_dir",
         help="Folder of side-by-side images, A left and B right, or tfds:NAME/CONFIG for a "
         "data set of TensorFlow Datasets.",
     )
-    output_dir: str | None = override_option(
+    output_dir: Path | None = override_option(
         "output_dir", help="Folder for the results; demo writes to pix2pix-demo."
     )
-    checkpoint: str | None = override_option(
+    checkpoint: Path | None = override_option(
         "checkpoint",
         help="Run folder, or one checkpoint file in it: the run to resume (train) or to use (test, "
         "evaluate, export, serve). facades is the model in the package, which export and serve "
@@ -969,10 +979,10 @@ class Pix2PixConfig(Config):
         "(single).",
         choices=("aligned", "folders", "single"),
     )
-    input_dir_A: str | None = data_option(
+    input_dir_A: Path | None = data_option(
         None, "Folder of A with --dataset_mode folders, if it is not --input_dir/A.", inherit="run"
     )
-    input_dir_B: str | None = data_option(
+    input_dir_B: Path | None = data_option(
         None, "Folder of B with --dataset_mode folders, if it is not --input_dir/B.", inherit="run"
     )
     pair_by: str = data_option(
@@ -1007,7 +1017,7 @@ class Pix2PixConfig(Config):
     )
 
     # Monitoring
-    val_dir: str | None = monitoring_option(
+    val_dir: Path | None = monitoring_option(
         None,
         "Folder like --input_dir that is measured during training: val.csv, TensorBoard, "
         "images, and checkpoints/best.safetensors, the one with the lowest L1.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
 import json
@@ -9,7 +10,7 @@ import math
 import textwrap
 import typing
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from os import PathLike
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from absl import flags
@@ -96,7 +97,8 @@ def _type(field: dataclasses.Field) -> Any:
 
 def type_name(field: dataclasses.Field) -> str:
     """The type of an option as a person reads it: "bool", "int", "float", "str" or "size"."""
-    return "size" if _type(field) == sizes.Size else _type(field).__name__
+    kind = _type(field)
+    return {sizes.Size: "size", Path: "str"}.get(kind) or kind.__name__
 
 
 def description(field: dataclasses.Field) -> str:
@@ -105,36 +107,54 @@ def description(field: dataclasses.Field) -> str:
     return field.metadata["help"] + (f" Also --{alias}." if alias else "")
 
 
-def validate(config: DataclassInstance) -> None:
-    """Brings values into their one spelling; called by a configuration's `__post_init__`.
+def validate(config: DataclassInstance, *, unconverted: Collection[str] = ()) -> None:
+    """Checks values and brings them into one form: paths become a `Path`, squares one number.
+
+    Called by a configuration's `__post_init__`.
+
+    Args:
+        config: The configuration.
+        unconverted: Names of options that keep their form.
 
     Raises:
-        OptionError: For a value out of range.
+        InputError: For a value out of range.
     """
     for field in dataclasses.fields(config):
-        value = numbers = getattr(config, field.name)
+        value = getattr(config, field.name)
         if value is None:
             continue
-        if _type(field) == sizes.Size:
-            try:
-                numbers = sizes.sides(value)
-            except InputError:
-                expected = "a size such as 256 or 512x256 (HxW)"
-                raise _out_of_range(field.name, expected, value) from None
-            object.__setattr__(config, field.name, sizes.parse(value))
-        for number in numbers if isinstance(numbers, tuple) else (numbers,):
-            if violated := _violated_rule(field.metadata, number):
-                raise _out_of_range(field.name, violated, value)
+        try:
+            if field.name not in unconverted:
+                object.__setattr__(config, field.name, _convert(field, value))
+            parts = sizes.sides(value) if _type(field) == sizes.Size else (value,)
+            violated = next(filter(None, (_violated_rule(field.metadata, p) for p in parts)), None)
+        except sizes.SizeError:
+            violated = "a size such as 256 or 512x256 (HxW)"
+        if violated:
+            raise OptionError(f"Expected {{{field.name}}} to be {violated}. Received: {{}}", value)
 
 
-def _out_of_range(name: str, expected: str, value: object) -> OptionError:
-    return OptionError(f"Expected {{{name}}} to be {{}}. Received: {{}}", expected, value)
+def _convert(field: dataclasses.Field, value: Any) -> Any:
+    """A value of an option in its one form."""
+    if value is None:
+        return None
+    if _type(field) == sizes.Size:
+        return sizes.parse(value)
+    if _type(field) is Path:
+        return run_folder.as_path(value) if str(value) else None
+    return value
+
+
+def as_json(config: DataclassInstance) -> dict[str, Any]:
+    """Every option by its name, as options.json stores it."""
+    values = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
+    return {name: str(v) if isinstance(v, PurePath) else v for name, v in values.items()}
 
 
 def _violated_rule(rule: Mapping[str, Any], value: Any) -> str | None:
-    if isinstance(value, str) and not value.isascii():
+    if isinstance(value, str | PurePath) and not str(value).isascii():
         try:
-            value.encode()
+            str(value).encode()
         except UnicodeEncodeError:
             return "UTF-8"  # as TensorFlow and the files of a run need it
     if rule["choices"] and value not in rule["choices"]:
@@ -257,7 +277,7 @@ def inherit_options(
     explicit: Collection[str],
     stored: Mapping[str, Any],
     *,
-    source: str | PathLike[str],
+    source: Path,
     resuming: bool,
 ) -> ConfigT:
     """Takes the omitted options from a run's options.json.
@@ -277,7 +297,7 @@ def inherit_options(
         InputError: If an explicit option contradicts the architecture of the run, or a stored
             value is of another type.
     """
-    path = run_folder.place(source) / run_folder.OPTIONS
+    path = source / run_folder.OPTIONS
     if not any(field.name in stored for field in dataclasses.fields(config)):
         raise InputError(f"{path} contains no options of a run")
     changes = {}
@@ -308,7 +328,7 @@ def stored_value(
     name: str,
     *,
     stored: Mapping[str, Any],
-    source: str | PathLike[str],
+    source: Path,
 ) -> Any:
     """The value of one option in a run's options.json, of the option's type.
 
@@ -319,22 +339,28 @@ def stored_value(
         source: The run's folder, for messages.
 
     Returns:
-        bool, int, float, str or None.
+        The value, or None.
 
     Raises:
         InputError: If the value has another type.
     """
-    field = config.__dataclass_fields__[name]
-    expected, value = _type(field), stored[name]
-    if value is None and type(None) in typing.get_args(field.type):
-        return None
-    if expected is float and type(value) is int and abs(value) < 2**53:
-        return float(value)
-    types = typing.get_args(expected) or (expected,)  # of sizes int and str
-    if type(value) in types and not (type(value) is str and "\0" in value):
-        return value
-    text, path = json.dumps(value), run_folder.place(source) / run_folder.OPTIONS
+    field, value = config.__dataclass_fields__[name], stored[name]
+    if has_type(field, value):
+        value = float(value) if type(value) is int and _type(field) is float else value
+        with contextlib.suppress(sizes.SizeError):
+            return _convert(field, value)
+    text, path = json.dumps(value), source / run_folder.OPTIONS
     raise InputError(
         f"Expected {name} in {path} to be of type {type_name(field)}. "
         f"Received: {text[:40]}{'...' * (len(text) > 40)}"
     )
+
+
+def has_type(field: dataclasses.Field, value: object) -> bool:
+    """Whether a value read from a file has the type of an option."""
+    if value is None:
+        return field.default is None
+    types = typing.get_args(_type(field)) or (_type(field),)  # of sizes int and str
+    if isinstance(value, str):
+        return bool({str, Path} & {*types}) and "\0" not in value
+    return type(value) in types or (float in types and type(value) is int and abs(value) < 2**53)

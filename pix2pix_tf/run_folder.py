@@ -1,6 +1,6 @@
 """Names of the files in a run folder, and atomic writes.
 
-A folder may be an address such as gs://bucket/run; see `place`.
+A folder may be at an address such as gs://bucket/run; see `as_path`.
 
 options.json       what made the run
 data.json          the types of the files it was trained on, the palettes of label maps
@@ -25,7 +25,7 @@ import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, cast
 
 from pix2pix_tf.errors import InputError, OptionError
 
@@ -33,12 +33,6 @@ try:
     import fcntl
 except ImportError:  # not on Windows
     fcntl = None  # type: ignore[assignment]
-
-if TYPE_CHECKING:
-    from etils import epath
-
-# A file or folder on this machine, or at an address.
-Place: TypeAlias = "Path | epath.Path"
 
 OPTIONS = "options.json"
 DATA = "data.json"
@@ -71,10 +65,11 @@ def is_remote(path: object) -> bool:
     return _ADDRESS.match(str(path)) is not None
 
 
-def place(path: str | os.PathLike[str]) -> Place:
+def as_path(path: str | os.PathLike[str]) -> Path:
     """`path` as a `Path`, or as an `epath.Path` if it is an address such as gs://bucket/run.
 
-    TensorFlow is loaded when a file at an address is first used.
+    Only options and public functions call this: below them, paths are of this type. TensorFlow is
+    loaded when a file at an address is first used.
 
     Raises:
         InputError: If nothing here can open files at such an address.
@@ -84,16 +79,23 @@ def place(path: str | os.PathLike[str]) -> Place:
     from etils import epath
 
     if isinstance(path, epath.Path):
-        return path
+        return cast(Path, path)  # it has the same methods
     scheme = str(path).partition("://")[0]
     try:
         _check_scheme(scheme)
-        return epath.Path(str(path))
+        return cast(Path, epath.Path(str(path)))
     except KeyError:
         raise InputError(
             "Expected an address such as gs://bucket/folder, or with the package tensorflow-io "
             f"s3:// or az://. Received: {scheme}://..."
         ) from None
+
+
+def as_run_path(run: str | os.PathLike[str]) -> Path:
+    """`as_path`, where "facades" is the run in the package unless a run here has that name."""
+    if run == PRETRAINED and not Path(PRETRAINED, OPTIONS).is_file():
+        return SHIPPED
+    return as_path(run)
 
 
 @functools.cache
@@ -110,73 +112,70 @@ def _check_scheme(scheme: str) -> None:
         raise KeyError(scheme)
 
 
-def local(output_dir: str | os.PathLike[str], *, mode: str) -> Path:
-    """`output_dir` as a `Path`.
+def local(output_dir: Path, *, mode: str) -> Path:
+    """Returns `output_dir` unless it is an address.
 
     Raises:
-        InputError: If it is an address; names the mode that cannot use one.
+        InputError: If it is one; names the mode that cannot use it.
     """
     if is_remote(output_dir):
         raise OptionError(
             f"Expected {{output_dir}} to be on this machine with {{mode}} {mode}. Received: {{}}",
             output_dir,
         )
-    return Path(output_dir)
+    return output_dir
 
 
-def same_place(one: Place, other: Place) -> bool:
-    """Whether two paths are the same folder; of addresses the spelling counts."""
-    if isinstance(one, Path) and isinstance(other, Path):
-        return one.resolve() == other.resolve()
-    return one == other
+def same_place(one: Path, other: Path) -> bool:
+    """Whether two paths are the same folder; addresses are compared as text."""
+    if is_remote(one) or is_remote(other):
+        return one == other
+    return one.resolve() == other.resolve()
 
 
 @contextlib.contextmanager
-def fetched(path: str | os.PathLike[str]) -> Iterator[Path]:
+def fetched(path: Path) -> Iterator[Path]:
     """A local copy of a file for the duration of the block, or the file itself if it is local."""
     import tempfile
 
-    path = place(path)
-    if isinstance(path, Path):
+    if not is_remote(path):
         yield path
         return
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / path.name
-        path.copy(copy)
+        with path.open("rb") as source, copy.open("wb") as target:
+            shutil.copyfileobj(source, target)
         yield copy
 
 
-def checkpoint_path(folder: str | os.PathLike[str], step: int) -> Place:
+def checkpoint_path(folder: Path, step: int) -> Path:
     """Path of the checkpoint of `step` in run folder `folder`."""
-    return place(folder) / CHECKPOINTS / f"step-{step:08d}.safetensors"
+    return folder / CHECKPOINTS / f"step-{step:08d}.safetensors"
 
 
-def checkpoint_step(path: str | os.PathLike[str]) -> int | None:
+def checkpoint_step(path: Path) -> int | None:
     """The step that a checkpoint's file name carries, or None for another file."""
     found = _CHECKPOINT_NAME.search(str(path))
     return int(found[1]) if found else None
 
 
-def checkpoints(folder: str | os.PathLike[str]) -> list[Place]:
+def checkpoints(folder: Path) -> list[Path]:
     """All checkpoints of a run folder, oldest first."""
-    found = (place(folder) / CHECKPOINTS).glob("step-*.safetensors")
+    found = (folder / CHECKPOINTS).glob("step-*.safetensors")
     steps = {path: step for path in found if (step := checkpoint_step(path)) is not None}
     return sorted(steps, key=steps.__getitem__)
 
 
-def best_path(folder: str | os.PathLike[str]) -> Place:
+def best_path(folder: Path) -> Path:
     """Path of the best checkpoint in validation."""
-    return place(folder) / CHECKPOINTS / BEST
+    return folder / CHECKPOINTS / BEST
 
 
-def locate(
-    path: str | os.PathLike[str], *, option: str = "checkpoint"
-) -> tuple[Place, list[Place]]:
+def locate(path: Path, *, option: str = "checkpoint") -> tuple[Path, list[Path]]:
     """Finds the run folder and the checkpoints that `--checkpoint` may mean.
 
     Args:
-        path: A run folder, one checkpoint file in it, or the name of the run in the package where
-            no run has that name.
+        path: A run folder, or one checkpoint file in it.
         option: The option that an error names.
 
     Returns:
@@ -185,12 +184,8 @@ def locate(
     Raises:
         InputError: If there is no run at that place.
     """
-    is_name = str(path) == PRETRAINED  # ./facades is a folder
-    path = place(path)
-    if is_name and not (path / OPTIONS).is_file():  # a data set has that name too
-        path = SHIPPED
     if path.is_file() and (checkpoint_step(path) is not None or path.name == BEST):
-        whole = path.resolve() if isinstance(path, Path) else path
+        whole = path if is_remote(path) else path.resolve()
         folder, found = whole.parent.parent, [path]
     else:
         folder, found = path, checkpoints(path)[::-1]
@@ -203,7 +198,7 @@ def locate(
     return folder, found
 
 
-def read_data(folder: Place) -> dict[str, Any]:
+def read_data(folder: Path) -> dict[str, Any]:
     """What a run stored of its data in data.json: dicts by domain, "A" and "B".
 
     Returns:
@@ -214,18 +209,18 @@ def read_data(folder: Place) -> dict[str, Any]:
     return read_json(path) if path.is_file() else {}
 
 
-def read_description(folder: Place) -> dict[str, Any]:
+def read_description(folder: Path) -> dict[str, Any]:
     """What the page shows a run by: options.json, with the "palettes" of data.json."""
     return {**read_json(folder / OPTIONS), "palettes": read_data(folder).get("palettes", {})}
 
 
-def update_data(folder: Place, **values: object) -> None:
+def update_data(folder: Path, **values: object) -> None:
     """Adds to data.json, see `read_data`."""
     write_json(folder / DATA, {**read_data(folder), **values})
 
 
 @contextlib.contextmanager
-def locked(folder: str | os.PathLike[str]) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Creates `folder` and locks it for this process; removes unfinished files of a killed one.
 
     The lock is the system's: it ends with the process, however that ends. Addresses have none. A
@@ -234,10 +229,10 @@ def locked(folder: str | os.PathLike[str]) -> Iterator[None]:
     Raises:
         InputError: If the folder cannot be written, or another process has locked it.
     """
-    folder = place(folder)
-    is_new = isinstance(folder, Path) and not folder.exists()
+    is_local = not is_remote(folder)
+    is_new = is_local and not folder.exists()
     prepare_folder(folder)
-    handle = os.open(folder, os.O_RDONLY) if fcntl and isinstance(folder, Path) else None
+    handle = os.open(folder, os.O_RDONLY) if fcntl and is_local else None
     try:
         if handle is not None:
             _lock(handle, folder)
@@ -255,7 +250,7 @@ def locked(folder: str | os.PathLike[str]) -> Iterator[None]:
             os.close(handle)
 
 
-def _lock(handle: int, folder: Place) -> None:
+def _lock(handle: int, folder: Path) -> None:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -267,7 +262,7 @@ def _lock(handle: int, folder: Place) -> None:
 
 
 @contextlib.contextmanager
-def atomic(path: str | os.PathLike[str], *, durable: bool = True) -> Iterator[Place]:
+def atomic(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """Gives a temporary path beside `path`; renames it to `path` if the block succeeds.
 
     A reader sees the old file or the new one, never a part.
@@ -277,17 +272,13 @@ def atomic(path: str | os.PathLike[str], *, durable: bool = True) -> Iterator[Pl
         durable: Whether that is also true when the power fails: the bytes are on the disk (fsync)
             before the name is, and the name when the block ends.
     """
-    path = place(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{_PARTIAL}{os.getpid()}-{path.name}")
     try:
         yield temporary
         if durable:
             sync(temporary)
-        if isinstance(path, Path):
-            os.replace(temporary, path)
-        else:
-            temporary.replace(path)
+        temporary.replace(path)
         if durable and os.name == "posix":
             sync(path.parent)
     except OSError as error:
@@ -298,7 +289,7 @@ def atomic(path: str | os.PathLike[str], *, durable: bool = True) -> Iterator[Pl
         temporary.unlink(missing_ok=True)
 
 
-def sync(path: str | os.PathLike[str]) -> None:
+def sync(path: Path) -> None:
     """Waits until a file, or the list of names in a folder, is on the disk.
 
     A file at an address is stored when it is closed.
@@ -312,29 +303,29 @@ def sync(path: str | os.PathLike[str]) -> None:
         os.close(handle)
 
 
-def write_text(path: str | os.PathLike[str], text: str) -> None:
+def write_text(path: Path, text: str) -> None:
     """Writes `text` as UTF-8 to `path`, whole or not at all."""
     with atomic(path) as temporary:
         temporary.write_bytes(text.encode("utf-8"))
 
 
-def write_json(path: str | os.PathLike[str], value: object) -> None:
+def write_json(path: Path, value: object) -> None:
     """Writes `value` as the reference writes options.json: sorted keys, four spaces."""
     write_text(path, json.dumps(value, sort_keys=True, indent=4) + "\n")
 
 
-def check_regular(path: Place) -> None:
+def check_regular(path: Path) -> None:
     """Raises an error for a folder, and for a pipe or device, which might never end.
 
     Raises:
         InputError: If it is none of a file and an address.
     """
-    if isinstance(path, Path) and not stat.S_ISREG(path.stat().st_mode):
+    if not is_remote(path) and not stat.S_ISREG(path.stat().st_mode):
         kind = "a folder" if path.is_dir() else "a pipe or device"
         raise InputError(f"Expected {path} to be a file. Received: {kind}")
 
 
-def read_bytes(path: str | os.PathLike[str], max_bytes: int) -> bytes:
+def read_bytes(path: Path, max_bytes: int) -> bytes:
     """Reads a file that anybody may have written.
 
     Args:
@@ -347,7 +338,6 @@ def read_bytes(path: str | os.PathLike[str], max_bytes: int) -> bytes:
     Raises:
         InputError: If it is larger, or not a regular file.
     """
-    path = place(path)
     check_regular(path)
     with path.open("rb") as file:
         contents = file.read(max_bytes + 1)
@@ -356,7 +346,7 @@ def read_bytes(path: str | os.PathLike[str], max_bytes: int) -> bytes:
     return contents
 
 
-def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
     """Reads a JSON object; damage is one clear line.
 
     Raises:
@@ -372,15 +362,14 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
     return value
 
 
-def prepare_folder(folder: str | os.PathLike[str]) -> None:
+def prepare_folder(folder: Path) -> None:
     """Creates `folder` and makes sure that files can be written there.
 
     Raises:
         InputError: If it cannot be created or written.
     """
-    folder = place(folder)
     # TensorFlow's errors about files at addresses have no base class of Python's own.
-    expected = OSError if isinstance(folder, Path) else Exception
+    expected = Exception if is_remote(folder) else OSError
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f"{_PARTIAL}{os.getpid()}-probe"

@@ -452,7 +452,7 @@ class Pix2PixTask(Task[Pix2PixConfig, "Pix2Pix"]):
     }
 
     def unpack_data(self, config: Pix2PixConfig) -> Pix2PixConfig:
-        if not (name := config.input_dir or "").startswith(TFDS):
+        if not (name := str(config.input_dir)).startswith(TFDS):
             return config
         unpack = import_tfds("unpack", name)
         folder, dataset_mode = unpack(name, training=config.mode not in TESTING)
@@ -464,7 +464,7 @@ class Pix2PixTask(Task[Pix2PixConfig, "Pix2Pix"]):
                 return {"A and B": self._list_pairs(config, None)}
             return {
                 name: self._list_pairs(config, folder)
-                for name, folder in check.data_sets(config.input_dir or "").items()
+                for name, folder in check.data_sets(config.input_folder).items()
             }
         except FileNotFoundError:
             raise InputError(
@@ -502,7 +502,7 @@ class Pix2PixTask(Task[Pix2PixConfig, "Pix2Pix"]):
             return (DomainSpec(selection=config.sides[0].selection),)
         return super().domain_sides(config, domains)
 
-    def _list_pairs(self, config: Pix2PixConfig, folder: Any) -> DatasetFiles:
+    def _list_pairs(self, config: Pix2PixConfig, folder: Path | None) -> DatasetFiles:
         examples: Sequence[Example]
         if config.dataset_mode == "folders":
             is_main = folder == config.input_dir
@@ -510,7 +510,7 @@ class Pix2PixTask(Task[Pix2PixConfig, "Pix2Pix"]):
             folders = listing.folders_of_pairs(folder, given)
             examples = listing.list_pairs(*folders, by=config.pair_by, recursive=config.recursive)
         else:
-            folders = [folder or ""]
+            folders = [folder or config.input_folder]
             examples = listing.list_images(folders[0], recursive=config.recursive)
         domains = {
             "aligned": ("A",) if config.lab_colorization else ("AB",),
@@ -519,7 +519,7 @@ class Pix2PixTask(Task[Pix2PixConfig, "Pix2Pix"]):
         }
         return self.contents(config, examples, domains[config.dataset_mode], folders)
 
-    def _check_pairs(self, config: Pix2PixConfig, folder: Any) -> list[Example]:
+    def _check_pairs(self, config: Pix2PixConfig, folder: Path | None) -> list[Example]:
         contents = self._list_pairs(config, folder)
         return self.check_test_files(config, contents, direction=config.which_direction)
 

@@ -207,3 +207,22 @@ def test_functions_keep_their_budgets():
     for path in FILES + scripts:
         for function in functions(path):
             assert length(function) <= 60, f"{path}: {function.name}"
+
+
+# Where texts become paths: options and public functions; images are opened by their names, which
+# TensorFlow carries as texts.
+DOORS = {
+    "pix2pix_tf.api", "pix2pix_tf.config", "pix2pix_tf.data.image_file", "pix2pix_tf.data.listing",
+    "pix2pix_tf.extras.serve.sources", "pix2pix_tf.inference.predictor", "pix2pix_tf.options",
+    "pix2pix_tf.training.callbacks", "pix2pix_tf.training.exact_fit", "cyclegan_tf.task",
+}  # fmt: skip
+
+
+def test_paths_are_converted_at_the_door():
+    users = {
+        name
+        for name, path in MODULES.items()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr in ("as_path", "as_run_path")
+    }
+    assert users == DOORS

@@ -1,8 +1,10 @@
 """Options: one description, three uses."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
+from etils import epath
 
 import cyclegan_tf
 import pix2pix_tf
@@ -76,24 +78,37 @@ def test_modes_take_the_architecture_from_the_run():
         Pix2PixConfig, ["--mode=test", "--input_dir=i", "--output_dir=o", "--checkpoint=c"]
     )
     stored = {"ngf": 8, "separable_conv": True, "lr": 0.5, "mode": "train", "unknown": 1}
-    used = options.inherit_options(config, typed, stored, source="c", resuming=False)
+    used = options.inherit_options(config, typed, stored, source=Path("c"), resuming=False)
     assert (used.ngf, used.separable_conv, used.lr, used.mode) == (8, True, 0.0002, "test")
 
 
 def test_resuming_restores_omitted_flags():
     config, typed = options.parse(Pix2PixConfig, [*TRAIN, "--lr=0.1", "--checkpoint=c"])
     stored = {"ngf": 8, "lr": 0.5, "batch_size": 4, "output_dir": "elsewhere", "seed": 9}
-    used = options.inherit_options(config, typed, stored, source="c", resuming=True)
+    used = options.inherit_options(config, typed, stored, source=Path("c"), resuming=True)
     assert (used.ngf, used.lr, used.batch_size) == (8, 0.1, 4)
-    assert (used.output_dir, used.seed) == ("out", 9)
+    assert (used.output_dir, used.seed) == (Path("out"), 9)
 
 
 def test_a_contradicting_architecture_is_refused():
     config, typed = options.parse(Pix2PixConfig, [*TRAIN, "--ngf=4"])
     with pytest.raises(InputError, match="Expected ngf to be omitted or 8.*Received: 4"):
-        options.inherit_options(config, typed, {"ngf": 8}, source="c", resuming=True)
-    same = options.inherit_options(config, typed, {"ngf": 4}, source="c", resuming=True)
+        options.inherit_options(config, typed, {"ngf": 8}, source=Path("c"), resuming=True)
+    same = options.inherit_options(config, typed, {"ngf": 4}, source=Path("c"), resuming=True)
     assert same.ngf == 4
+
+
+@pytest.mark.parametrize("value", ["a/b/", Path("a/b")])
+def test_paths_are_paths_in_the_configuration_and_texts_in_its_file(value):
+    config = Pix2PixConfig(mode="train", input_dir=value, output_dir="gs://bucket/run", val_dir="")
+    assert config.input_dir == Path("a/b") and config.val_dir is None
+    assert config.output_dir / "x" == epath.Path("gs://bucket/run/x")
+    stored = options.as_json(config)
+    assert (stored["input_dir"], stored["output_dir"]) == ("a/b", "gs://bucket/run")
+    unpacked = Pix2PixConfig(mode="train", input_dir="tfds:mnist/x", output_dir="o")
+    assert str(unpacked.input_dir) == "tfds:mnist/x"
+    places = "a=gs://bucket/run,./b"
+    assert Pix2PixConfig(mode="serve", checkpoint=places).checkpoint == places
 
 
 @pytest.mark.parametrize("mode", ["train", "test", "export"])

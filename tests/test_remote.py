@@ -36,7 +36,7 @@ def scheme():
 @pytest.fixture
 def ram(request):
     """A folder in memory that no other test uses."""
-    folder = run_folder.place(f"ram://{request.node.name}")
+    folder = run_folder.as_path(f"ram://{request.node.name}")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -109,13 +109,13 @@ def test_what_cannot_be_used_there_is_one_line(capsys, ram):
 
 
 def test_addresses_are_epaths_and_load_nothing(ram):
-    path = run_folder.place("gs://bucket/run/") / "checkpoints" / "step-1.safetensors"
+    path = run_folder.as_path("gs://bucket/run/") / "checkpoints" / "step-1.safetensors"
     assert isinstance(path, epath.Path)
     assert str(path) == "gs://bucket/run/checkpoints/step-1.safetensors"
-    assert run_folder.same_place(path.parent.parent, run_folder.place("gs://bucket/run"))
+    assert run_folder.same_place(path.parent.parent, run_folder.as_path("gs://bucket/run"))
     for here in ("a:/b", Path("a"), "run"):
-        assert isinstance(run_folder.place(here), Path)
-    words = "from pix2pix_tf import run_folder; run_folder.place('gs://b/run') / 'x'"
+        assert isinstance(run_folder.as_path(here), Path)
+    words = "from pix2pix_tf import run_folder; run_folder.as_path('gs://b/run') / 'x'"
     check = f"{words}; import sys; sys.exit('tensorflow' in sys.modules)"
     subprocess.run([sys.executable, "-c", check], check=True)
 

@@ -76,12 +76,17 @@ def test_a_failure_leaves_no_empty_folder(tmp_path):
 
 def test_the_run_in_the_package_beside_folders_of_its_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+
+    def named(text):
+        config = Pix2PixConfig(mode="export", output_dir="saved", checkpoint=text)
+        return run_folder.locate(config.checkpoint)[0]
+
     shipped = Pix2PixConfig(mode="export", output_dir="saved").checkpoint
-    assert run_folder.locate("facades")[0] == run_folder.locate(shipped)[0] == run_folder.SHIPPED
+    assert named("facades") == named(shipped) == run_folder.SHIPPED
     Path("facades").mkdir()  # images
-    assert run_folder.locate("facades")[0] == run_folder.SHIPPED
+    assert named("facades") == run_folder.SHIPPED
     with pytest.raises(InputError, match="output folder of a training run"):
-        run_folder.locate("./facades")
+        named("./facades")
     shutil.copytree(run_folder.SHIPPED, "facades", dirs_exist_ok=True)  # a run of the user's own
-    assert run_folder.locate("facades")[0] == Path("facades")
+    assert named("facades") == Path("facades")
     assert run_folder.locate(shipped)[0] == run_folder.SHIPPED

@@ -19,13 +19,13 @@ def demo(task: Task[ConfigT, ModelT], config: ConfigT, explicit: Collection[str]
     given = {name: value for name, value in task.demo_options.items() if name not in explicit}
     config = dataclasses.replace(config, **given)
     folder = run_folder.local(config.output_folder, mode="demo")
-    data, run = folder / "data", str(folder / "run")
+    data, run = folder / "data", folder / "run"
     run_folder.prepare_folder(folder)
     runs.warn_without_effect(config, explicit)
     trained = dataclasses.replace(
         config,
         mode="train",
-        input_dir=str(data / task.demo_train_dir),
+        input_dir=data / task.demo_train_dir,
         output_dir=run,
         resume=True,
         **task.demo_training_options,
@@ -42,8 +42,8 @@ def demo(task: Task[ConfigT, ModelT], config: ConfigT, explicit: Collection[str]
         config,
         mode="test",
         checkpoint=run,
-        input_dir=str(data / task.demo_test_dir),
-        output_dir=str(folder / "test"),
+        input_dir=data / task.demo_test_dir,
+        output_dir=folder / "test",
     )
     resolved, checkpoint = runs.use_run(tested, set(), program=task.name)
     examples = task.test_files(resolved)
@@ -55,7 +55,7 @@ def demo(task: Task[ConfigT, ModelT], config: ConfigT, explicit: Collection[str]
         targets=task.demo_targets(examples),
         context=task.demo_context(resolved, data),
     )
-    exported = dataclasses.replace(tested, mode="export", output_dir=str(folder / "export"))
+    exported = dataclasses.replace(tested, mode="export", output_dir=folder / "export")
     export(task, exported, set())
     web_page = _page(task, exported, folder / "page")
     metrics = json.loads((folder / "test" / run_folder.METRICS).read_text(encoding="utf-8"))
@@ -76,7 +76,7 @@ def demo(task: Task[ConfigT, ModelT], config: ConfigT, explicit: Collection[str]
 def _page(task: Task[ConfigT, ModelT], config: ConfigT, folder: Path) -> str:
     """Exports the web page if its runtime is available; returns its path or the reason why not."""
     config = dataclasses.replace(
-        config, export_format="web", output_dir=str(folder), quantize=None, tile=0
+        config, export_format="web", output_dir=folder, quantize=None, tile=0
     )
     try:
         export(task, config, set())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,27 +45,26 @@ def evaluate(task: Task[ConfigT, ModelT], config: ConfigT, explicit: Collection[
         compared, rows = _of_folders(task, config, scorer)
     else:
         compared, rows = _of_run(task, config, scorer, examples, checkpoint=checkpoint)
-    name = config.checkpoint or config.input_dir or ""
     index = scoring.write(
         config.output_folder,
         rows,
-        title=f"{task.title}: evaluation of {Path(name).name}",
+        title=f"{task.title}: evaluation of {(config.checkpoint or config.input_folder).name}",
         options=runs.run_options(config, program=task.name),
         measured=scorer.measure(compared),
-        checkpoint=str(checkpoint) if checkpoint else None,
+        checkpoint=checkpoint,
     )
     print_line("wrote index at", index)
     return 0
 
 
-def _load_recogniser(run: str) -> Callable[[np.ndarray], np.ndarray]:
+def _load_recogniser(run: Path) -> Callable[[np.ndarray], np.ndarray]:
     """The generator of a run of pix2pix-tf, as a function of images [h, w, c] in [0, 1]."""
     import tensorflow as tf
 
     from pix2pix_tf.data.samples import with_channels
 
     task = Pix2PixTask()
-    config = Pix2PixConfig(mode="export", output_dir=".", checkpoint=run)
+    config = Pix2PixConfig(mode="export", output_dir=Path(), checkpoint=run)
     config, checkpoint = runs.use_run(config, {"direction"}, program=task.name)
     predictor = task.load_predictors(config, checkpoint)[config.directions[0]]
     translate = predictor.compiled(predictor.unit)

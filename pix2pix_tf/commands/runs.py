@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import os
 import re
 import signal
 import sys
@@ -17,14 +16,13 @@ import pix2pix_tf
 from pix2pix_tf import optional, options, run_folder
 from pix2pix_tf.config import MULTI_WORKER
 from pix2pix_tf.errors import InputError, print_line
-from pix2pix_tf.run_folder import Place
 from pix2pix_tf.task import ConfigT, TrainingFiles
 from pix2pix_tf.training import runtime
 
 
-def stored_options(folder: str | os.PathLike[str], *, program: str) -> dict[str, Any]:
+def stored_options(folder: Path, *, program: str) -> dict[str, Any]:
     """Reads a run's options.json and checks that `program` made it."""
-    stored = run_folder.read_json(run_folder.place(folder) / run_folder.OPTIONS)
+    stored = run_folder.read_json(folder / run_folder.OPTIONS)
     made_by = stored.get("program", program)
     if made_by != program:
         raise InputError(f"Expected a run of {program}. Received: {folder}, a run of {made_by}")
@@ -35,7 +33,7 @@ def stored_options(folder: str | os.PathLike[str], *, program: str) -> dict[str,
 
 def run_options(config: ConfigT, *, program: str) -> dict[str, Any]:
     """The contents of options.json: every option, the program and its version."""
-    return {**dataclasses.asdict(config), "program": program, "version": pix2pix_tf.__version__}
+    return {**options.as_json(config), "program": program, "version": pix2pix_tf.__version__}
 
 
 def write_description(config: ConfigT, files: TrainingFiles, *, program: str) -> None:
@@ -47,9 +45,7 @@ def write_description(config: ConfigT, files: TrainingFiles, *, program: str) ->
     run_folder.update_data(folder, types=dict(files.types), **data)
 
 
-def find_checkpoint(
-    path: str | os.PathLike[str], *, option: str = "checkpoint"
-) -> tuple[Path, Path]:
+def find_checkpoint(path: Path, *, option: str = "checkpoint") -> tuple[Path, Path]:
     """Finds the newest intact checkpoint that `--checkpoint` names.
 
     A damaged one is named in a warning, and the one before it is taken.
@@ -163,7 +159,7 @@ def begin_run(
         begin = begin_on_chief(
             begin,
             command={"program": program, "version": pix2pix_tf.__version__},
-            describe=lambda start: [dataclasses.asdict(start.config), start.first_step],
+            describe=lambda start: [options.as_json(start.config), start.first_step],
             follow=lambda chief: RunStart(
                 _adopt_all(config, explicit, chief[0]), first_step=chief[1], writes=False
             ),
@@ -175,7 +171,7 @@ def begin_run(
 def _adopt_all(config: ConfigT, explicit: Collection[str], chief: dict[str, Any]) -> ConfigT:
     """`config` with the chief's options, except explicit folders of images."""
     changes = {
-        field.name: options.stored_value(config, field.name, stored=chief, source="the chief")
+        field.name: options.stored_value(config, field.name, stored=chief, source=Path("the chief"))
         for field in dataclasses.fields(config)
         if not (field.name in explicit and "_dir" in field.name)
     }
@@ -302,7 +298,7 @@ def warn_without_effect(config: ConfigT, explicit: Collection[str]) -> None:
         print_line(f"warning: --{name} has no effect {where}", file=sys.stderr)
 
 
-def prepare_results(folder: Place) -> None:
+def prepare_results(folder: Path) -> None:
     """Creates the folder of a test or an evaluation; raises an error for that of a run.
 
     Raises:
@@ -312,7 +308,7 @@ def prepare_results(folder: Place) -> None:
     run_folder.prepare_folder(folder)
 
 
-def refuse_run_folder(folder: Place) -> None:
+def refuse_run_folder(folder: Path) -> None:
     """Refuses the folder of a run for the results of another command.
 
     Raises:

@@ -21,14 +21,14 @@ def serve(task: Task[ConfigT, ModelT], config: ConfigT, explicit: Collection[str
         runtime.report_hardware(config.precision)
 
     def load_run(folder: Path) -> dict[str, Any]:
-        run_config = dataclasses.replace(config, checkpoint=str(folder))
+        run_config = dataclasses.replace(config, checkpoint=folder)
         run_config, checkpoint = runs.use_run(run_config, {"direction"}, program=task.name)
         served = task.load_served(run_config, checkpoint)
         return {direction: generator.served for direction, generator in served.items()}
 
     names = ("max_request_bytes", "max_pixels", "max_queue", "max_batch", "timeout")
     serve_places(
-        config.run_path,
+        str(config.checkpoint),
         load_run,
         prepare=prepare,
         address=(config.host, config.port),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,7 +42,7 @@ def translate(
     checkpoint: Path,
     targets: Mapping[str, Sequence[Example]] | None = None,
     context: Mapping[str, float] | None = None,
-) -> os.PathLike[str]:
+) -> Path:
     """Translates every file; writes the images, metrics.json and the report.
 
     Args:
@@ -67,9 +66,9 @@ def translate(
     return results.write_results(
         config.output_folder,
         rows,
-        title=f"{task.title}: test of {Path(config.run_path).name}",
+        title=f"{task.title}: test of {config.run_path.name}",
         options=runs.run_options(config, program=task.name),
-        checkpoint=str(checkpoint),
+        checkpoint=checkpoint,
         context=dict(context or {}),
     )
 
@@ -110,7 +109,7 @@ def _write_batch(config: ConfigT, batch: TranslatedBatch, names: Sequence[str]) 
     for index, row in enumerate(rows):
         path = batch.save(index, folder / run_folder.IMAGES / f"{names[index]}-{batch.kind}")
         if batch.is_large and path is not None:
-            name = f"{run_folder.IMAGES}/{os.path.basename(path)}"
+            name = f"{run_folder.IMAGES}/{path.name}"
             print_line(f"translated by windows: {name}; its PNG is a smaller copy")
         row["metrics"] = {name: float(values[index]) for name, values in batch.metrics.items()}
     return rows

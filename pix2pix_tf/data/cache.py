@@ -20,7 +20,7 @@ _FORMAT = 2
 
 
 def make(
-    kind: str, reading: ExampleFormat, examples: Sequence[Example], *, folder: str | os.PathLike
+    kind: str, reading: ExampleFormat, examples: Sequence[Example], *, folder: Path
 ) -> Fetch | None:
     """Decodes every example once.
 
@@ -43,7 +43,7 @@ def make(
         if kind == "memory":
             decoded = list(_decoded(reading, examples))
         else:
-            decoded = _on_disk(reading, examples, path=Path(folder) / "decoded")
+            decoded = _on_disk(reading, examples, path=folder / "decoded")
     channels = [side.channels for side in reading.decoded_sides]
     is_exact = all(image.dtype == np.uint8 for images_of in decoded for image in images_of)
     dtype = tf.uint8 if is_exact else tf.float32

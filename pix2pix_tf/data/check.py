@@ -2,14 +2,12 @@
 
 import dataclasses
 import itertools
-import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from pix2pix_tf import run_folder
 from pix2pix_tf.data import image_file, inspection, listing
 from pix2pix_tf.data.inspection import FileInfo
 from pix2pix_tf.data.listing import Example
@@ -62,22 +60,20 @@ class DatasetFiles:
         )
 
 
-def data_sets(folder: str | os.PathLike) -> dict[str, os.PathLike]:
+def data_sets(folder: Path) -> dict[str, Path]:
     """Finds the sets that a folder belongs to, or contains: {name: folder}.
 
     Images in the folder itself are its first set; a folder named like one of `SETS` brings its
     neighbours, and a folder without images of its own brings those it contains.
     """
-    folder = run_folder.place(folder)
     home = folder.parent if folder.name in SETS else folder
     near = {name: home / name for name in SETS if (home / name).is_dir()}
     first = {} if home == folder and near and not has_images(folder) else {folder.name: folder}
     return first | near
 
 
-def has_images(folder: str | os.PathLike) -> bool:
+def has_images(folder: Path) -> bool:
     """Whether a folder itself, or its folder A, contains images."""
-    folder = run_folder.place(folder)
     places = [place for place in (folder, folder / "A") if place.is_dir()]
     return any(map(image_file.is_image, itertools.chain(*map(listing.regular_files, places))))
 

@@ -174,12 +174,12 @@ class ImageFile(abc.ABC):
     def save_like(
         self,
         result: "np.ndarray | Result",
-        stem: str | os.PathLike,
+        stem: Path,
         *,
         suffix: str | None = None,
         view: np.ndarray | None = None,
         half: int | None = None,
-    ) -> os.PathLike | None:
+    ) -> Path | None:
         """Writes a result in the format, the geometry and the units of this file.
 
         Args:
@@ -197,12 +197,10 @@ class ImageFile(abc.ABC):
         if native is None and suffix == ".png" and view is not None:
             if np.array_equal(np.asarray(result), view):
                 return None
-        path = run_folder.place(f"{stem}{native or (suffix if can_hold_any(suffix) else '.npy')}")
-        return self.write(path, result, half=half)
+        suffix = native or (suffix if can_hold_any(suffix) else ".npy")
+        return self.write(stem.with_name(stem.name + suffix), result, half=half)
 
-    def write(
-        self, path: Any, result: "np.ndarray | Result", *, half: int | None = None
-    ) -> os.PathLike:
+    def write(self, path: Path, result: "np.ndarray | Result", *, half: int | None = None) -> Path:
         """Writes a result, whose pixels are missing where they are missing in this image.
 
         Args:
@@ -247,7 +245,7 @@ class Container(Source):
     """
 
     @abc.abstractmethod
-    def __init__(self, path: str) -> None: ...
+    def __init__(self, path: Path) -> None: ...
 
     @abc.abstractmethod
     def __len__(self) -> int:
@@ -442,9 +440,9 @@ def _format_of_suffix(path: str | os.PathLike) -> FileFormat | None:
     return next((item for item in FORMATS if name.endswith(item.suffixes)), None)
 
 
-def _bare_file(path: str) -> Bytes:
+def _bare_file(path: Path) -> Bytes:
     """The contents of a file with a `bare_mark`, no bytes of another one."""
-    with run_folder.place(path).open("rb") as file:
+    with path.open("rb") as file:
         head = file.read(_HEAD)
         marks = [item.bare_mark for item in FORMATS if item.bare_mark]
         return Bytes(head + file.read() if _has_mark(head, marks) else b"")
@@ -469,15 +467,15 @@ def open_image(
         OSError: If there is no such file, or it cannot be read.
         InputError: If it needs an extra.
     """
-    name = str(path)
+    name, path = str(path), run_folder.as_path(path)
     if item := split_item(name):
         return open_container(item[0]).image(name, item[1], selection)
     if _format_of_suffix(name) is None:
-        kept = RECENT.find(name)
+        kept = RECENT.find(path)
         if kept is not None and kept.contents:
             return from_bytes(kept.contents, selection, path=name)
     with contextlib.ExitStack() as stack:
-        file = stack.enter_context(run_folder.place(path).open("rb"))
+        file = stack.enter_context(path.open("rb"))
         image = _open(name, file, selection, windowed=windowed)
         if image.is_large:
             stack.pop_all()
@@ -529,13 +527,12 @@ def can_hold_any(suffix: str) -> bool:
     return found.load().encode is not ImageFile.encode
 
 
-def write_array(path: str | os.PathLike, array: np.ndarray) -> None:
+def write_array(path: Path, array: np.ndarray) -> None:
     """Writes samples [h, w, c] as .npy, or in another format that can hold any of them.
 
     Raises:
         InputError: If the format needs an extra.
     """
-    path = run_folder.place(path)
     found = _format_of_suffix(path) or FORMATS[0]
     contents = found.load(needed_by=str(path)).encode(array)
     with run_folder.atomic(path) as temporary:
@@ -577,7 +574,7 @@ def open_container(path: str) -> Container:
     """
     found = _format_of_suffix(path)
     assert found is not None and found.is_container
-    container: Container = RECENT.get(path, found.load(needed_by=path))
+    container: Container = RECENT.get(run_folder.as_path(path), found.load(needed_by=path))
     return container
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from pix2pix_tf import run_folder
 from pix2pix_tf.data import image_file
 from pix2pix_tf.data.image_file import is_image
-from pix2pix_tf.errors import InputError
+from pix2pix_tf.errors import InputError, OptionError
 
 # A file, or the files of A and B.
 Example = str | tuple[str, str]
@@ -19,28 +19,28 @@ Example = str | tuple[str, str]
 _NAMED = 5
 
 
-def folders_of_pairs(
-    folder: str | os.PathLike | None, given: tuple[str | None, str | None]
-) -> list[str | os.PathLike]:
+def folders_of_pairs(folder: Path | None, given: tuple[Path | None, Path | None]) -> list[Path]:
     """The folders of A and B: those that are given, else A and B in a folder.
 
     Raises:
         InputError: If that does not contain them.
     """
-    found: list[str | os.PathLike] = []
-    for side, place in zip("AB", given, strict=True):
-        inside = run_folder.place(folder or "") / side
-        if not place and not inside.is_dir():
-            raise InputError(
-                f"Expected --input_dir to contain the folders A and B, in capitals, or "
-                f"--input_dir_{side}. Received: {folder}{_folders_in(folder)}"
+    folders = []
+    for side, named in zip("AB", given, strict=True):
+        inside = named or (folder or Path()) / side
+        if not named and not inside.is_dir():
+            raise OptionError(
+                f"Expected {{input_dir}} to contain the folders A and B, in capitals, or "
+                f"{{input_dir_{side}}}. Received: {{}}{{}}",
+                folder,
+                _folders_in(folder or Path()),
             )
-        found.append(place or inside)
-    return found
+        folders.append(inside)
+    return folders
 
 
 def list_images(
-    folder: str | os.PathLike, *, flag: str = "--input_dir", recursive: bool = False
+    folder: str | os.PathLike[str], *, option: str = "input_dir", recursive: bool = False
 ) -> list[str]:
     """Lists the images of a folder in natural order: img2 before img10.
 
@@ -48,7 +48,7 @@ def list_images(
 
     Args:
         folder: Path of a folder.
-        flag: The option that named the folder.
+        option: The option that named the folder.
         recursive: Also list nested folders.
 
     Returns:
@@ -57,9 +57,9 @@ def list_images(
     Raises:
         InputError: If the folder does not exist or contains no image.
     """
-    folder = run_folder.place(folder)
+    folder = run_folder.as_path(folder)
     if not folder.is_dir():
-        raise InputError(f"Expected {flag} to be a folder. Received: {folder}")
+        raise OptionError(f"Expected {{{option}}} to be a folder. Received: {{}}", folder)
     paths = [path for path in regular_files(folder, recursive) if is_image(path)]
     if not paths:
         kinds = ", ".join(suffix[1:] for suffix in image_file.known_suffixes())
@@ -73,20 +73,17 @@ def list_images(
     ]
 
 
-def _folders_in(folder: str | os.PathLike | None) -> str:
+def _folders_in(folder: Path) -> str:
     """The end of a message that names some folders within a folder, if there are any."""
-    place = run_folder.place(folder or "")
-    inside = (
-        sorted(path.name for path in place.iterdir() if path.is_dir()) if place.is_dir() else []
-    )
-    return f"; it contains the folders {', '.join(inside[:_NAMED])}" if inside else ""
+    names = sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
+    return f"; it contains the folders {', '.join(names[:_NAMED])}" if names else ""
 
 
-def ignored_files_note(folder: str | os.PathLike, *, recursive: bool = False) -> str | None:
+def ignored_files_note(folder: Path, *, recursive: bool = False) -> str | None:
     """One line about the files beside the images that are not read, or None."""
     others = Counter(
         path.suffix.lower() or "without suffix"
-        for path in regular_files(run_folder.place(folder), recursive)
+        for path in regular_files(folder, recursive)
         if not is_image(path)
     )
     if not others:
@@ -101,7 +98,7 @@ def regular_files(folder: Path, recursive: bool = False) -> Iterator[Path]:
         if path.name.startswith("."):
             continue
         # Asking costs a request for each file at an address, where there are no pipes.
-        if not isinstance(path, Path) or path.is_file():
+        if run_folder.is_remote(path) or path.is_file():
             yield path
         elif recursive and path.is_dir():
             yield from regular_files(path, recursive)
@@ -114,8 +111,8 @@ def _natural(path: str) -> tuple:
 
 
 def list_pairs(
-    folder_a: str | os.PathLike,
-    folder_b: str | os.PathLike,
+    folder_a: Path,
+    folder_b: Path,
     *,
     by: str = "name",
     recursive: bool = False,
@@ -134,7 +131,7 @@ def list_pairs(
     Raises:
         InputError: With the files that have no partner, or names that are there twice.
     """
-    folders = (run_folder.place(folder_a), run_folder.place(folder_b))
+    folders = (folder_a, folder_b)
     sides = [list_images(folder, recursive=recursive) for folder in folders]
     if by == "order":
         if len(sides[0]) != len(sides[1]):

@@ -1,11 +1,11 @@
 """The files that were opened last, in memory."""
 
 import abc
-import os
 import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pix2pix_tf import run_folder
@@ -50,19 +50,19 @@ class RecentSources:
         self._recent: OrderedDict[tuple, Source] = OrderedDict()
         self._in_use: weakref.WeakValueDictionary[tuple, Any] = weakref.WeakValueDictionary()
 
-    def get(self, path: str | os.PathLike, read: Callable[[str], S]) -> S:
+    def get(self, path: Path, read: Callable[[Path], S]) -> S:
         """What `read` returns for a file, from memory if that is still there."""
         with self._lock:
             key = _state(path)
             source = self._in_use.get(key)
-            source = read(str(path)) if source is None else source
+            source = read(path) if source is None else source
             self._in_use[key] = self._recent[key] = source
             self._recent.move_to_end(key)
             while len(self._recent) > 1 and self._size() > self._limit:
                 self._recent.popitem(last=False)
             return source
 
-    def find(self, path: str | os.PathLike) -> Any:
+    def find(self, path: Path) -> Any:
         """What `get` returned for a file, or None."""
         with self._lock:
             return self._in_use.get(_state(path)) if self._in_use else None
@@ -71,14 +71,12 @@ class RecentSources:
         return sum(source.nbytes for source in self._recent.values())
 
 
-def _state(path: str | os.PathLike) -> tuple:
+def _state(path: Path) -> tuple:
     """Changes with the file."""
-    place = run_folder.place(path)
+    state: Any = path.stat()
     if run_folder.is_remote(path):
-        state: Any = place.stat()
         return str(path), state.mtime, state.length
-    local = os.stat(place)
-    return str(path), local.st_mtime_ns, local.st_size
+    return str(path), state.st_mtime_ns, state.st_size
 
 
 RECENT = RecentSources(_RECENT_BYTES)

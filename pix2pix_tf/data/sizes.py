@@ -11,6 +11,10 @@ Size = int | str
 PREPROCESS = ("resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none")
 
 
+class SizeError(InputError):
+    """A text that is no size."""
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ResizeSpec:
     """Which size images get.
@@ -34,11 +38,11 @@ def sides(size: Size) -> tuple[int, int]:
     """The (height, width) of a `Size`.
 
     Raises:
-        InputError: If `size` is neither a number nor HEIGHTxWIDTH.
+        SizeError: If `size` is neither a number nor HEIGHTxWIDTH.
     """
     found = re.fullmatch(r"(\d+)(?:x(\d+))?", str(size))
     if not found:
-        raise InputError(f"Expected a size such as 256 or 512x256 (HxW). Received: {size}")
+        raise SizeError(f"Expected a size such as 256 or 512x256 (HxW). Received: {size}")
     return int(found[1]), int(found[2] or found[1])
 
 

@@ -3,7 +3,6 @@
 import dataclasses
 import enum
 import functools
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -16,8 +15,6 @@ from pix2pix_tf.errors import InputError, print_line
 from pix2pix_tf.evaluation import results
 from pix2pix_tf.evaluation.report import OF_INPUT
 from pix2pix_tf.evaluation.results import Row, progress, read_image
-
-PathLike = str | os.PathLike[str]
 
 # Files that test writes beside a PNG that cannot hold the result.
 EXACT = (".tif", ".npy", ".dcm")
@@ -41,7 +38,7 @@ class ImageFiles:
         side: How they are read, and which samples stand for 0 and 1.
     """
 
-    paths: Sequence[Path]
+    paths: Sequence[str]
     side: DomainSpec = DomainSpec()
 
     def __len__(self) -> int:
@@ -64,8 +61,8 @@ class Pair:
     """
 
     row: Row
-    output: Path
-    target: Path
+    output: str
+    target: str
     sides: tuple[DomainSpec, DomainSpec] = (DomainSpec(), DomainSpec())
 
     def read(self) -> "ImagePair":
@@ -137,12 +134,12 @@ class Comparison:
 
 def from_rows(
     rows: Sequence[Row],
-    folder: PathLike,
+    folder: Path,
     *,
     input: str,  # noqa: A002 (as the other two)
     output: str,
     target: str,
-    targets: Sequence[PathLike] | None,
+    targets: Sequence[str] | None,
     label: str,
     side: DomainSpec,
 ) -> Comparison:
@@ -160,22 +157,22 @@ def from_rows(
     """
     images = [row["images"] for row in rows]
     pairs = [
-        Pair(row, Path(folder, row["images"][output]), Path(folder, row["images"][target]))
+        Pair(row, str(folder / row["images"][output]), str(folder / row["images"][target]))
         for row in rows
         if {output, target} <= row["images"].keys()
     ]
     outputs, inputs = (
-        ImageFiles([Path(folder, kinds[kind]) for kinds in images if output in kinds])
+        ImageFiles([str(folder / kinds[kind]) for kinds in images if output in kinds])
         for kind in (output, input)
     )
     if targets is None:
         target_files = ImageFiles([pair.target for pair in pairs])
     else:
-        target_files = ImageFiles(list(map(Path, targets)), side)
+        target_files = ImageFiles(targets, side)
     return Comparison(pairs, outputs, target_files, label, inputs)
 
 
-def from_test_folder(source: PathLike, folder: PathLike) -> Comparison:
+def from_test_folder(source: Path, folder: Path) -> Comparison:
     """Compares the outputs and targets in the folder that test wrote, or in its images/.
 
     Args:
@@ -205,9 +202,9 @@ def from_test_folder(source: PathLike, folder: PathLike) -> Comparison:
     return Comparison(pairs, outputs, targets, inputs=ImageFiles(inputs) if has_inputs else None)
 
 
-def _read_metrics(folder: PathLike) -> dict[str, dict[str, float]]:
+def _read_metrics(folder: Path) -> dict[str, dict[str, float]]:
     """Of each image the metrics that PNG files do not contain: in units, and of the input."""
-    path = run_folder.place(folder) / run_folder.METRICS
+    path = folder / run_folder.METRICS
     images = run_folder.read_json(path).get("per_image", {}) if path.is_file() else {}
     return {
         name: {
@@ -220,9 +217,9 @@ def _read_metrics(folder: PathLike) -> dict[str, dict[str, float]]:
 
 
 def from_folders(
-    source: PathLike,
-    targets: PathLike,
-    folder: PathLike,
+    source: Path,
+    targets: Path,
+    folder: Path,
     *,
     kind: str,
     pairing: Pairing,
@@ -246,7 +243,7 @@ def from_folders(
     exact = {n: p for suffix in EXACT for n, p in _find_images(source, kind, suffix).items()}
     output_files = {**views, **exact} or _by_name(listing.list_images(source))
     target_files = _by_name(ground_truth(targets, side=side))
-    inspection.check_images(list(map(str, output_files.values())), sides=((side,),))
+    inspection.check_images(list(output_files.values()), sides=((side,),))
     sides = (DomainSpec() if views and not exact else side, side)
     pairs = []
     if pairing is not Pairing.NONE and _same_names(output_files, target_files, pairing=pairing):
@@ -260,7 +257,7 @@ def from_folders(
     return Comparison(pairs, outputs, truth)
 
 
-def ground_truth(folder: PathLike, *, side: DomainSpec) -> list[str]:
+def ground_truth(folder: Path, *, side: DomainSpec) -> list[str]:
     """Lists the images of a folder after a look at each.
 
     Args:
@@ -270,13 +267,13 @@ def ground_truth(folder: PathLike, *, side: DomainSpec) -> list[str]:
     Raises:
         InputError: If there are none, or one cannot be read.
     """
-    files = listing.list_images(folder, flag="--target_dir")
+    files = listing.list_images(folder, option="target_dir")
     inspection.check_images(files, sides=((side,),))
     return files
 
 
 def _same_names(
-    outputs: Mapping[str, Path], targets: Mapping[str, Path], *, pairing: Pairing
+    outputs: Mapping[str, str], targets: Mapping[str, str], *, pairing: Pairing
 ) -> bool:
     """Whether two dicts have the same keys; reports those that are in one only."""
     single = sorted(outputs.keys() ^ targets.keys())
@@ -292,23 +289,20 @@ def _same_names(
     return False
 
 
-def _find_images(folder: PathLike, kind: str, suffix: str = ".png") -> dict[str, Path]:
+def _find_images(folder: Path, kind: str, suffix: str = ".png") -> dict[str, str]:
     """Dict from names to the images NAME-KIND.png of a folder or of its images/."""
-    place, end = run_folder.place(folder), f"-{kind}{suffix}"
-    files = sorted(place.glob(f"?*{end}"))
-    files = files or sorted((place / run_folder.IMAGES).glob(f"?*{end}"))
-    return {path.name.removesuffix(end): path for path in files}
+    end = f"-{kind}{suffix}"
+    files = sorted(folder.glob(f"?*{end}"))
+    files = files or sorted((folder / run_folder.IMAGES).glob(f"?*{end}"))
+    return {path.name.removesuffix(end): str(path) for path in files}
 
 
-def _by_name(files: Sequence[str]) -> dict[str, Path]:
-    return dict(zip(listing.names(files), map(run_folder.place, files), strict=True))
+def _by_name(files: Sequence[str]) -> dict[str, str]:
+    return dict(zip(listing.names(files), files, strict=True))
 
 
 def _copy(
-    folder: PathLike,
-    name: str,
-    files: Mapping[str, Path],
-    sides: Mapping[str, DomainSpec] | None = None,
+    folder: Path, name: str, files: Mapping[str, str], sides: Mapping[str, DomainSpec] | None = None
 ) -> Row:
     """Writes copies that a browser shows; returns the report's row."""
     sides = sides or dict.fromkeys(files, DomainSpec())

@@ -2,8 +2,8 @@
 
 import itertools
 import math
-import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +13,6 @@ from pix2pix_tf import run_folder
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-PathLike = str | os.PathLike[str]
 
 _NOT_LOSSES = {"step", "epoch", "images_per_second", "learning_rate"}
 _DOMAIN = re.compile(r"_(ab|ba|a|b)(?=_|$)", re.IGNORECASE)
@@ -22,7 +21,7 @@ _MOST_POINTS = 1000  # a longer log is drawn as the range and the mean of this m
 _SMOOTHED_OVER = 20  # the smooth line averages over a 20th of the curve
 
 
-def draw_curves(log_csv: PathLike, path: PathLike) -> PathLike:
+def draw_curves(log_csv: Path, path: Path) -> Path:
     """Draws every loss of a log, raw and smoothed; the file appears whole or not at all.
 
     Each loss gets axes of its own, as scales differ; losses that differ only in their domain
@@ -57,13 +56,13 @@ def draw_curves(log_csv: PathLike, path: PathLike) -> PathLike:
     for place, (title, members) in enumerate(groups.items() if len(steps) else (), start=1):
         _draw_axes(figure.add_subplot(high, wide, place), title, steps=steps, losses=members)
     with run_folder.atomic(path) as temporary, temporary.open("wb") as file:
-        figure.savefig(file, format=run_folder.place(path).suffix[1:])
+        figure.savefig(file, format=path.suffix[1:])
     return path
 
 
-def _read_log(log_csv: PathLike) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def _read_log(log_csv: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Returns the steps, float [n], and {loss: values, float [n], NaN where there is none}."""
-    text = run_folder.place(log_csv).read_bytes().decode("utf-8", "replace")
+    text = log_csv.read_bytes().decode("utf-8", "replace")
     columns, *lines = (line.split(",") for line in text.split("\n"))
     rows = [dict(zip(columns, line, strict=False)) for line in lines]
     rows = [row for row in rows if math.isfinite(_float(row.get("step")))]

@@ -5,18 +5,15 @@ import importlib.resources
 import itertools
 import math
 import numbers
-import os
 import string
 import urllib.parse
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 from pix2pix_tf import run_folder
 from pix2pix_tf.evaluation import curves
-
-PathLike = str | os.PathLike[str]
 
 CURVES = "curves.png"
 _GAIN = 4  # as in report.css
@@ -26,14 +23,14 @@ _HIGHER_IS_BETTER = ("psnr", "ssim", "pearson", "accuracy", "iou")
 
 
 def write_report(
-    folder: PathLike,
+    folder: Path,
     *,
     title: str,
     rows: Sequence[Mapping[str, Any]],
     options: Mapping[str, Any] | None = None,
     summary: Mapping[str, Any] | None = None,
-    log: PathLike | None = None,
-) -> os.PathLike[str]:
+    log: Path | None = None,
+) -> Path:
     """Writes the `index.html` of a run folder, whole or not at all.
 
     Without scripts the page is a table of images and numbers; with them it sorts, filters,
@@ -56,7 +53,6 @@ def write_report(
         ValueError: If a row has no name or no images, or the path of an image is absolute.
         OSError: If the folder cannot be written or the log cannot be read.
     """
-    folder = run_folder.place(folder)
     _check_rows(rows)
     rows = sorted(rows, key=lambda row: row.get("step") or 0, reverse=True)
     columns = _columns(rows)
@@ -262,11 +258,11 @@ def _flat(options: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
             yield f"{prefix}{key}", value
 
 
-def _curves(folder: PathLike, log: PathLike | None, *, is_open: bool) -> str:
+def _curves(folder: Path, log: Path | None, *, is_open: bool) -> str:
     """The curves; folded where they would push the first image off the screen."""
     if log is None:
         return ""
-    curves.draw_curves(log, run_folder.place(folder) / CURVES)
+    curves.draw_curves(log, folder / CURVES)
     return (
         f'<details class="curves"{" open" * is_open}><summary>Training curves</summary>'
         f'<img src="{CURVES}" alt="Each training loss against the step"></details>'

@@ -1,11 +1,11 @@
 """Results on disk: images, the rows of a report, metrics.json, and the report of a run folder."""
 
 import math
-import os
 import platform
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypedDict, TypeVar
 
 import numpy as np
@@ -28,7 +28,6 @@ from pix2pix_tf.evaluation.report import write_report
 
 Item = TypeVar("Item")
 
-PathLike = str | os.PathLike[str]
 
 # The kinds of images in the order of showing: of pix2pix, then of CycleGAN.
 KINDS = (
@@ -116,7 +115,7 @@ def viewable(
 # ---- Image files
 
 
-def read_image(path: PathLike, selection: PlaneSelection = WHOLE) -> np.ndarray:
+def read_image(path: str | Path, selection: PlaneSelection = WHOLE) -> np.ndarray:
     """Decodes an image file to [h, w, c] of its own type, upright.
 
     Raises:
@@ -142,7 +141,7 @@ def to_rgb(unit: np.ndarray) -> np.ndarray:
 
 
 def write_images(
-    folder: PathLike,
+    folder: Path,
     names: Sequence[str],
     images: Mapping[str, Sequence[np.ndarray]],
     *,
@@ -161,7 +160,6 @@ def write_images(
     Returns:
         The report's rows, one per name.
     """
-    folder = run_folder.place(folder)
     (folder / run_folder.IMAGES).mkdir(parents=True, exist_ok=True)
     prefix = "" if step is None else f"{step:08d}-"
     rows = []
@@ -195,18 +193,18 @@ def _encode(pixels: np.ndarray, aspect_ratio: float) -> bytes:
 # ---- The report of training
 
 
-def remove_later_images(folder: PathLike, step: int) -> None:
+def remove_later_images(folder: Path, step: int) -> None:
     """Removes the images that training wrote after `step`, from which it resumes."""
-    for path in (run_folder.place(folder) / run_folder.IMAGES).glob("*.png"):
+    for path in (folder / run_folder.IMAGES).glob("*.png"):
         found = _TRAINING_NAME.fullmatch(path.name)
         if found and int(found[1]) > step:
             path.unlink()
 
 
-def training_rows(folder: PathLike) -> list[Row]:
+def training_rows(folder: Path) -> list[Row]:
     """The rows of all images that training has written so far, oldest first."""
     rows: dict[tuple[int, str], Row] = {}
-    for path in sorted((run_folder.place(folder) / run_folder.IMAGES).glob("*.png")):
+    for path in sorted((folder / run_folder.IMAGES).glob("*.png")):
         if found := _TRAINING_NAME.fullmatch(path.name):
             step, name, kind = int(found[1]), found[2], found[3]
             row = rows.setdefault((step, name), Row(name=name, step=step, images={}))
@@ -216,9 +214,7 @@ def training_rows(folder: PathLike) -> list[Row]:
     return list(rows.values())
 
 
-def write_training_report(
-    folder: PathLike, *, title: str, options: Mapping[str, Any]
-) -> os.PathLike[str]:
+def write_training_report(folder: Path, *, title: str, options: Mapping[str, Any]) -> Path:
     """Writes a run's index.html from the images and the log in its folder.
 
     Args:
@@ -229,7 +225,7 @@ def write_training_report(
     Returns:
         Path of the page.
     """
-    log = run_folder.place(folder) / run_folder.LOG
+    log = folder / run_folder.LOG
     rows = training_rows(folder)
     return write_report(folder, title=title, rows=rows, options={**options, **versions()}, log=log)
 
@@ -238,16 +234,16 @@ def write_training_report(
 
 
 def write_results(
-    folder: PathLike,
+    folder: Path,
     rows: Sequence[Row],
     *,
     title: str,
     options: Mapping[str, Any],
-    checkpoint: str | None = None,
+    checkpoint: Path | None = None,
     sets: Mapping[str, float] | None = None,
     context: Mapping[str, float] | None = None,
     **details: Any,
-) -> os.PathLike[str]:
+) -> Path:
     """Writes the results of test or evaluate: metrics.json, the options and index.html.
 
     JSON has no infinity and no NaN: such values are null, and means are those of the others.
@@ -265,26 +261,25 @@ def write_results(
     Returns:
         Path of index.html.
     """
-    folder = run_folder.place(folder)
     mean, left_out = means(rows)
     per_image = {
         row["name"]: {k: v if math.isfinite(v) else None for k, v in row["metrics"].items()}
         for row in rows
     }
     found = {"mean": mean, "left_out": left_out, "per_image": per_image, "count": len(rows)}
-    found |= {"checkpoint": checkpoint}
+    found |= {"checkpoint": None if checkpoint is None else str(checkpoint)}
     found |= {name: dict(v) for name, v in (("sets", sets), ("context", context)) if v is not None}
     run_folder.write_json(folder / f"{options['mode']}_{run_folder.OPTIONS}", dict(options))
     run_folder.write_json(folder / run_folder.METRICS, found | details)
     summary = {**mean, **(sets or {}), **(context or {})}
-    log = run_folder.place(checkpoint or "").parent.parent / run_folder.LOG
+    log = None if checkpoint is None else checkpoint.parent.parent / run_folder.LOG
     return write_report(
         folder,
         title=title,
         rows=rows,
         options={**options, **versions()},
         summary={name: value for name, value in summary.items() if value is not None},
-        log=log if checkpoint and log.is_file() else None,
+        log=log if log and log.is_file() else None,
     )
 
 

@@ -1,6 +1,5 @@
 """Evaluation: the metrics of pairs, of label maps and of sets, and their results."""
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -313,14 +312,14 @@ class Scorer:
 
 
 def write(
-    folder: str | os.PathLike[str],
+    folder: Path,
     rows: Sequence[Row],
     *,
     title: str,
     options: Mapping[str, Any],
     measured: Mapping[str, Any],
-    checkpoint: str | None = None,
-) -> os.PathLike[str]:
+    checkpoint: Path | None = None,
+) -> Path:
     """Writes metrics.json and the report, and prints the numbers.
 
     Args:

@@ -2,8 +2,8 @@
 
 import contextlib
 import dataclasses
-import os
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -57,7 +57,7 @@ class TranslatedBatch(NamedTuple):
         """Whether the only output is too large for memory."""
         return self.files[0].is_large
 
-    def save(self, index: int, stem: str | os.PathLike) -> os.PathLike | None:
+    def save(self, index: int, stem: Path) -> Path | None:
         """Writes an output like its input's file; see `ImageFile.save_like`."""
         view = None if self.is_large else self.images[self.kind][index]
         suffix = self.types[index].suffix

@@ -1,6 +1,7 @@
 """Images larger than memory: translated and measured window by window."""
 
 import math
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -62,7 +63,7 @@ class LargeResult:
     """
 
     def __init__(
-        self, shape: tuple[int, int, int], dtype: str, value_range: Range, *, folder: str | None
+        self, shape: tuple[int, int, int], dtype: str, value_range: Range, *, folder: Path | None
     ) -> None:
         self.shape, self.dtype, self._value_range = shape, np.dtype(dtype), value_range
         self._store = windows.Scratch(shape, self.dtype, folder)
@@ -93,7 +94,7 @@ def translate_large(
     dtype: str,
     value_range: Range,
     dropout_seed: tf.Tensor | None = None,
-    scratch_dir: str | None = None,
+    scratch_dir: Path | None = None,
 ) -> LargeResult:
     """Translates an image with neither it nor the result in memory.
 

@@ -3,6 +3,7 @@
 import contextlib
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,7 @@ class Predictor:
         lab: bool = False,
         direction: str = "AtoB",
         tile: int = 0,
-        scratch_dir: str | None = None,
+        scratch_dir: Path | None = None,
         target_type: str | None = None,
     ) -> None:
         self.target_type = target_type
@@ -163,7 +164,7 @@ class Predictor:
             InputError: If the source cannot be read, or the target's format cannot hold the
                 result.
         """
-        target = run_folder.place(target)
+        target = run_folder.as_path(target)
         if image_file.is_container(source):
             self._translate_container(str(source), target)
             return
@@ -181,8 +182,9 @@ class Predictor:
             elif suffix in exact:
                 self._translate_like(file, target)
             else:
+                result = visible_channels(self._result(file))  # first: it names damaged files
                 dtype = "uint16" if file.dtype == np.uint16 and suffix == ".png" else "uint8"
-                shown = from_unit(visible_channels(self._result(file)), dtype)
+                shown = from_unit(result, dtype)
                 shown = shown[..., :3] if ENCODED[suffix] == "jpeg" else shown
                 with run_folder.atomic(target) as temporary:
                     contents = images.encode(shown, filetype=ENCODED[suffix]).numpy()

@@ -8,6 +8,7 @@ import functools
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -27,7 +28,7 @@ def translate(
     *,
     multiple: int,
     tile: int = 0,
-    scratch_dir: str | None = None,
+    scratch_dir: Path | None = None,
     dropout_seeds: tf.Tensor | None = None,
 ) -> tf.Tensor:
     """Translates images of any size.
@@ -76,7 +77,7 @@ def translate(
 def _by_windows(
     generator: Any,
     tile: int,
-    scratch_dir: str | None,
+    scratch_dir: Path | None,
     batch: tf.Tensor,
     dropout_seeds: tf.Tensor | None = None,
 ) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Pairs that are measured while a model trains."""
 
-import os
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -30,7 +30,7 @@ class ValidationSet:
         examples: Sequence[Example],
         translate: files.Translate,
         *,
-        folder: str | os.PathLike[str],
+        folder: Path,
         averages: WeightAverages | None,
         averaged: Network,
         freq: int,

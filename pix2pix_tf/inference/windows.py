@@ -169,7 +169,7 @@ class Scratch:
     """
 
     def __init__(
-        self, shape: tuple[int, int, int], dtype: np.dtype, folder: str | None = None
+        self, shape: tuple[int, int, int], dtype: np.dtype, folder: Path | None = None
     ) -> None:
         self._shape, self._dtype = shape, dtype
         self._file = tempfile.TemporaryFile(dir=folder, prefix="pix2pix-", buffering=0)
@@ -421,7 +421,7 @@ class Evaluation:
         source: Source,
         *,
         seed: tf.Tensor | None,
-        folder: str | None,
+        folder: Path | None,
         progress: Callable[[float], None],
     ) -> None:
         self._plan, self._source, self._seed, self._folder = plan, source, seed, folder
@@ -567,7 +567,7 @@ def evaluate(
     *,
     tile: int,
     dropout_seed: tf.Tensor | None = None,
-    scratch_dir: str | None = None,
+    scratch_dir: Path | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> None:
     """Translates an image of any size with a generator in bounded memory.
@@ -602,9 +602,9 @@ def evaluate(
 
 
 @contextlib.contextmanager
-def scratch_folder(folder: str | None, needed: int) -> Iterator[str]:
+def scratch_folder(folder: Path | None, needed: int) -> Iterator[Path]:
     """Makes the folder, checks its space in bytes and removes it if it was not there before."""
-    path = Path(folder or tempfile.gettempdir())
+    path = folder or Path(tempfile.gettempdir())
     is_new = not path.exists()
     try:
         path.mkdir(exist_ok=True)
@@ -614,7 +614,7 @@ def scratch_folder(folder: str | None, needed: int) -> Iterator[str]:
                 f"The maps of this image need {needed / 2**30:.1f} GiB in {path}, which has "
                 f"{free / 2**30:.1f} GiB free; choose another folder as scratch_dir"
             )
-        yield str(path)
+        yield path
     except OSError as error:
         raise InputError(f"Cannot use {path} as scratch_dir: {error.strerror}") from error
     finally:

@@ -48,7 +48,7 @@ __all__ = [
     "WaitingCheck",
     "WeightAveraging",
 ]
-Path = str | os.PathLike[str]
+PathLike = str | os.PathLike[str]
 
 
 class FiniteCheck(StepCallback):
@@ -110,10 +110,10 @@ class Log(StepCallback):
     """
 
     def __init__(
-        self, path: Path, losses: Sequence[str], freq: int = 50, *, last_step: int | None = None
+        self, path: PathLike, losses: Sequence[str], freq: int = 50, *, last_step: int | None = None
     ) -> None:
         super().__init__(freq, last_step=last_step)
-        self.path, self.losses = path, losses
+        self.path, self.losses = run_folder.as_path(path), losses
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         if distribution.is_chief():
@@ -264,7 +264,7 @@ class Checkpoints(StepCallback):
 
     def __init__(
         self,
-        folder: Path,
+        folder: PathLike,
         save_freq: int = 5000,
         *,
         keep: int = 3,
@@ -272,15 +272,13 @@ class Checkpoints(StepCallback):
         last_step: int | None = None,
     ) -> None:
         super().__init__(save_freq, last_step=last_step)
-        self.folder, self.keep, self.keep_every = folder, keep, keep_every
+        self.folder, self.keep, self.keep_every = run_folder.as_path(folder), keep, keep_every
         self._saved: int | None = None
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         self._saved = self.model.step
         if self.freq and distribution.is_chief():
-            (run_folder.place(self.folder) / run_folder.CHECKPOINTS).mkdir(
-                parents=True, exist_ok=True
-            )
+            (self.folder / run_folder.CHECKPOINTS).mkdir(parents=True, exist_ok=True)
 
     def on_step_end(self, step: int, logs: dict[str, float]) -> None:
         self._save(step)
@@ -296,7 +294,7 @@ class Checkpoints(StepCallback):
             return
         # The rows of its steps must be on the disk before the checkpoint is.
         for name in (run_folder.LOG, run_folder.VALIDATION):
-            path = run_folder.place(self.folder) / name
+            path = self.folder / name
             if path.is_file():
                 run_folder.sync(path)
         checkpoints.save(
@@ -320,7 +318,7 @@ class Validation(StepCallback):
 
     def __init__(
         self,
-        folder: Path,
+        folder: PathLike,
         measure: Callable[[int], tuple[dict[str, float], dict[str, np.ndarray]]],
         means: Sequence[str],
         freq: int = 1000,
@@ -329,7 +327,7 @@ class Validation(StepCallback):
         last_step: int | None = None,
     ) -> None:
         super().__init__(freq, last_step=last_step)
-        self.folder, self.measure, self.means = folder, measure, means
+        self.folder, self.measure, self.means = run_folder.as_path(folder), measure, means
         self.tensorboard = tensorboard
 
     def on_train_begin(self, logs: dict | None = None) -> None:
@@ -337,7 +335,7 @@ class Validation(StepCallback):
             self._path = run_folder.best_path(self.folder)
             self._best = _noted(self._path, self.means[0])
             self._log = StepLog(
-                run_folder.place(self.folder) / run_folder.VALIDATION,
+                self.folder / run_folder.VALIDATION,
                 ["step", "epoch", *self.means],
                 first_step=self.model.step,
             )

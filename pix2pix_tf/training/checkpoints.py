@@ -6,9 +6,9 @@ PyTorch and numpy programs alike. A file appears whole or not at all.
 
 import contextlib
 import json
-import os
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,6 @@ import safetensors.numpy
 from pix2pix_tf import run_folder
 from pix2pix_tf.errors import InputError
 
-PathLike = str | os.PathLike[str]
 # Names and variables, of Keras or of TensorFlow.
 State = dict[str, Any]
 # In the names of what only a run in float16 has: any precision resumes from any checkpoint.
@@ -40,9 +39,7 @@ def named(variables: Sequence[Any]) -> State:
     return found
 
 
-def save(
-    folder: PathLike, step: int, state: State, *, keep: int, keep_every: int = 0
-) -> run_folder.Place:
+def save(folder: Path, step: int, state: State, *, keep: int, keep_every: int = 0) -> Path:
     """Writes the checkpoint of `step` and removes the oldest beyond `keep`.
 
     Args:
@@ -71,7 +68,7 @@ def save(
 
 
 def write(
-    path: run_folder.Place,
+    path: Path,
     step: int,
     state: State,
     *,
@@ -98,7 +95,7 @@ def _checksum(array: np.ndarray) -> int:
     return zlib.crc32(np.ascontiguousarray(array).view(np.uint8))
 
 
-def notes(path: PathLike) -> dict[str, Any]:
+def notes(path: Path) -> dict[str, Any]:
     """What a checkpoint file carries besides arrays, a dict; empty if another program wrote it.
 
     Raises:
@@ -116,7 +113,7 @@ def _notes(file: Any) -> dict[str, Any]:
         raise TypeError(f"its notes cannot be read: {error}") from None
 
 
-def names(path: PathLike) -> set[str]:
+def names(path: Path) -> set[str]:
     """The names of the arrays in a checkpoint file, a set.
 
     Raises:
@@ -126,7 +123,7 @@ def names(path: PathLike) -> set[str]:
         return set(file.keys())
 
 
-def step_of(path: PathLike) -> int:
+def step_of(path: Path) -> int:
     """Number of updates behind a checkpoint file.
 
     Raises:
@@ -140,7 +137,7 @@ def step_of(path: PathLike) -> int:
     return step
 
 
-def fault(path: PathLike) -> str | None:
+def fault(path: Path) -> str | None:
     """The damage in a checkpoint file, or None; reads all of it.
 
     Files without checksums, as other programs write them, are only opened.
@@ -156,7 +153,7 @@ def fault(path: PathLike) -> str | None:
     return None
 
 
-def restore(path: PathLike, state: State) -> None:
+def restore(path: Path, state: State) -> None:
     """Assigns a checkpoint's values to variables.
 
     Args:
@@ -181,7 +178,7 @@ def averaged_name(path: str) -> str:
     return f"ema/{path}"
 
 
-def restore_weights(path: PathLike, variables: Sequence[Any], *, averaged: bool) -> None:
+def restore_weights(path: Path, variables: Sequence[Any], *, averaged: bool) -> None:
     """Assigns a checkpoint's weights to the variables of a network.
 
     Args:
@@ -198,7 +195,7 @@ def restore_weights(path: PathLike, variables: Sequence[Any], *, averaged: bool)
 
 
 @contextlib.contextmanager
-def _opened(path: PathLike) -> Iterator[Any]:
+def _opened(path: Path) -> Iterator[Any]:
     """Opens a checkpoint file; whatever is wrong with it becomes one line."""
     try:
         with run_folder.fetched(path) as local, safetensors.safe_open(local, "numpy") as file:
@@ -207,7 +204,7 @@ def _opened(path: PathLike) -> Iterator[Any]:
         raise InputError(f"the checkpoint {path} is damaged ({error})") from None
 
 
-def _assign(variable: Any, value: np.ndarray, *, name: str, path: PathLike) -> None:
+def _assign(variable: Any, value: np.ndarray, *, name: str, path: Path) -> None:
     if not np.isfinite(value).all():
         raise InputError(f"{name} in {path} has values that are not finite")
     shape = tuple(variable.shape)

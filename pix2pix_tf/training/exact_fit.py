@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from pix2pix_tf import run_folder
 from pix2pix_tf.training import checkpoints, distribution
 from pix2pix_tf.training.averages import LossAverages, WeightAverages
 from pix2pix_tf.training.gan import GAN
@@ -175,6 +176,7 @@ class ExactFit(GAN):
         Raises:
             InputError: If the file is damaged or of another model.
         """
+        path = run_folder.as_path(path)
         state, averages = self.state, self.weight_averages
         averaged = averages.state if averages is not None else {}
         if missing := averaged.keys() - checkpoints.names(path):

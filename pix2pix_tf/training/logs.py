@@ -1,7 +1,7 @@
 """CSV files of a run: one row per step, neither gaps nor duplicates after any interruption."""
 
-import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from pix2pix_tf import run_folder
 
@@ -15,10 +15,8 @@ class StepLog:
         first_step: Rows after this step are dropped: resumed training writes them again.
     """
 
-    def __init__(
-        self, path: str | os.PathLike[str], columns: Sequence[str], *, first_step: int
-    ) -> None:
-        self._path, self._columns = run_folder.place(path), columns
+    def __init__(self, path: Path, columns: Sequence[str], *, first_step: int) -> None:
+        self._path, self._columns = path, columns
         rows = read_rows(self._path, last_step=first_step) if first_step else []
         lines = [self._line(row) for row in [dict(zip(columns, columns, strict=True)), *rows]]
         run_folder.write_text(self._path, "".join(lines))
@@ -36,7 +34,7 @@ class StepLog:
             raise
 
 
-def read_rows(path: run_folder.Place, *, last_step: int) -> list[dict[str, str]]:
+def read_rows(path: Path, *, last_step: int) -> list[dict[str, str]]:
     """Reads the whole rows of a CSV file of numbers whose first column is "step".
 
     Lines that are torn, as a killed process or a full disk leaves them, are passed over.

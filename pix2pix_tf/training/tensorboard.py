@@ -14,7 +14,7 @@ from pix2pix_tf.training import distribution
 from pix2pix_tf.training.optimizers import unscaled
 from pix2pix_tf.training.step_callback import SPEED, Batch, StepCallback, ToImages
 
-Path = str | os.PathLike[str]
+PathLike = str | os.PathLike[str]
 # TensorBoard shows groups of tags in the order of the alphabet: losses come first.
 LOSSES, SAMPLES, RATE, GRADIENTS, WEIGHTS = (
     "losses", "samples", "speed", "weight_gradients", "weights",
@@ -22,7 +22,7 @@ LOSSES, SAMPLES, RATE, GRADIENTS, WEIGHTS = (
 
 
 @contextlib.contextmanager
-def writing(folder: Path) -> Iterator[None]:
+def writing(folder: PathLike) -> Iterator[None]:
     """Turns TensorFlow's errors about files into an OSError that the command line shows."""
     try:
         yield
@@ -77,7 +77,7 @@ class TensorBoard(StepCallback):
 
     def __init__(
         self,
-        folder: Path,
+        folder: PathLike,
         freq: int = 100,
         *,
         batch_at: Callable[[int], Batch] | None = None,
@@ -202,7 +202,7 @@ class Profile(StepCallback):
         last_step: See `StepCallback`.
     """
 
-    def __init__(self, folder: Path, freq: int = 0, *, last_step: int | None = None) -> None:
+    def __init__(self, folder: PathLike, freq: int = 0, *, last_step: int | None = None) -> None:
         super().__init__(freq, last_step=last_step)
         self.folder = str(folder)
 

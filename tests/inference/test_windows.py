@@ -112,7 +112,7 @@ def test_windows_are_bands_unless_maps_are_wide():
 @pytest.mark.parametrize("sides", [(8, 30), (5, 7), (23, 4)])
 def test_maps_in_memory_and_in_files_are_read_in_any_windows(tmp_path, sides):
     values = tf.random.stateless_uniform((1, 23, 30, 2), (1, 2))
-    stores = windows.Memory(), windows.Scratch((23, 30, 2), np.dtype(np.float32), str(tmp_path))
+    stores = windows.Memory(), windows.Scratch((23, 30, 2), np.dtype(np.float32), tmp_path)
     for _ in "again":  # The result of a step replaces that of its convolution.
         values += 1
         for window in windows.cut((23, 30), sides):
@@ -138,7 +138,7 @@ def test_a_scratch_folder_is_made_and_removed(tmp_path, small_windows):
         assert folder.is_dir()
 
     out = Array(np.empty_like(x))
-    options = {"tile": 16, "scratch_dir": str(folder), "progress": progress}
+    options = {"tile": 16, "scratch_dir": folder, "progress": progress}
     windows.evaluate(network, Array(x), out, **options)
     assert not folder.exists()
     assert seen == sorted(seen) and seen[-1] == 1
@@ -156,11 +156,11 @@ def test_errors_of_the_scratch_folder_are_one_line(tmp_path, small_windows, monk
     file = tmp_path / "file"
     file.write_text("")
     with pytest.raises(InputError, match="file as scratch_dir"):
-        windows.evaluate(network, Array(x), Array(x.copy()), tile=16, scratch_dir=str(file))
+        windows.evaluate(network, Array(x), Array(x.copy()), tile=16, scratch_dir=file)
     usage = windows.shutil.disk_usage(tmp_path)._replace(free=10)
     monkeypatch.setattr(windows.shutil, "disk_usage", lambda path: usage)
     with pytest.raises(InputError, match="need .* GiB in .*0.0 GiB free"):
-        windows.evaluate(network, Array(x), Array(x.copy()), tile=16, scratch_dir=str(tmp_path))
+        windows.evaluate(network, Array(x), Array(x.copy()), tile=16, scratch_dir=tmp_path)
 
 
 def test_memory_and_disk_follow_from_the_plan():

@@ -3,6 +3,7 @@
 import functools
 import io
 import secrets
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -88,7 +89,7 @@ class DicomImage(ImageFile):
         is_rgb = channels == 3 and result.dtype == np.uint8
         return self.suffix if channels == 1 or is_rgb else None
 
-    def write(self, path: Any, result: Any, *, half: int | None = None) -> Any:
+    def write(self, path: Path, result: Any, *, half: int | None = None) -> Path:
         """Writes a result; a DICOM file has the geometry of this one, and so its size."""
         if not str(path).lower().endswith(self.suffix):
             return super().write(path, result, half=half)

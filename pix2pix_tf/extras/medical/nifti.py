@@ -9,6 +9,7 @@ import io
 import re
 import struct
 import threading
+from pathlib import Path
 from typing import Any
 
 import nibabel
@@ -39,9 +40,9 @@ class Volume(Container):
     several channels become a fourth axis.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: Path) -> None:
         self.path, self._lock = path, threading.Lock()
-        contents = run_folder.place(path).read_bytes()
+        contents = path.read_bytes()
         self._size = len(contents)
         try:
             self._image: Any = _read(contents)
@@ -138,15 +139,15 @@ class NiftiSlice(ImageFile):
 
     def native_suffix(self, result: np.ndarray) -> str | None:
         """The volume's suffix."""
-        return ".nii.gz" if self.container.path.lower().endswith(".gz") else ".nii"
+        return ".nii.gz" if self.container.path.name.lower().endswith(".gz") else ".nii"
 
-    def save_like(self, result: Any, stem: Any, *, half: int | None = None, **options: Any) -> Any:
+    def save_like(self, result: Any, stem: Path, *, half: int | None = None, **options: Any) -> Any:
         """Collects a result for a volume, whose name lacks the number: "t1" of "t1-012"."""
         if half is None:
-            stem = re.sub(r"[-#][0-9]+~*(-\w+)$", r"\1", str(stem))
+            stem = stem.with_name(re.sub(r"[-#][0-9]+~*(-\w+)$", r"\1", stem.name))
         return super().save_like(result, stem, half=half, **options)
 
-    def write(self, path: Any, result: Any, *, half: int | None = None) -> Any:
+    def write(self, path: Path, result: Any, *, half: int | None = None) -> Any:
         """Collects a result for a volume, which `Volume.finish` writes."""
         if not str(path).lower().endswith(self.native_suffixes):
             return super().write(path, result, half=half)

@@ -35,7 +35,7 @@ _NAME = re.compile(
 _LARGEST_INDEX, _LARGEST_FILE = 2**20, 2**30
 
 
-def write_pict(path: run_folder.Place, arrays: Mapping[str, np.ndarray]) -> None:
+def write_pict(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Writes weights to a .pict file, whole or not at all.
 
     Args:
@@ -107,7 +107,7 @@ def code_book(weights: np.ndarray) -> np.ndarray:
     return (expanded * largest).astype(np.float32)
 
 
-def read_pict(path: run_folder.Place) -> dict[str, np.ndarray]:
+def read_pict(path: Path) -> dict[str, np.ndarray]:
     """Reads a .pict file.
 
     Args:

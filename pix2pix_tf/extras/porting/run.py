@@ -1,12 +1,12 @@
 """From imported weights to the options and the state of a run."""
 
 import dataclasses
-import typing
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import numpy as np
 
+from pix2pix_tf import options
 from pix2pix_tf.config import Config
 from pix2pix_tf.errors import InputError, print_line
 from pix2pix_tf.extras.porting.imported import Imported
@@ -38,7 +38,7 @@ def resolve_options(imported: Imported, config_class: type[ConfigT], folder: str
     training = {
         name: value
         for name, value in imported.training.items()
-        if name not in imported.options and name in fields and _has_type(value, fields[name].type)
+        if name not in imported.options and name in fields and options.has_type(fields[name], value)
     }
     return _add_options(config_class(**{**places, **imported.options}), training)
 
@@ -54,12 +54,6 @@ def _add_options(base: ConfigT, training: Mapping[str, Any]) -> ConfigT:
     for name, value in training.items():
         base = _add_options(base, {name: value})
     return base
-
-
-def _has_type(value: object, kind: Any) -> bool:
-    """Whether a value read from a file has the type of an option, `int` or `int | None`."""
-    kinds = typing.get_args(kind) or (kind,)
-    return type(value) in kinds or (type(value) is int and float in kinds)
 
 
 def assign_arrays(state: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> list[str]:

@@ -58,11 +58,11 @@ def describe(
 
 
 def describe_run(
-    checkpoint: str, *, suffix: str = "", direction: str | None = None
+    checkpoint: Path, *, suffix: str = "", direction: str | None = None
 ) -> dict[str, Any]:
     """As `describe`, of the run that a --checkpoint names; `suffix` ends the name."""
     folder, _ = run_folder.locate(checkpoint)
-    path = Path(folder).resolve()
+    path = folder.resolve()
     # A demonstration's run is called `run`.
     name = path.parent.name if path.name == "run" else path.name
     options = run_folder.read_description(folder)

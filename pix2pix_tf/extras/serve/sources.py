@@ -51,7 +51,7 @@ def find(text: str) -> list[Source]:
         name, equals, path = place.partition("=")
         if not equals or Path(place).exists():
             name, path = "", place
-        sources += _search(Path(path), name)
+        sources += _search(run_folder.as_run_path(path), name)
     for source in sources:
         _check_name(source, [other.name for other in sources])
     if not sources:

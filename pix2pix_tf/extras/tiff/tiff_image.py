@@ -8,6 +8,7 @@ import os
 import struct
 from collections import OrderedDict
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -161,7 +162,7 @@ class TiffImage(ImageFile):
 
     # ---- Results
 
-    def write(self, path: Any, result: np.ndarray | Result, *, half: int | None = None) -> Any:
+    def write(self, path: Path, result: np.ndarray | Result, *, half: int | None = None) -> Path:
         """Writes a result; a TIFF gets the compression and the place on Earth of this one."""
         if not os.fspath(path).lower().endswith((".tif", ".tiff")):
             return super().write(path, result, half=half)

@@ -15,7 +15,7 @@ def test_words_in_a_path_choose_no_palette():
 
 
 def test_the_model_of_the_package_has_boxes_and_examples():
-    about = page.describe_run("facades")
+    about = page.describe_run(run_folder.SHIPPED)
     assert (about["editor"], about["from"], about["to"]) == ("boxes", "labels", "facade")
     assert about["palette"] == FACADES and len(about["examples"]) == 12
 
@@ -47,4 +47,4 @@ def test_names_of_a_run_named_run_are_those_of_its_folder(tmp_path):
     run = tmp_path / "horses" / "run"
     run_folder.write_json(run / run_folder.OPTIONS, RUN)
     run_folder.write_text(run_folder.checkpoint_path(run, 1), "")
-    assert page.describe_run(str(run), suffix="AtoB")["name"] == "horses-AtoB"
+    assert page.describe_run(run, suffix="AtoB")["name"] == "horses-AtoB"

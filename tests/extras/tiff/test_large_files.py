@@ -94,7 +94,7 @@ def test_a_file_is_translated_as_the_array(tmp_path, dtype):
     network.build((None, None, None, 3))
     pixels = from_unit(RNG.random((150, 90, 3)), dtype)
     tifffile.imwrite(tmp_path / "x.tif", pixels, photometric="rgb", tile=(64, 64))
-    translate_tiff(network, tmp_path, dtype=dtype, scratch_dir=str(tmp_path))
+    translate_tiff(network, tmp_path, dtype=dtype, scratch_dir=tmp_path)
     signed = to_unit(pixels)[None] * 2 - 1
     expected = translate.translate(network, signed, multiple=network.multiple)
     expected = from_unit((expected[0] + 1) / 2, dtype)
