@@ -197,7 +197,7 @@ class Task(abc.ABC, Generic[ConfigT, ModelT]):
         domains: Sequence[str],
         folders: Iterable[Any],
     ) -> DatasetFiles:
-        """Describes listed examples, for a survey.
+        """Describes listed examples.
 
         Args:
             config: Resolved options.
@@ -257,14 +257,14 @@ class Task(abc.ABC, Generic[ConfigT, ModelT]):
         }
         types: dict[str, str] = {}
         label_domains: set[str] = set()
-        surveys = {}
+        infos_of_sets = {}
         usable = {}
         for name, contents in sets.items():
             wanted = sorted(percentiles.keys() & {*"".join(contents.domains)})
             infos = contents.inspect(
                 sampled=check.samples_per_file(len(contents.examples)) if wanted else 0
             )
-            surveys[name] = infos
+            infos_of_sets[name] = infos
             usable[name] = inspection.filter_usable(
                 contents.examples, infos, skip=config.skip_bad_files
             )
@@ -279,7 +279,7 @@ class Task(abc.ABC, Generic[ConfigT, ModelT]):
         for name, contents in sets.items():
             sides = tuple(self.domain_sides(config, letters) for letters in contents.domains)
             resolved = dataclasses.replace(contents, sides=sides)
-            for line in check.notes(resolved, surveys[name], direction=direction):
+            for line in check.notes(resolved, infos_of_sets[name], direction=direction):
                 print_line(line)
         return config, TrainingFiles(sets=usable, types=types, label_domains=label_domains)
 

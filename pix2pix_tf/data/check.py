@@ -33,7 +33,7 @@ class DatasetFiles:
         examples: Files, or pairs of files.
         sides: For each file of an example what is made of it.
         domains: For each file of an example the domains in it: "AB" for a side-by-side pair.
-        unread: A line about files that are not read, or None.
+        ignored_files_note: A line about files that are not read, or None.
     """
 
     examples: Sequence[Example]
@@ -84,7 +84,7 @@ def percentile_range(
     """The values of a domain at two percentiles over the samples of all its files.
 
     Args:
-        infos: Result of a survey that sampled.
+        infos: Result of an inspection with samples.
         domains: As of `DatasetFiles`.
         domain: "A" or "B".
         percentiles: Two numbers from 0 to 100.
@@ -137,7 +137,7 @@ def notes(
 
     Args:
         contents: The set.
-        infos: Result of its survey.
+        infos: Result of its inspection.
         direction: "AtoB" or "BtoA" of paired data, which is then stated, or None.
 
     Returns:
