@@ -1,371 +1,369 @@
-"""Data as people have it, through the commands."""
+"""Data as people have it, through the commands of both programs."""
 
 import json
-import os
 import shutil
-import time
 
 import numpy as np
 import pytest
 import tensorflow as tf
-import tifffile
 from PIL import Image
+from runs import command, succeed, train, translate, untrained
+from support import logged_losses, refused
 
-import pix2pix_tf
-from pix2pix_tf import cli, run_folder
-from pix2pix_tf.errors import InputError
-from pix2pix_tf.extras.tiff import tiff_image
-from pix2pix_tf.inference import large_files
-from pix2pix_tf.training import runtime
+from pix2pix_tf import run_folder
 
-SMALL = ("--ngf", 2, "--ndf", 2, "--seed", 3, "--summary_freq", 0)
-
-
-def run(*words):
-    """One command in this process, which has TensorFlow loaded already."""
-    return cli.main([str(word) for word in words])
-
-
-def train(source, folder, *words):
-    start = ("--mode", "train", "--input_dir", source, "--output_dir", folder)
-    assert run(*start, *SMALL, "--max_steps", 2, "--run_eagerly", *words) == 0
+PROGRAMS = ("pix2pix-tf", "cyclegan-tf")
+SLOW = pytest.mark.slow
+# Kinds of the input and of the result, the beginning of names, and where the images are.
+INPUT = {"pix2pix-tf": "inputs", "cyclegan-tf": "real_A"}
+OUTPUT = {"pix2pix-tf": "outputs", "cyclegan-tf": "fake_B"}
+PREFIX = {"pix2pix-tf": "", "cyclegan-tf": "A-"}
+PAIRS, UNPAIRED = "pairs", "unpaired"
+SETS = {"pix2pix-tf": PAIRS, "cyclegan-tf": UNPAIRED}
+BOTH = pytest.mark.parametrize("program", PROGRAMS)
 
 
-def test(source, folder, out, *words):
-    start = ("--mode", "test", "--input_dir", source, "--output_dir", out)
-    assert run(*start, "--checkpoint", folder, *words) == 0
-    return json.loads((out / run_folder.METRICS).read_text())
+def write_images(folder, sizes, *, seed):
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(seed)
+    for number, size in enumerate(sizes):
+        pixels = rng.integers(0, 256, (6, 7 * 2, 3), np.uint8)
+        Image.fromarray(pixels).resize(size).save(folder / f"{number}.png")
 
 
-test.__test__ = False
-
-
-def untrained(folder, **options):
-    """A run folder as training leaves it, with weights from before the first step."""
-    options = {"ngf": 2, "ndf": 2, "seed": 3, **options}
-    config = pix2pix_tf.Pix2PixConfig(mode="train", input_dir="in", output_dir="out", **options)
-    pix2pix_tf.save_run(pix2pix_tf.build(config), config, folder)
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Three pairs of 140x60, and two unpaired sets of 70x45 and other sizes."""
+    folder = tmp_path_factory.mktemp("data")
+    write_images(folder / PAIRS, [(140, 60)] * 3, seed=0)
+    for seed, name in enumerate(("trainA", "trainB", "testA", "testB")):
+        sizes = [(70, 45), (61, 50), (40, 33)][: 2 + (name == "trainA")]
+        write_images(folder / UNPAIRED / name, sizes, seed=seed)
     return folder
 
 
-def size(path):
-    return Image.open(path).size
+@pytest.fixture(scope="module")
+def folders(data, tmp_path_factory):
+    """The pairs as folder/A and folder/B."""
+    folder = tmp_path_factory.mktemp("folders")
+    for side, left in zip("AB", (0, 70), strict=True):
+        (folder / side).mkdir()
+        for path in (data / PAIRS).iterdir():
+            with Image.open(path) as image:
+                image.crop((left, 0, left + 70, 60)).save(folder / side / path.name)
+    return folder
 
 
-@pytest.fixture
-def wide(tmp_path):
-    """Three 700x300 pairs whose halves are 350x300."""
-    (tmp_path / "data").mkdir()
-    pixels = np.random.default_rng(0).integers(0, 256, (3, 6, 14, 3), np.uint8)
-    for number, small in enumerate(pixels):
-        Image.fromarray(small).resize((700, 300)).save(tmp_path / "data" / f"{number}.png")
-    return tmp_path / "data"
+def result(program, out, kind, *, name="0", suffix=".png"):
+    """The path of a result."""
+    return out / "images" / f"{PREFIX[program]}{name}-{kind}{suffix}"
 
 
-def test_pairs_of_700x300_are_trained_and_tested(wide, tmp_path):
-    train(wide, tmp_path / "run", "--crop_size", "32x48", "--scale_size", "36x54")
-    metrics = test(wide, tmp_path / "run", tmp_path / "out")
-    assert metrics["count"] == 3
-    for kind in ("inputs", "outputs", "targets"):
-        assert size(tmp_path / "out" / "images" / f"1-{kind}.png") == (48, 32)
+def pixels(path):
+    """An image as integers."""
+    return np.asarray(Image.open(path), int)
+
+
+@pytest.mark.parametrize(
+    ("program", "words", "tested"),
+    [
+        ("pix2pix-tf", ("--crop_size", "32x48", "--scale_size", "36x54"), (48, 32)),
+        ("cyclegan-tf", ("--preprocess", "none", "--pool_size", 0), (70, 45)),
+        pytest.param("cyclegan-tf", ("--preprocess", "scale_width_and_crop", "--load_size", 36),
+                     (36, 23), marks=SLOW),
+        pytest.param("cyclegan-tf", ("--crop_size", "24x40", "--scale_size", "28x44", "--netD",
+                     "n_layers", "--n_layers_D", 1), (40, 24), marks=SLOW),
+    ],
+)  # fmt: skip
+def test_training_and_testing_with_each_preprocess(data, tmp_path, program, words, tested):
+    source = data / SETS[program]
+    assert train(program, source, tmp_path / "run", *words).returncode == 0
+    metrics = translate(program, source, tmp_path / "run", tmp_path / "out")
+    kinds = {"pix2pix-tf": ("inputs", "outputs", "targets")}
+    for kind in kinds.get(program, ("real_A", "fake_B", "rec_A", "idt_A")):
+        assert pixels(result(program, tmp_path / "out", kind)).shape[1::-1] == tested
+    assert metrics["count"] == (3 if program == "pix2pix-tf" else 2)
 
 
 @pytest.mark.parametrize(
     ("options", "words", "expected"),
     [
-        pytest.param({"preprocess": "crop"}, (), (350, 300), marks=pytest.mark.slow),
-        pytest.param(
-            {"preprocess": "scale_width", "scale_size": 100}, (), (100, 85), marks=pytest.mark.slow
-        ),
-        ({"preprocess": "scale_width"}, ("--scale_size", "50"), (50, 42)),
+        pytest.param({"preprocess": "crop"}, (), (60, 70), marks=SLOW),
+        pytest.param({"preprocess": "scale_width", "scale_size": 100}, (), (85, 100), marks=SLOW),
+        ({"preprocess": "scale_width"}, ("--scale_size", "50"), (42, 50)),
     ],
 )
-def test_the_size_of_results(wide, tmp_path, options, words, expected):
-    untrained(tmp_path / "run", crop_size=32, **options)
-    test(wide, tmp_path / "run", tmp_path / "out", *words)
-    assert size(tmp_path / "out" / "images" / "1-outputs.png") == expected
+def test_the_size_of_results(data, tmp_path, options, words, expected):
+    run = untrained(tmp_path / "run", crop_size=32, **options)
+    translate("pix2pix-tf", data / PAIRS, run, tmp_path / "out", *words)
+    assert pixels(result("pix2pix-tf", tmp_path / "out", "outputs")).shape[:2] == expected
 
 
-def test_a_tile_bounds_memory_and_changes_nothing(wide, tmp_path):
-    untrained(tmp_path / "run", crop_size=32)
-    shown = {}
-    for tile in (0, 128):
-        words = ("--preprocess", "none", "--tile", tile, "--scratch_dir", tmp_path / "scratch")
-        words = words if tile else words[:-2]
-        test(wide, tmp_path / "run", tmp_path / f"out {tile}", *words)
-        path = tmp_path / f"out {tile}" / "images" / "1-outputs.png"
-        shown[tile] = np.asarray(Image.open(path), int)
-        assert shown[tile].shape == (300, 350, 3)
-    assert np.abs(shown[0] - shown[128]).max() <= 1
+@BOTH
+def test_a_tile_bounds_memory_and_changes_nothing(data, tmp_path, program):
+    options = {"crop_size": 32} if program == "pix2pix-tf" else {}
+    run, images = untrained(tmp_path / "run", program, **options), {}
+    for tile in (0, 32):
+        words = ("--preprocess", "none", "--tile", tile)
+        words += ("--scratch_dir", tmp_path / "scratch") if tile else ()
+        translate(program, data / SETS[program], run, tmp_path / f"{tile}", *words)
+        images[tile] = pixels(result(program, tmp_path / f"{tile}", OUTPUT[program]))
+    assert images[0].shape == ((60, 70, 3) if program == "pix2pix-tf" else (45, 70, 3))
+    assert np.abs(images[0] - images[32]).max() <= 1
     assert not (tmp_path / "scratch").exists()
 
 
-def write_tiff(path, pixels, **options):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    tifffile.imwrite(path, pixels, photometric="rgb", tile=(32, 48), **options)
-
-
-def both_ways(monkeypatch, folder, translate):
-    """What `translate` of a folder gives for whole files and for files read by windows."""
-    found = []
-    for pixels in (tiff_image.LARGE_PIXELS, 1000):
-        monkeypatch.setattr(tiff_image, "LARGE_PIXELS", pixels)
-        monkeypatch.setattr(large_files, "WINDOW", 40)
-        monkeypatch.setattr(large_files, "SHOWN", 50)
-        found.append(translate(folder / str(pixels)))
-    return found
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        (),
-        ("--which_direction", "BtoA", "--test_dropout"),
-        pytest.param(("--dataset_mode", "folders"), marks=pytest.mark.slow),
-        pytest.param(("--dataset_mode", "single"), marks=pytest.mark.slow),
-    ],
-)
-def test_test_reads_large_files_by_windows(tmp_path, monkeypatch, words):
-    data = tmp_path / "data"
-    pixels = np.random.default_rng(0).integers(0, 256, (70, 220, 3), np.uint8)
-    for name, part in (("x", pixels), ("y", pixels[::-1])):
-        if "folders" in words:
-            write_tiff(data / "A" / f"{name}.tif", part[:, :110])
-            write_tiff(data / "B" / f"{name}.tif", part[:, 110:])
-        else:
-            write_tiff(data / f"{name}.tif", part, compression="zlib")
-    options = dict(zip(words[::2], words[1::2], strict=False))
-    direction = options.pop("--which_direction", "AtoB")
-    run = untrained(tmp_path / "run", crop_size=32, which_direction=direction)
-    words = [word for word in words if word not in ("--which_direction", "BtoA")]
-    words += ["--preprocess", "none", "--tile", 32, "--scratch_dir", tmp_path / "scratch"]
-
-    def translate(folder):
-        return test(data, run, folder, *words), folder / "images"
-
-    (expected, whole), (found, windowed) = both_ways(monkeypatch, tmp_path, translate)
-    assert sorted(path.name for path in windowed.glob("*.tif")) == [
-        "x-outputs.tif",
-        "y-outputs.tif",
-    ]
-    for name in "xy":
-        left = np.asarray(Image.open(whole / f"{name}-outputs.png"), int)
-        assert np.abs(tifffile.imread(windowed / f"{name}-outputs.tif") - left).max() <= 1
-        small = np.asarray(Image.open(windowed / f"{name}-outputs.png"), int)
-        square = -(-left.shape[1] // 50)
-        assert small.shape == (left.shape[0] // square, left.shape[1] // square, 3)
-        mean = left[:square, :square].mean((0, 1))
-        np.testing.assert_allclose(small[0, 0], mean, atol=1.5)
-        for metric, value in expected["per_image"][name].items():
-            assert found["per_image"][name][metric] == pytest.approx(value, rel=1e-3)
-    assert not (tmp_path / "scratch").exists()
-
-
-def test_load_reads_large_files_by_windows(tmp_path, monkeypatch):
-    run = untrained(tmp_path / "run", crop_size=32)
-    pixels = np.random.default_rng(0).integers(0, 2**16, (90, 120, 3), np.uint16)
-    write_tiff(tmp_path / "x.tif", pixels, extratags=[(33550, 12, 3, (2.0, 2.0, 0.0), True)])
-    load = pix2pix_tf.load(run, tile=32)
-
-    def translate(folder):
-        folder.mkdir()
-        load.translate_file(tmp_path / "x.tif", folder / "y.tif")
-        return folder / "y.tif"
-
-    expected, found = both_ways(monkeypatch, tmp_path, translate)
-    with tifffile.TiffFile(found) as file:
-        assert file.pages.first.is_tiled
-        assert file.pages.first.tags[33550].value == (2.0, 2.0, 0.0)
-    difference = tifffile.imread(found).astype(int) - tifffile.imread(expected)
-    assert np.abs(difference).max() <= 1
-    with pytest.raises(InputError, match=r"to end with \.tif"):
-        load.translate_file(tmp_path / "x.tif", tmp_path / "y.png")
-
-
-@pytest.mark.parametrize("number", runtime.EXIT_CODES)
-def test_an_interruption_leaves_nothing(launcher, tmp_path, number):
-    untrained(tmp_path / "run", crop_size=32)
-    (tmp_path / "data").mkdir()
-    pixels = np.zeros((4100, 4200, 3), np.uint8)
-    tifffile.imwrite(tmp_path / "data" / "x.tif", pixels, photometric="rgb", compression="zlib")
-    out, scratch = tmp_path / "out", tmp_path / "scratch"
-    words = ("--mode", "test", "--input_dir", tmp_path / "data", "--output_dir", out)
-    words += ("--checkpoint", tmp_path / "run", "--dataset_mode", "single", "--preprocess", "none")
-    words += ("--tile", 64, "--scratch_dir", scratch)
-    process = launcher.start("pix2pix-tf", *words, printed=tmp_path / "printed.txt")
-    while not scratch.is_dir():
-        os.kill(process, 0)  # as long as it is there
-        time.sleep(0.05)
-    time.sleep(1)
-    os.kill(process, number)
-    assert launcher.wait(process) == runtime.EXIT_CODES[number]
-    assert not scratch.exists()
-    assert not [path for path in out.rglob("*") if path.is_file()]
-
-
-def halves(wide, folder, *, suffix=".png"):
-    """The pairs of `wide` as folder/A and folder/B."""
-    for side in "AB":
-        (folder / side).mkdir(parents=True)
-    for path in sorted(wide.iterdir()):
-        image = Image.open(path)
-        image.crop((0, 0, 350, 300)).save(folder / "A" / path.name)
-        image.crop((350, 0, 700, 300)).save((folder / "B" / path.name).with_suffix(suffix))
+def write_arrays(folder, counts, shape):
+    """Two float arrays for each of A and B, with so many channels."""
+    rng = np.random.default_rng(0)
+    for side, count in zip("AB", counts, strict=True):
+        for name in (side, f"train{side}", f"test{side}"):
+            (folder / name).mkdir(parents=True)
+            for number in range(2):
+                np.save(folder / name / f"{number}.npy", rng.random((*shape, count), np.float32))
     return folder
 
 
-@pytest.mark.parametrize("direction", ["AtoB", pytest.param("BtoA", marks=pytest.mark.slow)])
-def test_two_folders_give_what_one_file_gives(wide, tmp_path, direction):
-    run_folder = untrained(tmp_path / "run", crop_size=32, which_direction=direction)
-    one = test(wide, run_folder, tmp_path / "one")
+@pytest.mark.parametrize(
+    "counts", [(2, 5), *(pytest.param(counts, marks=SLOW) for counts in ((1, 3), (4, 1)))]
+)
+def test_any_numbers_of_channels(tmp_path, counts):
+    channels = {"input_channels": counts[0], "output_channels": counts[1]}
+    options = {"crop_size": "32x48", "dataset_mode": "folders", **channels}
+    run = untrained(tmp_path / "run", **options)
+    source = write_arrays(tmp_path / "data", counts, (32, 48))
+    translate("pix2pix-tf", source, run, tmp_path / "out")
+    array = np.load(result("pix2pix-tf", tmp_path / "out", "outputs", name="1", suffix=".npy"))
+    assert array.shape == (32, 48, counts[1]) and 0 <= array.min() <= array.max() <= 1
+
+
+@SLOW
+def test_any_numbers_of_channels_both_ways(tmp_path):
+    source, counts = write_arrays(tmp_path / "data", (4, 1), (12, 9)), (4, 1)
+    words = ("--input_channels", counts[0], "--output_channels", counts[1], "--lambda_identity", 0)
+    process = train("cyclegan-tf", source, tmp_path / "run", *words, "--display_freq", 2)
+    assert process.returncode == 0, process.stderr
+    out, both = tmp_path / "out", ("--direction", "both")
+    metrics = translate("cyclegan-tf", source, tmp_path / "run", out, *both)
+    assert set(metrics["per_image"]) == {"A-0", "A-1", "B-0", "B-1"}
+    for name, count in (("A-1-fake_B", counts[1]), ("B-1-fake_A", counts[0])):
+        array = np.load(out / "images" / f"{name}.npy")
+        assert array.shape == (8, 8, count) and 0 <= array.min() <= array.max() <= 1
+    words = ("--input_dir", source, "--checkpoint", tmp_path / "run", "--metrics", "l1")
+    succeed("cyclegan-tf", "evaluate", "--output_dir", tmp_path / "scores", *words)
+    metrics = json.loads((tmp_path / "scores" / run_folder.METRICS).read_text())
+    assert {"L1 AtoB", "L1 BtoA"} <= set(metrics["mean"])
+    assert not (out / "images" / "A-0-idt_A.png").exists()
+
+
+def test_grey_and_colour_files_are_converted(data, tmp_path):
+    run = untrained(tmp_path / "run", "cyclegan-tf", input_channels=1, lambda_identity=0.0)
+    translate("cyclegan-tf", data / UNPAIRED, run, tmp_path / "out", "--preprocess", "none")
+    grey, colour = (
+        pixels(result("cyclegan-tf", tmp_path / "out", kind)) for kind in ("real_A", "fake_B")
+    )
+    assert grey.shape == (45, 70) and colour.shape == (45, 70, 3)
+    with Image.open(data / UNPAIRED / "testA" / "0.png") as image:
+        assert np.abs(grey - np.asarray(image.convert("L"), int)).max() <= 1
+
+
+@BOTH
+def test_results_have_the_bit_depth_of_their_source(tmp_path, program):
+    source = tmp_path / ("data" if program == "pix2pix-tf" else "data/testA")
+    source.mkdir(parents=True)
+    deep = np.random.default_rng(0).integers(0, 65536, (32, 64, 3)).astype(np.uint16)
+    (source / "a.png").write_bytes(tf.io.encode_png(deep).numpy())
+    np.save(source / "b.npy", (deep / 65535).astype(np.float64))
+    Image.fromarray((deep >> 8).astype(np.uint8)).save(source / "c.png")
+    options = {"crop_size": 32} if program == "pix2pix-tf" else {}
+    run, out = untrained(tmp_path / "run", program, **options), tmp_path / "out"
+    words = ("--preprocess", "none", "--notest_dropout")
+    metrics = translate(program, tmp_path / "data", run, out, *words)
+
+    def decoded(kind):
+        contents = result(program, out, kind, name="a").read_bytes()
+        return tf.io.decode_png(contents, dtype=tf.uint16).numpy()
+
+    # The same pixels in two depths: equal within the coarser one.
+    output, width = decoded(OUTPUT[program]), 32 if program == "pix2pix-tf" else 64
+    assert output.shape == (32, width, 3) and (output % 257 != 0).any()
+    doubles = np.load(result(program, out, OUTPUT[program], name="b", suffix=".npy"))
+    assert doubles.dtype == np.float64 and np.abs(output / 65535 - doubles).max() < 5e-4
+    np.testing.assert_array_equal(decoded(INPUT[program]), deep[:, :width])
+    with Image.open(result(program, out, OUTPUT[program], name="c")) as image:
+        assert np.asarray(image).dtype == np.uint8
+    a, b = (metrics["per_image"][f"{PREFIX[program]}{name}"] for name in "ab")
+    assert all(a[name] == pytest.approx(b[name], 1e-3) for name in a if "L1" in name)
+
+
+@SLOW
+@pytest.mark.parametrize(
+    ("program", "options", "words", "channels"),
+    [
+        ("pix2pix-tf", {"crop_size": "64x32", "input_channels": 1, "output_channels": 4}, (),
+         {".": (1, 4)}),
+        ("cyclegan-tf", {"output_channels": 1, "lambda_identity": 0.0, "crop_size": "8x12",
+         "load_size": "8x12"}, ("--direction", "both"), {"AtoB": (3, 1), "BtoA": (1, 3)}),
+    ],
+)  # fmt: skip
+def test_export_of_other_channels_and_sizes(tmp_path, program, options, words, channels):
+    run = untrained(tmp_path / "run", program, **options)
+    words = ("--output_dir", tmp_path / "out", "--checkpoint", run, *words)
+    succeed(program, "export", *words)
+    for folder, (inputs, outputs) in channels.items():
+        signatures = tf.saved_model.load(str(tmp_path / "out" / folder)).signatures
+        x = np.random.default_rng(0).random((1, 100, 130, inputs), np.float32)
+        found = signatures["serving_default"](images=x)["outputs"]
+        assert found.shape == (1, 100, 130, outputs)
+        file = tf.constant([tf.io.encode_png(np.uint16(x[0] * 65535)).numpy()])
+        output = signatures["serve_image_bytes"](input=file)["output"].numpy()[0]
+        assert tf.io.decode_png(output).shape == (100, 130, outputs)
+
+
+@pytest.mark.parametrize("direction", ["AtoB", pytest.param("BtoA", marks=SLOW)])
+def test_two_folders_give_what_one_file_gives(data, folders, tmp_path, direction):
+    run = untrained(tmp_path / "run", crop_size=32, which_direction=direction)
+    one = translate("pix2pix-tf", data / PAIRS, run, tmp_path / "one")
     words = ("--dataset_mode", "folders")
-    two = test(halves(wide, tmp_path / "two"), run_folder, tmp_path / "out", *words)
+    two = translate("pix2pix-tf", folders, run, tmp_path / "two", *words)
     assert one["per_image"] == two["per_image"]
 
 
-def test_training_on_two_folders_with_a_cache_on_disk(wide, tmp_path):
-    source = halves(wide, tmp_path / "two")
-    words = ("--crop_size", 32, "--scale_size", 36, "--dataset_mode", "folders", "--cache", "disk")
-    train(source, tmp_path / "run", *words)
-    assert (tmp_path / "run" / run_folder.CACHE / "decoded.raw").stat().st_size == 6 * 350 * 300 * 3
+@pytest.mark.parametrize("program", ["pix2pix-tf", pytest.param("cyclegan-tf", marks=SLOW)])
+def test_a_cache_changes_no_loss(data, folders, tmp_path, program):
+    source = folders if program == "pix2pix-tf" else data / UNPAIRED
+    words = ("--progress_freq", 1, "--preprocess", "crop")
+    words += ("--dataset_mode", "folders") if program == "pix2pix-tf" else ()
+    for cache in ("none", "disk"):
+        process = train(program, source, tmp_path / cache, "--cache", cache, *words)
+        assert process.returncode == 0, process.stderr
+    losses = logged_losses(tmp_path / "none")
+    np.testing.assert_array_equal(logged_losses(tmp_path / "disk"), losses)
+    assert len(losses) == 2
+    sizes = {".": 6 * 70 * 60} if program == "pix2pix-tf" else {
+        "A": 70 * 45 + 61 * 50 + 40 * 33, "B": 70 * 45 + 61 * 50
+    }  # fmt: skip
+    for folder, count in sizes.items():
+        cache = tmp_path / "disk" / run_folder.CACHE / folder
+        assert (cache / "decoded.raw").stat().st_size == 3 * count
 
 
-def test_every_name_without_a_partner_is_listed(wide, tmp_path, capsys):
-    source = halves(wide, tmp_path / "two")
+def test_every_name_without_a_partner_is_listed(folders, tmp_path):
+    source = shutil.copytree(folders, tmp_path / "data")
     (source / "A" / "0.png").rename(source / "A" / "zero.png")
-    words = ("--mode", "train", "--input_dir", source, "--output_dir", tmp_path / "run")
-    assert run(*words, "--dataset_mode", "folders") == 1
-    line = capsys.readouterr().err
-    assert "in A only: zero; in B only: 0" in line
+    process = train("pix2pix-tf", source, tmp_path / "run", "--dataset_mode", "folders")
+    assert "in A only: zero; in B only: 0" in refused(process)
 
 
-def test_images_without_targets(wide, tmp_path):
-    source = halves(wide, tmp_path / "two") / "A"
-    folder = untrained(tmp_path / "run", crop_size=32)
+def test_images_without_targets(folders, tmp_path):
+    run = untrained(tmp_path / "run", crop_size=32)
     words = ("--dataset_mode", "single", "--preprocess", "none")
-    metrics = test(source, folder, tmp_path / "out", *words)
+    metrics = translate("pix2pix-tf", folders / "A", run, tmp_path / "out", *words)
     assert metrics["count"] == 3 and metrics["mean"] == {}
-    found = sorted(path.name for path in (tmp_path / "out" / "images").iterdir())
-    assert found == [f"{i}-{kind}.png" for i in range(3) for kind in ("inputs", "outputs")]
-    page = (tmp_path / "out" / run_folder.INDEX).read_text()
-    assert "2-outputs.png" in page
+    names = sorted(path.name for path in (tmp_path / "out" / "images").iterdir())
+    assert names == [f"{i}-{kind}.png" for i in range(3) for kind in ("inputs", "outputs")]
+    assert "2-outputs.png" in (tmp_path / "out" / run_folder.INDEX).read_text()
 
 
-def test_results_have_the_bit_depth_of_their_source(tmp_path):
-    tifffile = pytest.importorskip("tifffile", reason="the extra [tiff] is not installed")
-    rng, source = np.random.default_rng(0), tmp_path / "data"
-    source.mkdir()
-    deep = rng.integers(0, 65536, (32, 64, 3)).astype(np.uint16)
-    (source / "a.png").write_bytes(tf.io.encode_png(deep).numpy())
-    tifffile.imwrite(source / "b.tif", deep / np.float32(65535), photometric="rgb")
-    np.save(source / "c.npy", (deep / 65535).astype(np.float64))
-    Image.fromarray((deep >> 8).astype(np.uint8)).save(source / "d.png")
-    run_folder = untrained(tmp_path / "run", crop_size=32)
-    words = ("--preprocess", "none", "--notest_dropout")
-    metrics = test(source, run_folder, tmp_path / "out", *words)
-    images = tmp_path / "out" / "images"
-    # The same pixels in three depths: equal within the coarser one.
-    found = tf.io.decode_png((images / "a-outputs.png").read_bytes(), dtype=tf.uint16).numpy()
-    assert found.shape == (32, 32, 3) and (found % 257 != 0).any()
-    floats = tifffile.imread(images / "b-outputs.tif")
-    doubles = np.load(images / "c-outputs.npy")
-    assert (floats.dtype, doubles.dtype) == (np.float32, np.float64)
-    assert np.abs(floats - found / 65535).max() < 5e-4
-    assert np.abs(floats - doubles).max() < 5e-4
-    inputs = tf.io.decode_png((images / "a-inputs.png").read_bytes(), dtype=tf.uint16)
-    np.testing.assert_array_equal(inputs, deep[:, :32])
-    assert np.asarray(Image.open(images / "d-outputs.png")).dtype == np.uint8
-    assert metrics["per_image"]["a"]["L1"] == pytest.approx(metrics["per_image"]["b"]["L1"], 1e-3)
+def test_targets_of_another_size_are_resized_and_compared(tmp_path):
+    run = untrained(tmp_path / "run", "cyclegan-tf")
+    write_images(tmp_path / "data" / "testA", [(40, 36), (44, 32)], seed=1)
+    write_images(tmp_path / "data" / "testB", [(80, 72), (44, 33)], seed=2)
+    words = ("--input_dir", tmp_path / "data", "--output_dir", tmp_path / "out", "--checkpoint")
+    words += (run, "--direction", "AtoB", "--preprocess", "none", "--metrics", "l1")
+    succeed("cyclegan-tf", "evaluate", *words)
+    for kind in ("real_A", "fake_B", "true_B"):
+        assert pixels(result("cyclegan-tf", tmp_path / "out", kind)).shape[:2] == (36, 40)
+    scores = json.loads((tmp_path / "out" / run_folder.METRICS).read_text())["per_image"]
+    assert set(scores["A-0"]) == {"cycle L1 A", "L1 AtoB", "L1 of the input AtoB"}
 
 
 @pytest.mark.parametrize(
-    "counts",
-    [(2, 5), *(pytest.param(counts, marks=pytest.mark.slow) for counts in ((1, 3), (4, 1)))],
-)
-def test_any_numbers_of_channels(tmp_path, counts):
-    rng = np.random.default_rng(0)
-    for side, count in zip("AB", counts, strict=True):
-        (tmp_path / "data" / side).mkdir(parents=True)
-        for number in range(2):
-            array = rng.random((32, 48, count), np.float32)
-            np.save(tmp_path / "data" / side / f"{number}.npy", array)
-    channels = {"input_channels": counts[0], "output_channels": counts[1]}
-    options = {"crop_size": "32x48", "dataset_mode": "folders", **channels}
-    run_folder = untrained(tmp_path / "run", **options)
-    test(tmp_path / "data", run_folder, tmp_path / "out")
-    found = np.load(tmp_path / "out" / "images" / "1-outputs.npy")
-    assert found.shape == (32, 48, counts[1]) and 0 <= found.min() <= found.max() <= 1
-
-
-@pytest.mark.slow
-def test_export_of_other_channels_and_sizes(tmp_path):
-    options = {"crop_size": "64x32", "input_channels": 1, "output_channels": 4}
-    run_folder = untrained(tmp_path / "run", **options)
-    words = ("--mode", "export", "--output_dir", tmp_path / "out", "--checkpoint", run_folder)
-    assert run(*words) == 0
-    signatures = tf.saved_model.load(str(tmp_path / "out")).signatures
-    x = np.random.default_rng(0).random((1, 100, 130, 1), np.float32)
-    assert signatures["serving_default"](images=x)["outputs"].shape == (1, 100, 130, 4)
-    file = tf.constant([tf.io.encode_png(np.uint16(x[0] * 65535)).numpy()])
-    output = signatures["serve_image_bytes"](input=file)["output"].numpy()[0]
-    assert tf.io.decode_png(output).shape == (100, 130, 4)
-
-
-@pytest.mark.parametrize(
-    ("words", "part"),
+    ("program", "words", "part"),
     [
-        (("--dataset_mode", "single"), "learning needs targets. Received: single"),
-        (("--input_channels", 5), "3 channels, expected 5"),
-        (("--lab_colorization", "--input_channels", 1), "--lab_colorization makes its pairs"),
-        (("--preprocess", "none", "--batch_size", 2), "Expected --batch_size 1 with --preprocess"),
-        (("--value_range", "1,0"), "--value_range LOW,HIGH such as 0,1. Received: 1,0"),
-        (("--dataset_mode", "folders"), "to contain the folders A and B"),
+        ("pix2pix-tf", ("--dataset_mode", "single"), "learning needs targets. Received: single"),
+        ("pix2pix-tf", ("--input_channels", 5), "3 channels, expected 5"),
+        ("pix2pix-tf", ("--lab_colorization", "--input_channels", 1),
+         "--lab_colorization makes its pairs"),
+        ("pix2pix-tf", ("--preprocess", "none", "--batch_size", 2),
+         "Expected --batch_size 1 with --preprocess"),
+        ("pix2pix-tf", ("--value_range", "1,0"),
+         "--value_range LOW,HIGH such as 0,1. Received: 1,0"),
+        ("pix2pix-tf", ("--dataset_mode", "folders"), "to contain the folders A and B"),
+        ("cyclegan-tf", ("--input_channels", 1), "set --lambda_identity 0"),
+        ("cyclegan-tf", ("--input_nc", 5, "--output_nc", 5),
+         "trainA/0.png (3 channels, expected 5)"),
+        ("cyclegan-tf", ("--output_channels", 5, "--lambda_identity", 0),
+         "trainB/0.png (3 channels, expected 5)"),
+        ("cyclegan-tf", ("--preprocess", "none"), "Expected --pool_size 0 with --preprocess none"),
+        ("cyclegan-tf", ("--crop_size", "8x9"),
+         "multiple of 2 with --netG unet, better still of a higher power of two"),
+        ("cyclegan-tf", ("--scale_size", "8x7"),
+         "Expected --load_size to be at least 8. Received: 8x7"),
     ],
-)
-def test_options_that_do_not_fit_are_refused(wide, tmp_path, capsys, words, part):
-    start = ("--mode", "train", "--input_dir", wide, "--output_dir", tmp_path / "run")
-    assert run(*start, *words) == 1
-    captured = capsys.readouterr()
-    assert part in captured.err and len(captured.err.splitlines()) == 1
+)  # fmt: skip
+def test_options_that_do_not_fit_are_refused(data, tmp_path, program, words, part):
+    process = train(program, data / SETS[program], tmp_path / "run", *words)
+    assert part in refused(process)
 
 
-def checked(*words):
-    return run("--check_data", *words)
-
-
-def test_check_data_summarises_a_data_set(wide, tmp_path, capsys):
-    root = tmp_path / "set"
-    shutil.copytree(wide, root / "train")
-    shutil.copytree(wide, root / "val")
-    Image.new("L", (65, 40)).save(root / "train" / "odd.jpg")
-    Image.new("RGB", (60, 40)).save(root / "val" / "0.png")
-    for folder in (root, root / "train"):
+def test_check_data_summarises_a_data_set(data, tmp_path):
+    for name in ("train", "val"):
+        shutil.copytree(data / PAIRS, tmp_path / name)
+    Image.new("L", (65, 40)).save(tmp_path / "train" / "odd.jpg")
+    Image.new("RGB", (60, 40)).save(tmp_path / "val" / "0.png")
+    for folder in (tmp_path, tmp_path / "train"):
+        process = command("pix2pix-tf", "check_data", "--input_dir", folder)
         # Training on the folder around both sets would fail.
-        assert checked("--input_dir", folder) == (folder == root)
-        text = capsys.readouterr().out
+        assert process.returncode == (folder == tmp_path)
+        text = process.stdout
         assert "train: 4 examples in 4 files" in text and "val: 3 examples in 3 files" in text
-        assert "700x300 (3), 65x40 (1)" in text
+        assert "140x60 (3), 65x40 (1)" in text and "odd widths   1: odd.jpg" in text
         assert "3 x uint8 (3), 1 x uint8 (1)" in text
-        assert "odd widths   1: odd.jpg" in text
         assert "equal images in train and val: 2: 1.png = 1.png, 2.png = 2.png" in text
-        assert ("all files can be used" in text) == (folder != root)
+        assert ("all files can be used" in text) == (folder != tmp_path)
         assert len(text.splitlines()) <= 24
 
 
-def test_check_data_names_unusable_files(wide, capsys):
-    contents = (wide / "1.png").read_bytes()
+def test_check_data_names_unusable_files(data, tmp_path):
+    source = shutil.copytree(data / PAIRS, tmp_path / "data")
+    contents = (source / "1.png").read_bytes()
     for number in range(20):
-        (wide / f"cut {number}.png").write_bytes(contents[: len(contents) * number // 20])
-    Image.new("RGB", (1, 5)).save(wide / "line\nbreak.png")
-    assert checked("--input_dir", wide) == 1
-    text = capsys.readouterr().out
-    assert "unusable     21: " in text and "and 17 more" in text
-    assert "training or testing would fail" in text
-    assert len(text.splitlines()) <= 24
+        (source / f"cut {number}.png").write_bytes(contents[: len(contents) * number // 20])
+    Image.new("RGB", (1, 5)).save(source / "line\nbreak.png")
+    process = command("pix2pix-tf", "check_data", "--input_dir", source)
+    assert process.returncode == 1 and len(process.stdout.splitlines()) <= 24
+    assert "unusable     21: " in process.stdout and "and 17 more" in process.stdout
+    assert "training or testing would fail" in process.stdout
 
 
-def test_check_data_of_nothing(tmp_path, capsys):
-    assert checked("--input_dir", tmp_path / "nothing") == 1
-    assert "Received: " in capsys.readouterr().err
-    assert checked() == 1
-    assert "--input_dir" in capsys.readouterr().err
+def test_check_data_lists_both_domains(data):
+    source = data / UNPAIRED
+    lines = succeed("cyclegan-tf", "check_data", "--input_dir", source).splitlines()
+    text = "\n".join(lines)
+    assert "trainA: 3 examples in 3 files" in text and "testB: 2 examples in 2 files" in text
+    assert "70x45 (1), 61x50 (1), 40x33 (1)" in text and lines[-1] == "all files can be used"
+    words = ("--input_dir_A", source / "trainA", "--input_dir_B", source / "trainA")
+    words += ("--input_channels", 1, "--output_channels", 4)
+    text = succeed("cyclegan-tf", "check_data", *words)
+    assert "equal images in A and B: 3: 0.png = 0.png" in text
+    words = ("--mode", "test", "--input_dir", source / "testB")
+    assert "A: 2 examples in 2 files" in succeed("cyclegan-tf", "check_data", *words)
+
+
+def test_check_data_counts_the_channels_of_each_domain(data):
+    words = ("--input_dir", data / UNPAIRED, "--output_channels", 5)
+    process = command("cyclegan-tf", "check_data", *words)
+    assert process.returncode == 1
+    assert process.stdout.count("unusable     2: 0.png (3 channels, expected 5)") == 2
+    assert process.stdout.splitlines()[-1] == "training or testing would fail"
+
+
+@BOTH
+def test_check_data_of_nothing(data, tmp_path, program):
+    shutil.copytree(data / UNPAIRED / "trainB", tmp_path / "trainB")
+    line = refused(command(program, "check_data", "--input_dir", tmp_path / "nothing"))
+    assert "Expected --input_dir to be a folder" in line
+    assert "--input_dir" in refused(command(program, "check_data"))
+    line = refused(command(program, "check_data", "--input_dir", tmp_path))
+    assert "trainA" in line if program == "cyclegan-tf" else "folders trainB" in line
