@@ -163,7 +163,7 @@ def _read(contents: bytes) -> Any:
     is_zipped = contents.startswith(_GZIP_MARK)
     stream: Any = io.BytesIO(contents)
     stream = gzip.GzipFile(fileobj=stream) if is_zipped else stream
-    start = stream.read(4)
+    start = stream.read(4).ljust(4, b"\0")
     stream.seek(0)
     is_second = _NIFTI2_HEADER in (*struct.unpack("<i", start), *struct.unpack(">i", start))
     kind = nibabel.Nifti2Image if is_second else nibabel.Nifti1Image

@@ -6,11 +6,12 @@ import sys
 import numpy as np
 import pytest
 from contents import read
-from support import SMALLEST
-from test_any_data import run, test, train, untrained
+from opens import count_opens
+from runs import command, succeed, train, translate, untrained
+from support import refused
 
+import cyclegan_tf
 import pix2pix_tf
-from cyclegan_tf import cli as cyclegan
 from pix2pix_tf import run_folder
 from pix2pix_tf.data import decode, image_file, listing
 from pix2pix_tf.data.samples import DomainSpec, PlaneSelection
@@ -72,30 +73,30 @@ def test_rescale_padding_and_fractions(tmp_path, slope, intercept, dtype, expect
     assert samples.missing[3, 4] and samples.nodata == physical[3, 4]
 
 
-@pytest.mark.parametrize("program", ["pix2pix", pytest.param("cyclegan", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "program", ["pix2pix-tf", pytest.param("cyclegan-tf", marks=pytest.mark.slow)]
+)
 def test_a_result_has_the_geometry_of_its_dicom_and_units_of_the_target(tmp_path, program):
-    sides = ("A", "B") if program == "pix2pix" else ("trainA", "trainB", "testA", "testB")
+    is_paired = program == "pix2pix-tf"
+    sides = ("A", "B") if is_paired else ("trainA", "trainB", "testA", "testB")
     for side in sides:
         (tmp_path / "data" / side).mkdir(parents=True)
         for number in range(2):
             path = tmp_path / "data" / side / f"IM{number}"  # often without a suffix
             path.write_bytes(contents(CT if "B" in side else MR))
-    words = ["--value_range", "0,2500:-1024,3071"]
-    if program == "pix2pix":
-        train(tmp_path / "data", tmp_path / "run", *words, *ONE, "--dataset_mode", "folders")
-        test(
-            tmp_path / "data" / "A", tmp_path / "run", tmp_path / "out", "--dataset_mode", "single"
-        )
-        result = tmp_path / "out" / "images" / "IM1-outputs.dcm"
-    else:
-        words += [*ONE[:4], *SMALLEST["cyclegan-tf"], "--max_steps", 1, "--run_eagerly"]
-        start = ["--input_dir", tmp_path / "data", "--output_dir"]
-        for more in (
-            ["--mode", "train", *start, tmp_path / "run", *words],
-            ["--mode", "test", *start, tmp_path / "out", "--checkpoint", tmp_path / "run"],
-        ):
-            assert cyclegan.main([str(word) for word in more]) == 0
-        result = tmp_path / "out" / "images" / "A-IM1-fake_B.dcm"
+    words = ("--value_range", "0,2500:-1024,3071", *ONE[:4])
+    words += ("--dataset_mode", "folders") if is_paired else ()
+    with count_opens(*(tmp_path / "data" / side for side in sides[:2])) as opens:
+        assert train(program, tmp_path / "data", tmp_path / "run", *words, steps=1).returncode == 0
+    places = sides[:1] if is_paired else ["testA"]
+    source, words = tmp_path / "data", ()
+    if is_paired:
+        source, words = tmp_path / "data" / "A", ("--dataset_mode", "single")
+    with count_opens(*(tmp_path / "data" / side for side in places)) as opens:
+        translate(program, source, tmp_path / "run", tmp_path / "out", *words)
+    assert max(opens.values(), default=0) <= 2, opens  # these are still in memory
+    name = "IM1-outputs.dcm" if is_paired else "A-IM1-fake_B.dcm"
+    result = tmp_path / "out" / "images" / name
     found, source = pydicom.dcmread(result), pydicom.dcmread(MR)
     for name in GEOMETRY:
         assert found.get(name) == source.get(name), name
@@ -103,10 +104,8 @@ def test_a_result_has_the_geometry_of_its_dicom_and_units_of_the_target(tmp_path
         assert found.get(name) != source.get(name)
     assert found.file_meta.MediaStorageSOPInstanceUID == found.SOPInstanceUID
     assert -1024 <= values(result).min() < values(result).max() <= 3071
-    loaded = (pix2pix_tf if program == "pix2pix" else sys.modules["cyclegan_tf"]).load(
-        tmp_path / "run"
-    )
-    loaded.translate_file(MR, tmp_path / "one.dcm")
+    package = pix2pix_tf if is_paired else cyclegan_tf
+    package.load(tmp_path / "run").translate_file(MR, tmp_path / "one.dcm")
     assert values(tmp_path / "one.dcm").shape == (64, 64)
     assert values(tmp_path / "one.dcm").min() >= -1024
 
@@ -171,7 +170,9 @@ def test_a_result_is_a_volume_with_the_header_of_its_source(tmp_path, preprocess
     options = {"input_channels": 1, "output_channels": 1, "crop_size": 32, "scale_size": 32}
     folder = untrained(tmp_path / "run", **options, value_range="0,5000:0,255")
     words = ("--dataset_mode", "folders", "--preprocess", preprocess)
-    found = test(tmp_path / "data", folder, tmp_path / "out", *words)
+    with count_opens(tmp_path / "data" / "A", tmp_path / "data" / "B") as opens:
+        found = translate("pix2pix-tf", tmp_path / "data", folder, tmp_path / "out", *words)
+    assert max(opens.values()) <= 2 * 2, opens
     assert found["count"] == 10
     results = sorted(path.name for path in (tmp_path / "out" / "images").glob("*.nii*"))
     assert results == [f"s{number}-outputs{ending}" for number in range(2)]
@@ -192,45 +193,40 @@ def test_a_result_is_a_volume_with_the_header_of_its_source(tmp_path, preprocess
     np.testing.assert_allclose(written[:, ::-1, 2].T, predictor(inputs)[..., 0], atol=1)
 
 
-def test_volumes_are_trained_on_cached_and_checked(tmp_path, capsys):
+def test_volumes_are_trained_on_cached_and_checked(tmp_path):
     for side in "AB":
         (tmp_path / "data" / side).mkdir(parents=True)
         volume(tmp_path / "data" / side / "s.nii.gz", (18, 22, 6), scale=(0.5, 3))
     words = ("--dataset_mode", "folders", *ONE)
-    train(
-        tmp_path / "data", tmp_path / "run", *words, "--value_range", "p0,p100", "--cache", "disk"
-    )
+    words_of_run = (*words, "--value_range", "p0,p100", "--cache", "disk")
+    process = train("pix2pix-tf", tmp_path / "data", tmp_path / "run", *words_of_run)
+    assert process.returncode == 0, process.stderr
     stored = json.loads((tmp_path / "run" / run_folder.OPTIONS).read_text())
     low, high = map(float, stored["value_range_A"].split(","))
     everything = np.asarray(nibabel.load(tmp_path / "data" / "A" / "s.nii.gz").dataobj)
     assert (low, high) == pytest.approx((everything.min(), everything.max()))
-    capsys.readouterr()
-    check = ("--check_data", "--input_dir", tmp_path / "data", *words)
-    assert run(*check) == 0
-    assert "6 examples in 12 files" in capsys.readouterr().out
+    check = ("pix2pix-tf", "check_data", "--input_dir", tmp_path / "data", *words[:6])
+    assert "6 examples in 12 files" in succeed(*check)
     image = nibabel.Nifti1Image(np.zeros((18, 22, 6, 3), np.uint8), np.eye(4))
     for side in "AB":
         nibabel.save(image, tmp_path / "data" / side / "s.nii.gz")
-    assert run(*check) == 1
-    assert "3 volumes; --series 0 to 2 picks one" in capsys.readouterr().out
-    assert run(*check, "--series", 1) == 0
+    process = command(*check)
+    assert process.returncode == 1
+    assert "3 volumes; --series 0 to 2 picks one" in process.stdout
+    succeed(*check, "--series", 1)
     (tmp_path / "data" / "A" / "s.nii.gz").write_bytes(b"x")
-    assert run(*check) == 1
-    assert "Expected NIfTI volumes" in capsys.readouterr().err
+    assert "Expected NIfTI volumes" in refused(command(*check))
 
 
-def test_without_the_extra_one_line_names_it(tmp_path, capsys, monkeypatch):
+def test_without_the_extra_one_line_names_it(tmp_path, monkeypatch):
     for name in ("pydicom", "nibabel"):
         monkeypatch.setitem(sys.modules, name, None)
     for name in ("dicom", "nifti"):
         monkeypatch.delitem(sys.modules, f"pix2pix_tf.extras.medical.{name}", raising=False)
-    words = ("--check_data", "--dataset_mode", "single", "--input_dir", tmp_path)
+    words = ("pix2pix-tf", "check_data", "--dataset_mode", "single", "--input_dir", tmp_path)
     (tmp_path / "a.dcm").write_bytes(contents(CT))
-    assert run(*words) == 1
-    assert (
-        "DICOM needs an extra: pip install 'pix2pix-tf[medical]' (no module pydicom)"
-        in capsys.readouterr().out
-    )
+    process = command(*words)
+    line = "DICOM needs an extra: pip install 'pix2pix-tf[medical]' (no module pydicom)"
+    assert process.returncode == 1 and line in process.stdout
     (tmp_path / "b.nii").write_bytes(b"x")
-    assert run(*words) == 1
-    assert "pip install 'pix2pix-tf[medical]'" in capsys.readouterr().err
+    assert "pip install 'pix2pix-tf[medical]'" in refused(command(*words))

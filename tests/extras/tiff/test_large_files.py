@@ -1,12 +1,16 @@
 """TIFF files that are read and written by windows."""
 
 import contextlib
+import os
+import time
 
 import numpy as np
 import pytest
+import runs as commands
 from contents import read, read_unit
 from PIL import Image
 
+import pix2pix_tf
 from pix2pix_tf.data import image_file
 from pix2pix_tf.data.samples import DomainSpec, from_unit, to_unit
 from pix2pix_tf.errors import InputError
@@ -14,6 +18,7 @@ from pix2pix_tf.extras.tiff import tiff_image
 from pix2pix_tf.inference import large_files, translate, windows
 from pix2pix_tf.inference.predictor import Predictor
 from pix2pix_tf.networks.factory import make_generator
+from pix2pix_tf.training import runtime
 
 pytestmark = pytest.mark.tiff
 
@@ -142,3 +147,106 @@ def test_missing_pixels_stay_missing(tmp_path):
         found, tag = file.asarray(), file.pages.first.tags[42113].value
     np.testing.assert_array_equal(found == -9999, pixels == -9999)
     assert tag.strip("\0") == "-9999"
+
+
+def write_tiff(path, pixels, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tifffile.imwrite(path, pixels, photometric="rgb", tile=(32, 48), **options)
+
+
+def both_ways(monkeypatch, folder, translate):
+    """What `translate` of a folder gives for whole files and for files read by windows."""
+    found = []
+    for pixels in (10**9, 1000):
+        monkeypatch.setattr(tiff_image, "LARGE_PIXELS", pixels)
+        monkeypatch.setattr(large_files, "WINDOW", 40)
+        monkeypatch.setattr(large_files, "SHOWN", 50)
+        found.append(translate(folder / str(pixels)))
+    return found
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("--which_direction", "BtoA", "--test_dropout"),
+        pytest.param(("--dataset_mode", "folders"), marks=pytest.mark.slow),
+        pytest.param(("--dataset_mode", "single"), marks=pytest.mark.slow),
+    ],
+)
+def test_test_reads_large_files_by_windows(tmp_path, monkeypatch, words):
+    data = tmp_path / "data"
+    pixels = np.random.default_rng(0).integers(0, 256, (70, 220, 3), np.uint8)
+    for name, part in (("x", pixels), ("y", pixels[::-1])):
+        if "folders" in words:
+            write_tiff(data / "A" / f"{name}.tif", part[:, :110])
+            write_tiff(data / "B" / f"{name}.tif", part[:, 110:])
+        else:
+            write_tiff(data / f"{name}.tif", part, compression="zlib")
+    options = dict(zip(words[::2], words[1::2], strict=False))
+    direction = options.pop("--which_direction", "AtoB")
+    run = commands.untrained(tmp_path / "run", crop_size=32, which_direction=direction)
+    words = [word for word in words if word not in ("--which_direction", "BtoA")]
+    words += ["--preprocess", "none", "--tile", 32, "--scratch_dir", tmp_path / "scratch"]
+
+    def translate(folder):
+        return commands.translate("pix2pix-tf", data, run, folder, *words), folder / "images"
+
+    (expected, whole), (found, windowed) = both_ways(monkeypatch, tmp_path, translate)
+    assert sorted(path.name for path in windowed.glob("*.tif")) == [
+        "x-outputs.tif",
+        "y-outputs.tif",
+    ]
+    for name in "xy":
+        left = np.asarray(Image.open(whole / f"{name}-outputs.png"), int)
+        assert np.abs(tifffile.imread(windowed / f"{name}-outputs.tif") - left).max() <= 1
+        small = np.asarray(Image.open(windowed / f"{name}-outputs.png"), int)
+        square = -(-left.shape[1] // 50)
+        assert small.shape == (left.shape[0] // square, left.shape[1] // square, 3)
+        mean = left[:square, :square].mean((0, 1))
+        np.testing.assert_allclose(small[0, 0], mean, atol=1.5)
+        for metric, value in expected["per_image"][name].items():
+            assert found["per_image"][name][metric] == pytest.approx(value, rel=1e-3)
+    assert not (tmp_path / "scratch").exists()
+
+
+def test_load_reads_large_files_by_windows(tmp_path, monkeypatch):
+    run = commands.untrained(tmp_path / "run", crop_size=32)
+    pixels = np.random.default_rng(0).integers(0, 2**16, (90, 120, 3), np.uint16)
+    write_tiff(tmp_path / "x.tif", pixels, extratags=[(33550, 12, 3, (2.0, 2.0, 0.0), True)])
+    load = pix2pix_tf.load(run, tile=32)
+
+    def translate(folder):
+        folder.mkdir()
+        load.translate_file(tmp_path / "x.tif", folder / "y.tif")
+        return folder / "y.tif"
+
+    expected, found = both_ways(monkeypatch, tmp_path, translate)
+    with tifffile.TiffFile(found) as file:
+        assert file.pages.first.is_tiled
+        assert file.pages.first.tags[33550].value == (2.0, 2.0, 0.0)
+    difference = tifffile.imread(found).astype(int) - tifffile.imread(expected)
+    assert np.abs(difference).max() <= 1
+    with pytest.raises(InputError, match=r"to end with \.tif"):
+        load.translate_file(tmp_path / "x.tif", tmp_path / "y.png")
+
+
+@pytest.mark.parametrize("number", runtime.EXIT_CODES)
+def test_an_interruption_leaves_nothing(launcher, tmp_path, number):
+    commands.untrained(tmp_path / "run", crop_size=32)
+    (tmp_path / "data").mkdir()
+    pixels = np.zeros((4100, 4200, 3), np.uint8)
+    tifffile.imwrite(tmp_path / "data" / "x.tif", pixels, photometric="rgb", compression="zlib")
+    out, scratch = tmp_path / "out", tmp_path / "scratch"
+    words = ("--mode", "test", "--input_dir", tmp_path / "data", "--output_dir", out)
+    words += ("--checkpoint", tmp_path / "run", "--dataset_mode", "single", "--preprocess", "none")
+    words += ("--tile", 64, "--scratch_dir", scratch)
+    process = launcher.start("pix2pix-tf", *words, printed=tmp_path / "printed.txt")
+    while not scratch.is_dir():
+        os.kill(process, 0)  # as long as it is there
+        time.sleep(0.05)
+    time.sleep(1)
+    os.kill(process, number)
+    assert launcher.wait(process) == runtime.EXIT_CODES[number]
+    assert not scratch.exists()
+    assert not [path for path in out.rglob("*") if path.is_file()]
