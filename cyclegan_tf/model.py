@@ -17,7 +17,7 @@ from pix2pix_tf.training import losses
 from pix2pix_tf.training.adam import FusedAdam
 from pix2pix_tf.training.exact_fit import ExactFit
 from pix2pix_tf.training.optimizers import gradients
-from pix2pix_tf.training.schedules import EpochSchedule
+from pix2pix_tf.unpaired import learning_rate
 
 # The losses' names, the same in dicts and log.csv, and in TensorBoard behind "losses/", and what
 # the PyTorch code calls them. It names by generator: its D_A judges images of B, its idt_A is made
@@ -324,16 +324,7 @@ def build(config: CycleGANConfig, *, steps_per_epoch: int | None = None) -> Cycl
     """
     model = make_model(config)
     model.build((None, *sizes.sides(config.crop_size), config.channels[0]))
-    rate = config.lr
-    if steps_per_epoch is not None:
-        rate = EpochSchedule(
-            config.lr,
-            policy=config.lr_policy,
-            steps_per_epoch=steps_per_epoch,
-            n_epochs=config.n_epochs,
-            n_epochs_decay=config.n_epochs_decay,
-            lr_decay_iters=config.lr_decay_iters,
-        )
+    rate = learning_rate(config, steps_per_epoch)
     optimizer = FusedAdam(rate, beta_1=config.beta1, torch_epsilon=True, name="gen_adam")
     model.compile(optimizer, run_eagerly=config.run_eagerly)
     return model

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cyclegan_tf.config import PROGRAM, CycleGANConfig
 from pix2pix_tf import run_folder
-from pix2pix_tf.data import listing, sizes
-from pix2pix_tf.data.check import DatasetFiles
-from pix2pix_tf.data.listing import Example
-from pix2pix_tf.demo import facades
-from pix2pix_tf.errors import InputError
-from pix2pix_tf.task import TFDS, DemoSummary, Direction, Task, TrainingFiles, import_tfds
+from pix2pix_tf.task import Direction
+from pix2pix_tf.unpaired import UnpairedTask
 
 if TYPE_CHECKING:  # methods that need TensorFlow import it when they are called
     import tensorflow as tf
 
     from cyclegan_tf.model import CycleGAN
-    from pix2pix_tf.data.decode import ExampleFormat
-    from pix2pix_tf.data.pipelines import Load
     from pix2pix_tf.inference.files import Translate
     from pix2pix_tf.inference.predictor import Predictor
 
@@ -30,7 +23,7 @@ if TYPE_CHECKING:  # methods that need TensorFlow import it when they are called
 GENERATORS = {"AtoB": "gen_ab", "BtoA": "gen_ba"}
 
 
-class CycleGANTask(Task[CycleGANConfig, "CycleGAN"]):
+class CycleGANTask(UnpairedTask[CycleGANConfig, "CycleGAN"]):
     """CycleGAN: translation between two unpaired sets, in both directions."""
 
     name = PROGRAM
@@ -40,85 +33,18 @@ class CycleGANTask(Task[CycleGANConfig, "CycleGAN"]):
         "AtoB": Direction(output="fake_B", target="true_B", label=" AtoB", prefix="A-"),
         "BtoA": Direction(output="fake_A", target="true_A", label=" BtoA", prefix="B-"),
     }
-    is_paired = False
-    extend_flag = "--n_epochs or --n_epochs_decay"
     progress_losses = {
         "cyc": "generator_loss_cycle_A",
         "D": "discriminator_loss_A",
         "G": "generator_loss_GAN_BA",
     }
 
-    def unpack_data(self, config: CycleGANConfig) -> CycleGANConfig:
-        if not (name := str(config.input_dir)).startswith(TFDS):
-            return config
-        unpack = import_tfds("unpack_unpaired", name)
-        return dataclasses.replace(config, input_dir=unpack(name))
-
-    def data_sets(self, config: CycleGANConfig) -> dict[str, DatasetFiles]:
-        """The sets of both domains; only the named folders, or those that --input_dir contains."""
-        named = {"A": config.input_dir_A, "B": config.input_dir_B}
-        folders = {domain: folder for domain, folder in named.items() if folder}
-        if config.input_dir:
-            unnamed = [domain for domain in named if domain not in folders]
-            names = [f"{phase}{domain}" for phase in ("train", "test") for domain in unnamed]
-            folders |= {name: config.input_dir / name for name in names}
-        existing = {name for name, folder in folders.items() if _is_folder(folder)}
-        if existing & {"trainA", "trainB"}:
-            # Training needs both domains, test one.
-            existing |= {"trainA", "trainB"} & folders.keys()
-        existing |= {"A", "B"} & folders.keys()
-        folders = {name: folder for name, folder in folders.items() if name in existing}
-        # A folder of images is a set of the domain that test would translate from.
-        folders = folders or {"B" if config.direction == "BtoA" else "A": config.input_folder}
-        return {name: self._list(config, folder, name[-1]) for name, folder in folders.items()}
-
-    def training_files(self, config: CycleGANConfig) -> tuple[CycleGANConfig, TrainingFiles]:
-        sets = {
-            domain: self._list(config, _find_folder(config, "train", domain), domain)
-            for domain in "AB"
-        }
-        return self.check_training_files(config, sets)
-
-    def test_files(
-        self, config: CycleGANConfig, explicit: Collection[str] = ()
-    ) -> dict[str, list[Example]]:
-        """The files of each direction: of testA and testB, or of one folder of images."""
-        is_there = [_is_folder(folder) for folder in config.domains("test")]
-        directions = config.directions
-        if config.mode == "evaluate" and "direction" not in explicit and all(is_there):
-            directions = tuple(GENERATORS)
-        named = config.input_dir_A if directions[0] == "AtoB" else config.input_dir_B
-        if len(directions) == 2 or named or any(is_there):
-            folders = {d: _find_folder(config, "test", d[0]) for d in directions}
-        else:
-            folders = {directions[0]: config.input_folder}
-        return {
-            direction: self.check_test_files(config, self._list(config, folder, direction[0]))
-            for direction, folder in folders.items()
-        }
-
-    def target_files(self, config: CycleGANConfig, direction: str) -> list[str] | None:
-        """The files of the domain that is translated to; none where its folder is not there."""
-        from pix2pix_tf.evaluation import comparison
-
-        domain = "AB".index(direction[-1])
-        folder = config.target_dir or config.domains("test")[domain]
-        if folder is None or not (config.target_dir or _is_folder(folder)):
-            return []
-        return comparison.ground_truth(folder, side=config.sides[domain])
-
-    def training_formats(self, config: CycleGANConfig) -> dict[str, ExampleFormat]:
-        return dict(zip("AB", config.readings, strict=True))
-
-    def test_format(self, config: CycleGANConfig, direction: str) -> ExampleFormat:
-        return config.readings["AB".index(direction[0])]
-
-    def _list(self, config: CycleGANConfig, folder: Path, domain: str) -> DatasetFiles:
-        images = listing.list_images(folder, recursive=config.recursive)
-        return self.contents(config, images, domain, [folder])
-
-    def epochs(self, config: CycleGANConfig) -> int:
-        return config.n_epochs + config.n_epochs_decay
+    def test_directions(self, config: CycleGANConfig, explicit: Collection[str]) -> tuple[str, ...]:
+        """Those of --direction; evaluate without it uses both where it finds both sets."""
+        if config.mode == "evaluate" and "direction" not in explicit:
+            if all(folder is not None and folder.is_dir() for folder in config.domains("test")):
+                return tuple(self.directions)
+        return config.directions
 
     def describe_model(self, config: CycleGANConfig) -> CycleGAN:
         from cyclegan_tf import model
@@ -129,35 +55,6 @@ class CycleGANTask(Task[CycleGANConfig, "CycleGAN"]):
         from cyclegan_tf import model
 
         return model.build(config, steps_per_epoch=steps_per_epoch)
-
-    def example_loader(self, config: CycleGANConfig, files: TrainingFiles) -> Load:
-        from pix2pix_tf.data import cache, pipelines
-
-        paths_a, paths_b = _paths(files)
-        folder = config.output_folder / run_folder.CACHE
-        fetch_a, fetch_b = (
-            cache.make(config.cache, reading, paths, folder=folder / domain)
-            for reading, paths, domain in zip(
-                config.readings, (paths_a, paths_b), "AB", strict=True
-            )
-        )
-        return pipelines.unpaired_loader(
-            paths_a,
-            paths_b,
-            readings=config.readings,
-            framing=config.framing,
-            seed=config.seed or 0,
-            flip=config.flip,
-            fetches=(fetch_a, fetch_b),
-        )
-
-    def batch_names(self, config: CycleGANConfig, files: TrainingFiles, step: int) -> list[str]:
-        from pix2pix_tf.data import pipelines
-
-        batch = pipelines.unpaired_paths(
-            *_paths(files), step - 1, batch_size=config.batch_size, seed=config.seed or 0
-        )
-        return [f"{a}-{b}" for a, b in zip(*map(listing.names, batch), strict=True)]
 
     def sample_images(
         self,
@@ -201,9 +98,6 @@ class CycleGANTask(Task[CycleGANConfig, "CycleGAN"]):
             mode=config.gan_mode,
             weight=DISCRIMINATOR_WEIGHT,
         )
-
-    def keeps_colours(self, config: CycleGANConfig) -> bool:
-        return len(set(config.channels)) == 1
 
     def load_predictors(
         self, config: CycleGANConfig, checkpoint: Path, *, exported: bool = False
@@ -262,46 +156,6 @@ class CycleGANTask(Task[CycleGANConfig, "CycleGAN"]):
         "seed": 1,
     }
     demo_training_options = {"direction": "AtoB"}
-
-    def draw_demo(self, config: CycleGANConfig, folder: Path) -> None:
-        print("drawing 300 facades by day and by night")
-        size = max(sizes.sides(config.crop_size))
-        facades.write_unpaired(folder, 150, seed=config.seed or 0, test_count=20, size=size)
-
-    def demo_targets(self, examples: Mapping[str, list[Example]]) -> Mapping[str, list[Example]]:
-        """Image by image the same houses, by day and by night."""
-        return {"AtoB": examples["BtoA"], "BtoA": examples["AtoB"]}
-
-    def summarize_demo(
-        self, mean: Mapping[str, float], context: Mapping[str, float]
-    ) -> DemoSummary:
-        lines, has_learned = [], True
-        for direction, words in (("AtoB", "day to night"), ("BtoA", "night to day")):
-            l1, unchanged = mean[f"L1 {direction}"], mean[f"L1 of the input {direction}"]
-            lines.append(f"{words}: held-out L1 {l1:.3f}; of the unchanged input {unchanged:.3f}")
-            has_learned = has_learned and l1 < unchanged
-        return DemoSummary(lines, has_learned)
-
-
-def _is_folder(path: Path | None) -> bool:
-    return path is not None and path.is_dir()
-
-
-def _find_folder(config: CycleGANConfig, phase: str, domain: str) -> Path:
-    """The folder of a domain for "train" or "test"."""
-    folder = config.domains(phase)["AB".index(domain)]
-    is_named = {"A": config.input_dir_A, "B": config.input_dir_B}[domain] is not None
-    if folder is None or not (is_named or _is_folder(folder)):
-        raise InputError(
-            f"Expected --input_dir to contain the folder {phase}{domain}, or --input_dir_{domain}. "
-            f"Received: {config.input_dir}"
-        )
-    return folder
-
-
-def _paths(files: TrainingFiles) -> tuple[Sequence[str], Sequence[str]]:
-    """The files of A and of B."""
-    return listing.files(files.sets["A"]), listing.files(files.sets["B"])
 
 
 def load(run: str | os.PathLike[str], *, direction: str = "AtoB", tile: int = 0) -> Predictor:

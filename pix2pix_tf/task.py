@@ -404,7 +404,7 @@ class Task(abc.ABC, Generic[ConfigT, ModelT]):
         """Draws the data set."""
 
     def demo_targets(
-        self, examples: Mapping[str, list[Example]]
+        self, config: ConfigT, examples: Mapping[str, list[Example]]
     ) -> Mapping[str, list[Example]] | None:
         """The targets of the test's examples; None if they are part of the examples."""
         return None

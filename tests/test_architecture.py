@@ -24,6 +24,7 @@ FLOORS = (
     ("model", "export", "demo"),
     ("extras",),
     ("task",),
+    ("unpaired",),
     ("commands",),
     ("api", "cli"),
     ("__main__", "__init__"),
@@ -31,7 +32,7 @@ FLOORS = (
 # Rooms of one floor that build on each other.
 BESIDE: set[tuple[str, str]] = set()
 # They import TensorFlow when they need it.
-ABOVE_TENSORFLOW = ("config", "task", "commands", "cli", "__main__", "__init__")
+ABOVE_TENSORFLOW = ("config", "task", "unpaired", "commands", "cli", "__main__", "__init__")
 
 
 def module(path):

@@ -52,7 +52,7 @@ def demo(task: Task[ConfigT, ModelT], config: ConfigT, explicit: Collection[str]
         resolved,
         examples,
         checkpoint=checkpoint,
-        targets=task.demo_targets(examples),
+        targets=task.demo_targets(resolved, examples),
         context=task.demo_context(resolved, data),
     )
     exported = dataclasses.replace(tested, mode="export", output_dir=folder / "export")
