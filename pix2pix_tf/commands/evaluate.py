@@ -27,7 +27,8 @@ if TYPE_CHECKING:  # TensorFlow is loaded once the input is checked
 def evaluate(task: Task[ConfigT, ModelT], config: ConfigT, explicit: Collection[str]) -> int:
     """Measures images; writes copies of them, metrics.json and the report."""
     run_folder.local(config.output_folder, mode="evaluate")
-    examples, checkpoint = None, None
+    examples: dict[str, list[Example]] = {}
+    checkpoint: Path | None = None
     if config.checkpoint:
         config, checkpoint = runs.use_run(config, explicit, program=task.name)
         config = task.unpack_data(config)
@@ -42,7 +43,7 @@ def evaluate(task: Task[ConfigT, ModelT], config: ConfigT, explicit: Collection[
 
     recognise = _load_recogniser(config.recogniser) if config.recogniser else None
     scorer = scoring.Scorer(config.chosen_metrics, recognise=recognise, **config.scoring)
-    if examples is None:
+    if checkpoint is None:
         compared, rows = _of_folders(task, config, scorer)
     else:
         compared, rows = _of_run(task, config, scorer, examples, checkpoint=checkpoint)
@@ -106,7 +107,7 @@ def _of_run(
     scorer: Scorer,
     examples: Mapping[str, Sequence[Example]],
     *,
-    checkpoint: Any,
+    checkpoint: Path,
 ) -> tuple[list[Comparison], list[Row]]:
     """The comparisons of each direction and the report's rows."""
     from pix2pix_tf.evaluation import comparison, results

@@ -3,12 +3,15 @@
 import dataclasses
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from pix2pix_tf import optional
 from pix2pix_tf.commands import runs
 from pix2pix_tf.task import ConfigT, ModelT, Task
 from pix2pix_tf.training import runtime
+
+if TYPE_CHECKING:
+    from pix2pix_tf.export.saved_model import ServedModel
 
 
 def serve(task: Task[ConfigT, ModelT], config: ConfigT, explicit: Collection[str]) -> int:
@@ -20,7 +23,7 @@ def serve(task: Task[ConfigT, ModelT], config: ConfigT, explicit: Collection[str
         runtime.load_tensorflow()
         runtime.report_hardware(config.precision)
 
-    def load_run(folder: Path) -> dict[str, Any]:
+    def load_run(folder: Path) -> "dict[str, ServedModel]":
         run_config = dataclasses.replace(config, checkpoint=folder)
         run_config, checkpoint = runs.use_run(run_config, {"direction"}, program=task.name)
         served = task.load_served(run_config, checkpoint)
