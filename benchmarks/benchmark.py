@@ -79,8 +79,9 @@ RATES = {"gflop": "GFLOP/s", "images": "images/s"}
 WARM_UP = 2
 
 
-def serve(connection: Connection, prepare: Prepare, case: Row) -> None:
-    """Prepares a system in this process and runs it as often as requested."""
+def serve(connection: Connection, prepare: Prepare, case: Row, folder: str) -> None:
+    """Prepares a system in this process and runs it as often as requested, in a folder."""
+    os.chdir(folder)
     run, facts = prepare(case)
     for _ in range(WARM_UP):
         run()
@@ -109,8 +110,9 @@ class Subject:
     def __init__(self, prepare: Prepare, case: Row) -> None:
         context = multiprocessing.get_context("spawn")
         self._ours, theirs = context.Pipe()
-        self._process = context.Process(target=serve, args=(theirs, prepare, case))
-        self._process.start()
+        self._process = context.Process(target=serve, args=(theirs, prepare, case, os.getcwd()))
+        with _cli.away():
+            self._process.start()
         theirs.close()
         self.facts, self.seconds = self._receive(), []
 

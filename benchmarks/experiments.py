@@ -59,9 +59,10 @@ def run(module: str, *words: str) -> None:
     Raises:
         ValueError: If it fails.
     """
-    line = [sys.executable, "-m", module, *words]
-    print("$", *line[2:], flush=True)
-    if subprocess.run(line).returncode:
+    # With -m or -c Python would import from the current folder, too.
+    code = f"import sys; del sys.path[0]; from {module}.cli import main; sys.exit(main())"
+    print("$", module, *words, flush=True)
+    if subprocess.run([sys.executable, "-c", code, *words]).returncode:
         raise ValueError(f"expected {module} to succeed, it failed: {' '.join(words)}")
 
 

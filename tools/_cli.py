@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +107,21 @@ def list_files(folder: str, *, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> list
     if not paths:
         raise ValueError(f"expected images ({' '.join(suffixes)}) in {folder!r}, found none")
     return sorted(paths, key=lambda path: path.name)
+
+
+@contextlib.contextmanager
+def away() -> Iterator[str]:
+    """Leaves the current folder for the block: Python processes that start there import from it.
+
+    Yields:
+        That folder, for the processes to return to.
+    """
+    folder = os.getcwd()
+    os.chdir(sys.prefix)
+    try:
+        yield folder
+    finally:
+        os.chdir(folder)
 
 
 def progress(label: str, **options: Any) -> tqdm:

@@ -243,6 +243,12 @@ def process(job: Job, *, operation: Callable[..., np.ndarray]) -> str | None:
     return None
 
 
+def start_worker(folder: str) -> None:
+    """Prepares a worker process."""
+    os.chdir(folder)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+
+
 def process_all(
     jobs: Sequence[Job], operation: Callable[..., np.ndarray], *, workers: int
 ) -> Iterator[str | None]:
@@ -252,12 +258,14 @@ def process_all(
     if workers < 2:
         yield from map(work, jobs)
         return
-    leave_interrupts = (signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
     context = multiprocessing.get_context("spawn")
     chunk = min(16, -(-len(jobs) // (4 * workers)))
     try:
-        with ProcessPoolExecutor(workers, context, signal.signal, leave_interrupts) as pool:
-            yield from pool.map(work, jobs, chunksize=chunk)
+        with _cli.away() as folder:
+            pool = ProcessPoolExecutor(workers, context, start_worker, (folder,))
+            results = pool.map(work, jobs, chunksize=chunk)
+        with pool:
+            yield from results
     except BrokenProcessPool as error:
         raise OSError("a worker died, probably for want of memory: use fewer --workers") from error
 

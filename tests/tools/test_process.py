@@ -1,9 +1,12 @@
 """tools/process.py against the reference's results on synthetic images, and on awkward files."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
-from support import GOLDENS, refused
+from support import GOLDENS, ROOT, refused
 
 REFERENCE = GOLDENS / "reference_tools"
 
@@ -155,6 +158,20 @@ def test_unreadable_files_are_listed_and_the_good_ones_written(process, source):
     assert last == f"error: {len(bad)} of {len(bad) + 2} images failed"
     assert [line.split("'")[1] for line in lines] == sorted(name.split(".")[0] for name in bad)
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.process
+def test_workers_import_nothing_from_the_current_folder(source, tmp_path):
+    for name in ("multiprocessing", "numpy", "pickle", "signal"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    source({f"{number}.png": noise(8, 8, 3) for number in range(4)})
+    flags = {"input_dir": "in", "output_dir": "out", "operation": "grayscale", "workers": 2}
+    script = [sys.executable, ROOT / "tools" / "process.py"]
+    words = [f"--{name}={value}" for name, value in flags.items()]
+    done = subprocess.run([*script, *words], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(list((tmp_path / "out").iterdir())) == 4
+    assert not (tmp_path / "ran").exists()
 
 
 def test_existing_results_are_skipped(process, source):
