@@ -298,7 +298,7 @@ class Config:
     label_palette: str | None = data_option(
         None,
         "Colours of grey integer files that contain label ids: facades, cityscapes, or a text file "
-        "with a line RED GREEN BLUE NAME per id.",
+        "with a line RED GREEN BLUE NAME per id, whose colours the run stores.",
     )
     one_hot: bool = data_option(
         False,
@@ -550,12 +550,28 @@ class Config:
                 object.__setattr__(self, name, run_folder.as_run_path(run_folder.PRETRAINED))
         # For serve it is a list with names, which `serve.sources` reads.
         options.validate(self, unconverted=("checkpoint",) if self.mode == "serve" else ())
+        if self.label_palette:
+            self._resolve_palette(self.label_palette)
         self._check_folders()
         self._check_images()
         self._check_export()
         self._check_devices()
         self._check_evaluation()
         self._check_program()
+
+    def _resolve_palette(self, palette: str) -> None:
+        """Replaces the name of a file of colours by the colours, which a run stores."""
+        from pix2pix_tf.evaluation.palettes import resolve_palette
+
+        try:
+            object.__setattr__(self, "label_palette", resolve_palette(palette))
+        except (OSError, ValueError) as error:
+            raise OptionError(
+                "Expected {label_palette} to be facades, cityscapes or a file of colours. "
+                "Received: {} ({})",
+                palette,
+                run_folder.reason(error),
+            ) from None
 
     def _check_program(self) -> None:
         """Checks the options of the program alone."""
@@ -960,7 +976,7 @@ class Pix2PixConfig(Config):
     # Training
     max_epochs: int | None = training_option(
         None,
-        "Epoch at which training ends; --max_steps wins if both are given.",
+        "Epoch at which training ends, 0 for no limit; --max_steps wins if both are given.",
         ge=0,
         le=MOST_STEPS,
     )

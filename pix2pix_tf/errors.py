@@ -4,6 +4,9 @@ import re
 import string
 from typing import TextIO
 
+# Characters of a value that an error repeats.
+_MAX_VALUE = 200
+
 
 class InputError(ValueError):
     """An input that cannot be used; the message states the problem and what to do.
@@ -39,7 +42,13 @@ class OptionError(InputError):
     def _spell(self, dashes: str) -> str:
         text, *values = self.args
         names = {name for _, name, _, _ in string.Formatter().parse(text) if name}
-        return text.format(*values, **{name: dashes + name for name in names})
+        return text.format(*map(shorten, values), **{name: dashes + name for name in names})
+
+
+def shorten(value: object) -> str:
+    """A value as text of at most 200 characters."""
+    text = str(value)
+    return text if len(text) <= _MAX_VALUE else f"{text[: _MAX_VALUE - 3]}..."
 
 
 def printable(text: object) -> str:

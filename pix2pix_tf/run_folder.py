@@ -206,7 +206,12 @@ def read_data(folder: Path) -> dict[str, Any]:
         as --label_palette takes them; without what the run did not store.
     """
     path = folder / DATA
-    return read_json(path) if path.is_file() else {}
+    data = read_json(path) if path.is_file() else {}
+    for name in ("types", "palettes"):
+        values = data.get(name, {})
+        if not (isinstance(values, dict) and all(isinstance(v, str) for v in values.values())):
+            raise InputError(f"Expected {name} in {path} to be texts by domain")
+    return data
 
 
 def read_description(folder: Path) -> dict[str, Any]:

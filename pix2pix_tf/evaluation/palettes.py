@@ -1,8 +1,10 @@
 """The colours of label maps: of the facades data, of Cityscapes, or of a text file."""
 
 import os
+import re
 from typing import NamedTuple
 
+from pix2pix_tf import run_folder
 from pix2pix_tf.errors import InputError
 
 Colour = tuple[int, int, int]
@@ -63,6 +65,10 @@ CITYSCAPES_VOID: tuple[Colour, ...] = (
 )
 
 
+# What `resolve_palette` makes of a file: its lines, with semicolons between.
+_TEXT = re.compile(r"\d+ \d+ \d+( [^;]*)?(;|$)")
+
+
 class Palette(NamedTuple):
     """The colours of label maps.
 
@@ -76,20 +82,21 @@ class Palette(NamedTuple):
 
 
 def find_palette(name: str | os.PathLike[str]) -> Palette:
-    """Returns the palette called "facades" or "cityscapes", or that of a text file.
+    """Returns the palette called "facades" or "cityscapes", or that of a text or a text file.
 
     A line of the file is RED GREEN BLUE NAME, from 0 to 255. Lines whose name is void are left out
     of the scores; empty lines and those that start with # are skipped.
 
     Args:
-        name: Name of a palette, or path of a file.
+        name: Name of a palette, path of a file, or what `resolve_palette` returns.
 
     Returns:
         The `Palette`.
 
     Raises:
         OSError: If the file cannot be read.
-        InputError: If a line is malformed, two colours are equal, or there is no class.
+        InputError: If a line is malformed, two colours are equal, there is no class, or it is not a
+            regular file of at most 1 MB.
     """
     if name == "facades":
         return Palette(tuple(FACADES.values()))
@@ -101,9 +108,26 @@ def find_palette(name: str | os.PathLike[str]) -> Palette:
     if not classes or len(set(colours)) < len(colours):
         raise InputError(
             f"Expected different colours, and at least one class, in {name}. "
-            f"Received: {colours[:9]}"
+            f"Received: {len(set(colours))} different ones of {len(colours)}"
         )
     return Palette(tuple(classes), tuple(c for label, c in labels if label == "void"))
+
+
+def needs_no_file(name: object) -> bool:
+    """Whether a value is the name of a palette, or what `resolve_palette` made of one."""
+    return isinstance(name, str) and (name in ("facades", "cityscapes") or bool(_TEXT.match(name)))
+
+
+def resolve_palette(name: str) -> str:
+    """The palette as a text that needs no file: its name, or the lines of its file.
+
+    A run stores it, moves between machines with it, and makes nobody read a file that it names.
+    """
+    if needs_no_file(name):
+        return name
+    find_palette(name)  # refuses other files
+    lines = (f"{r} {g} {b} {label}".rstrip() for label, (r, g, b) in _read_labels(name))
+    return "; ".join(lines)
 
 
 def named_colours(name: str | os.PathLike[str]) -> dict[str, Colour]:
@@ -117,24 +141,25 @@ def named_colours(name: str | os.PathLike[str]) -> dict[str, Colour]:
 
 
 def _read_labels(file: str | os.PathLike[str]) -> list[tuple[str, Colour]]:
-    """The (name, colour) of each line of a palette's file."""
-    with open(file, encoding="utf-8", errors="replace") as lines:
-        rows = [line.split() for line in lines]
+    """The (name, colour) of each line of a palette's file or text."""
+    if _TEXT.match(str(file)):
+        lines = str(file).split(";")
+    else:
+        contents = run_folder.read_bytes(file, run_folder.MAX_TEXT_BYTES)
+        lines = contents.decode("utf-8", "replace").replace(";", ",").splitlines()
     return [
-        (" ".join(words[3:]), _parse_colour(words, file=file))
-        for words in rows
-        if words and not words[0].startswith("#")
+        (" ".join(words[3:]), _parse_colour(words, f"line {number} of {file}"))
+        for number, line in enumerate(lines, 1)
+        if (words := line.split()) and not words[0].startswith("#")
     ]
 
 
-def _parse_colour(words: list[str], *, file: str | os.PathLike[str]) -> Colour:
+def _parse_colour(words: list[str], place: str) -> Colour:
     try:
         red, green, blue = (int(word) for word in words[:3])
     except ValueError:
         red = green = blue = -1
     if not all(0 <= value <= 255 for value in (red, green, blue)):
-        raise InputError(
-            f"Expected lines RED GREEN BLUE NAME, from 0 to 255, in {file}. "
-            f"Received: {' '.join(words)[:60]}"
-        )
+        # Whatever file it is, its contents are not shown.
+        raise InputError(f"Expected RED GREEN BLUE NAME, from 0 to 255, in {place}. Received: else")
     return red, green, blue

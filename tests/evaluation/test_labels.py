@@ -1,6 +1,9 @@
+import os
+
 import numpy as np
 import pytest
 
+from pix2pix_tf.errors import InputError
 from pix2pix_tf.evaluation.labels import (
     confusion_matrix,
     label_scores,
@@ -12,6 +15,8 @@ from pix2pix_tf.evaluation.palettes import (
     CITYSCAPES_VOID,
     Palette,
     find_palette,
+    named_colours,
+    resolve_palette,
 )
 
 
@@ -105,6 +110,10 @@ def test_palettes_have_names_or_files(tmp_path):
     file = tmp_path / "mine.txt"
     file.write_text("# red green blue name\n\n1 2 3 road\n4 5 6 void\n 7\t8 9\n")
     assert find_palette(file) == (((1, 2, 3), (7, 8, 9)), ((4, 5, 6),))
+    text = resolve_palette(str(file))
+    assert text == resolve_palette(text) == "1 2 3 road; 4 5 6 void; 7 8 9"
+    assert find_palette(text) == find_palette(file)
+    assert named_colours(text) == {"road": (1, 2, 3), "label 1": (7, 8, 9)}
 
 
 @pytest.mark.parametrize(
@@ -113,14 +122,28 @@ def test_palettes_have_names_or_files(tmp_path):
         ("1 2 3 void\n", "at least one class"),
         ("", "at least one class"),
         ("1 2 3 a\n1 2 3 b\n", "different colours"),
-        ("1 2\n", "RED GREEN BLUE NAME, from 0 to 255, in .*mine.txt. Received: 1 2"),
-        ("1 2 256 sky\n", "Received: 1 2 256 sky"),
-        ("road 1 2 3\n", "Received: road 1 2 3"),
+        ("1 2\n", "RED GREEN BLUE NAME, from 0 to 255, in line 1 of .*mine.txt"),
+        ("1 2 256 sky\n", "line 1 of"),
+        ("road 1 2 3\n", "line 1 of"),
         ("\xff\xfe", "RED GREEN BLUE"),
     ],
 )
 def test_other_palette_files_are_refused(tmp_path, text, message):
     file = tmp_path / "mine.txt"
     file.write_bytes(text.encode("latin-1"))
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=message) as caught:
         find_palette(file)
+    assert "road" not in str(caught.value)  # whatever file it is, its contents are not shown
+
+
+def test_a_palette_is_a_file_of_bounded_size(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "large").write_bytes(b"1 2 3\n" * 200_000)
+    for name, message in (
+        (tmp_path / "pipe", "a pipe or device"),
+        ("/dev/zero", "a pipe or device"),
+        (tmp_path, "a folder"),
+        (tmp_path / "large", "at most 1000000 bytes"),
+    ):
+        with pytest.raises(InputError, match=message):
+            find_palette(name)

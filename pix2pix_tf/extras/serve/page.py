@@ -7,8 +7,7 @@ from typing import Any
 
 from pix2pix_tf import run_folder
 from pix2pix_tf.demo import facades
-from pix2pix_tf.errors import InputError
-from pix2pix_tf.evaluation.palettes import Colour, named_colours
+from pix2pix_tf.evaluation.palettes import Colour, named_colours, needs_no_file
 
 # index.html, its style and its modules.
 STATIC = Path(__file__).with_name("static")
@@ -78,11 +77,9 @@ def _palettes(options: Mapping[str, Any]) -> Mapping[str, str]:
     return dict.fromkeys("AB", palette) if palette else {}
 
 
-def _colours(palette: str | None) -> Mapping[str, Colour] | None:
-    try:
-        return named_colours(palette) if palette else None
-    except (OSError, InputError):  # a file that is elsewhere by now
-        return None
+def _colours(palette: Any) -> Mapping[str, Colour] | None:
+    # Runs of 0.2 name a file instead, which is not looked for.
+    return named_colours(palette) if needs_no_file(palette) else None
 
 
 def _words(name: str, options: Mapping[str, Any]) -> str:
