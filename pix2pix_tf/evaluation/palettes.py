@@ -2,6 +2,7 @@
 
 import os
 import re
+from pathlib import Path
 from typing import NamedTuple
 
 from pix2pix_tf import run_folder
@@ -145,7 +146,7 @@ def _read_labels(file: str | os.PathLike[str]) -> list[tuple[str, Colour]]:
     if _TEXT.match(str(file)):
         lines = str(file).split(";")
     else:
-        contents = run_folder.read_bytes(file, run_folder.MAX_TEXT_BYTES)
+        contents = run_folder.read_bytes(Path(file), run_folder.MAX_TEXT_BYTES)
         lines = contents.decode("utf-8", "replace").replace(";", ",").splitlines()
     return [
         (" ".join(words[3:]), _parse_colour(words, f"line {number} of {file}"))

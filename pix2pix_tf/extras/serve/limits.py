@@ -1,7 +1,9 @@
 """Limits on requests, and the errors beyond them."""
 
+import contextlib
 import dataclasses
 import io
+import itertools
 
 import numpy as np
 from PIL import Image
@@ -93,10 +95,12 @@ def check_file(contents: bytes, limits: Limits, *, ranged: bool = False) -> tupl
         with Image.open(io.BytesIO(contents), formats=_FORMATS) as image:
             pixels = area(image.width, image.height)
             check_pixels(pixels, limits)
+            if image.format == "TIFF":
+                _check_pages(image, limits)
             if image.format == "GIF":
                 contents = _first_image(image)
             elif image.format not in _DECODED:
-                contents = _as_png(contents, ranged=ranged)
+                pixels, contents = _as_png(contents, limits, ranged=ranged)
     except (RequestError, MemoryError):
         raise
     except InputError as error:
@@ -118,11 +122,26 @@ def _first_image(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def _as_png(contents: bytes, *, ranged: bool) -> bytes:
-    """What training reads of a file, as a PNG: of 8 bits, or 16 for deeper samples."""
+def _check_pages(image: Image.Image, limits: Limits) -> None:
+    """Refuses more pixels in all pages of a TIFF: readers may decode any of them, or all."""
+    pixels = 0
+    with contextlib.suppress(EOFError):
+        for page in itertools.count():
+            image.seek(page)
+            pixels += area(*image.size)
+            check_pixels(pixels, limits)
+
+
+def _as_png(contents: bytes, limits: Limits, *, ranged: bool) -> tuple[int, bytes]:
+    """What training reads of a file, as a PNG of 8 or 16 bits, and its `area`.
+
+    Its size is checked again: that may be another than the head of the file claims.
+    """
     from pix2pix_tf.data import images
 
     array = image_file.from_bytes(contents).samples().array
+    pixels = area(*array.shape[1::-1])
+    check_pixels(pixels, limits)
     if array.shape[-1] not in (1, 3, 4):
         raise InputError(f"Expected 1, 3 or 4 channels. Received: {array.shape[-1]}")
     if array.dtype not in (np.uint8, np.uint16):
@@ -132,7 +151,7 @@ def _as_png(contents: bytes, *, ranged: bool) -> bytes:
                 f"values. Received: {array.dtype}"
             )
         array = from_unit(to_unit(array), np.uint16)
-    return images.encode(array).numpy()
+    return pixels, images.encode(array).numpy()
 
 
 def _glimpse(contents: bytes) -> str:

@@ -43,6 +43,22 @@ def test_too_many_pixels(kind, size):
     assert check_file(file(kind, (512, 256)), LIMITS)[0] == LIMITS.max_pixels
 
 
+@pytest.mark.parametrize("others", [[(3000, 3000)], [(8, 8)] * 2000, [(300, 8)] * 3])
+def test_a_small_first_page_hides_no_others(monkeypatch, others):
+    tifffile = pytest.importorskip("tifffile", reason="the extra [tiff] is not installed")
+    buffer = io.BytesIO()
+    with tifffile.TiffWriter(buffer) as pages:
+        pages.write(np.zeros((8, 8, 3), np.uint8), photometric="rgb")
+        for size in others:
+            pages.write(np.zeros((*size, 3), np.uint8), photometric="rgb", compression="zlib")
+    assert Image.open(buffer).size == (8, 8)
+    monkeypatch.setattr(tifffile.TiffPage, "asarray", None)  # it is refused before it is decoded
+    monkeypatch.setattr(tifffile.TiffPageSeries, "asarray", None)
+    with pytest.raises(RequestError, match="at most 131072 pixels") as refusal:
+        check_file(buffer.getvalue(), LIMITS)
+    assert refusal.value.status == 413
+
+
 def test_a_jpeg_of_very_many_scans():
     contents = file("JPEG", progressive=True)
     assert check_file(contents, LIMITS)[0] == 256**2
