@@ -597,11 +597,12 @@ class Pix2PixTask(Task[Pix2PixConfig, "Pix2Pix"]):
     def validation(
         self, config: Pix2PixConfig, model: Pix2Pix, files: TrainingFiles
     ) -> ValidationSet | None:
+        if not files.validation:
+            return None
+
         from pix2pix_tf.inference.validation import ValidationSet
         from pix2pix_tf.model import build_generator
 
-        if not files.validation:
-            return None
         averages = model.weight_averages
         generator = model.generator if averages is None else build_generator(config)
         return ValidationSet(

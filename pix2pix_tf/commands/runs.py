@@ -62,9 +62,9 @@ def find_checkpoint(path: Path, *, option: str = "checkpoint") -> tuple[Path, Pa
     """
     from pix2pix_tf.training import checkpoints
 
-    folder, found = run_folder.locate(path, option=option)
+    folder, files = run_folder.locate(path, option=option)
     faults: list[str] = []
-    for file in found:
+    for file in files:
         if (fault := checkpoints.fault(file)) is None:
             for line in faults:
                 print_line(f"warning: {line}; using {file.name} instead", file=sys.stderr)
@@ -101,11 +101,11 @@ def _check_filters(checkpoint: Path, *, ngf: int) -> None:
     ):
         for name in file.keys():
             if re.fullmatch(r"(generator|gen_ab)/encoder_1/conv2d/kernel", name):
-                found = file.get_slice(name).get_shape()[-1]
-                if found != ngf:
+                filters = file.get_slice(name).get_shape()[-1]
+                if filters != ngf:
                     raise InputError(
                         f"Expected {name} to have {ngf} filters, the --ngf of {run_folder.OPTIONS}."
-                        f" Received: {found} in {checkpoint}"
+                        f" Received: {filters} in {checkpoint}"
                     )
 
 

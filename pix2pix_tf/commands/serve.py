@@ -29,13 +29,18 @@ def serve(task: Task[ConfigT, ModelT], config: ConfigT, explicit: Collection[str
         served = task.load_served(run_config, checkpoint)
         return {direction: generator.served for direction, generator in served.items()}
 
-    names = ("max_request_bytes", "max_pixels", "max_queue", "max_batch", "timeout")
     serve_places(
         str(config.checkpoint),
         load_run,
         prepare=prepare,
         address=(config.host, config.port),
-        limits={name: getattr(config, name) for name in names},
+        limits={
+            "max_request_bytes": config.max_request_bytes,
+            "max_pixels": config.max_pixels,
+            "max_queue": config.max_queue,
+            "max_batch": config.max_batch,
+            "timeout": config.timeout,
+        },
         origins=config.cors_origin.split(",") if config.cors_origin else [],
     )
     return 0
