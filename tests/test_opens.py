@@ -42,6 +42,7 @@ def test_test_opens_a_file_to_check_it_and_to_translate_it(folders, tmp_path, pr
         assert max(opens.values()) <= 2 * len(places), opens
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cache", ["none", "disk"])
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_train_opens_a_file_to_check_it_and_once_an_epoch(folders, tmp_path, program, cache):
