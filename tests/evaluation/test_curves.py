@@ -115,9 +115,10 @@ def test_a_missing_log_is_an_error_and_leaves_the_picture(tmp_path):
 def test_drawing_leaves_pyplot_alone(tmp_path):
     log = write_log(tmp_path / "log.csv", ["loss"], noise(3, 1))
     code = (
-        "import sys\nfrom pix2pix_tf.evaluation.curves import draw_curves\n"
+        "import sys\nfrom pathlib import Path\n"
+        "from pix2pix_tf.evaluation.curves import draw_curves\n"
         "assert 'matplotlib' not in sys.modules\n"
-        "print(draw_curves(sys.argv[1], sys.argv[2]))\n"
+        "print(draw_curves(*map(Path, sys.argv[1:])))\n"
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     words = [sys.executable, "-c", code, log, tmp_path / "curves.png"]
