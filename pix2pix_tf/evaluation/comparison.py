@@ -31,21 +31,23 @@ class Pairing(enum.Enum):
 
 @dataclasses.dataclass(frozen=True)
 class ImageFiles:
-    """A set of files that are read in the same way; iterates over float32 [h, w, c] in [0, 1].
+    """A set of files that are read in the same way: of images float32 [h, w, c] in [0, 1].
 
     Attributes:
         paths: Paths of the images.
         side: How they are read, and which samples stand for 0 and 1.
+        label: Text of a progress bar, or nothing for none.
     """
 
     paths: Sequence[str]
     side: DomainSpec = DomainSpec()
+    label: str = ""
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        for path in self.paths:
+        for path in progress(self.paths, self.label) if self.label else self.paths:
             yield to_unit(read_image(path, self.side.selection), self.side.value_range)
 
 

@@ -1,7 +1,7 @@
 """Evaluation: the metrics of pairs, of label maps and of sets, and their results."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -290,11 +290,11 @@ class Scorer:
                 )
                 self._leave_out(metric.names, InputError(reason))
                 continue
-            bars = (
-                progress(images, f"{' and '.join(metric.names)} of {kind}{compared.label}")
-                for kind, images in (("outputs", compared.outputs), ("targets", compared.targets))
+            label = " and ".join(metric.names)
+            values, settings = metric.measure(
+                replace(compared.outputs, label=f"{label} of outputs{compared.label}"),
+                replace(compared.targets, label=f"{label} of targets{compared.label}"),
             )
-            values, settings = metric.measure(*bars)
             scores |= values
             self.settings |= {f"{name}{compared.label}": v for name, v in settings.items()}
         return scores
@@ -305,7 +305,7 @@ class Scorer:
                 "--metrics recovery needs --recogniser, --palette and the inputs: measure a run, "
                 "or a folder that test wrote"
             )
-        outputs = progress(compared.outputs, f"recovery{compared.label}")
+        outputs = replace(compared.outputs, label=f"recovery{compared.label}")
         return labels.recovery(
             outputs, compared.inputs, recognise=self._recognise, palette=self._palette
         )

@@ -4,8 +4,8 @@ All of them take the outputs and the targets as collections of float32 [h, w, c]
 sizes, and return (dict from titles to values, dict from the metric's name to its settings).
 """
 
-from collections.abc import Collection, Iterator
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -13,7 +13,15 @@ from numpy.lib.stride_tricks import sliding_window_view
 from pix2pix_tf.data.samples import with_channels
 from pix2pix_tf.errors import InputError
 
-Images = Collection[np.ndarray]
+
+class Images(Protocol):
+    """A set of images, such as a list: how many there are, and one after the other."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[np.ndarray]: ...
+
+
 Scores = tuple[dict[str, float], dict[str, dict[str, Any]]]
 
 # Periods in pixels of the grids that layers of stride 2 leave: of the last one, and of the one

