@@ -119,8 +119,8 @@ def _draw_loss(
     totals = np.add.reduceat(np.where(number, values, 0.0), starts)
     smooth = _smooth(totals, np.add.reduceat(number.astype(float), starts))
     last = next(filter(math.isfinite, smooth[::-1]), math.nan)
-    shown = "smoothed" if len(starts) >= 2 * _SMOOTHED_OVER else "last"
-    label = f"{label or shown}  {last:#.4g}"
+    kind = "smoothed" if len(starts) >= 2 * _SMOOTHED_OVER else "last"
+    label = f"{label or kind}  {last:#.4g}"
     axes.plot(x, smooth, color=color, linewidth=1.8, label=label, marker="." * (len(x) == 1))
 
 

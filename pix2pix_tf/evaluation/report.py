@@ -166,8 +166,8 @@ def _heading(kind: str, content: str, attributes: str) -> str:
 
 
 def _sort_heading(label: str, *, key: int | str, kind: str, hint: str = "") -> str:
-    shown = _text(_with_unit(label))
-    button = f'<button type="button" data-sort="{key}" title="{hint}">{shown}</button>'
+    text = _text(_with_unit(label))
+    button = f'<button type="button" data-sort="{key}" title="{hint}">{text}</button>'
     order = "descending" if kind == "step" else "none"
     return _heading(kind, button, f' aria-sort="{order}"')
 
@@ -200,10 +200,10 @@ def _image_cell(label: str, path: str, *, name: str) -> str:
 
 def _value_cell(kind: str, label: str, value: float | None) -> str:
     exact = "" if value is None else repr(float(value))
-    shown = "" if value is None else str(value) if kind == "step" else _number(float(value))
+    text = "" if value is None else str(value) if kind == "step" else _number(float(value))
     return (
         f'<td role="cell" class="{kind}" data-label="{_text(label)}" data-value="{exact}">'
-        f"{shown}</td>"
+        f"{text}</td>"
     )
 
 

@@ -104,8 +104,8 @@ def _gpu_megabytes() -> int:
 
     query = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
     try:
-        found = subprocess.run(query, capture_output=True, text=True, check=True).stdout
-        return min(map(int, found.split()))
+        megabytes = subprocess.run(query, capture_output=True, text=True, check=True).stdout
+        return min(map(int, megabytes.split()))
     except (OSError, subprocess.CalledProcessError, ValueError) as error:
         raise InputError(
             f"splitting GPUs needs nvidia-smi, which reports their memory ({error})"
