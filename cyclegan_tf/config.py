@@ -53,7 +53,6 @@ class CycleGANConfig(UnpairedConfig):
     )
 
     def _check_program(self) -> None:
-        self._check_scale("load_size")
         if self.command not in ("train", "demo"):
             return
         if self.mode == "train" and self.direction == "both":

@@ -152,8 +152,8 @@ class Config:
     COMMANDS: ClassVar[Mapping[str, Command]] = COMMANDS
     # The run in the package that export and serve use when --checkpoint is omitted, or None.
     PRETRAINED: ClassVar[Path | None] = None
-    # As `sizes.ResizeSpec` takes it.
-    resize_method = "area"
+    # As `sizes.ResizeSpec` takes it, and the option that gives `scale_size`.
+    resize_method, scale_option = "area", "scale_size"
     # Options of pix2pix-tf, which other programs do without.
     lab_colorization = False
 
@@ -341,6 +341,7 @@ class Config:
         ge=1,
         # One more would need images of 3 * 2**12 pixels, which are more than MOST_PIXELS.
         le=11,
+        only_with="netD=n_layers",
     )
     norm: str = model_option(
         "batch",
@@ -380,7 +381,9 @@ class Config:
     save_freq: int = monitoring_option(
         5000, "Steps between checkpoints; 0 for none at all, not even at the end.", ge=0
     )
-    keep_checkpoints: int = monitoring_option(3, "Number of the newest checkpoints to keep.", ge=1)
+    keep_checkpoints: int = monitoring_option(
+        3, "Number of the newest checkpoints to keep.", ge=1, only_with="save_freq"
+    )
     keep_every: int = monitoring_option(
         0, "Also keep the checkpoints of the multiples of this step; 0 for none.", ge=0
     )
@@ -394,6 +397,7 @@ class Config:
         "Keep dropout on in test, as the references do, seeded by --seed; --notest_dropout turns "
         "it off.",
         inherit="run",
+        only_with="dropout",
     )
     ema: bool = output_option(
         True,
@@ -401,7 +405,10 @@ class Config:
         "of the last step.",
     )
     output_filetype: str = output_option(
-        "png", "Encoding of the images that an export returns.", choices=("png", "jpeg")
+        "png",
+        "Encoding of the images that an export returns.",
+        choices=("png", "jpeg"),
+        only_with="export_format=saved_model",
     )
     export_format: str = output_option(
         "saved_model",
@@ -430,6 +437,7 @@ class Config:
         True,
         "With --export_format web write one file that opens by a double click; "
         "--noweb_single_file writes a folder for a web host.",
+        only_with="export_format=web",
     )
     web_runtime: Path | None = output_option(
         None,
@@ -446,6 +454,7 @@ class Config:
         None,
         "Folder for the feature maps that --tile does not keep in memory; by default the system's "
         "for temporary files. Nothing stays in it.",
+        only_with="tile",
     )
 
     # Evaluate
@@ -636,6 +645,7 @@ class Config:
 
     def _check_images(self) -> None:
         self._check_size()
+        self._check_scale()
         for side, text in zip("AB", self.range_texts, strict=True):
             name = "value_range" if text in self.value_range else f"value_range_{side}"
             if parse_percentiles(text) is None:
@@ -700,7 +710,7 @@ class Config:
                 "smaller {n_layers_D} allows smaller images"
             )
 
-    def _check_scale(self, option: str) -> None:
+    def _check_scale(self) -> None:
         """Raises an error for a size before the crop that is smaller than the crop."""
         crop, scale = sizes.sides(self.crop_size), sizes.sides(self.scale_size)
         # Which sides are scaled before a crop: both, the width alone, or none.
@@ -710,7 +720,7 @@ class Config:
             # The size that is to this crop what 286 is to 256.
             like = sizes.parse("x".join(str(round(side * 286 / 256)) for side in crop))
             raise OptionError(
-                f"Expected {{{option}}} to be at least {self.crop_size}. Received: "
+                f"Expected {{{self.scale_option}}} to be at least {self.crop_size}. Received: "
                 f"{self.scale_size}; with the defaults' proportion it is {like}"
             )
 
@@ -809,17 +819,12 @@ class Config:
 
     def _unused(self) -> Iterator[tuple[str, str]]:
         """(name, circumstance) of options that other options leave without effect."""
-        if self.netD != "n_layers":
-            yield "n_layers_D", f"with --netD {self.netD}"
-        if not self.save_freq:
-            yield "keep_checkpoints", "with --save_freq 0"
+        yield from options.find_unused(self)
+        yield from self._unused_of_test()
         if self.mode == "export" and self.quantize != "int8_calibrated":
             yield "input_dir", "without --quantize int8_calibrated"
         if self.mode == "export" and self.export_format != "web":
-            yield "web_single_file", f"with --export_format {self.export_format}"
             yield "web_runtime", f"with --export_format {self.export_format}"
-        if self.mode != "serve" and self.export_format != "saved_model":
-            yield "output_filetype", f"with --export_format {self.export_format}"
         if self.mode == "evaluate" and self.metrics:
             chosen, where = {*self.chosen_metrics}, f"with --metrics {self.metrics}"
             if not chosen & {"fid", "kid"}:
@@ -828,6 +833,18 @@ class Config:
                 yield from ((name, where) for name in ("kid_subsets", "kid_subset_size"))
             if not chosen & {"fid", "kid", "lpips"}:
                 yield "download_weights", where
+
+    def _unused_of_test(self) -> Iterator[tuple[str, str]]:
+        is_tested, preprocess = self.mode in TESTING, self.preprocess
+        unscaled = ("resize_and_crop", "crop", "none") if is_tested else ("crop", "none")
+        if preprocess in unscaled:
+            yield self.scale_option, f"with --mode {self.mode} and --preprocess {preprocess}"
+        # Only KID draws anything else.
+        draws = self.mode == "evaluate" and "kid" in (self.chosen_metrics or ("kid",))
+        if self.command == COMPARE and not draws:
+            yield "seed", f"with --metrics {self.metrics}"
+        elif is_tested and not draws and not (self.dropout and self.test_dropout):
+            yield "seed", "with --notest_dropout" if self.dropout else "without dropout"
 
     @property
     def stored_weights(self) -> str:
@@ -996,16 +1013,23 @@ class Pix2PixConfig(Config):
         choices=("aligned", "folders", "single"),
     )
     input_dir_A: Path | None = data_option(
-        None, "Folder of A with --dataset_mode folders, if it is not --input_dir/A.", inherit="run"
+        None,
+        "Folder of A with --dataset_mode folders, if it is not --input_dir/A.",
+        inherit="run",
+        only_with="dataset_mode=folders",
     )
     input_dir_B: Path | None = data_option(
-        None, "Folder of B with --dataset_mode folders, if it is not --input_dir/B.", inherit="run"
+        None,
+        "Folder of B with --dataset_mode folders, if it is not --input_dir/B.",
+        inherit="run",
+        only_with="dataset_mode=folders",
     )
     pair_by: str = data_option(
         "name",
         "With --dataset_mode folders, pair files of equal names, or in the order of the names.",
         choices=("name", "order"),
         inherit="run",
+        only_with="dataset_mode=folders",
     )
     which_direction: str = data_option(
         "AtoB", "Translate A to B or B to A.", choices=("AtoB", "BtoA"), inherit="architecture"
@@ -1038,10 +1062,11 @@ class Pix2PixConfig(Config):
         "Folder like --input_dir that is measured during training: val.csv, TensorBoard, "
         "images, and checkpoints/best.safetensors, the one with the lowest L1.",
     )
-    val_freq: int = monitoring_option(1000, "Steps between two measurements of --val_dir.", ge=1)
+    val_freq: int = monitoring_option(
+        1000, "Steps between two measurements of --val_dir.", ge=1, only_with="val_dir"
+    )
 
     def _check_program(self) -> None:
-        self._check_scale("scale_size")
         if self.dataset_mode == "single" and self.mode == "train":
             raise OptionError(
                 "Expected {dataset_mode} aligned or folders with {mode} train: learning needs "
@@ -1077,20 +1102,12 @@ class Pix2PixConfig(Config):
 
     def _unused(self) -> Iterator[tuple[str, str]]:
         yield from super()._unused()
-        if self.dataset_mode != "folders":
-            for name in ("input_dir_A", "input_dir_B", "pair_by"):
-                yield name, f"with --dataset_mode {self.dataset_mode}"
         if self.max_steps:
             yield "max_epochs", "with --max_steps"
         if self.netG != "unet" or self.norm not in ("batch", "sync_batch"):
             yield "bottleneck_norm", f"with --netG {self.netG} and --norm {self.norm}"
-        if not self.val_dir:
-            yield "val_freq", "without --val_dir"
-            if self.mode == "train":
-                yield "test_dropout", "without --val_dir"
-                yield "tile", "without --val_dir"
-        if not self.tile:
-            yield "scratch_dir", "without --tile"
+        if self.mode == "train" and not self.val_dir:
+            yield from ((name, "without --val_dir") for name in ("test_dropout", "tile"))
 
     @property
     def directions(self) -> tuple[str, ...]:

@@ -45,6 +45,7 @@ def option(
     gt: float | None = None,
     lt: float | None = None,
     inherit: str = "run",
+    only_with: str | None = None,
 ) -> Any:
     """A dataclass field that is also a command-line flag.
 
@@ -62,12 +63,13 @@ def option(
             "architecture": always take the value of the run; another one is an error;
             "data": always take the run's value, an explicit flag may change it;
             "run": take the run's value when training is resumed; "never": this command's own.
+        only_with: Another option that has to be set, or "NAME=VALUE", for this one to matter.
 
     Returns:
         A `dataclasses.field`.
     """
-    rule = {"section": section, "alias": alias, "choices": choices, "inherit": inherit}
-    limits = {"ge": ge, "le": le, "gt": gt, "lt": lt}
+    rule = {"section": section, "alias": alias, "inherit": inherit, "only_with": only_with}
+    limits = {"choices": choices, "ge": ge, "le": le, "gt": gt, "lt": lt}
     return dataclasses.field(default=default, metadata={"help": text, **rule, **limits})
 
 
@@ -170,6 +172,19 @@ def _violated_rule(rule: Mapping[str, Any], value: Any) -> str | None:
     if rule["lt"] is not None and value >= rule["lt"]:
         return f"less than {rule['lt']}"
     return None
+
+
+def find_unused(config: DataclassInstance) -> Iterator[tuple[str, str]]:
+    """Yields (name, circumstance) of the options whose `only_with` is not met."""
+    for field in dataclasses.fields(config):
+        if not (condition := field.metadata["only_with"]):
+            continue
+        name, _, needed = condition.partition("=")
+        value, default = getattr(config, name), config.__dataclass_fields__[name].default
+        if not value and not default:
+            yield field.name, f"without --{name}"
+        elif not value or (needed and value != needed):
+            yield field.name, f"with --no{name}" if value is False else f"with --{name} {value}"
 
 
 def parse(config_class: type[ConfigT], argv: Sequence[str]) -> tuple[ConfigT, set[str]]:

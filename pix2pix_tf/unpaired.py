@@ -1,7 +1,7 @@
 """What programs that learn from two unpaired sets share: `UnpairedConfig` and `UnpairedTask`."""
 
 import dataclasses
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -38,7 +38,7 @@ class UnpairedConfig(Config):
 
     # Without validation, training translates nothing as test does.
     COMMANDS = {**COMMANDS, "train": dataclasses.replace(COMMANDS["train"], extra="")}
-    resize_method = "bicubic"
+    resize_method, scale_option = "bicubic", "load_size"
 
     # Run
     input_dir: Path | None = override_option(
@@ -71,7 +71,11 @@ class UnpairedConfig(Config):
         choices=("linear", "step", "cosine"),
     )
     lr_decay_iters: int = training_option(
-        50, "Epochs between two drops of --lr_policy step.", ge=1, le=MOST_STEPS
+        50,
+        "Epochs between two drops of --lr_policy step.",
+        ge=1,
+        le=MOST_STEPS,
+        only_with="lr_policy=step",
     )
 
     # Data
@@ -104,11 +108,6 @@ class UnpairedConfig(Config):
             domains = {direction[0] for direction in self.directions}
             domains = {*"AB"} if self.mode == "train" else domains
             self._require_sides({domain: folders[domain] for domain in sorted(domains)})
-
-    def _unused(self) -> Iterator[tuple[str, str]]:
-        yield from super()._unused()
-        if self.lr_policy != "step":
-            yield "lr_decay_iters", f"with --lr_policy {self.lr_policy}"
 
     @property
     def scale_size(self) -> sizes.Size:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from runs import succeed, train, translate, untrained
+from runs import command, succeed, train, translate, untrained
 from support import SMALLEST, command_line, logged_losses, state
 
 from cyclegan_tf.model import LOSSES
@@ -203,6 +203,24 @@ def test_lab_colorization_from_training_to_stretched_results(pairs, tmp_path):
     for kind, mode in (("inputs", "L"), ("outputs", "RGB")):
         image = Image.open(tmp_path / "test" / run_folder.IMAGES / f"1-{kind}.png")
         assert (image.mode, image.size) == (mode, (48, 32))
+
+
+def test_flags_that_a_run_or_its_files_leave_without_effect_are_named_once(tmp_path):
+    folder = untrained(tmp_path / "run", crop_size=32)
+    for number in range(2):
+        array = np.random.default_rng(number).random((32, 64, 3), np.float32)
+        (tmp_path / "data").mkdir(exist_ok=True)
+        np.save(tmp_path / "data" / f"{number}.npy", array)
+    places = ("--input_dir", tmp_path / "data", "--checkpoint", folder, "--output_dir")
+    words = ("test", *places, tmp_path / "out", "--noema", "--aspect_ratio", 2)
+    warnings = command("pix2pix-tf", *words).stderr.splitlines()
+    assert warnings == [
+        "warning: --ema has no effect without averaged weights",
+        "warning: --aspect_ratio has no effect on 0-outputs.npy, only on PNG",
+    ]
+    averaged = untrained(tmp_path / "averaged", crop_size=32, ema_decay=0.9)
+    words = ("export", "--checkpoint", averaged, "--output_dir", tmp_path / "e", "--noema")
+    assert command("pix2pix-tf", *words, "--export_format", "keras").stderr == ""
 
 
 @pytest.mark.process

@@ -202,3 +202,55 @@ def test_a_word_names_the_mode(capsys):
         assert "--[no]test_dropout" in text and "(default: as in the run)" in text
         # Neither what other modes take nor what the run decides.
         assert not [word for word in ("--lr ", "--port", "--netG") if word in text]
+
+
+OTHER = {"netD": "basic", "save_freq": 0, "dropout": False, "export_format": "onnx"}
+OTHER |= {"lr_policy": "linear", "dataset_mode": "aligned", "tile": 0, "val_dir": None}
+
+
+@pytest.mark.parametrize("config_class", CONFIGS)
+def test_options_that_need_another_one_are_named_without_it(config_class):
+    base = config_class(mode="demo", netG="unet", crop_size=256)
+    for field in dataclasses.fields(config_class):
+        if condition := field.metadata["only_with"]:
+            name, _, needed = condition.partition("=")
+            unmet = dataclasses.replace(base, **{name: OTHER[name]})
+            assert name in dict(options.find_unused(unmet))[field.name], field.name
+            met = dataclasses.replace(base, **{name: needed or {"val_dir": "v"}.get(name, 8)})
+            assert field.name not in dict(options.find_unused(met))
+
+
+CROP, WIDE = {"preprocess": "crop"}, {"preprocess": "scale_width"}
+
+
+@pytest.mark.parametrize("config_class", CONFIGS)
+@pytest.mark.parametrize(
+    ("mode", "others", "unused"),
+    [
+        ("train", {}, {"tile", "scratch_dir", "test_dropout"}),
+        ("train", CROP, {"scale", "tile", "scratch_dir", "test_dropout"}),
+        ("train", {**WIDE, "pool_size": 0}, {"tile", "scratch_dir", "test_dropout"}),
+        ("test", {"dropout": True}, {"scale", "scratch_dir"}),
+        ("test", {"dropout": True, "tile": 64, **WIDE}, set()),
+        ("test", {"dropout": False}, {"scale", "scratch_dir", "seed", "test_dropout"}),
+        ("test", {"dropout": True, "test_dropout": False}, {"scale", "scratch_dir", "seed"}),
+        ("evaluate", {"dropout": False, "tile": 64}, {"scale", "test_dropout"}),
+        ("evaluate", {"dropout": False, "metrics": "l1", "tile": 64},
+         {"scale", "test_dropout", "seed"}),
+        ("evaluate", {"checkpoint": None, "metrics": "l1"},
+         {"scale", "test_dropout", "seed", "tile", "scratch_dir"}),
+        ("evaluate", {"checkpoint": None, "metrics": "kid"},
+         {"scale", "test_dropout", "tile", "scratch_dir"}),
+    ],
+)  # fmt: skip
+def test_flags_without_effect_are_named(config_class, mode, others, unused):
+    places = {"input_dir": "i", "output_dir": "o"} | (
+        {} if mode == "train" else {"checkpoint": "c"}
+    )
+    values = {**places, "netG": "unet", **others}
+    names = {field.name for field in dataclasses.fields(config_class)}
+    config = config_class(mode=mode, **{n: v for n, v in values.items() if n in names})
+    scale = config_class.scale_option
+    explicit = {scale, "tile", "scratch_dir", "test_dropout", "seed"}
+    named = config.without_effect(explicit)
+    assert named.keys() == {scale if name == "scale" else name for name in unused}

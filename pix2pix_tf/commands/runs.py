@@ -76,12 +76,16 @@ def find_checkpoint(path: Path, *, option: str = "checkpoint") -> tuple[Path, Pa
 def use_run(config: ConfigT, explicit: Collection[str], *, program: str) -> tuple[ConfigT, Path]:
     """Takes the architecture of the run that `--checkpoint` names (test, export).
 
+    Warns of an explicit --ema or --noema where the run has no averaged weights.
+
     Returns:
         (configuration, checkpoint file).
 
     Raises:
         InputError: If there is no run, or an explicit flag contradicts it.
     """
+    from pix2pix_tf.training import checkpoints
+
     folder, checkpoint = find_checkpoint(config.run_path)
     stored = stored_options(folder, program=program)
     config = options.inherit_options(config, explicit, stored, source=folder, resuming=False)
@@ -90,6 +94,8 @@ def use_run(config: ConfigT, explicit: Collection[str], *, program: str) -> tupl
         seed = options.stored_value(config, "seed", stored=stored, source=folder)
         config = dataclasses.replace(config, seed=seed or 0)
     _check_filters(checkpoint, ngf=config.ngf)
+    if "ema" in explicit and not checkpoints.has_averages(checkpoint):
+        print_line("warning: --ema has no effect without averaged weights", file=sys.stderr)
     return config, checkpoint
 
 

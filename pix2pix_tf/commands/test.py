@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,6 +89,7 @@ def translate_rows(
     """
     runtime.prepare(seed=config.seed or 0, deterministic=config.deterministic)
     translators = task.load_translators(config, checkpoint, with_targets=targets is not None)
+    is_stretched = config.aspect_ratio != 1
     with runtime.terminable():
         for direction, sources in examples.items():
             chosen = sources
@@ -97,19 +99,33 @@ def translate_rows(
             names = iter([f"{kinds.prefix}{name}" for name in listing.names(chosen)])
             for batch in translators[direction](chosen):
                 batch_names = list(itertools.islice(names, len(batch.files)))
-                yield from _write_batch(config, batch, batch_names)
+                rows, exact_files = _write_batch(config, batch, batch_names)
+                if exact_files and is_stretched:
+                    line = f"--aspect_ratio has no effect on {exact_files[0].name}, only on PNG"
+                    print_line(f"warning: {line}", file=sys.stderr)
+                    is_stretched = False  # once is enough
+                yield from rows
 
 
-def _write_batch(config: ConfigT, batch: TranslatedBatch, names: Sequence[str]) -> list[Row]:
-    """Writes the images of a batch; returns the report's rows, with metrics."""
+def _write_batch(
+    config: ConfigT, batch: TranslatedBatch, names: Sequence[str]
+) -> tuple[list[Row], list[Path]]:
+    """Writes the images of a batch.
+
+    Returns:
+        (the report's rows, with metrics; the files beside the PNGs).
+    """
     from pix2pix_tf.evaluation import results
 
     folder = config.output_folder
     rows = results.write_images(folder, names, batch.images, aspect_ratio=config.aspect_ratio)
+    exact_files: list[Path] = []
     for index, row in enumerate(rows):
         path = batch.save(index, folder / run_folder.IMAGES / f"{names[index]}-{batch.kind}")
+        if path is not None:
+            exact_files.append(path)
         if batch.is_large and path is not None:
             name = f"{run_folder.IMAGES}/{path.name}"
             print_line(f"translated by windows: {name}; its PNG is a smaller copy")
         row["metrics"] = {name: float(values[index]) for name, values in batch.metrics.items()}
-    return rows
+    return rows, exact_files

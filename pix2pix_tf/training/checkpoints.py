@@ -18,6 +18,8 @@ import safetensors.numpy
 from pix2pix_tf import run_folder
 from pix2pix_tf.errors import InputError
 
+# Beginning of the names of moving averages.
+AVERAGED = "ema/"
 # Names and variables, of Keras or of TensorFlow.
 State = dict[str, Any]
 # In the names of what only a run in float16 has: any precision resumes from any checkpoint.
@@ -175,7 +177,12 @@ def restore(path: Path, state: State) -> None:
 
 def averaged_name(path: str) -> str:
     """The name in a checkpoint of the moving average of the variable whose path is `path`."""
-    return f"ema/{path}"
+    return AVERAGED + path
+
+
+def has_averages(path: Path) -> bool:
+    """Whether a checkpoint file contains moving averages of weights."""
+    return any(name.startswith(AVERAGED) for name in names(path))
 
 
 def restore_weights(path: Path, variables: Sequence[Any], *, averaged: bool) -> None:
