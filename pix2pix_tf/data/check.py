@@ -99,7 +99,8 @@ def percentile_range(
         if letter == domain and info.sample
     ]
     joined = np.concatenate(samples)
-    low, high = np.percentile(joined[np.isfinite(joined)].astype(np.float64), percentiles)
+    values = joined[np.isfinite(joined)].astype(np.float64)
+    low, high = (np.percentile(values, percentile) for percentile in percentiles)
     return float(low), float(high if high > low else low + 1)
 
 

@@ -191,7 +191,8 @@ def _patches(images: Images, rng: np.random.Generator) -> list[np.ndarray]:
         possible = (shortest // _LEAST_LEVEL).bit_length()
         levels = [[] for _ in range(possible)] if levels is None else levels[:possible]
         for level, band in zip(levels, laplacian_pyramid(image, len(levels)), strict=True):
-            windows = sliding_window_view(band, (_PATCH, _PATCH), (0, 1))
+            # The types of NumPy 2.2, the last for Python 3.10, do not have axes in a tuple.
+            windows = sliding_window_view(band, (_PATCH, _PATCH), (0, 1))  # type: ignore[call-overload]
             places = (rng.integers(side, size=each) for side in windows.shape[:2])
             level.append(windows[tuple(places)].copy())
     assert levels is not None

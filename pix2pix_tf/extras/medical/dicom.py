@@ -192,9 +192,9 @@ def _rescale(dataset: pydicom.Dataset, frame: int) -> tuple[float, float]:
 
 
 def _physical(stored: np.ndarray, slope: float, intercept: float, *, bits: int) -> np.ndarray:
-    if (slope, intercept) == (1, 0) or stored.dtype.kind == "f":
-        return stored if (slope, intercept) == (1, 0) else np.float32(stored * slope + intercept)
-    if not (slope.is_integer() and intercept.is_integer()):
+    if (slope, intercept) == (1, 0):
+        return stored
+    if stored.dtype.kind == "f" or not (slope.is_integer() and intercept.is_integer()):
         return (stored * slope + intercept).astype(np.float32)
     # The type does not depend on the samples, so that a series has one.
     least = -(2 ** (bits - 1)) if stored.dtype.kind == "i" else 0
