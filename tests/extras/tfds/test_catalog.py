@@ -7,6 +7,7 @@ import tarfile
 import numpy as np
 import pytest
 from archives import jpeg, served
+from etils import epath
 from PIL import Image
 
 from pix2pix_tf import cli
@@ -118,6 +119,8 @@ def test_two_images_per_example_become_two_folders(tmp_path):
     class Pairs(tfds.core.GeneratorBasedBuilder):
         """Two images per example."""
 
+        # Not the folder that a package called "tests" was installed in.
+        pkg_dir_path = epath.Path(tmp_path)
         VERSION = tfds.core.Version("1.0.0")
 
         def _info(self):

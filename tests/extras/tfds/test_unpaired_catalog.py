@@ -5,6 +5,7 @@ import zipfile
 
 import pytest
 from archives import jpeg, served
+from etils import epath
 from support import SMALLEST
 
 from cyclegan_tf import cli
@@ -82,6 +83,8 @@ def test_other_data_sets_are_refused(tmp_path):
     class Paired(tfds.core.GeneratorBasedBuilder):
         """One set of images."""
 
+        # Not the folder that a package called "tests" was installed in.
+        pkg_dir_path = epath.Path(tmp_path)
         VERSION = tfds.core.Version("1.0.0")
 
         def _info(self):
