@@ -4,20 +4,23 @@ import json
 import shutil
 
 import pytest
+from PIL import Image
 from support import GOLDENS, ROOT, SMALLEST, write_pairs, write_unpaired
 
 from pix2pix_tf import optional
 
 pytestmark = [pytest.mark.slow, pytest.mark.process]
 WINGS = sorted(path.parent.name for path in (ROOT / "pix2pix_tf" / "extras").glob("*/__init__.py"))
-# What needs each of them: words of pix2pix-tf, in a folder with pairs, a run and an export.
+# What needs each of them: words of pix2pix-tf, in a folder with pairs, slices, stacks and a run.
 NEEDING = {
     "edges": "evaluate --input_dir pairs --target_dir pairs --output_dir new --metrics hed_kid",
+    "medical": "train --input_dir slices --output_dir new",
     "metrics": "evaluate --input_dir pairs --target_dir pairs --output_dir new --metrics fid",
     "pict": "export --checkpoint run --output_dir new --export_format pict",
     "porting": f"import --checkpoint {GOLDENS / 'small'} --output_dir new",
     "serve": "serve --checkpoint run --port 0",
     "tfds": "train --input_dir tfds:facades --output_dir new",
+    "tiff": "train --input_dir stacks --output_dir new",
     "web": "export --checkpoint run --output_dir new --export_format web",
     "workers": "train --input_dir pairs --output_dir new --strategy multi_worker",
 }
@@ -51,6 +54,15 @@ def commands(program, data):
     ]
 
 
+def write_foreign(folder):
+    """Writes the beginning of a DICOM file, and a TIFF of two pages."""
+    (folder / "slices").mkdir()
+    (folder / "slices" / "1.dcm").write_bytes(b"\0" * 128 + b"DICM" + b"\0" * 100)
+    (folder / "stacks").mkdir()
+    pages = [Image.new("RGB", (32, 16)) for _ in range(2)]
+    pages[0].save(folder / "stacks" / "1.tif", save_all=True, append_images=pages[1:])
+
+
 def test_every_wing_is_tried():
     assert set(WINGS) == set(NEEDING) and set(WINGS) <= set(optional.EXTRAS)
 
@@ -63,6 +75,7 @@ def test_the_core_works_without(wing, launcher, tmp_path):
     shutil.rmtree(tmp_path / "pix2pix_tf" / "extras" / wing)
     write_pairs(tmp_path / "pairs", 2, size=16)
     write_unpaired(tmp_path / "sets")
+    write_foreign(tmp_path)
     needing = NEEDING[wing].replace("--checkpoint run", "--checkpoint pairs-run").split()
     words = [*commands("pix2pix-tf", "pairs"), *commands("cyclegan-tf", "sets")]
     (tmp_path / "commands.json").write_text(json.dumps([*words, ["pix2pix-tf", *needing]]))
