@@ -10,23 +10,17 @@ import numpy as np
 import tensorflow as tf
 
 from pix2pix_tf.data import color, image_file, images, resize
-from pix2pix_tf.data.image_file import JPEG_MARK, PNG_DEPTH_AT, ImageFile
+from pix2pix_tf.data.image_file import JPEG_MARK, ORIENTATION, PNG_DEPTH_AT, ImageFile
 from pix2pix_tf.data.integrity import PNG_MARK
 from pix2pix_tf.data.samples import LUMINANCE, MAX_PIXELS, DomainSpec, PlaneSelection, Range
 from pix2pix_tf.errors import InputError
 
 # As long as the part of a BMP that ends with its size, the longest of all.
 _NOTHING = b"\0" * 26
-# Of the first bytes of a JPEG or PNG: EXIF with its tags at the usual offset of 8, little or big
-# endian, twelve bytes a tag, up to the orientation (274, a short). \C is any byte. In the graph
-# because exported models read files too; everywhere else Pillow reads EXIF.
-_EXIF = (
-    r"(?s)^\C*?(?:Exif\x00\x00|eXIf)(?:"
-    r"II\*\x00\x08\x00\x00\x00\C\C(?:\C{12}){0,40}?\x12\x01\x03\x00\x01\x00\x00\x00([\x01-\x08])"
-    r"|MM\x00\*\x00\x00\x00\x08\C\C(?:\C{12}){0,40}?\x01\x12\x00\x03\x00\x00\x00\x01\x00([\x01-\x08])"
-    r")\C*"
-)
-_EXIF_WITHIN = 1024
+# Where orientations stand: EXIF in a JPEG and in a PNG, and Adobe's XMP.
+_EXIF_MARKS, _XMP_MARK = (b"Exif\0\0", b"eXIf"), b"tiff:Orientation"
+# Text chunks before the pixels of a PNG that hide an orientation by compression.
+_HIDDEN_EXIF = r"(?s)\C*(?:Raw profile type exif\x00|XML:com\.adobe\.xmp\x00\x01)\C*"
 
 
 def _decode(contents: tf.Tensor, channels: int) -> tf.Tensor:
@@ -146,11 +140,8 @@ def decode_unit(contents: tf.Tensor, *, channels: int = 3, value_range: Range = 
 
 
 def _upright(image: tf.Tensor, contents: tf.Tensor) -> tf.Tensor:
-    """Turns an image as its file's EXIF orientation says."""
-    head = tf.strings.substr(contents, 0, _EXIF_WITHIN)
-    found = tf.strings.regex_replace(head, _EXIF, r"\1\2", replace_global=False)
-    number = tf.where(tf.strings.length(found) == 1, found, b"\1")
-    orientation = tf.cast(tf.io.decode_raw(number, tf.uint8)[0], tf.int32)
+    """Turns an image as the EXIF or XMP orientation of its file says."""
+    orientation = _orientation(contents)
 
     def turned() -> tf.Tensor:
         upright = tf.cond(orientation >= 5, lambda: tf.transpose(image, [1, 0, 2]), lambda: image)
@@ -159,8 +150,56 @@ def _upright(image: tf.Tensor, contents: tf.Tensor) -> tf.Tensor:
             upright = tf.where(is_reversed, tf.reverse(upright, [axis]), upright)
         return upright
 
-    upright = tf.cond(orientation > 1, turned, lambda: image)
+    upright = tf.cond((orientation > 1) & (orientation <= 8), turned, lambda: image)
     return tf.ensure_shape(upright, [None, None, image.shape[-1]])
+
+
+def _split(contents: tf.Tensor, mark: tf.Tensor | bytes, most: int) -> tf.Tensor:
+    """The parts of a file between the first `most` places of a mark; much faster than a search."""
+    return tf.raw_ops.StringSplitV2(
+        input=tf.expand_dims(contents, 0), sep=mark, maxsplit=most
+    ).values
+
+
+def _orientation(contents: tf.Tensor) -> tf.Tensor:
+    """The orientation of a JPEG or PNG as Pillow finds it, 1 to 8; int32, others count as 1.
+
+    In the graph because exported models read files too.
+    """
+    is_jpeg = tf.strings.substr(contents, 0, 3) == JPEG_MARK
+    parts = _split(contents, tf.where(is_jpeg, *_EXIF_MARKS), 8)
+    # In a JPEG the mark follows that of a segment and its length.
+    before = tf.strings.substr(tf.strings.join([b"\0\0\0\0", parts[:-1]]), -4, 2)
+    chosen = tf.boolean_mask(parts[1:], (before == b"\xff\xe1") | ~is_jpeg)
+    of_exif = tf.cond(tf.size(chosen) > 0, lambda: _exif_orientation(chosen[0]), lambda: 0)
+
+    def of_xmp() -> tf.Tensor:
+        text = tf.strings.substr(_split(contents, _XMP_MARK, 1)[-1], 0, 3)
+        digit = tf.strings.regex_replace(text, r"(?s)^(?:=\"([0-9])|>([0-9])\C?)$", r"\1\2")
+        is_found = tf.strings.length(digit) == 1
+        return tf.strings.to_number(tf.where(is_found, digit, b"1"), tf.int32)
+
+    return tf.cond(of_exif > 0, lambda: of_exif, of_xmp)
+
+
+def _exif_orientation(exif: tf.Tensor) -> tf.Tensor:
+    """The orientation in the first directory of an EXIF block; int32, 0 if there is none."""
+    exif = tf.strings.substr(exif, 0, 2**16)
+    data = tf.cast(tf.io.decode_raw(tf.strings.join([exif, b"\0" * 16]), tf.uint8), tf.int64)
+    is_little = tf.strings.substr(exif, 0, 2) == b"II"
+
+    def number(digits: tf.Tensor) -> tf.Tensor:
+        digits = tf.where(is_little, tf.reverse(digits, [-1]), digits)
+        return tf.reduce_sum(digits * [256**power for power in range(digits.shape[-1])][::-1], -1)
+
+    start = tf.minimum(number(tf.reshape(data[4:8], [4])), tf.size(data, tf.int64) - 16)
+    count = number(tf.reshape(data[start : start + 2], [2]))
+    count = tf.minimum(count, (tf.size(data, tf.int64) - start - 2) // 12)
+    entries = tf.reshape(data[start + 2 : start + 2 + 12 * count], [-1, 12])
+    # A short (type 3) stands in the first two of the four bytes of a value.
+    value = tf.where(number(entries[:, 2:4]) == 3, number(entries[:, 8:10]), number(entries[:, 8:]))
+    orientations = tf.boolean_mask(value, number(entries[:, :2]) == ORIENTATION)
+    return tf.cast(tf.clip_by_value(tf.concat([orientations, [0]], 0)[0], 0, 9), tf.int32)
 
 
 def is_item(path: tf.Tensor) -> tf.Tensor:
@@ -295,11 +334,25 @@ def read_sides(
 
     if not any(side.is_plain for side in sides):
         return tuple(in_python(sides))
+    return tf.cond(_is_usual(contents), usual, lambda: tuple(in_python(sides)))
+
+
+def _is_usual(contents: tf.Tensor) -> tf.Tensor:
+    """Whether TensorFlow decodes a file as Pillow does."""
     is_jpeg = tf.strings.substr(contents, 0, 3) == JPEG_MARK
     is_png = tf.strings.substr(contents, 0, 8) == PNG_MARK
-    # TensorFlow takes the four channels of CMYK for three.
-    is_usual = tf.cond(is_jpeg, lambda: tf.io.extract_jpeg_shape(contents)[2] != 4, lambda: is_png)
-    return tf.cond(is_usual, usual, lambda: tuple(in_python(sides)))
+
+    def is_usual_png() -> tf.Tensor:
+        return ~tf.strings.regex_full_match(_split(contents, b"IDAT", 1)[0], _HIDDEN_EXIF)
+
+    return tf.case(
+        [
+            # TensorFlow takes the four channels of CMYK for three.
+            (is_jpeg, lambda: tf.io.extract_jpeg_shape(contents)[2] != 4),
+            (is_png, is_usual_png),
+        ],
+        default=lambda: tf.constant(False),
+    )
 
 
 def _scalar(value: Any) -> bytes:

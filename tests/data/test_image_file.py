@@ -6,7 +6,7 @@ import zlib
 import numpy as np
 import pytest
 import tensorflow as tf
-from contents import npy, pillow, read, read_unit
+from contents import exif, npy, pillow, read, read_unit, with_chunks, with_segments
 from file_checks import check_cut, check_damaged, check_read, check_written, read_in_graph, refuses
 from PIL import Image
 from support import png
@@ -85,6 +85,49 @@ def test_orientations_are_honoured(orientation, kind):
     assert np.abs(found - expected).mean() < 0.05
     served = decode.decode_unit(contents).numpy()
     np.testing.assert_array_equal(served, found)
+
+
+PLAIN = {"JPEG": pillow(COLOUR, "JPEG", quality=95), "PNG": pillow(COLOUR)}
+PROFILE = bytes(RNG.integers(0, 256, 3000, np.uint8))
+XMP = b'<x tiff:Orientation="6"/>'
+LEGACY = f"\nexif\n{len(exif(6)):8}\n{exif(6).hex()}\n".encode()
+# Orientation 6 in places where only whole readers find it.
+TURNED = {
+    **{
+        f"{order} at {offset} {kind} {others}": with_segments(
+            PLAIN["JPEG"],
+            (0xE1, b"Exif\0\0" + exif(6, order=order, offset=offset, kind=kind, others=others)),
+        )
+        for order, offset, kind, others in (("<", 20, "H", 60), (">", 8, "I", 0), (">", 20, "H", 3))
+    },
+    "JPEG after a profile": with_segments(
+        PLAIN["JPEG"], (0xE2, PROFILE), (0xFE, b"Exif\0\0" + exif(3)), (0xE1, b"Exif\0\0" + exif(6))
+    ),
+    "JPEG by XMP": with_segments(PLAIN["JPEG"], (0xE1, b"http://ns.adobe.com/xap/1.0/\0" + XMP)),
+    "PNG after a profile": with_chunks(
+        PLAIN["PNG"], (b"tEXt", b"a\0" + PROFILE.replace(b"\0", b"x")), (b"eXIf", exif(6))
+    ),
+    "PNG at the end": with_chunks(PLAIN["PNG"], (b"eXIf", exif(6)), after=True),
+    "PNG by XMP": with_chunks(PLAIN["PNG"], (b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + XMP)),
+    "PNG by packed XMP": with_chunks(
+        PLAIN["PNG"], (b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(XMP))
+    ),
+    "PNG by ImageMagick": with_chunks(
+        PLAIN["PNG"], (b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(LEGACY))
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TURNED)
+def test_orientations_are_found_wherever_they_stand(name):
+    expected = apply_orientation(unit(COLOUR), 6)
+    readers = [read_in_graph, lambda contents: read_unit(contents.numpy(), DomainSpec())]
+    if "packed" not in name and "ImageMagick" not in name:  # exports cannot unpack those
+        readers.append(decode.decode_unit)
+    for reader in readers:
+        image = np.asarray(reader(tf.constant(TURNED[name])))
+        assert image.shape == expected.shape
+        assert np.abs(image - expected).mean() < 0.05
 
 
 def test_the_whole_zoo_is_one_data_set(tmp_path):
