@@ -128,6 +128,8 @@ def test_litert_of_one_size_runs_in_xnnpack(model, exported, name):
 
 @pytest.mark.slow
 @LITERT
+# Raised by TensorFlow's own calibration.
+@pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter is deprecated:UserWarning")
 def test_int8_is_calibrated_by_the_images_of_a_folder(tmp_path):
     facades.write_pairs(tmp_path / "data", 6, seed=3)
     words = (

@@ -23,6 +23,7 @@ def write_run(folder, **options):
         mode="train", input_dir="facades", output_dir=str(folder), ngf=2, ndf=2, seed=3, **options
     )
     run_folder.write_json(folder / run_folder.OPTIONS, runs.run_options(config, program=PROGRAM))
+    run_folder.update_data(folder, palettes={"B": "facades"})
     state = checkpoints.named(build_generator(config).variables)
     checkpoints.save(folder, 1, state, keep=1)
     return folder
