@@ -94,6 +94,6 @@ class ImagePool:
         stored = tf.gather(self._images, slot)
         old = full & (draws[0] > 0.5)
         if update:
-            kept = tf.where(full & ~old, stored, image)
-            self._images.scatter_update(tf.IndexedSlices(kept[None], slot[None]))
+            new = tf.where(full & ~old, stored, image)
+            self._images.scatter_update(tf.IndexedSlices(new[None], slot[None]))
         return tf.where(old, stored, image)

@@ -155,14 +155,14 @@ def checkpoint_path(folder: Path, step: int) -> Path:
 
 def checkpoint_step(path: Path) -> int | None:
     """The step that a checkpoint's file name carries, or None for another file."""
-    found = _CHECKPOINT_NAME.search(str(path))
-    return int(found[1]) if found else None
+    match = _CHECKPOINT_NAME.search(str(path))
+    return int(match[1]) if match else None
 
 
 def checkpoints(folder: Path) -> list[Path]:
     """All checkpoints of a run folder, oldest first."""
-    found = (folder / CHECKPOINTS).glob("step-*.safetensors")
-    steps = {path: step for path in found if (step := checkpoint_step(path)) is not None}
+    files = (folder / CHECKPOINTS).glob("step-*.safetensors")
+    steps = {path: step for path in files if (step := checkpoint_step(path)) is not None}
     return sorted(steps, key=steps.__getitem__)
 
 

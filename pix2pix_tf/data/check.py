@@ -208,7 +208,7 @@ def _ranges(
     contents: DatasetFiles, infos: Sequence[FileInfo]
 ) -> Iterator[tuple[str, str, DomainSpec, tuple[float, float]]]:
     """(domain, type, side, (least, largest)) for each domain and type of the files."""
-    found: dict[tuple[str, str], list] = {}
+    spans_of: dict[tuple[str, str], list] = {}
     of_domain = {}
     for info, letters, sides in zip(
         infos, itertools.cycle(contents.domains), itertools.cycle(contents.sides), strict=False
@@ -216,8 +216,8 @@ def _ranges(
         for place, values in enumerate(info.values):
             letter = letters[place]
             of_domain[letter] = sides[min(place, len(sides) - 1)]
-            found.setdefault((letter, info.dtype), []).append(values)
-    for (letter, dtype), spans in found.items():
+            spans_of.setdefault((letter, info.dtype), []).append(values)
+    for (letter, dtype), spans in spans_of.items():
         lows, highs = zip(*spans, strict=True)
         yield letter, dtype, of_domain[letter], (min(lows), max(highs))
 
@@ -282,17 +282,17 @@ def _set_lines(name: str, contents: DatasetFiles, infos: Sequence[FileInfo]) -> 
     bad = [info for info in infos if info.fault]
     for word, group in (("odd widths", odd), ("unusable", bad)):
         if group:
-            shown = [_name(info.path, info.fault) for info in group]
-            lines.append(f"  {word:<12} {len(group)}: {_some(shown)}")
+            names = [_name(info.path, info.fault) for info in group]
+            lines.append(f"  {word:<12} {len(group)}: {_some(names)}")
     return lines + [f"  {note}" for note in notes(contents, infos)]
 
 
 def _by_digest(infos: Sequence[FileInfo]) -> dict[bytes, list[str]]:
-    found = defaultdict(list)
+    paths = defaultdict(list)
     for info in infos:
         if info.digest:
-            found[info.digest].append(info.path)
-    return found
+            paths[info.digest].append(info.path)
+    return paths
 
 
 def _name(path: str, fault: str | None = None) -> str:
@@ -303,8 +303,8 @@ def _name(path: str, fault: str | None = None) -> str:
 
 def _counted(values: Iterable[str]) -> str:
     common = Counter(values).most_common()
-    shown = [f"{value} ({count})" for value, count in common]
-    return _some(shown) if shown else "none"
+    texts = [f"{value} ({count})" for value, count in common]
+    return _some(texts) if texts else "none"
 
 
 def _some(items: Sequence[str]) -> str:
@@ -315,15 +315,15 @@ def _some(items: Sequence[str]) -> str:
 def _duplicate_lines(digests: dict[str, dict[bytes, list[str]]]) -> list[str]:
     """One line per set with files of equal pixels, and per two sets that share some."""
     lines = []
-    for name, found in digests.items():
-        alike = [paths for paths in found.values() if len(paths) > 1]
+    for name, paths_of in digests.items():
+        alike = [paths for paths in paths_of.values() if len(paths) > 1]
         if alike:
-            shown = _some([f"{_name(a)} = {_name(b)}" for a, b, *_ in alike])
-            lines.append(f"equal images within {name}: {len(alike)}: {shown}")
+            text = _some([f"{_name(a)} = {_name(b)}" for a, b, *_ in alike])
+            lines.append(f"equal images within {name}: {len(alike)}: {text}")
     for first, second in itertools.combinations(digests, 2):
         shared = [key for key in digests[first] if key in digests[second]]
         if shared:
             pairs = [(digests[first][key][0], digests[second][key][0]) for key in shared]
-            shown = _some([f"{_name(a)} = {_name(b)}" for a, b in pairs])
-            lines.append(f"equal images in {first} and {second}: {len(shared)}: {shown}")
+            text = _some([f"{_name(a)} = {_name(b)}" for a, b in pairs])
+            lines.append(f"equal images in {first} and {second}: {len(shared)}: {text}")
     return lines

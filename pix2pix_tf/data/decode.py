@@ -267,8 +267,8 @@ class FileKeeper(FileReader):
     def take(self, path: str) -> ImageFile:
         """Returns a file and no longer keeps it."""
         self._left_out.discard(path)
-        kept = self._files.pop(path, None)
-        return kept or _open_named(path, self._selection, windowed=self._windowed)
+        file = self._files.pop(path, None)
+        return file or _open_named(path, self._selection, windowed=self._windowed)
 
 
 def _open_named(path: str, selection: PlaneSelection, **options: Any) -> ImageFile:

@@ -471,9 +471,9 @@ def open_image(
     if item := split_item(name):
         return open_container(item[0]).image(name, item[1], selection)
     if _format_of_suffix(name) is None:
-        kept = RECENT.find(path)
-        if kept is not None and kept.contents:
-            return from_bytes(kept.contents, selection, path=name)
+        recent = RECENT.find(path)
+        if recent is not None and recent.contents:
+            return from_bytes(recent.contents, selection, path=name)
     with contextlib.ExitStack() as stack:
         file = stack.enter_context(path.open("rb"))
         image = _open(name, file, selection, windowed=windowed)
@@ -499,14 +499,14 @@ def from_bytes(contents: bytes, selection: PlaneSelection = WHOLE, *, path: str 
 def _open(path: str, file: Any, selection: PlaneSelection, *, windowed: bool = False) -> ImageFile:
     head = file.read(_HEAD)
     file.seek(0)
-    found = _find_format(head, path)
+    file_format = _find_format(head, path)
     try:
-        return found.load()(path, file, selection, windowed=windowed)
+        return file_format.load()(path, file, selection, windowed=windowed)
     except InputError:
-        if not found.has_plain_files:
+        if not file_format.has_plain_files:
             raise
     image = PillowImage(path, file, selection)
-    image.unread = found
+    image.unread = file_format
     return image
 
 
@@ -515,16 +515,20 @@ def _find_format(head: bytes, path: str) -> FileFormat:
     for item in FORMATS:
         if _has_mark(head, item.marks):
             return item
-    found = _format_of_suffix(path)
-    return found if found and not (found.marks or found.is_container) else FORMATS[0]
+    file_format = _format_of_suffix(path)
+    return (
+        file_format
+        if file_format and not (file_format.marks or file_format.is_container)
+        else FORMATS[0]
+    )
 
 
 def can_hold_any(suffix: str) -> bool:
     """Whether files of a suffix can hold any samples; see `ImageFile.encode`."""
-    found = _format_of_suffix(suffix)
-    if found is None or found.is_container:
+    file_format = _format_of_suffix(suffix)
+    if file_format is None or file_format.is_container:
         return False
-    return found.load().encode is not ImageFile.encode
+    return file_format.load().encode is not ImageFile.encode
 
 
 def write_array(path: Path, array: np.ndarray) -> None:
@@ -533,8 +537,8 @@ def write_array(path: Path, array: np.ndarray) -> None:
     Raises:
         InputError: If the format needs an extra.
     """
-    found = _format_of_suffix(path) or FORMATS[0]
-    contents = found.load(needed_by=str(path)).encode(array)
+    file_format = _format_of_suffix(path) or FORMATS[0]
+    contents = file_format.load(needed_by=str(path)).encode(array)
     with run_folder.atomic(path) as temporary:
         temporary.write_bytes(contents)
 
@@ -550,8 +554,8 @@ def item_pattern() -> str:
 
 def split_item(path: str | os.PathLike) -> tuple[str, int] | None:
     """(container, index) of FILE#NUMBER, or None for another name."""
-    found = re.fullmatch(item_pattern(), str(path))
-    return (found[1], int(found[2])) if found else None
+    match = re.fullmatch(item_pattern(), str(path))
+    return (match[1], int(match[2])) if match else None
 
 
 def file_of(path: str | os.PathLike) -> str:
@@ -562,8 +566,8 @@ def file_of(path: str | os.PathLike) -> str:
 
 def is_container(path: str | os.PathLike) -> bool:
     """Whether a file's name is that of a container."""
-    found = _format_of_suffix(path)
-    return found is not None and found.is_container
+    file_format = _format_of_suffix(path)
+    return file_format is not None and file_format.is_container
 
 
 def open_container(path: str) -> Container:
@@ -572,9 +576,9 @@ def open_container(path: str) -> Container:
     Raises:
         InputError: If it cannot be read, or needs an extra.
     """
-    found = _format_of_suffix(path)
-    assert found is not None and found.is_container
-    container: Container = RECENT.get(run_folder.as_path(path), found.load(needed_by=path))
+    file_format = _format_of_suffix(path)
+    assert file_format is not None and file_format.is_container
+    container: Container = RECENT.get(run_folder.as_path(path), file_format.load(needed_by=path))
     return container
 
 

@@ -67,13 +67,13 @@ def units(
         Dict from "inputs", "outputs", and "targets" if there are any, to float32 [n, h, w, c].
     """
     if lab and direction == "AtoB":
-        shown = (from_signed(inputs), color.join(inputs, outputs), color.join(inputs, targets))
+        displayed = (from_signed(inputs), color.join(inputs, outputs), color.join(inputs, targets))
     elif lab:
-        shown = (color.join(targets, inputs), from_signed(outputs), from_signed(targets))
+        displayed = (color.join(targets, inputs), from_signed(outputs), from_signed(targets))
     else:
         targets = None if targets is None else from_signed(targets)
-        shown = (from_signed(inputs), from_signed(outputs), targets)
-    named = zip(("inputs", "outputs", "targets"), shown, strict=True)
+        displayed = (from_signed(inputs), from_signed(outputs), targets)
+    named = zip(("inputs", "outputs", "targets"), displayed, strict=True)
     return {kind: batch for kind, batch in named if batch is not None}
 
 

@@ -271,7 +271,7 @@ def training_unpaired(
         tf.data.Dataset of (images of A, images of B), float32 [batch_size, h, w, c] in [-1, 1]; h
         and w are those of `crop_size`.
     """
-    one, other = (
+    format_a, format_b = (
         ExampleFormat(
             dataset_mode="single", sides=(DomainSpec(channels=count, value_range=values),) * 2
         )
@@ -280,7 +280,7 @@ def training_unpaired(
     load = unpaired_loader(
         paths_a,
         paths_b,
-        readings=(one, other),
+        readings=(format_a, format_b),
         framing=ResizeSpec(
             preprocess=preprocess,
             scale_size=load_size,

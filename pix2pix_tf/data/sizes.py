@@ -40,10 +40,10 @@ def sides(size: Size) -> tuple[int, int]:
     Raises:
         SizeError: If `size` is neither a number nor HEIGHTxWIDTH.
     """
-    found = re.fullmatch(r"(\d+)(?:x(\d+))?", str(size))
-    if not found:
+    match = re.fullmatch(r"(\d+)(?:x(\d+))?", str(size))
+    if not match:
         raise SizeError(f"Expected a size such as 256 or 512x256 (HxW). Received: {size}")
-    return int(found[1]), int(found[2] or found[1])
+    return int(match[1]), int(match[2] or match[1])
 
 
 def parse(text: Size) -> Size:

@@ -196,8 +196,8 @@ def _encode(pixels: np.ndarray, aspect_ratio: float) -> bytes:
 def remove_later_images(folder: Path, step: int) -> None:
     """Removes the images that training wrote after `step`, from which it resumes."""
     for path in (folder / run_folder.IMAGES).glob("*.png"):
-        found = _TRAINING_NAME.fullmatch(path.name)
-        if found and int(found[1]) > step:
+        match = _TRAINING_NAME.fullmatch(path.name)
+        if match and int(match[1]) > step:
             path.unlink()
 
 
@@ -266,11 +266,13 @@ def write_results(
         row["name"]: {k: v if math.isfinite(v) else None for k, v in row["metrics"].items()}
         for row in rows
     }
-    found = {"mean": mean, "left_out": left_out, "per_image": per_image, "count": len(rows)}
-    found |= {"checkpoint": None if checkpoint is None else str(checkpoint)}
-    found |= {name: dict(v) for name, v in (("sets", sets), ("context", context)) if v is not None}
+    measured = {"mean": mean, "left_out": left_out, "per_image": per_image, "count": len(rows)}
+    measured |= {"checkpoint": None if checkpoint is None else str(checkpoint)}
+    measured |= {
+        name: dict(v) for name, v in (("sets", sets), ("context", context)) if v is not None
+    }
     run_folder.write_json(folder / f"{options['mode']}_{run_folder.OPTIONS}", dict(options))
-    run_folder.write_json(folder / run_folder.METRICS, found | details)
+    run_folder.write_json(folder / run_folder.METRICS, measured | details)
     summary = {**mean, **(sets or {}), **(context or {})}
     log = None if checkpoint is None else checkpoint.parent.parent / run_folder.LOG
     return write_report(
@@ -307,5 +309,5 @@ def versions() -> dict[str, dict[str, str]]:
     """The versions of what this process has loaded, for the report."""
     names: tuple[str, ...] = ("tensorflow", "keras", "numpy")
     loaded = (name for name in names if name in sys.modules)
-    found: dict[str, str] = {name: sys.modules[name].__version__ for name in loaded}
-    return {"versions": {"python": platform.python_version(), **found}}
+    loaded_versions: dict[str, str] = {name: sys.modules[name].__version__ for name in loaded}
+    return {"versions": {"python": platform.python_version(), **loaded_versions}}

@@ -184,10 +184,10 @@ class Predictor:
             else:
                 result = visible_channels(self._result(file))  # first: it names damaged files
                 dtype = "uint16" if file.dtype == np.uint16 and suffix == ".png" else "uint8"
-                shown = from_unit(result, dtype)
-                shown = shown[..., :3] if ENCODED[suffix] == "jpeg" else shown
+                pixels = from_unit(result, dtype)
+                pixels = pixels[..., :3] if ENCODED[suffix] == "jpeg" else pixels
                 with run_folder.atomic(target) as temporary:
-                    contents = images.encode(shown, filetype=ENCODED[suffix]).numpy()
+                    contents = images.encode(pixels, filetype=ENCODED[suffix]).numpy()
                     temporary.write_bytes(contents)
 
     def _open(self, source: str | os.PathLike, *, windowed: bool = False) -> ImageFile:

@@ -137,15 +137,17 @@ class Memory:
         return (bands[0] if len(bands) == 1 else tf.concat(bands, 0))[None]
 
     def _band(self, parts: dict[Window, tf.Tensor], window: Window) -> tf.Tensor:
-        found = []
+        columns = []
         for part, values in parts.items():
             left, right = max(part.left, window.left), min(part.right, window.right)
             if left < right:
                 # Rows of a tensor are taken without a copy.
                 values = values[window.top - part.top : window.bottom - part.top]
                 is_all = (left, right) == (part.left, part.right)
-                found.append(values if is_all else values[:, left - part.left : right - part.left])
-        return found[0] if len(found) == 1 else tf.concat(found, 1)
+                columns.append(
+                    values if is_all else values[:, left - part.left : right - part.left]
+                )
+        return columns[0] if len(columns) == 1 else tf.concat(columns, 1)
 
     def write(self, window: Window, values: tf.Tensor) -> None:
         """Writes [1, rows, columns, c]; later only the same windows again."""
@@ -327,24 +329,24 @@ def plan(stages: tuple[Stage, ...], shape: tuple[int, int, int], *, tile: int) -
         geometry = Geometry.of(stage.level.convolution)
         height, width = sizes[stage.sources[0]]
         read = geometry.down**2 * sum(channels[source] for source in stage.sources)
-        made = geometry.up**2 * stage.level.filters
-        area = max(WINDOW_TILES * budget // (read + made), LEAST_SIDE**2)
+        written = geometry.up**2 * stage.level.filters
+        area = max(WINDOW_TILES * budget // (read + written), LEAST_SIDE**2)
         cells = (height // geometry.down, width // geometry.down)
         maps.append(Map(stage, geometry, cells, best_sides(cells, area)))
         channels.append(stage.level.filters)
         sizes.append(maps[-1].size)
     used, disk = {"memory": 0, "file": 0, "none": 0}, 0
-    for number, one in enumerate(maps, 1):
-        again = one.geometry.cost <= CHEAP and one.stage.add is None
-        again &= all(not at or maps[at - 1].place != "none" for at in one.stage.sources)
+    for number, feature_map in enumerate(maps, 1):
+        again = feature_map.geometry.cost <= CHEAP and feature_map.stage.add is None
+        again &= all(not at or maps[at - 1].place != "none" for at in feature_map.stage.sources)
         if number == len(maps):  # The image is written as soon as it is made.
-            one.place = "none"
-        elif used["memory"] + one.bytes > KEPT_TILES * budget * one.dtype.itemsize:
-            one.place = "none" if again else "file"
-        if one.place == "none":
-            for source in one.stage.sources:
+            feature_map.place = "none"
+        elif used["memory"] + feature_map.bytes > KEPT_TILES * budget * feature_map.dtype.itemsize:
+            feature_map.place = "none" if again else "file"
+        if feature_map.place == "none":
+            for source in feature_map.stage.sources:
                 last[source] = max(last[source], last.get(number, number))
-        used[one.place] += one.bytes
+        used[feature_map.place] += feature_map.bytes
         disk = max(disk, used["file"])
         for at, other in enumerate(maps[:number], 1):
             if last.get(at) == number:
@@ -426,15 +428,18 @@ class Evaluation:
     ) -> None:
         self._plan, self._source, self._seed, self._folder = plan, source, seed, folder
         self._progress, self._done = progress, 0
-        work = [one.passes * math.prod(one.shape) * one.geometry.cost for one in plan.maps]
+        work = [
+            feature_map.passes * math.prod(feature_map.shape) * feature_map.geometry.cost
+            for feature_map in plan.maps
+        ]
         self._work = sum(work) + math.prod(plan.maps[-1].shape) * plan.maps[-1].geometry.cost
 
     def run(self, sink: Sink, shape: tuple[int, int]) -> None:
         """Evaluates all stages and writes what belongs to an image of `shape` without padding."""
         maps = self._plan.maps
         try:
-            for number, one in enumerate(maps, 1):
-                self._compute(one)
+            for number, feature_map in enumerate(maps, 1):
+                self._compute(feature_map)
                 for at, other in enumerate(maps[: number if number < len(maps) else 0], 1):
                     if self._plan.last.get(at) == number and other.store is not None:
                         other.store.close()
@@ -447,85 +452,88 @@ class Evaluation:
                     sink.write(inner, values[:, : inner.shape[0], : inner.shape[1]])
                 self._count(maps[-1], window)
         finally:
-            for one in maps:
-                if one.store is not None:
-                    one.store.close()
+            for feature_map in maps:
+                if feature_map.store is not None:
+                    feature_map.store.close()
 
-    def _compute(self, one: Map) -> None:
+    def _compute(self, feature_map: Map) -> None:
         """Computes the map of a stage as far as it is stored, and its statistics."""
-        if one.place == "memory":
-            one.store = Memory()
-        elif one.place == "file":
-            one.store = Scratch(one.shape, one.dtype, self._folder)
-        windows = one.windows()
-        if len(windows) == 1 and one.store is not None:
-            one.store.write(windows[0], self._whole(one))
-            one.finished = True
-            self._count(one, windows[0])
+        if feature_map.place == "memory":
+            feature_map.store = Memory()
+        elif feature_map.place == "file":
+            feature_map.store = Scratch(feature_map.shape, feature_map.dtype, self._folder)
+        windows = feature_map.windows()
+        if len(windows) == 1 and feature_map.store is not None:
+            feature_map.store.write(windows[0], self._whole(feature_map))
+            feature_map.finished = True
+            self._count(feature_map, windows[0])
             return
-        statistics = Statistics(one.shape[2])
-        for window in windows if one.passes else ():
-            y = self._convolved(one, window)
-            if one.stage.level.norm is not None:
+        statistics = Statistics(feature_map.shape[2])
+        for window in windows if feature_map.passes else ():
+            y = self._convolved(feature_map, window)
+            if feature_map.stage.level.norm is not None:
                 statistics.add(y)
-            if one.store is not None:
-                one.store.write(window, y)
-            self._count(one, window)
-        if one.stage.level.norm is not None:
-            one.statistics = statistics.result()
+            if feature_map.store is not None:
+                feature_map.store.write(window, y)
+            self._count(feature_map, window)
+        if feature_map.stage.level.norm is not None:
+            feature_map.statistics = statistics.result()
         # Else a chain of blocks would be computed at every read.
-        if one.stage.add is not None and one.store is not None:
+        if feature_map.stage.add is not None and feature_map.store is not None:
             for window in windows:
-                y = self._finished(one, one.store.read(window), window)
-                one.store.write(window, y)
-            one.finished = True
+                y = self._finished(feature_map, feature_map.store.read(window), window)
+                feature_map.store.write(window, y)
+            feature_map.finished = True
 
-    def _whole(self, one: Map) -> tf.Tensor:
+    def _whole(self, feature_map: Map) -> tf.Tensor:
         """The result of a stage whose map is one window, computed as for whole images."""
-        values = [None] * (max(one.stage.reads) + 1)
-        for number in one.stage.reads:
+        values = [None] * (max(feature_map.stage.reads) + 1)
+        for number in feature_map.stage.reads:
             shape = self._plan.maps[number - 1].size if number else self._source.shape
             values[number] = tf.constant(self._value(number, Window(0, shape[0], 0, shape[1])))
         seeds = None if self._seed is None else self._seed[None]
-        return one.stage(values, dropout_seeds=seeds)
+        return feature_map.stage(values, dropout_seeds=seeds)
 
     def _value(self, number: int, window: Window) -> tf.Tensor:
         """A window of the result of stage `number`, or of the image."""
         if not number:
             return self._source.read(window)
-        one = self._plan.maps[number - 1]
-        if one.store is None:
-            return self._finished(one, self._convolved(one, window), window)
-        values = one.store.read(window)
-        return values if one.finished else self._finished(one, values, window)
+        feature_map = self._plan.maps[number - 1]
+        if feature_map.store is None:
+            return self._finished(feature_map, self._convolved(feature_map, window), window)
+        values = feature_map.store.read(window)
+        return values if feature_map.finished else self._finished(feature_map, values, window)
 
-    def _convolved(self, one: Map, window: Window) -> tf.Tensor:
+    def _convolved(self, feature_map: Map, window: Window) -> tf.Tensor:
         """The result of a stage's convolution in a window."""
-        up, down = one.geometry.up, one.geometry.down
+        up, down = feature_map.geometry.up, feature_map.geometry.down
         cells = Window(
             window.top // up, -(-window.bottom // up), window.left // up, -(-window.right // up)
         )
-        outer = cells.extended(one.geometry.reach, one.cells)
-        read = [self._value(source, outer.scaled(down)) for source in one.stage.sources]
-        x = one.stage.merge_inputs(read)
-        return window.of(one.stage.level.convolution(x), outer.scaled(up))
+        outer = cells.extended(feature_map.geometry.reach, feature_map.cells)
+        read = [self._value(source, outer.scaled(down)) for source in feature_map.stage.sources]
+        x = feature_map.stage.merge_inputs(read)
+        return window.of(feature_map.stage.level.convolution(x), outer.scaled(up))
 
-    def _finished(self, one: Map, x: tf.Tensor, window: Window) -> tf.Tensor:
+    def _finished(self, feature_map: Map, x: tf.Tensor, window: Window) -> tf.Tensor:
         """Applies what follows the convolution of a stage to its result in a window."""
-        stage, kept = one.stage, None
-        if stage.level.norm is not None and one.statistics is not None:
-            x = stage.level.norm.normalized(x, *one.statistics)
+        stage, mask = feature_map.stage, None
+        if stage.level.norm is not None and feature_map.statistics is not None:
+            x = stage.level.norm.normalized(x, *feature_map.statistics)
         if stage.dropout is not None and self._seed is not None:
             seed = layers.offset_seeds(self._seed, stage.dropout)
-            kept = layers.dropout_window(
-                seed, one.shape, slice(window.top, window.bottom), slice(window.left, window.right)
+            mask = layers.dropout_window(
+                seed,
+                feature_map.shape,
+                slice(window.top, window.bottom),
+                slice(window.left, window.right),
             )
         return stage.apply_tail(
-            x, kept, None if stage.add is None else self._value(stage.add, window)
+            x, mask, None if stage.add is None else self._value(stage.add, window)
         )
 
-    def _count(self, one: Map, window: Window) -> None:
-        self._done += math.prod(window.shape) * one.shape[2] * one.geometry.cost
+    def _count(self, feature_map: Map, window: Window) -> None:
+        self._done += math.prod(window.shape) * feature_map.shape[2] * feature_map.geometry.cost
         self._progress(self._done / self._work)
 
 
@@ -548,7 +556,9 @@ class Statistics:
         for top in range(0, x.shape[1], rows):
             part = x[0][top : top + rows][None]
             count = math.prod(part.shape[1:3])
-            mean, variance = (np.asarray(one, np.float64).reshape(-1) for one in moments(part))
+            mean, variance = (
+                np.asarray(feature_map, np.float64).reshape(-1) for feature_map in moments(part)
+            )
             total, apart = self._count + count, mean - self._mean
             self._squares += variance * count + apart**2 * (self._count * count / total)
             self._mean += apart * (count / total)
@@ -590,10 +600,10 @@ def evaluate(
         InputError: If the folder cannot be used or has too little space.
     """
     padded = Reflected(source, generator.multiple)
-    found = plan(generator.stages, padded.shape, tile=tile)
-    with scratch_folder(scratch_dir, found.disk) as folder:
+    window_plan = plan(generator.stages, padded.shape, tile=tile)
+    with scratch_folder(scratch_dir, window_plan.disk) as folder:
         Evaluation(
-            found,
+            window_plan,
             padded,
             seed=dropout_seed,
             folder=folder,

@@ -177,8 +177,8 @@ class Progress(StepCallback):
             return
         losses, rate = self.model.loss_averages.result(step), logs.get(SPEED, 0.0)
         if self._bar is not None:
-            shown = [f"{short} {losses[name]:.3g}" for short, name in self.names.items()]
-            self._bar.set_postfix_str(f"{' '.join(shown)} ep {self.epoch} {speed(rate)}")
+            texts = [f"{short} {losses[name]:.3g}" for short, name in self.names.items()]
+            self._bar.set_postfix_str(f"{' '.join(texts)} ep {self.epoch} {speed(rate)}")
             return
         in_epoch = (step - 1) % self.steps_per_epoch + 1
         left = "-"
@@ -344,8 +344,8 @@ class Validation(StepCallback):
         if not distribution.is_chief():
             return
         means, images = self.measure(step)
-        shown = "  ".join(f"{name} {value:.4f}" for name, value in means.items())
-        tqdm.write(f"validation  step {step}  {shown}")
+        text = "  ".join(f"{name} {value:.4f}" for name, value in means.items())
+        tqdm.write(f"validation  step {step}  {text}")
         sys.stdout.flush()
         row = {"step": str(step), "epoch": str(self.epoch)}
         self._log.write(row | {name: repr(value) for name, value in means.items()})

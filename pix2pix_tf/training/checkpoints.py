@@ -35,10 +35,10 @@ def named(variables: Sequence[Any]) -> State:
     Raises:
         ValueError: If two variables share a path.
     """
-    found = {variable.path: variable for variable in variables}
-    if len(found) != len(variables):
+    by_path = {variable.path: variable for variable in variables}
+    if len(by_path) != len(variables):
         raise ValueError("Expected variables with different paths")
-    return found
+    return by_path
 
 
 def save(folder: Path, step: int, state: State, *, keep: int, keep_every: int = 0) -> Path:
@@ -109,8 +109,8 @@ def notes(path: Path) -> dict[str, Any]:
 
 def _notes(file: Any) -> dict[str, Any]:
     try:
-        found = json.loads((file.metadata() or {}).get(_ABOUT, "{}"))
-        return {**found}
+        notes = json.loads((file.metadata() or {}).get(_ABOUT, "{}"))
+        return {**notes}
     except (ValueError, RecursionError) as error:
         raise TypeError(f"its notes cannot be read: {error}") from None
 

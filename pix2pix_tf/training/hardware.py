@@ -31,9 +31,9 @@ def processor(info: str | os.PathLike = "/proc/cpuinfo") -> tuple[str, frozenset
     except OSError:
         return platform.processor() or platform.machine(), frozenset()
     rows = [line.partition(":") for line in text.splitlines()]
-    found = {key.strip(): value.strip() for key, _, value in reversed(rows)}
-    flags = found.get("flags", found.get("Features", ""))
-    return found.get("model name", platform.machine()), frozenset(flags.split())
+    entries = {key.strip(): value.strip() for key, _, value in reversed(rows)}
+    flags = entries.get("flags", entries.get("Features", ""))
+    return entries.get("model name", platform.machine()), frozenset(flags.split())
 
 
 def description(name: str, flags: Collection[str], gpus: Collection[str]) -> str:

@@ -182,13 +182,13 @@ def _rescale(dataset: pydicom.Dataset, frame: int) -> tuple[float, float]:
         if groups:
             group = groups[min(frame, len(groups) - 1)]
             places += group.get("PixelValueTransformationSequence") or []
-    found = [place for place in places if place.get("RescaleSlope") is not None]
-    if not found:
+    rescaled = [place for place in places if place.get("RescaleSlope") is not None]
+    if not rescaled:
         return 1.0, float(dataset.get("RescaleIntercept") or 0)
-    slope = float(found[-1].RescaleSlope)
+    slope = float(rescaled[-1].RescaleSlope)
     if not slope:
         raise ValueError("a DICOM file whose rescale slope is 0")
-    return slope, float(found[-1].get("RescaleIntercept") or 0)
+    return slope, float(rescaled[-1].get("RescaleIntercept") or 0)
 
 
 def _physical(stored: np.ndarray, slope: float, intercept: float, *, bits: int) -> np.ndarray:

@@ -41,25 +41,25 @@ def serve_places(
     Raises:
         InputError: If the address is taken, or a place has no model that can be served.
     """
-    found = sources.find(places)
+    model_sources = sources.find(places)
     with run.listen(*address) as listener:
         prepare()
-        models = _load_all(found, load_run)
+        models = _load_all(model_sources, load_run)
         run.run(models, limits=Limits(**limits), origins=origins, listener=listener)
 
 
-def _load_all(found: Sequence[sources.Source], load_run: LoadRun) -> "list[Model]":
+def _load_all(model_sources: Sequence[sources.Source], load_run: LoadRun) -> "list[Model]":
     """Loads and calls every model; a folder's model that cannot be used is left out."""
     from pix2pix_tf.extras.serve import models
 
     loaded: list[Model] = []
-    for number, source in enumerate(found, 1):
+    for number, source in enumerate(model_sources, 1):
         try:
             new = _load(source, load_run)
             for model in new:
                 models.warm_up(model)
         except InputError as error:
-            if source.is_named or (number == len(found) and not loaded):
+            if source.is_named or (number == len(model_sources) and not loaded):
                 raise
             print_line(f"warning: {source.path} is left out: {error}", file=sys.stderr)
             continue

@@ -245,8 +245,8 @@ def _text(item: bytes, *, binary: bool) -> str | dict[str, str]:
 def status(version: str) -> dict[str, Any]:
     """The answer to a status request for a model of which `version` (a string) is loaded."""
     healthy = {"error_code": "OK", "error_message": ""}
-    found = {"version": version, "state": "AVAILABLE", "status": healthy}
-    return {"model_version_status": [found]}
+    state = {"version": version, "state": "AVAILABLE", "status": healthy}
+    return {"model_version_status": [state]}
 
 
 def metadata(name: str, version: str, signatures: Mapping[str, Any]) -> dict[str, Any]:

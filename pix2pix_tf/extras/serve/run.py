@@ -127,8 +127,8 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         host, port = (sockets or [])[0].getsockname()[:2]
-        shown = f"[{host}]" if ":" in host else host
-        print(f"serving at http://{shown}:{port} (Ctrl-C stops it)", flush=True)
+        address = f"[{host}]" if ":" in host else host
+        print(f"serving at http://{address}:{port} (Ctrl-C stops it)", flush=True)
 
 
 @contextlib.contextmanager

@@ -80,14 +80,14 @@ class Pix2pix(tfds.core.GeneratorBasedBuilder):
         self, dl_manager: tfds.download.DownloadManager
     ) -> dict[str, Iterator[tuple[str, dict]]]:
         root = Path(dl_manager.download_and_extract(self.builder_config.url))
-        found = {path.name: path for path in sorted(root.glob("*/*")) if path.is_dir()}
-        found = {name: path for name, path in found.items() if name in ("train", *TEST_SPLITS)}
-        if "train" not in found:
+        splits = {path.name: path for path in sorted(root.glob("*/*")) if path.is_dir()}
+        splits = {name: path for name, path in splits.items() if name in ("train", *TEST_SPLITS)}
+        if "train" not in splits:
             raise InputError(
                 f"Expected NAME/train in {self.builder_config.url}. Received: "
                 f"{sorted(str(path.relative_to(root)) for path in root.glob('*/*'))[:5]}"
             )
-        return {name: self._generate_examples(path) for name, path in found.items()}
+        return {name: self._generate_examples(path) for name, path in splits.items()}
 
     def _generate_examples(self, folder: Path) -> Iterator[tuple[str, dict]]:
         for path in sorted(folder.iterdir()):
