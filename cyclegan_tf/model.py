@@ -102,8 +102,8 @@ class CycleGAN(ExactFit):
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         if self.pool_size and None in input_shape[1:]:
             raise InputError(
-                "an image pool needs images of one known size: build the model with it, or set "
-                f"pool_size=0; got {tuple(input_shape)}"
+                "Expected images of one known size for the image pool: build the model with it, or "
+                f"set pool_size=0. Received: {tuple(input_shape)}"
             )
         super().build(input_shape)
         with tf.init_scope():

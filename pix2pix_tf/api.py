@@ -91,7 +91,8 @@ def _check_model(model: GAN, described: GAN, *, channels: int) -> None:
     """Raises an error for a model that is not built, or not the one that a config describes."""
     if not isinstance(model, type(described)):
         raise InputError(
-            f"config describes a {type(described).__name__}; got a {type(model).__name__}"
+            f"Expected a {type(described).__name__}, which config describes. Received: a "
+            f"{type(model).__name__}"
         )
     if not model.built or model.gen_optimizer is None:
         raise InputError("the model has no weights or optimizers yet: compile it and fit it first")

@@ -145,7 +145,7 @@ def compare(
     """
     if target.shape != output.shape:
         raise InputError(
-            f"large images are compared in one size; got {output.shape} and {target.shape}"
+            f"Expected large images of one size. Received: {output.shape} and {target.shape}"
         )
     height, width, _ = target.shape
     around = metrics.SSIM_WINDOW - 1

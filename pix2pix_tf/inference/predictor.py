@@ -139,15 +139,15 @@ class Predictor:
         if array.dtype.kind not in "uif" or not shaped:
             count = self.channels
             raise InputError(
-                f"images must be uint8, uint16 or float arrays [h, w, {count}] or "
-                f"[n, h, w, {count}]; got {array.dtype} {list(array.shape)}"
+                f"Expected uint8, uint16 or float arrays [h, w, {count}] or [n, h, w, {count}]. "
+                f"Received: {array.dtype} {list(array.shape)}"
             )
         if array.dtype.kind == "f" and self.sides[0].value_range is None:
             low, high = float(array.min()), float(array.max())
             if not -SLACK <= low <= high <= 1 + SLACK:
                 raise InputError(
-                    f"float images must be in [0, 1]; got values from {low:g} to {high:g} (uint8 "
-                    "and uint16 arrays need no scaling)"
+                    f"Expected float images in [0, 1]. Received: values from {low:g} to {high:g} "
+                    "(uint8 and uint16 arrays need no scaling)"
                 )
 
     def translate_file(self, source: str | os.PathLike, target: str | os.PathLike) -> None:

@@ -86,7 +86,7 @@ class Initialization:
 def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
     """Raises an `InputError` if an argument is not one of its choices."""
     if value not in choices:
-        raise InputError(f"{name} must be one of {', '.join(choices)}; got {value!r}")
+        raise InputError(f"Expected {name} to be one of {', '.join(choices)}. Received: {value!r}")
 
 
 @keras.saving.register_keras_serializable(package="pix2pix_tf", name="ResizeConv")
@@ -292,18 +292,22 @@ class Network(keras.Model):
         what = f"{type(self).__name__} {self.name!r}"
         if "float" not in dtype:
             raise InputError(
-                f"{what} takes float images in [-1, 1]; got {dtype} (uint8 images / 127.5 - 1 are)"
+                f"Expected float images in [-1, 1] for {what}. Received: {dtype} (uint8 images / "
+                "127.5 - 1 are)"
             )
         if len(shape) != 4:
-            raise InputError(f"{what} takes images [n, h, w, c]; got shape {list(shape)}")
+            raise InputError(f"Expected images [n, h, w, c] for {what}. Received: {list(shape)}")
         if self.input_channels not in (None, shape[3]):
-            raise InputError(f"{what} was built for {self.input_channels} channels; got {shape[3]}")
+            raise InputError(
+                f"Expected {self.input_channels} channels for {what}, as it was built. "
+                f"Received: {shape[3]}"
+            )
         for side in shape[1:3]:
             if side is not None and (side % self.multiple or side < self.minimum):
                 fitting = f"multiples of {self.multiple}, " if self.multiple > 1 else ""
                 raise InputError(
-                    f"{what} takes images whose sides are {fitting}at least {self.minimum} pixels; "
-                    f"got {shape[1]}x{shape[2]}. Resize or pad them"
+                    f"Expected images for {what} whose sides are {fitting}at least {self.minimum} "
+                    f"pixels. Received: {shape[1]}x{shape[2]}; resize or pad them"
                 )
 
 

@@ -74,9 +74,11 @@ class UNet(Generator):
     ) -> None:
         super().__init__(name=name, **kwargs)
         if depth < 1:
-            raise InputError(f"depth must be at least 1; got {depth}")
+            raise InputError(f"Expected depth to be at least 1. Received: {depth}")
         if separable_conv and init_type != "normal":
-            raise InputError(f"separable_conv takes init_type 'normal' only; got {init_type!r}")
+            raise InputError(
+                f"Expected init_type 'normal' with separable_conv. Received: {init_type!r}"
+            )
         self.output_channels, self.ngf, self.depth, self.norm = output_channels, ngf, depth, norm
         self.bottleneck_norm, self.bias = bottleneck_norm, bias
         self.dropout_levels, self.separable_conv = sorted(dropout_levels), separable_conv

@@ -135,7 +135,7 @@ def step_of(path: Path) -> int:
         return step
     step = notes(path).get("step")
     if type(step) is not int or not 0 <= step < 2**53:
-        raise InputError(f"{path} has no valid step number; got {str(step)[:40]}")
+        raise InputError(f"Expected a step number in {path}. Received: {str(step)[:40]}")
     return step
 
 

@@ -152,8 +152,8 @@ class GAN(keras.Model):
         for images in pair:
             if not images.dtype.is_floating:
                 raise InputError(
-                    f"{name} takes float images in [-1, 1]; got {images.dtype.name} (uint8 images "
-                    "/ 127.5 - 1 are)"
+                    f"Expected float images in [-1, 1] for {name}. Received: {images.dtype.name} "
+                    "(uint8 images / 127.5 - 1 are)"
                 )
         if not self.built:
             self.build((None, *pair[0].shape[1:]))

@@ -60,10 +60,13 @@ def test_arrays_come_back_in_their_type_and_size(run, translate, shape, dtype):
 
 def test_arrays_that_cannot_be_used_are_refused_in_one_line(translate):
     for wrong, expected in (
-        (np.zeros((8, 8), np.uint8), "got uint8 [8, 8]"),
-        (np.zeros((8, 8, 4), np.uint8), "[h, w, 3] or [n, h, w, 3]; got uint8 [8, 8, 4]"),
-        (np.zeros((8, 8, 3), bool), "must be uint8, uint16 or float arrays"),
-        (np.full((8, 8, 3), 255.0), "float images must be in [0, 1]; got values from 255 to 255"),
+        (np.zeros((8, 8), np.uint8), "Received: uint8 [8, 8]"),
+        (np.zeros((8, 8, 4), np.uint8), "[h, w, 3] or [n, h, w, 3]. Received: uint8 [8, 8, 4]"),
+        (np.zeros((8, 8, 3), bool), "Expected uint8, uint16 or float arrays"),
+        (
+            np.full((8, 8, 3), 255.0),
+            "Expected float images in [0, 1]. Received: values from 255 to 255",
+        ),
         (np.zeros((0, 8, 8, 3), np.uint8), "[0, 8, 8, 3]"),
     ):
         with pytest.raises(InputError) as error:
@@ -82,7 +85,9 @@ def test_cyclegan_translates_both_ways(cycle):
         back(colour), (model.gen_ba(colour[None] * 2 - 1)[0] + 1) / 2, atol=1e-6
     )
     assert cyclegan_tf.load(folder).channels == 1
-    with pytest.raises(InputError, match="direction must be one of AtoB, BtoA; got 'both'"):
+    with pytest.raises(
+        InputError, match="Expected direction to be one of AtoB, BtoA. Received: 'both'"
+    ):
         cyclegan_tf.load(folder, direction="both")
 
 

@@ -28,7 +28,7 @@ def test_sizes_that_do_not_fit(name):
     make, expected = SMALL[name]
     network = make()
     assert expected in refusal(network, np.zeros((1, 4, 30, 3), np.float32))
-    assert "got 4x30" in refusal(network, keras.Input((4, 30, 3)))
+    assert "Received: 4x30" in refusal(network, keras.Input((4, 30, 3)))
     # The least size that is named does work.
     least = network.minimum
     assert network(np.zeros((1, least, least, 3), np.float32)).shape[0] == 1
@@ -37,7 +37,7 @@ def test_sizes_that_do_not_fit(name):
 @pytest.mark.parametrize("dtype", ["uint8", "int32"])
 def test_integers_are_refused(dtype):
     line = refusal(UNet(ngf=1, depth=2), np.zeros((1, 4, 4, 3), dtype))
-    assert "takes float images in [-1, 1]" in line and dtype in line
+    assert "Expected float images in [-1, 1]" in line and dtype in line
 
 
 def test_arrays_of_doubles_are_taken():
@@ -46,18 +46,21 @@ def test_arrays_of_doubles_are_taken():
 
 def test_other_shapes_are_refused():
     network = UNet(ngf=1, depth=2)
-    assert "[n, h, w, c]; got shape [4, 4, 3]" in refusal(network, np.zeros((4, 4, 3), "f4"))
+    assert "Received: [4, 4, 3]" in refusal(network, np.zeros((4, 4, 3), "f4"))
     network.build((None, 4, 4, 3))
-    assert "built for 3 channels; got 4" in refusal(network, np.zeros((1, 4, 4, 4), "f4"))
+    assert "Expected 3 channels" in refusal(network, np.zeros((1, 4, 4, 4), "f4"))
 
 
 @pytest.mark.parametrize(
     ("make", "expected"),
     [
-        (lambda: UNet(norm="layer"), "norm must be one of batch, .*; got 'layer'"),
-        (lambda: ResNet(init_type="uniform"), "init_type must be one of normal, .*'uniform'"),
-        (lambda: UNet(depth=0), "depth must be at least 1; got 0"),
-        (lambda: UNet(separable_conv=True, init_type="xavier"), "init_type 'normal' only"),
+        (lambda: UNet(norm="layer"), "Expected norm to be one of batch, .* Received: 'layer'"),
+        (
+            lambda: ResNet(init_type="uniform"),
+            "Expected init_type to be one of normal, .*'uniform'",
+        ),
+        (lambda: UNet(depth=0), "Expected depth to be at least 1. Received: 0"),
+        (lambda: UNet(separable_conv=True, init_type="xavier"), "Expected init_type 'normal'"),
     ],
 )
 def test_arguments_that_do_not_exist(make, expected):

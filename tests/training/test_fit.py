@@ -305,9 +305,9 @@ def test_one_clear_error(make):
         model.fit(x, y, sample_weight=np.ones(2), verbose=0)
     with pytest.raises(InputError, match="pairs of batches"):
         model.fit(x, verbose=0)
-    with pytest.raises(InputError, match="takes float images .* got uint8"):
+    with pytest.raises(InputError, match="Expected float images .* Received: uint8"):
         model.fit(eight_bits, eight_bits, verbose=0)
-    with pytest.raises(ValueError, match="takes float images .* got uint8"):
+    with pytest.raises(ValueError, match="Expected float images .* Received: uint8"):
         model.predict(eight_bits, verbose=0)
     with pytest.raises(ValueError, match="multiples of"):
         model.fit(*arrays(2, size=13), verbose=0)

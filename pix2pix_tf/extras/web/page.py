@@ -133,8 +133,8 @@ def convert(served: ServedModel, *, quantize: str) -> tuple[bytes, float, float]
     """
     if served.channels not in FILE_CHANNELS:
         raise InputError(
-            "--export_format web needs a model whose inputs have 1, 3 or 4 channels, as images "
-            f"in a browser; got {served.channels}."
+            "Expected a model whose inputs have 1, 3 or 4 channels, as images in a browser, for "
+            f"--export_format web. Received: {served.channels}"
         )
     onnx, onnxruntime = (
         optional.import_package(name, extra="web", needed_by="--export_format web")

@@ -71,8 +71,8 @@ def _load_from(folder: Path) -> dict[str, bytes]:
     if archive.is_file():
         return _unpack(run_folder.read_bytes(archive, _MAX_BYTES), source=str(archive))
     raise InputError(
-        f"--web_runtime needs a folder with {ARCHIVE} or the files of its dist folder "
-        f"({', '.join(FILES)}); got {folder}."
+        f"Expected --web_runtime to be a folder with {ARCHIVE} or the files of its dist folder "
+        f"({', '.join(FILES)}). Received: {folder}"
     )
 
 
